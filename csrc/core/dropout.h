@@ -1,0 +1,12 @@
+/* Dropout between layers. Internal to csrc/core. */
+#ifndef PYLSTM_CORE_DROPOUT_H
+#define PYLSTM_CORE_DROPOUT_H
+
+#include "lstm.h"
+
+/* Drops elements of a layer's output y with probability call->dropout and scales the others by
+ * 1/(1 - dropout), drawing in torch's element order (step, row, column). */
+void dropout_apply(const struct lstm_net *net, const struct lstm_call *call, void *y,
+                   ptrdiff_t y_step, ptrdiff_t y_row);
+
+#endif

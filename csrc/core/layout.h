@@ -1,0 +1,29 @@
+/* Where things stand in the packed copy. Internal to csrc/core. */
+#ifndef PYLSTM_CORE_LAYOUT_H
+#define PYLSTM_CORE_LAYOUT_H
+
+#include "lstm.h"
+
+/* Every piece begins at a multiple of 64 bytes: 16 floats, and as many doubles. */
+#define PIECE_ALIGN 16
+
+/* One direction of one layer in the packed copy; offsets in elements from its start. */
+struct direction_layout {
+    ptrdiff_t input_size;   /* depth of weight_ih */
+    ptrdiff_t padded_units; /* of the hidden units */
+    ptrdiff_t proj_units;   /* padded units of the projection: 4 output columns each */
+    ptrdiff_t bias, weight_ih, weight_hh, weight_hr;
+    ptrdiff_t size;
+};
+
+ptrdiff_t layer_input_size(const struct lstm_net *net, ptrdiff_t layer);
+struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t layer);
+/* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */
+ptrdiff_t direction_offset(const struct lstm_net *net, ptrdiff_t index);
+
+static inline ptrdiff_t align_up(ptrdiff_t count, ptrdiff_t multiple)
+{
+    return (count + multiple - 1) / multiple * multiple;
+}
+
+#endif

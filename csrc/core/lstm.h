@@ -1,0 +1,91 @@
+/* The mathematics of an LSTM network: parameters, packing and the pass over a sequence.
+ *
+ * Plain C11 on memory that the caller owns: nothing here allocates, prints, fails or keeps
+ * state, so every function is thread-safe as long as its buffers are the caller's own.
+ * All sizes and strides are in elements; Y layers, D directions, T steps, N rows,
+ * I = input_size, H = hidden_size, P = proj_size, Hout = P ? P : H.
+ */
+#ifndef PYLSTM_CORE_LSTM_H
+#define PYLSTM_CORE_LSTM_H
+
+#include "../simd/kernels.h"
+#include "random.h"
+
+#include <stdint.h>
+
+/* Blueprint: what the constructor fixed. */
+struct lstm_net {
+    const struct lstm_kernels *kernels;
+    ptrdiff_t input_size;
+    ptrdiff_t hidden_size;
+    ptrdiff_t proj_size; /* 0: none */
+    ptrdiff_t num_layers;
+    int num_directions; /* 1 or 2 */
+    bool bias;
+};
+
+enum lstm_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
+
+/* One parameter in torch's order; a bias has cols 1 and ndim 1. */
+struct lstm_param {
+    enum lstm_param_kind kind;
+    ptrdiff_t layer;
+    int direction;
+    int ndim;
+    ptrdiff_t rows, cols;
+    ptrdiff_t offset; /* from the start of the parameter block */
+};
+
+ptrdiff_t lstm_hidden_out(const struct lstm_net *net); /* Hout */
+ptrdiff_t lstm_param_count(const struct lstm_net *net);
+struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index);
+/* Elements of the whole parameter block. Returns -1 where that overflows. */
+ptrdiff_t lstm_params_size(const struct lstm_net *net);
+
+/* Elements of the packed copy. Returns -1 where that overflows. */
+ptrdiff_t lstm_packed_size(const struct lstm_net *net);
+/* Lays `params` out for the kernels in `packed` (64-byte aligned). Returns whether every
+ * weight_hh is finite, which call.finite_weights needs. */
+bool lstm_pack(const struct lstm_net *net, const void *params, void *packed);
+
+/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
+void lstm_reset_parameters(const struct lstm_net *net, struct generator *rng, void *params);
+
+/* One call: inputs, outputs and the options that may change between calls. */
+struct lstm_call {
+    ptrdiff_t steps; /* T */
+    ptrdiff_t batch; /* N; with batch_sizes: batch_sizes[0] */
+    /* NULL: every step has N rows. Else [T] rows of each step, non-increasing, >= 1:
+     * x and y are then packed, row after row, and x_step, y_step are not used. */
+    const int64_t *batch_sizes;
+
+    const void *x; /* [T, N, I] */
+    ptrdiff_t x_step, x_row;
+    void *y; /* [T, N, D*Hout] */
+    ptrdiff_t y_step, y_row;
+
+    const void *h0; /* [Y*D, N, Hout]; NULL: zeros */
+    ptrdiff_t h0_layer, h0_row;
+    const void *c0; /* [Y*D, N, H]; NULL: zeros */
+    ptrdiff_t c0_layer, c0_row;
+    void *h_n; /* [Y*D, N, Hout], contiguous */
+    void *c_n; /* [Y*D, N, H], contiguous; must not overlap the inputs */
+
+    bool finite_weights;   /* what lstm_pack returned */
+    double dropout;        /* 0 unless training */
+    struct generator *rng; /* used where dropout is not 0 */
+};
+
+/* Bytes of scratch memory that lstm_forward needs. Returns -1 where that overflows. */
+ptrdiff_t lstm_workspace_size(const struct lstm_net *net, const struct lstm_call *call);
+
+/* Runs the network. "packed" is what lstm_pack wrote, "workspace" is 64-byte aligned and
+ * holds lstm_workspace_size() bytes. Runs in the default floating-point environment and
+ * restores the caller's. N = 0 is allowed, T = 0 is not. */
+void lstm_forward(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+                  void *workspace);
+
+/* Multiply-adds of a call: the caller's measure for whether to release a lock. */
+double lstm_work(const struct lstm_net *net, const struct lstm_call *call);
+
+#endif

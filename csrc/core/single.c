@@ -1,0 +1,52 @@
+/* The way of small calls: at hidden sizes of a few dozen, what lstm_forward does around one
+ * step costs as much as the step. */
+#include "single.h"
+
+#include "layout.h"
+
+#include <string.h>
+
+bool single_step_suits(const struct lstm_net *net, const struct lstm_call *call)
+{
+    return call->steps == 1 && net->num_layers == 1 && net->num_directions == 1 &&
+           net->proj_size == 0 && call->batch_sizes == NULL &&
+           (call->h0 != NULL || call->finite_weights);
+}
+
+void single_step(const struct lstm_net *net, const void *packed, const struct lstm_call *call)
+{
+    const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
+    const struct direction_layout at = direction_layout(net, 0);
+    const char *weights = packed;
+    const size_t row_bytes = (size_t)net->hidden_size * net->kernels->itemsize;
+    const char *y = call->y;
+    char *h_n = call->h_n;
+    struct lstm_step step;
+
+    /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
+    step.rows = call->batch;
+    step.hidden = net->hidden_size;
+    step.init = weights + at.bias * itemsize;
+    step.init_stride = 0;
+    step.wx = weights + at.weight_ih * itemsize;
+    step.depth_x = net->input_size;
+    step.x = call->x;
+    step.x_stride = call->x_row;
+    step.wh = weights + at.weight_hh * itemsize;
+    step.depth_h = net->hidden_size;
+    step.h = call->h0;
+    step.h_stride = call->h0_row;
+    step.c = call->c0;
+    step.c_stride = call->c0_row;
+    step.c_out = call->c_n;
+    step.c_out_stride = net->hidden_size;
+    step.h_out = call->y;
+    step.h_out_stride = call->y_row;
+    step.backwards = false;
+    net->kernels->step(&step);
+
+    if (y == h_n) /* a cell has no other output */
+        return;
+    for (ptrdiff_t row = 0; row < call->batch; row++)
+        memcpy(h_n + (size_t)row * row_bytes, y + row * call->y_row * itemsize, row_bytes);
+}

@@ -1,0 +1,34 @@
+/* What the kernels ask of the compiler. */
+#ifndef PYLSTM_SIMD_COMPILER_H
+#define PYLSTM_SIMD_COMPILER_H
+
+#include <float.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "pylstm needs float and double arithmetic without excess precision (FLT_EVAL_METHOD 0)"
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#if defined(__clang__)
+#define NOINLINE __attribute__((noinline, unused))
+#else
+#define NOINLINE __attribute__((noinline, noclone, unused)) /* clones would only cost size */
+#endif
+#define ALIGNED _Alignas(64)
+#else
+#define INLINE static inline
+#define NOINLINE
+#define ALIGNED _Alignas(64)
+#endif
+
+/* For loops over constants, whose arrays must become registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
+#endif

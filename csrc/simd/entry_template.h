@@ -1,0 +1,77 @@
+/* Entry points of one instruction set and dtype: included by kernels_template.h for the
+ * instance that serves whole blocks.
+ *
+ * Further parameters; all but LEVEL and HOIST_ROWS are undefined at the end:
+ *   ENTRY(x)      x with a suffix of this instruction set and dtype
+ *   LEVEL         its name, a string
+ *   HOIST_ROWS    see struct lstm_kernels
+ *   NARROW(x), NARROW_LANES   optional: an earlier instance with fewer lanes that takes the
+ *                 last block where it is enough
+ */
+#ifndef NARROW_LANES
+#define NARROW_LANES 0
+#endif
+
+static TARGET void ENTRY(step)(const struct lstm_step *step)
+{
+#if NARROW_LANES
+    const ptrdiff_t rest = step->hidden % LANES;
+    if (rest && rest <= NARROW_LANES) {
+        const ptrdiff_t whole = step->hidden - rest;
+        NAME(step)(step, 0, whole);
+        NARROW(step)(step, whole, step->hidden);
+        return;
+    }
+#endif
+    NAME(step)(step, 0, step->hidden);
+}
+
+static TARGET void ENTRY(product)(const struct lstm_product *product)
+{
+#if NARROW_LANES
+    const ptrdiff_t rest = product->units % LANES;
+    if (rest && rest <= NARROW_LANES) {
+        const ptrdiff_t whole = product->units - rest;
+        NAME(product)(product, 0, whole);
+        NARROW(product)(product, whole, product->units);
+        return;
+    }
+#endif
+    NAME(product)(product, 0, product->units);
+}
+
+#define DEFINE_ACTIVATION(activation)                                                          \
+    static TARGET void ENTRY(activation)(const void *x, void *out, ptrdiff_t count)            \
+    {                                                                                          \
+        const REAL *from = x;                                                                  \
+        REAL *to = out;                                                                        \
+        for (ptrdiff_t i = 0; i < count; i += LANES) {                                         \
+            const bool whole = count - i >= LANES;                                             \
+            vec_t v = whole ? V_LOAD(from + i) : V_LOAD_PART(from + i, count - i);             \
+            NAME(activation)(&v, 1);                                                           \
+            if (whole)                                                                         \
+                V_STORE(to + i, v);                                                            \
+            else                                                                               \
+                V_STORE_PART(to + i, v, count - i);                                            \
+        }                                                                                      \
+    }
+DEFINE_ACTIVATION(sigmoid)
+DEFINE_ACTIVATION(tanh)
+#undef DEFINE_ACTIVATION
+
+static const struct lstm_kernels ENTRY(kernels) = {
+    .level = LEVEL,
+    .dtype = REAL_IS_FLOAT ? DTYPE_FLOAT32 : DTYPE_FLOAT64,
+    .itemsize = sizeof(REAL),
+    .lanes = LANES,
+    .narrow_lanes = NARROW_LANES,
+    .hoist_rows = HOIST_ROWS,
+    .step = ENTRY(step),
+    .product = ENTRY(product),
+    .sigmoid = ENTRY(sigmoid),
+    .tanh = ENTRY(tanh),
+};
+
+#undef ENTRY
+#undef NARROW
+#undef NARROW_LANES

@@ -1,0 +1,106 @@
+/* Kernels: the arithmetic of one LSTM step, once per instruction set and dtype.
+ *
+ * Everything here is plain C11: no allocation, no global state but the tables that
+ * kernels.c fills, no floating-point environment of its own (the core sets it).
+ * Strides count elements, not bytes. Pointers are `void` because one struct serves
+ * float and double; `kernels->itemsize` says which.
+ */
+#ifndef PYLSTM_SIMD_KERNELS_H
+#define PYLSTM_SIMD_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Numeric contract: a sum over k is cut into blocks of this many terms (DESIGN.md 2).
+ * Frozen with the first recorded bits; the table that led to 32 is in ARCHITECTURE.md. */
+#ifndef PYLSTM_SUM_BLOCK
+#define PYLSTM_SUM_BLOCK 32
+#endif
+
+#define LSTM_GATES 4 /* i, f, g, o */
+
+enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
+
+/* One weight matrix (4*units rows, depth columns) in kernel layout: units are grouped
+ * into blocks of `lanes` units, the last one perhaps of `narrow_lanes`;
+ * per block [depth][gate][lane], zero padded, 64-byte aligned. */
+
+/* One step of one layer and direction, all rows of the batch. */
+struct lstm_step {
+    ptrdiff_t rows;   /* batch rows that take part */
+    ptrdiff_t hidden; /* units H */
+
+    /* Where the sums start: the packed bias (init_stride 0) or, for hoisted input
+     * parts, one row of totals per batch row. [rows, padded gates] */
+    const void *init;
+    ptrdiff_t init_stride;
+
+    const void *wx; /* packed weight_ih; NULL: the input part is already in init */
+    ptrdiff_t depth_x;
+    const void *x; /* [rows, depth_x] */
+    ptrdiff_t x_stride;
+
+    const void *wh; /* packed weight_hh */
+    ptrdiff_t depth_h;
+    const void *h; /* [rows, depth_h]; NULL: zeros times finite weights, which add +0 */
+    ptrdiff_t h_stride;
+
+    const void *c; /* [rows, hidden]; NULL: zeros */
+    ptrdiff_t c_stride;
+
+    void *c_out; /* [rows, hidden], may be c itself */
+    ptrdiff_t c_out_stride;
+    void *h_out; /* [rows, hidden], must not overlap x or h */
+    ptrdiff_t h_out_stride;
+
+    bool backwards; /* walk the hidden blocks from last to first (cache reuse only) */
+};
+
+/* out = init + x * W', for an input part computed ahead or a projection. */
+struct lstm_product {
+    ptrdiff_t rows;
+    ptrdiff_t units;  /* output columns are 4*units, in kernel layout, padded */
+    const void *init; /* [rows, padded gates] or, with init_stride 0, one row; NULL: +0 */
+    ptrdiff_t init_stride;
+    const void *w;
+    ptrdiff_t depth;
+    const void *x; /* [rows, depth] */
+    ptrdiff_t x_stride;
+    void *out; /* [rows, padded gates] */
+    ptrdiff_t out_stride;
+};
+
+struct lstm_kernels {
+    const char *level; /* "portable", "avx2", "avx512", "neon" */
+    enum dtype dtype;
+    size_t itemsize;
+    ptrdiff_t lanes;        /* units per block */
+    ptrdiff_t narrow_lanes; /* units of a narrower last block; 0: there is none */
+    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input part ahead pays */
+
+    void (*step)(const struct lstm_step *step);
+    void (*product)(const struct lstm_product *product);
+
+    /* The activations alone, for tests: out[i] = f(x[i]), i < count. */
+    void (*sigmoid)(const void *x, void *out, ptrdiff_t count);
+    void (*tanh)(const void *x, void *out, ptrdiff_t count);
+};
+
+/* Units of a layer after padding to whole blocks; 4 times this is a row of totals. */
+ptrdiff_t kernels_padded_units(const struct lstm_kernels *kernels, ptrdiff_t units);
+
+/* Levels in order of preference, best last. Returns NULL past the end. */
+const char *kernels_level_name(int index);
+/* Is level `index` built into this library, and can this machine run it? */
+bool kernels_level_built(int index);
+bool kernels_level_available(int index);
+
+/* The kernels of a level, NULL where it is not built or this machine cannot run it. */
+const struct lstm_kernels *kernels_for(const char *level, enum dtype dtype);
+
+/* Choose the level that kernels_current() returns: NULL or "" for the best available.
+ * Returns 0, or -1 where the name is unknown or the level cannot run. Called once, at load. */
+int kernels_select(const char *level);
+const struct lstm_kernels *kernels_current(enum dtype dtype);
+
+#endif

@@ -1,0 +1,93 @@
+/* One lane, plain C: the reference that every other level must equal bit for bit. */
+#include "compiler.h"
+#include "fma_software.h"
+#include "levels.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Out of line: in software it is some sixty instructions, and stands in a hundred places. */
+static NOINLINE double fused_f64(double a, double b, double c)
+{
+    return fma_f64(a, b, c);
+}
+
+#define TARGET
+#define LEVEL "portable"
+#define HOIST_ROWS 2
+
+#define V_LOAD(p) (*(p))
+#define V_LOAD_PART(p, n) ((void)(n), *(p))
+#define V_STORE(p, v) ((void)(*(p) = (v)))
+#define V_STORE_PART(p, v, n) ((void)(n), V_STORE(p, v))
+#define V_LOAD_WEIGHT(p) (*(p))
+#define V_BROADCAST(p) (*(p))
+#define V_SET(c) ((vec_t)(c))
+#define V_ADD(a, b) ((a) + (b))
+#define V_SUB(a, b) ((a) - (b))
+#define V_MUL(a, b) ((a) * (b))
+#define V_DIV(a, b) ((a) / (b))
+#define V_FNMA(a, b, c) V_FMA(-(a), b, c)
+#define V_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define V_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define V_NEG(a) (-(a))
+#define V_ACCUMULATE(acc, a, b) ((acc) = V_FMA(a, b, acc))
+#define V_ACCUMULATE_WEIGHT(acc, a, p) V_ACCUMULATE(acc, a, *(p))
+#define V_ZERO_BELOW(x, limit, v) ((x) < (limit) ? 0 : (v))
+#define V_SELECT_REACHED(x, limit, a, b) ((x) >= (limit) ? (a) : (b))
+
+/* v 2^n by exponent, from the low bits of n + MAGIC; the products wrap as vectors do. */
+INLINE float scale_f32(float v, float shifted)
+{
+    uint32_t bits, n;
+    memcpy(&bits, &v, sizeof bits);
+    memcpy(&n, &shifted, sizeof n);
+    bits += n << 23;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+INLINE double scale_f64(double v, double shifted)
+{
+    uint64_t bits, n;
+    memcpy(&bits, &v, sizeof bits);
+    memcpy(&n, &shifted, sizeof n);
+    bits += n << 52;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+#define NAME(x) x##_f32x1
+#define ENTRY(x) x##_f32
+#define V_FMA(a, b, c) fma_f32(a, b, c)
+#define V_ABS(a) __builtin_fabsf(a)
+#define V_COPYSIGN(a, b) __builtin_copysignf(a, b)
+#define V_SCALE(v, shifted, bits) scale_f32(v, shifted)
+#define vec_t float
+#define REAL float
+#define REAL_IS_FLOAT 1
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_BLOCKS 1
+#include "kernels_template.h"
+
+#undef V_FMA
+#undef V_ABS
+#undef V_COPYSIGN
+#undef V_SCALE
+#undef vec_t
+#define NAME(x) x##_f64x1
+#define ENTRY(x) x##_f64
+#define V_FMA(a, b, c) fused_f64(a, b, c)
+#define V_ABS(a) __builtin_fabs(a)
+#define V_COPYSIGN(a, b) __builtin_copysign(a, b)
+#define V_SCALE(v, shifted, bits) scale_f64(v, shifted)
+#define vec_t double
+#define REAL double
+#define REAL_IS_FLOAT 0
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_BLOCKS 1
+#include "kernels_template.h"
+
+const struct lstm_kernels *const portable_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};

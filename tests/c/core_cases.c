@@ -1,0 +1,197 @@
+#include "cases.h"
+
+#include "environment.h"
+#include "network_runs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_network(const struct network_shape *shape)
+{
+    struct network_data data = network_data_make(shape);
+    const ptrdiff_t size = network_result_size(&data);
+    double *expected = must_allocate((size_t)(2 * size), sizeof *expected);
+    double *out = expected + size;
+
+    network_expect(shape, &data, expected);
+    for (const char *level, *const *next = levels(); (level = *next) != NULL; next++) {
+        for (enum placement placement = 0; placement < PLACEMENT_COUNT; placement++) {
+            network_describe(shape, level);
+            network_run(level, shape, &data, placement, out);
+            ptrdiff_t at = real_difference(expected, out, size);
+            check(at < 0, "differs at %td of y %td, h_n %td, c_n %td: %a, expected %a", at,
+                  data.y_size, data.h_size, data.c_size, out[at < 0 ? 0 : at],
+                  expected[at < 0 ? 0 : at]);
+        }
+    }
+    free(expected);
+    network_data_free(&data);
+}
+
+/* Every structure of network and call; sizes and strides take turns. */
+static void check_structures(enum dtype dtype, const struct plan *plan)
+{
+    static const ptrdiff_t inputs[] = {1, 5, 64, 70};
+    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40};
+    static const ptrdiff_t batches[] = {1, 2, 3, 4, 9};
+    static const ptrdiff_t steps[] = {1, 2, 5, 27};
+    const int structures = 3 * 2 * 2 * 2 * 2 * 2 * 2;
+
+    for (int turn = 0; turn < 4 * structures; turn++) {
+        int bits = turn % structures;
+        struct random random = random_seed((uint64_t)turn);
+        struct network_shape shape = {.dtype = dtype, .seed = (uint64_t)turn};
+        shape.num_layers = 1 + bits % 3;
+        bits /= 3;
+        shape.num_directions = 1 + (bits & 1);
+        shape.bias = bits >> 1 & 1;
+        shape.ragged = bits >> 2 & 1;
+        shape.with_h0 = bits >> 3 & 1;
+        shape.with_c0 = bits >> 4 & 1;
+        shape.input_size = inputs[random_below(&random, 4)];
+        shape.hidden_size = hidden[random_below(&random, 6)];
+        if (bits >> 5 & 1) {
+            shape.proj_size = 1 + random_below(&random, shape.hidden_size);
+        }
+        shape.batch = batches[random_below(&random, 5)];
+        shape.steps = steps[random_below(&random, 4)];
+        shape.batch_major = random_below(&random, 2);
+        shape.gap = random_below(&random, 3);
+        shape.dropout = random_below(&random, 4) ? 0.0 : 0.3;
+        shape.values = random_below(&random, 6) ? VALUES_ORDINARY
+                                                : (enum values)random_below(&random, VALUES_COUNT);
+        if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
+            check_network(&shape);
+        }
+    }
+}
+
+/* A cell's call: one step whose output and h_n are the same memory. */
+static void check_cells(enum dtype dtype, const struct plan *plan)
+{
+    for (ptrdiff_t turn = 0; turn < 4 * 70; turn++) {
+        struct network_shape shape = {.dtype = dtype,
+                                      .num_layers = 1,
+                                      .num_directions = 1,
+                                      .steps = 1,
+                                      .y_is_h_n = true,
+                                      .seed = (uint64_t)turn};
+        shape.hidden_size = 1 + turn / 4;
+        shape.input_size = 1 + turn % 40;
+        shape.batch = 1 + turn % 9;
+        shape.bias = turn % 3 != 0;
+        shape.with_h0 = turn & 1;
+        shape.with_c0 = turn & 2;
+        if (turn % plan->every == 0) {
+            check_network(&shape);
+        }
+    }
+}
+
+/* First values, packing and forward under settings that the caller made: the same bytes, and
+ * the settings are there afterwards. Subnormal data tell flush-to-zero apart. */
+static void check_environment(enum dtype dtype, const struct plan *plan)
+{
+    struct network_shape shape = {.dtype = dtype,
+                                  .input_size = 6,
+                                  .hidden_size = 20,
+                                  .proj_size = 5,
+                                  .num_layers = 2,
+                                  .num_directions = 2,
+                                  .bias = true,
+                                  .steps = 4,
+                                  .batch = 3,
+                                  .with_h0 = true,
+                                  .with_c0 = true,
+                                  .dropout = 0.5};
+    const enum values end = plan->ordinary ? VALUES_ORDINARY + 1 : VALUES_SPECIAL;
+    for (enum values values = VALUES_ORDINARY; values < end; values++) {
+        shape.values = values;
+        struct network_data data = network_data_make(&shape);
+        const ptrdiff_t size = network_result_size(&data);
+        double *expected = must_allocate((size_t)(2 * size), sizeof *expected);
+        double *out = expected + size;
+        network_expect(&shape, &data, expected);
+        for (const char *level, *const *next = levels(); (level = *next) != NULL; next++) {
+            for (int setting = 0; setting < environment_count(); setting++) {
+                network_describe(&shape, level);
+                environment_set(setting);
+                network_run(level, &shape, &data, AT_END, out);
+                bool kept = environment_is(setting);
+                environment_reset();
+                check(kept, "does not restore %s", environment_name(setting));
+                ptrdiff_t at = real_difference(expected, out, size);
+                check(at < 0, "differs under %s at %td", environment_name(setting), at);
+            }
+        }
+        free(expected);
+        network_data_free(&data);
+    }
+}
+
+static void check_first_values(enum dtype dtype)
+{
+    const struct lstm_net net = {.kernels = kernels_for("portable", dtype),
+                                 .input_size = 5,
+                                 .hidden_size = 7,
+                                 .num_layers = 2,
+                                 .num_directions = 1,
+                                 .bias = true};
+    const size_t size = (size_t)lstm_params_size(&net) * real_size(dtype);
+    struct generator rng;
+    unsigned char *expected = must_allocate(2, size);
+
+    case_begin("first values %s", dtype_names[dtype]);
+    generator_seed(&rng, 1);
+    lstm_reset_parameters(&net, &rng, expected);
+    for (int setting = 0; setting < environment_count(); setting++) {
+        generator_seed(&rng, 1);
+        environment_set(setting);
+        lstm_reset_parameters(&net, &rng, expected + size);
+        bool kept = environment_is(setting);
+        environment_reset();
+        check(kept, "does not restore %s", environment_name(setting));
+        check(memcmp(expected, expected + size, size) == 0, "differs under %s",
+              environment_name(setting));
+    }
+    free(expected);
+}
+
+/* Parameters in torch's order, one after the other, with torch's shapes. */
+static void check_parameter_order(void)
+{
+    const struct lstm_net net = {.kernels = kernels_for("portable", DTYPE_FLOAT32),
+                                 .input_size = 3,
+                                 .hidden_size = 5,
+                                 .proj_size = 2,
+                                 .num_layers = 2,
+                                 .num_directions = 2,
+                                 .bias = true};
+    static const enum lstm_param_kind order[] = {WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR};
+    ptrdiff_t offset = 0;
+
+    case_begin("parameter order");
+    check(lstm_param_count(&net) == 20, "counts %td", lstm_param_count(&net));
+    for (ptrdiff_t i = 0; i < 20; i++) {
+        const struct lstm_param param = lstm_param_at(&net, i);
+        const ptrdiff_t cols[] = {param.layer ? 4 : 3, 2, 1, 1, 5};
+        check(param.kind == order[i % 5] && param.layer == i / 10 && param.direction == i / 5 % 2,
+              "parameter %td is another", i);
+        check(param.rows == (i % 5 == 4 ? 2 : 20) && param.cols == cols[i % 5],
+              "parameter %td has shape %td %td", i, param.rows, param.cols);
+        check(param.offset == offset, "parameter %td begins at %td", i, param.offset);
+        offset += param.rows * param.cols;
+    }
+    check(lstm_params_size(&net) == offset, "size %td", lstm_params_size(&net));
+}
+
+void check_core(const struct plan *plan)
+{
+    check_parameter_order();
+    for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        check_first_values(dtype);
+        check_cells(dtype, plan);
+        check_environment(dtype, plan);
+        check_structures(dtype, plan);
+    }
+}

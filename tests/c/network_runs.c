@@ -1,0 +1,293 @@
+#include "network_runs.h"
+
+#include "reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGEST = 1 << 20, POLLUTION = 0xff /* NaN in either dtype */, UNTOUCHED = 0x5a };
+static const uint64_t dropout_seed = 77;
+
+enum slot {
+    SLOT_PARAMS,
+    SLOT_PACKED,
+    SLOT_X,
+    SLOT_Y,
+    SLOT_H0,
+    SLOT_C0,
+    SLOT_H_N,
+    SLOT_C_N,
+    SLOT_SIZES,
+    SLOT_WORKSPACE,
+    SLOT_COUNT
+};
+
+static struct guarded *slots(void)
+{
+    static struct guarded all[SLOT_COUNT];
+    if (!all[0].base) {
+        for (int i = 0; i < SLOT_COUNT; i++) {
+            guarded_open(&all[i], LARGEST);
+        }
+    }
+    return all;
+}
+
+static ptrdiff_t hidden_out(const struct network_shape *shape)
+{
+    return shape->proj_size ? shape->proj_size : shape->hidden_size;
+}
+
+/* Parameters in torch's order are drawn one after the other; their number is known by the
+ * shapes alone, and lstm_params_size() must agree. */
+static ptrdiff_t count_params(const struct network_shape *shape)
+{
+    const ptrdiff_t gates = 4 * shape->hidden_size, out = hidden_out(shape);
+    ptrdiff_t count = 0;
+    for (ptrdiff_t layer = 0; layer < shape->num_layers; layer++) {
+        ptrdiff_t depth = layer ? shape->num_directions * out : shape->input_size;
+        count += shape->num_directions * (gates * (depth + out) + (shape->bias ? 2 * gates : 0) +
+                                          shape->proj_size * shape->hidden_size);
+    }
+    return count;
+}
+
+struct network_data network_data_make(const struct network_shape *shape)
+{
+    const ptrdiff_t states = shape->num_layers * shape->num_directions * shape->batch;
+    struct random random = random_seed(shape->seed);
+    struct network_data data = {.params_size = count_params(shape)};
+
+    data.net.kernels = kernels_for("portable", shape->dtype);
+    data.net.input_size = shape->input_size;
+    data.net.hidden_size = shape->hidden_size;
+    data.net.proj_size = shape->proj_size;
+    data.net.num_layers = shape->num_layers;
+    data.net.num_directions = shape->num_directions;
+    data.net.bias = shape->bias;
+    data.batch_sizes = must_allocate((size_t)shape->steps, sizeof *data.batch_sizes);
+    int64_t size = shape->batch;
+    for (ptrdiff_t t = 0; t < shape->steps; t++) {
+        if (shape->ragged && t && size > 1) {
+            size -= random_below(&random, 3) % size;
+        }
+        data.batch_sizes[t] = size;
+        data.rows += (ptrdiff_t)size;
+    }
+    data.y_size = data.rows * shape->num_directions * hidden_out(shape);
+    data.h_size = states * hidden_out(shape);
+    data.c_size = states * shape->hidden_size;
+    const ptrdiff_t x_size = data.rows * shape->input_size;
+    data.memory = must_allocate((size_t)(data.params_size + x_size + data.h_size + data.c_size),
+                                sizeof(double));
+    data.params = data.memory;
+    data.x = data.params + data.params_size;
+    data.h0 = data.x + x_size;
+    data.c0 = data.h0 + data.h_size;
+    random_fill(&random, shape->dtype, VALUES_ORDINARY, data.params, data.params_size);
+    random_fill(&random, shape->dtype, shape->values, data.x, x_size);
+    random_fill(&random, shape->dtype, shape->values, data.h0, data.h_size);
+    random_fill(&random, shape->dtype, shape->values, data.c0, data.c_size);
+    return data;
+}
+
+void network_data_free(struct network_data *data)
+{
+    free(data->batch_sizes);
+    free(data->memory);
+}
+
+void network_describe(const struct network_shape *shape, const char *level)
+{
+    case_begin("network %s %s I %td H %td P %td layers %td directions %d%s T %td N %td%s%s%s%s "
+               "gap %td dropout %g, %s values, seed %llu",
+               level, dtype_names[shape->dtype], shape->input_size, shape->hidden_size,
+               shape->proj_size, shape->num_layers, shape->num_directions,
+               shape->bias ? "" : " no bias", shape->steps, shape->batch,
+               shape->ragged ? " ragged" : "", shape->batch_major ? " batch major" : "",
+               shape->with_h0 ? "" : " no h0", shape->with_c0 ? "" : " no c0", shape->gap,
+               shape->dropout, values_names[shape->values], (unsigned long long)shape->seed);
+}
+
+ptrdiff_t network_result_size(const struct network_data *data)
+{
+    return data->y_size + data->h_size + data->c_size;
+}
+
+void network_expect(const struct network_shape *shape, const struct network_data *data, double *out)
+{
+    struct generator rng;
+    generator_seed(&rng, dropout_seed);
+    const struct reference_call call = {
+        .steps = shape->steps,
+        .batch = shape->batch,
+        .batch_sizes = data->batch_sizes,
+        .x = data->x,
+        .h0 = shape->with_h0 ? data->h0 : NULL,
+        .c0 = shape->with_c0 ? data->c0 : NULL,
+        .y = out,
+        .h_n = out + data->y_size,
+        .c_n = out + data->y_size + data->h_size,
+        .dropout = shape->dropout,
+        .rng = &rng,
+    };
+    reference_forward(&data->net, data->params, &call);
+}
+
+/* How the rows of a [T, N, width] array, or of its packed form, lie in memory. */
+struct rows {
+    ptrdiff_t step, row, extent; /* extent: elements up to the end of the last row */
+};
+
+static struct rows rows_layout(const struct network_shape *shape, ptrdiff_t rows, ptrdiff_t width)
+{
+    struct rows layout = {0, width + shape->gap, 0};
+    if (shape->ragged) {
+        layout.extent = (rows - 1) * layout.row + width;
+        return layout;
+    }
+    layout.step = shape->batch * layout.row + shape->gap;
+    if (shape->batch_major) {
+        layout.step = width + shape->gap;
+        layout.row = shape->steps * layout.step + shape->gap;
+    }
+    layout.extent = (shape->steps - 1) * layout.step + (shape->batch - 1) * layout.row + width;
+    return layout;
+}
+
+/* Element where the dense row "row" of all steps begins. */
+static ptrdiff_t row_at(const struct network_shape *shape, const struct rows *layout, ptrdiff_t row)
+{
+    return shape->ragged ? row * layout->row
+                         : row / shape->batch * layout->step + row % shape->batch * layout->row;
+}
+
+static void *place_rows(enum slot slot, const struct network_shape *shape,
+                        const struct rows *layout, enum placement placement, const double *values,
+                        ptrdiff_t rows, ptrdiff_t width)
+{
+    void *array = guarded_place(&slots()[slot], (size_t)layout->extent * real_size(shape->dtype),
+                                placement, POLLUTION);
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        for (ptrdiff_t i = 0; i < width; i++) {
+            real_set(shape->dtype, array, row_at(shape, layout, row) + i, values[row * width + i]);
+        }
+    }
+    guarded_protect(&slots()[slot]);
+    return array;
+}
+
+static void *place_dense(enum slot slot, enum dtype dtype, enum placement placement,
+                         const double *values, ptrdiff_t count)
+{
+    void *array =
+        guarded_place(&slots()[slot], (size_t)count * real_size(dtype), placement, POLLUTION);
+    for (ptrdiff_t i = 0; i < count; i++) {
+        real_set(dtype, array, i, values[i]);
+    }
+    guarded_protect(&slots()[slot]);
+    return array;
+}
+
+/* Packs into guarded memory, which is then read-only: a call must not write its weights. */
+static const void *pack(const struct lstm_net *net, const struct network_data *data,
+                        enum placement placement, bool *finite)
+{
+    const enum dtype dtype = net->kernels->dtype;
+    const ptrdiff_t size = lstm_packed_size(net);
+    const void *params =
+        place_dense(SLOT_PARAMS, dtype, placement, data->params, data->params_size);
+    check(lstm_params_size(net) == data->params_size, "lstm_params_size() is %td, not %td",
+          lstm_params_size(net), data->params_size);
+    void *packed =
+        guarded_place(&slots()[SLOT_PACKED], (size_t)size * real_size(dtype), placement, POLLUTION);
+    *finite = lstm_pack(net, params, packed);
+    check(*finite, "the weights are finite");
+    guarded_check(&slots()[SLOT_PACKED], "packed");
+    guarded_protect(&slots()[SLOT_PACKED]);
+    return packed;
+}
+
+/* Copies the result out, and checks that nothing but rows of y was written. */
+static void take_result(const struct network_shape *shape, const struct network_data *data,
+                        const struct rows *layout, double *out)
+{
+    static const char *const names[] = {"y", "h_n", "c_n", "workspace"};
+    static const enum slot written[] = {SLOT_Y, SLOT_H_N, SLOT_C_N, SLOT_WORKSPACE};
+    const ptrdiff_t width = shape->num_directions * hidden_out(shape);
+    const size_t itemsize = real_size(shape->dtype);
+    unsigned char *bytes = slots()[SLOT_Y].data;
+
+    for (ptrdiff_t row = 0; row < data->rows; row++) {
+        ptrdiff_t at = row_at(shape, layout, row);
+        for (ptrdiff_t i = 0; i < width; i++) {
+            out[row * width + i] = real_get(shape->dtype, bytes, at + i);
+        }
+        memset(bytes + (size_t)at * itemsize, UNTOUCHED, (size_t)width * itemsize);
+    }
+    bool intact = true;
+    for (size_t i = 0; i < (size_t)layout->extent * itemsize; i++) {
+        intact &= bytes[i] == UNTOUCHED;
+    }
+    check(intact, "wrote between the rows of y");
+    out += data->y_size;
+    for (ptrdiff_t i = 0; i < data->h_size; i++) {
+        out[i] = shape->y_is_h_n ? (out - data->y_size)[i]
+                                 : real_get(shape->dtype, slots()[SLOT_H_N].data, i);
+    }
+    out += data->h_size;
+    for (ptrdiff_t i = 0; i < data->c_size; i++) {
+        out[i] = real_get(shape->dtype, slots()[SLOT_C_N].data, i);
+    }
+    for (int i = 0; i < 4; i++) {
+        guarded_check(&slots()[written[i]], names[i]);
+    }
+}
+
+void network_run(const char *level, const struct network_shape *shape,
+                 const struct network_data *data, enum placement placement, double *out)
+{
+    const enum dtype dtype = shape->dtype;
+    const size_t itemsize = real_size(dtype);
+    const ptrdiff_t width = shape->num_directions * hidden_out(shape);
+    struct generator rng;
+    struct lstm_net net = data->net;
+    struct lstm_call call = {.steps = shape->steps, .batch = shape->batch};
+
+    net.kernels = kernels_for(level, dtype);
+    const void *packed = pack(&net, data, placement, &call.finite_weights);
+    const struct rows x = rows_layout(shape, data->rows, shape->input_size);
+    const struct rows y = rows_layout(shape, data->rows, width);
+    call.x = place_rows(SLOT_X, shape, &x, placement, data->x, data->rows, shape->input_size);
+    call.x_step = x.step;
+    call.x_row = x.row;
+    call.y = guarded_place(&slots()[SLOT_Y], (size_t)y.extent * itemsize, placement, UNTOUCHED);
+    call.y_step = y.step;
+    call.y_row = y.row;
+    if (shape->ragged) {
+        const size_t size = (size_t)shape->steps * sizeof *data->batch_sizes;
+        call.batch_sizes = memcpy(guarded_place(&slots()[SLOT_SIZES], size, placement, 0),
+                                  data->batch_sizes, size);
+        guarded_protect(&slots()[SLOT_SIZES]);
+    }
+    if (shape->with_h0) {
+        call.h0 = place_dense(SLOT_H0, dtype, placement, data->h0, data->h_size);
+        call.h0_row = hidden_out(shape);
+        call.h0_layer = shape->batch * call.h0_row;
+    }
+    if (shape->with_c0) {
+        call.c0 = place_dense(SLOT_C0, dtype, placement, data->c0, data->c_size);
+        call.c0_row = shape->hidden_size;
+        call.c0_layer = shape->batch * call.c0_row;
+    }
+    call.h_n = guarded_place(&slots()[SLOT_H_N], (size_t)data->h_size * itemsize, placement, 0);
+    call.h_n = shape->y_is_h_n ? call.y : call.h_n;
+    call.c_n = guarded_place(&slots()[SLOT_C_N], (size_t)data->c_size * itemsize, placement, 0);
+    generator_seed(&rng, dropout_seed);
+    call.dropout = shape->dropout;
+    call.rng = &rng;
+    void *workspace = guarded_place(&slots()[SLOT_WORKSPACE],
+                                    (size_t)lstm_workspace_size(&net, &call), placement, POLLUTION);
+    lstm_forward(&net, packed, &call, workspace);
+    take_result(shape, data, &y, out);
+}

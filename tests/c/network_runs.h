@@ -1,0 +1,45 @@
+/* One call of csrc/core: a network, its data as dense doubles, the expected result, and the
+ * call itself on guarded buffers. */
+#ifndef PYLSTM_TESTS_NETWORK_RUNS_H
+#define PYLSTM_TESTS_NETWORK_RUNS_H
+
+#include "../../csrc/core/lstm.h"
+#include "support.h"
+
+struct network_shape {
+    enum dtype dtype;
+    ptrdiff_t input_size, hidden_size, proj_size, num_layers;
+    int num_directions;
+    bool bias;
+    ptrdiff_t steps, batch;
+    bool ragged;      /* batch_sizes that shrink, rows packed */
+    bool batch_major; /* x and y with the batch axis outside */
+    bool with_h0, with_c0;
+    bool y_is_h_n; /* as a cell calls: one step, one layer, dense */
+    ptrdiff_t gap; /* elements between rows */
+    double dropout;
+    enum values values; /* of x, h0 and c0 */
+    uint64_t seed;
+};
+
+struct network_data {
+    struct lstm_net net; /* kernels: portable */
+    ptrdiff_t params_size, rows;
+    int64_t *batch_sizes;         /* [T] */
+    double *params, *x, *h0, *c0; /* x: [rows, I] */
+    ptrdiff_t y_size, h_size, c_size;
+    double *memory;
+};
+struct network_data network_data_make(const struct network_shape *shape);
+void network_data_free(struct network_data *data);
+
+/* Elements of y, h_n and c_n, which lie behind one another in "out". */
+ptrdiff_t network_result_size(const struct network_data *data);
+void network_expect(const struct network_shape *shape, const struct network_data *data,
+                    double *out);
+/* Packs and runs, at one level. */
+void network_run(const char *level, const struct network_shape *shape,
+                 const struct network_data *data, enum placement placement, double *out);
+void network_describe(const struct network_shape *shape, const char *level);
+
+#endif

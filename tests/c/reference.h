@@ -1,0 +1,31 @@
+/* The numeric contract as plain scalar code (DESIGN.md 2), written from its text: libm's
+ * fma() for the sums, no tiles, no packing. Arrays are contiguous doubles that hold values
+ * of the dtype; every operation is rounded to the dtype. sigmoid and tanh are the portable
+ * kernels' own, whose values test_activations.c checks. */
+#ifndef PYLSTM_TESTS_REFERENCE_H
+#define PYLSTM_TESTS_REFERENCE_H
+
+#include "../../csrc/core/lstm.h"
+
+/* total[i] += blocked sum over k of w[i, k] v[k], i < rows; w: [rows, depth]. */
+void reference_add_product(enum dtype dtype, const double *w, const double *v, ptrdiff_t rows,
+                           ptrdiff_t depth, double *total);
+
+/* From totals [4, hidden] and c [hidden] to c' and h'; c_out may be c. */
+void reference_cell(enum dtype dtype, const double *totals, const double *c, ptrdiff_t hidden,
+                    double *c_out, double *h_out);
+
+/* A whole call, as lstm_forward() but dense: x [rows, I], y [rows, D*Hout] with `rows` the
+ * sum of batch_sizes, the rest shaped as in struct lstm_call. */
+struct reference_call {
+    ptrdiff_t steps, batch;
+    const int64_t *batch_sizes; /* [T], never NULL */
+    const double *x, *h0, *c0;  /* h0, c0 may be NULL */
+    double *y, *h_n, *c_n;
+    double dropout;
+    struct generator *rng;
+};
+void reference_forward(const struct lstm_net *net, const double *params,
+                       const struct reference_call *call);
+
+#endif

@@ -1,0 +1,80 @@
+/* Kernel test program: csrc/core and csrc/simd in a C program without Python.
+ *
+ *   test_kernels [--quick | --memory] [--hashes FILE] [--record]
+ *   test_kernels --bench | --bench-check
+ *
+ * Without arguments every case of every level; --quick runs each 11th, for emulators; --memory
+ * each 101st with ordinary values, for valgrind, whose own FMA errs where a result underflows.
+ * --record rewrites FILE (hashes.txt) from the portable level: only with a change that the
+ * changelog announces, since these are the bits that users may rely on. */
+#include "cases.h"
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const *levels(void)
+{
+    static const char *names[8];
+    if (!names[0]) {
+        int count = 0;
+        for (int i = 0; kernels_level_name(i) && count < 7; i++) {
+            if (kernels_level_available(i)) {
+                names[count++] = kernels_level_name(i);
+            }
+        }
+    }
+    return names;
+}
+
+static int usage(const char *program)
+{
+    fprintf(stderr,
+            "usage: %s [--quick | --memory] [--hashes FILE] [--record] | --bench | --bench-check\n",
+            program);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *hashes = "hashes.txt";
+    bool record = false, bench = false, wide = false;
+    struct plan plan = {.every = 1};
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0) {
+            plan.every = 11;
+        } else if (strcmp(argv[i], "--memory") == 0) {
+            plan.every = 101;
+            plan.ordinary = true;
+        } else if (strcmp(argv[i], "--record") == 0) {
+            record = true;
+        } else if (strcmp(argv[i], "--hashes") == 0 && i + 1 < argc) {
+            hashes = argv[++i];
+        } else if (strcmp(argv[i], "--bench") == 0) {
+            bench = true;
+        } else if (strcmp(argv[i], "--bench-check") == 0) {
+            bench = wide = true;
+        } else {
+            return usage(argv[0]);
+        }
+    }
+    report_crashes();
+    printf("levels:");
+    for (const char *const *level = levels(); *level; level++) {
+        printf(" %s", *level);
+    }
+    printf("\n");
+    if (bench && !wide) {
+        bench_print();
+        return 0;
+    }
+    if (bench) {
+        bench_check();
+    } else {
+        check_hashes(hashes, record);
+        check_core(&plan);
+        check_kernels(&plan);
+    }
+    return check_summary("test_kernels");
+}
