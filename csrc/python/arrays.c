@@ -1,0 +1,279 @@
+/* Arrays in and out: anything array-like in, well-formed ndarrays of the module's dtype out.
+ *
+ * Reading is in two steps, because torch checks ranks before dtypes: array_open() finds the
+ * array behind an object, array_fit() converts its values, after all checks have passed.
+ */
+#include "pylstm.h"
+
+#include <string.h>
+
+#include "../core/fpenv.h"
+
+static bool axis_is_regular(npy_intp dim, npy_intp stride, bool last, enum dtype dtype)
+{
+    const npy_intp itemsize = dtype == DTYPE_FLOAT32 ? 4 : 8;
+
+    /* NumPy leaves the strides of axes of length 1 undefined. */
+    return dim <= 1 || (last ? stride == itemsize : (stride & (itemsize - 1)) == 0);
+}
+
+bool array_fits(PyArrayObject *array, enum dtype dtype)
+{
+    const int ndim = PyArray_NDIM(array);
+
+    if (PyArray_TYPE(array) != array_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
+        return false;
+    for (int axis = 0; axis < ndim; axis++)
+        if (!axis_is_regular(PyArray_DIM(array, axis), PyArray_STRIDE(array, axis),
+                             axis == ndim - 1, dtype))
+            return false;
+    return true;
+}
+
+PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype)
+{
+    Py_INCREF((PyObject *)state->descr[dtype]);
+    return state->descr[dtype];
+}
+
+PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
+                         const npy_intp *dims)
+{
+    return (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim,
+                                                 dims, NULL, NULL, 0, NULL);
+}
+
+/* ---- What is refused before NumPy sees it ---- */
+
+/* 1 for a masked array, 0 for others, -1 on error. */
+static int is_masked(PyObject *object)
+{
+    PyObject *module, *type;
+    int result;
+
+    if (!PyArray_Check(object) || PyArray_CheckExact(object))
+        return 0;
+    module = PyImport_ImportModule("numpy.ma");
+    if (module == NULL)
+        return -1;
+    type = PyObject_GetAttrString(module, "MaskedArray");
+    Py_DECREF(module);
+    if (type == NULL)
+        return -1;
+    result = PyObject_IsInstance(object, type);
+    Py_DECREF(type);
+    return result;
+}
+
+/* TypeError for masked arrays and for lists of them, whose mask NumPy would drop. */
+static int refuse_masked(PyObject *object, const char *name)
+{
+    const bool list = PyList_Check(object) || PyTuple_Check(object);
+    const Py_ssize_t count = list ? PySequence_Size(object) : 1;
+    int masked = 0;
+
+    for (Py_ssize_t i = 0; i < count && masked == 0; i++) {
+        PyObject *item = list ? PySequence_GetItem(object, i) : Py_NewRef(object);
+        if (item == NULL) {
+            PyErr_Clear(); /* the list has become shorter */
+            break;
+        }
+        masked = is_masked(item);
+        Py_DECREF(item);
+    }
+    if (masked > 0)
+        PyErr_Format(PyExc_TypeError,
+                     "%s is a masked array, whose mask would be lost: fill it first, for example "
+                     "%s.filled(0.0)",
+                     name, name);
+    return masked == 0 ? 0 : -1;
+}
+
+/* Does str(getattr(object, attribute)) begin with "text"? A missing attribute is a no. */
+static bool attribute_reads(PyObject *object, const char *attribute, const char *text)
+{
+    PyObject *value = PyObject_GetAttrString(object, attribute);
+    PyObject *string = value == NULL ? NULL : PyObject_Str(value);
+    const char *utf8 = string == NULL ? NULL : PyUnicode_AsUTF8AndSize(string, NULL);
+    const bool result = utf8 != NULL && strncmp(utf8, text, strlen(text)) == 0;
+
+    Py_XDECREF(value);
+    Py_XDECREF(string);
+    PyErr_Clear();
+    return result;
+}
+
+/* TypeError for tensors that have no NumPy view, with the method that makes one. */
+static int refuse_tensor(PyObject *tensor, const char *name)
+{
+    const char *what, *method;
+
+    if (attribute_reads(tensor, "is_quantized", "True"))
+        what = "a quantised tensor", method = "dequantize";
+    else if (!attribute_reads(tensor, "layout", "torch.strided") &&
+             attribute_reads(tensor, "layout", "torch."))
+        what = "a sparse tensor", method = "to_dense";
+    else if (!attribute_reads(tensor, "device", "cpu") &&
+             attribute_reads(tensor, "dtype", "torch."))
+        what = "a tensor on another device than the CPU", method = "cpu";
+    else if (attribute_reads(tensor, "dtype", "torch.bfloat16"))
+        what = "a bfloat16 tensor", method = "float";
+    else if (attribute_reads(tensor, "dtype", "torch.float8"))
+        what = "a float8 tensor", method = "float";
+    else
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name, what,
+                 name, method);
+    return -1;
+}
+
+/* ---- Opening ---- */
+
+static bool has(PyObject *object, const char *attribute)
+{
+    PyObject *value = PyObject_GetAttrString(object, attribute);
+
+    if (value == NULL)
+        PyErr_Clear();
+    Py_XDECREF(value);
+    return value != NULL;
+}
+
+/* Only __dlpack__, and none of the ways that np.asarray knows? */
+static bool is_dlpack_only(PyObject *object)
+{
+    return has(object, "__dlpack__") && !has(object, "__array__") &&
+           !has(object, "__array_interface__") && !has(object, "__array_struct__") &&
+           !PyObject_CheckBuffer(object);
+}
+
+static PyObject *from_dlpack(PyObject *object)
+{
+    PyObject *numpy = PyImport_ImportModule("numpy");
+    PyObject *result;
+
+    if (numpy == NULL)
+        return NULL;
+    result = PyObject_CallMethod(numpy, "from_dlpack", "O", object);
+    Py_DECREF(numpy);
+    return result;
+}
+
+static void error_not_array(PyObject *object, const char *name)
+{
+    PyObject *type = PyType_GetName(Py_TYPE(object));
+
+    if (type != NULL)
+        PyErr_Format(PyExc_TypeError,
+                     "%s must be an array or something that np.asarray takes, got %U", name, type);
+    Py_XDECREF(type);
+}
+
+/* What np.asarray would make of it; TypeError where that is only an array of objects. */
+static PyObject *from_anything(PyObject *object, const char *name)
+{
+    PyObject *array;
+    int kind;
+
+    if (is_dlpack_only(object))
+        return from_dlpack(object);
+    array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
+    if (array == NULL || PyArray_Check(object))
+        return array;
+    kind = PyArray_TYPE((PyArrayObject *)array);
+    if (PyArray_NDIM((PyArrayObject *)array) == 0 &&
+        (kind == NPY_OBJECT || kind == NPY_UNICODE || kind == NPY_STRING)) {
+        Py_DECREF(array);
+        error_not_array(object, name);
+        return NULL;
+    }
+    return array;
+}
+
+PyArrayObject *array_open_other(PyObject *object, const char *name)
+{
+    PyObject *tensor = NULL, *array;
+
+    if (refuse_masked(object, name) < 0)
+        return NULL;
+    if (!PyArray_Check(object) && has(object, "detach")) {
+        if (refuse_tensor(object, name) < 0)
+            return NULL;
+        tensor = PyObject_CallMethod(object, "detach", NULL);
+        if (tensor == NULL)
+            return NULL;
+        object = tensor;
+    }
+    array = from_anything(object, name);
+    Py_XDECREF(tensor);
+    return (PyArrayObject *)array;
+}
+
+/* ---- Values ---- */
+
+static const char *dtype_hint(PyArrayObject *array)
+{
+    if (PyArray_ISBOOL(array))
+        return "convert it first if truth values are meant as 0 and 1";
+    if (PyArray_ISCOMPLEX(array))
+        return "take its real part or its modulus";
+    if (PyArray_ISOBJECT(array))
+        return "a ragged list, None or Decimal gives such an array; convert it first";
+    return "convert it first";
+}
+
+int array_check_real(PyArrayObject *array, const char *name)
+{
+    const int typenum = PyArray_TYPE(array);
+
+    if (PyTypeNum_ISFLOAT(typenum) || PyTypeNum_ISINTEGER(typenum))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
+                 (PyObject *)PyArray_DESCR(array), dtype_hint(array));
+    return -1;
+}
+
+static int convert(struct module_state *state, PyArrayObject **array, enum dtype dtype, int flags)
+{
+    PyObject *result;
+
+    const fpenv_t saved = fpenv_enter();
+    result = PyArray_FromArray(*array, array_descr(state, dtype),
+                               flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
+    fpenv_leave(saved);
+    if (result == NULL)
+        return -1;
+    array_release(*array);
+    *array = (PyArrayObject *)result;
+    return 0;
+}
+
+int array_fit(struct module_state *state, PyArrayObject **array, enum dtype dtype)
+{
+    return convert(state, array, dtype, NPY_ARRAY_CARRAY_RO);
+}
+
+PyObject *array_from_python(PyObject *module, PyObject *args)
+{
+    struct module_state *state = PyModule_GetState(module);
+    const char *name, *dtype = NULL;
+    PyArrayObject *array;
+    PyObject *object;
+    int wanted = -1;
+
+    if (!PyArg_ParseTuple(args, "Os|z:as_array", &object, &name, &dtype))
+        return NULL;
+    if (dtype != NULL && strcmp(dtype, "any") == 0)
+        return (PyObject *)array_open(object, name);
+    if (dtype != NULL && (wanted = dtype_from_name(dtype)) < 0)
+        return NULL;
+    array = array_open(object, name);
+    if (array == NULL)
+        return NULL;
+    if (array_check_real(array, name) < 0 ||
+        (wanted >= 0 && convert(state, &array, (enum dtype)wanted, NPY_ARRAY_CARRAY_RO) < 0)) {
+        array_release(array);
+        return NULL;
+    }
+    return (PyObject *)array;
+}

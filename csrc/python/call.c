@@ -1,0 +1,332 @@
+/* One call from its arguments to the core: what LSTM and LSTMCell have in common.
+ *
+ * A call on small sizes costs little more than a ufunc's, so this path makes no Python
+ * object but the results and keeps its scratch memory on the stack while that is small.
+ */
+#include "pylstm.h"
+
+#include <stdalign.h>
+
+/* Scratch memory up to this many bytes needs no allocation. */
+#define STACK_WORKSPACE 16384
+/* About 5 us of arithmetic: less is not worth handing the GIL over. */
+#define UNLOCKED_WORK 150e3
+
+/* ---- Arguments ---- */
+
+/* Texts as Python has them for a function with these parameters. */
+static int error_positional(const char *callee, Py_ssize_t count)
+{
+    PyErr_Format(PyExc_TypeError, "%s() takes from 2 to 3 positional arguments but %zd were given",
+                 callee, count + 1);
+    return -1;
+}
+
+static int error_keyword(const char *callee, PyObject *key, bool known)
+{
+    if (known)
+        PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%S'", callee, key);
+    else
+        PyErr_Format(PyExc_TypeError,
+                     "%s() got an unexpected keyword argument '%S': the parameters are input and "
+                     "hx, the states as a pair (h_0, c_0)",
+                     callee, key);
+    return -1;
+}
+
+/* Is "key" the keyword "name"? Keywords in source code are interned, as "name" is. */
+static bool is_keyword(PyObject *key, PyObject *name)
+{
+    return key == name || PyUnicode_Compare(key, name) == 0;
+}
+
+/* Adds what "kwargs" holds to the "positional" arguments that have been read. A walk over one
+ * or two items costs less than looking the names up. */
+static int read_keywords(const struct module_state *state, const char *callee, PyObject *kwargs,
+                         Py_ssize_t positional, struct arguments *arguments)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+
+    while (PyDict_Next(kwargs, &position, &key, &value)) {
+        if (!PyUnicode_Check(key))
+            return error_keyword(callee, key, false);
+        if (is_keyword(key, state->hx_name)) {
+            if (positional > 1)
+                return error_keyword(callee, key, true);
+            arguments->hx = value;
+        } else if (is_keyword(key, state->input_name)) {
+            if (positional > 0)
+                return error_keyword(callee, key, true);
+            arguments->input = value;
+        } else
+            return error_keyword(callee, key, false);
+    }
+    return 0;
+}
+
+int arguments_read(const struct module_state *state, const char *callee, PyObject *args,
+                   PyObject *kwargs, struct arguments *arguments)
+{
+    const Py_ssize_t count = PyTuple_Size(args);
+
+    arguments->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
+    arguments->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
+    if (kwargs != NULL && read_keywords(state, callee, kwargs, count, arguments) < 0)
+        return -1;
+    if (count > 2)
+        return error_positional(callee, count);
+    if (arguments->input == NULL) {
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'input'",
+                     callee);
+        return -1;
+    }
+    if (arguments->hx == Py_None)
+        arguments->hx = NULL;
+    return 0;
+}
+
+/* ---- States ---- */
+
+static const char *const state_names[2] = {"hx[0]", "hx[1]"};
+
+/* Opens item "index" of a tuple or list. */
+static int open_state(struct request *request, PyObject *hx, Py_ssize_t index)
+{
+    PyObject *item;
+
+    if (PyTuple_CheckExact(hx)) {
+        item = PyTuple_GetItem(hx, index);
+        Py_XINCREF(item);
+    } else
+        item = PySequence_GetItem(hx, index);
+    if (item == NULL)
+        return -1;
+    if (item == Py_None) {
+        Py_DECREF(item);
+        return error_state_is_none(index);
+    }
+    request->state[index] = array_open(item, state_names[index]);
+    Py_DECREF(item);
+    return request->state[index] == NULL ? -1 : 0;
+}
+
+/* hx is one array: its first two items along axis 0, as torch's indexing takes them. */
+static int open_stacked(struct request *request, PyObject *hx)
+{
+    PyArrayObject *array = array_open(hx, "hx");
+    npy_intp rows;
+    int result = 0;
+
+    if (array == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        return error_states_type(hx);
+    }
+    rows = PyArray_NDIM(array) == 0 ? -1 : PyArray_DIM(array, 0);
+    if (rows < 0)
+        result = error_states_type(hx);
+    else if (rows < 2)
+        result = error_states_index(rows);
+    for (int i = 0; result == 0 && i < 2; i++) {
+        PyObject *index = PyLong_FromLong(i);
+        PyObject *item = index == NULL ? NULL : PyObject_GetItem((PyObject *)array, index);
+        Py_XDECREF(index);
+        if (item != NULL && PyArray_Check(item)) {
+            request->state[i] = (PyArrayObject *)item;
+            continue;
+        }
+        /* A 1-D array has scalars for items: 0-D arrays here. */
+        request->state[i] = item == NULL ? NULL : array_open(item, state_names[i]);
+        Py_XDECREF(item);
+        result = request->state[i] == NULL ? -1 : 0;
+    }
+    request->given = rows;
+    request->stacked = true;
+    array_release(array);
+    return result;
+}
+
+static int open_states(struct request *request, PyObject *hx)
+{
+    if (!PyTuple_Check(hx) && !PyList_Check(hx))
+        return open_stacked(request, hx);
+    request->given = PySequence_Size(hx);
+    if (request->given < 0)
+        return -1;
+    for (int i = 0; i < 2 && i < request->given; i++)
+        if (open_state(request, hx, i) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- The request ---- */
+
+int request_open(struct request *request, layer_object *self, const struct arguments *arguments)
+{
+    *request = (struct request){.self = self, .batch_first = self->batch_first};
+    request->snapshot = layer_snapshot(self);
+    if (request->snapshot == NULL)
+        return -1;
+    request->x = array_open(arguments->input, "input");
+    if (request->x == NULL)
+        return -1;
+    return arguments->hx == NULL ? 0 : open_states(request, arguments->hx);
+}
+
+void request_clear(struct request *request)
+{
+    snapshot_release(request->snapshot);
+    array_release(request->x);
+    array_release(request->state[0]);
+    array_release(request->state[1]);
+}
+
+int request_check_real(struct request *request)
+{
+    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+
+    request->fits = array_fits(request->x, dtype);
+    if (!request->fits && array_check_real(request->x, "input") < 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        PyArrayObject *state = request->state[i];
+        if (state == NULL || array_fits(state, dtype))
+            continue;
+        request->fits = false;
+        if (array_check_real(state, state_names[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int fit(struct request *request, PyArrayObject **array)
+{
+    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+
+    if (*array == NULL || array_fits(*array, dtype))
+        return 0;
+    return array_fit(request->self->state, array, dtype);
+}
+
+int request_fit(struct request *request)
+{
+    if (request->fits)
+        return 0;
+    if (fit(request, &request->x) < 0 || fit(request, &request->state[0]) < 0)
+        return -1;
+    return fit(request, &request->state[1]);
+}
+
+/* ---- Into the core ---- */
+
+/* The strides of a state's layers and rows; those of missing axes are 0. */
+static void state_strides(const struct request *request, int index, ptrdiff_t *layer,
+                          ptrdiff_t *row)
+{
+    PyArrayObject *state = request->state[index];
+    const int ndim = PyArray_NDIM(state);
+    const int row_axis = request->batched ? ndim - 2 : -1;
+    const int layer_axis = ndim - (request->batched ? 3 : 2);
+    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+
+    *row = row_axis < 0 ? 0 : array_stride(state, row_axis, dtype);
+    *layer = layer_axis < 0 ? 0 : array_stride(state, layer_axis, dtype);
+}
+
+void request_begin(const struct request *request, struct lstm_call *call, PyArrayObject *h_n,
+                   PyArrayObject *c_n)
+{
+    /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
+    call->steps = request->steps;
+    call->batch = request->batch;
+    call->batch_sizes = NULL;
+    call->x = PyArray_DATA(request->x);
+    call->x_step = call->x_row = 0;
+    call->y = NULL;
+    call->y_step = call->y_row = 0;
+    call->h0 = call->c0 = NULL;
+    call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
+    call->h_n = PyArray_DATA(h_n);
+    call->c_n = PyArray_DATA(c_n);
+    call->finite_weights = request->snapshot->finite;
+    call->dropout = 0.0;
+    call->rng = NULL;
+    if (request->state[0] == NULL)
+        return;
+    call->h0 = PyArray_DATA(request->state[0]);
+    call->c0 = PyArray_DATA(request->state[1]);
+    state_strides(request, 0, &call->h0_layer, &call->h0_row);
+    state_strides(request, 1, &call->c0_layer, &call->c0_row);
+}
+
+/* Dropout draws from the module's generator, which other threads must not enter meanwhile. */
+static void run_with_dropout(const struct request *request, struct lstm_call *call, void *workspace)
+{
+    struct module_state *state = request->self->state;
+
+    call->rng = &state->rng;
+    lock_acquire(&state->rng_lock);
+    lstm_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
+    lock_release(&state->rng_lock);
+}
+
+static void run(const struct request *request, struct lstm_call *call, void *workspace)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    const void *packed = request->snapshot->packed;
+
+    if (call->dropout != 0.0)
+        run_with_dropout(request, call, workspace);
+    else if (lstm_work(net, call) < UNLOCKED_WORK)
+        lstm_forward(net, packed, call, workspace);
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        lstm_forward(net, packed, call, workspace);
+        Py_END_ALLOW_THREADS
+    }
+}
+
+static int run_allocated(const struct request *request, struct lstm_call *call, ptrdiff_t size)
+{
+    char *memory = size < 0 || size > PTRDIFF_MAX - 64 ? NULL : PyMem_Malloc((size_t)size + 64);
+
+    if (memory == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    run(request, call, memory + (-(uintptr_t)memory & 63));
+    PyMem_Free(memory);
+    return 0;
+}
+
+int request_run(const struct request *request, struct lstm_call *call)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    alignas(64) unsigned char workspace[STACK_WORKSPACE];
+    ptrdiff_t size;
+
+    if (call->batch == 0 || net->hidden_size == 0)
+        return 0; /* every result is empty */
+    size = lstm_workspace_size(net, call);
+    if (size < 0 || size > STACK_WORKSPACE)
+        return run_allocated(request, call, size);
+    run(request, call, workspace);
+    return 0;
+}
+
+PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,
+                           PyCFunctionWithKeywords forward)
+{
+    PyObject *method, *result;
+
+    if (self->direct)
+        return forward((PyObject *)self, args, kwargs);
+    method = PyObject_GetAttr((PyObject *)self, self->state->call_impl_name);
+    if (method == NULL)
+        return NULL;
+    result = PyObject_Call(method, args, kwargs);
+    Py_DECREF(method);
+    return result;
+}

@@ -1,0 +1,330 @@
+/* _core.Layer: what LSTM and LSTMCell share, namely a block of parameters and its options.
+ *
+ *     class Layer:
+ *         training: bool
+ *         _direct: bool
+ *         _leases: int
+ *         _dtype: numpy.dtype
+ *         _parameter_names: tuple[str, ...]
+ *         def _reset_parameters(self) -> None: ...
+ *         def _parameter(self, name: str, /) -> numpy.ndarray: ...
+ *         def _parameter_view(self, name: str, /) -> numpy.ndarray: ...
+ *         def _assign(self, values: dict[str, numpy.ndarray], /) -> None: ...
+ *         def _convert(self, dtype: str, /) -> None: ...
+ *         def _share(self, other: Layer, /) -> None: ...
+ *         def flatten_parameters(self) -> None: ...
+ *
+ * Weak references and __dict__ come with the Python subclasses.
+ */
+#include "pylstm.h"
+
+/* ---- Life and death ---- */
+
+/* The module that "type" or the nearest of its bases was made for, borrowed. */
+static PyObject *find_module(PyTypeObject *type)
+{
+    for (; type != NULL; type = PyType_GetSlot(type, Py_tp_base)) {
+        PyObject *module = PyType_GetModule(type);
+        if (module != NULL && PyModule_GetDef(module) == &core_module)
+            return module;
+        PyErr_Clear(); /* a class made in Python has no module */
+    }
+    PyErr_SetString(PyExc_SystemError, "pylstm._core has been unloaded");
+    return NULL;
+}
+
+static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *module = find_module(type);
+    allocfunc alloc = FUNCTION_FROM_SLOT(allocfunc, PyType_GetSlot(type, Py_tp_alloc));
+    layer_object *self;
+
+    (void)args, (void)kwargs; /* __init__'s business */
+    if (module == NULL)
+        return NULL;
+    self = (layer_object *)alloc(type, 0); /* zeroed */
+    if (self == NULL)
+        return NULL;
+    self->module = Py_NewRef(module);
+    self->state = PyModule_GetState(module);
+    self->block = NULL;
+    atomic_init(&self->dropout, 0.0);
+    atomic_init(&self->batch_first, false);
+    atomic_init(&self->training, true);
+    atomic_init(&self->direct, true);
+    return (PyObject *)self;
+}
+
+/* No tp_clear: the only reference is the module's, which the object needs to its end, and
+ * which clears itself. */
+static int layer_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((layer_object *)object)->module);
+    Py_VISIT(Py_TYPE(object));
+    return 0;
+}
+
+static void layer_dealloc(PyObject *object)
+{
+    layer_object *self = (layer_object *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc free_object = FUNCTION_FROM_SLOT(freefunc, PyType_GetSlot(type, Py_tp_free));
+
+    PyObject_GC_UnTrack(object);
+    block_release(self->block);
+    Py_CLEAR(self->module);
+    free_object(object);
+    Py_DECREF((PyObject *)type);
+}
+
+/* ---- Attributes ---- */
+
+static PyObject *get_training(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(((layer_object *)self)->training);
+}
+
+static int set_training(PyObject *self, PyObject *value, void *closure)
+{
+    (void)closure;
+    return flag_from_object(value, "training", &((layer_object *)self)->training);
+}
+
+static PyObject *get_direct(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(((layer_object *)self)->direct);
+}
+
+static int set_direct(PyObject *self, PyObject *value, void *closure)
+{
+    (void)closure;
+    return flag_from_object(value, "_direct", &((layer_object *)self)->direct);
+}
+
+static PyObject *get_leases(PyObject *self, void *closure)
+{
+    struct block *block = layer_block((layer_object *)self);
+    PyObject *result;
+
+    (void)closure;
+    if (block == NULL)
+        return NULL;
+    result = PyLong_FromSize_t(block->leases);
+    block_release(block);
+    return result;
+}
+
+static PyObject *get_dtype(PyObject *self, void *closure)
+{
+    struct block *block = layer_block((layer_object *)self);
+    PyObject *result;
+
+    (void)closure;
+    if (block == NULL)
+        return NULL;
+    result = (PyObject *)((layer_object *)self)->state->descr[block->net.kernels->dtype];
+    block_release(block);
+    return Py_NewRef(result);
+}
+
+static PyObject *get_parameter_names(PyObject *self, void *closure)
+{
+    struct block *block = layer_block((layer_object *)self);
+    PyObject *result;
+
+    (void)closure;
+    if (block == NULL)
+        return NULL;
+    result = params_names(block);
+    block_release(block);
+    return result;
+}
+
+static PyGetSetDef layer_getset[] = {
+    {"training", get_training, set_training, "Training mode: dropout acts only in it.", NULL},
+    {"_direct", get_direct, set_direct, "Calls may go straight to C.", NULL},
+    {"_leases", get_leases, NULL, "Living writable arrays on the parameters.", NULL},
+    {"_dtype", get_dtype, NULL, "dtype of parameters and results.", NULL},
+    {"_parameter_names", get_parameter_names, NULL, "Parameter names in torch's order.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* ---- Methods ---- */
+
+PyDoc_STRVAR(reset_parameters_doc,
+             "_reset_parameters($self, /)\n--\n\nDraw every parameter from the generator.");
+
+static PyObject *layer_reset_parameters(PyObject *self, PyObject *unused)
+{
+    struct block *block = layer_block((layer_object *)self);
+
+    (void)unused;
+    if (block == NULL)
+        return NULL;
+    params_reset(((layer_object *)self)->state, block);
+    block_release(block);
+    Py_RETURN_NONE;
+}
+
+static PyObject *parameter_array(layer_object *self, PyObject *name, bool writable)
+{
+    struct block *block = layer_block(self);
+    PyObject *array = NULL;
+    ptrdiff_t index;
+
+    if (block == NULL)
+        return NULL;
+    index = params_index(block, name);
+    if (index >= 0) {
+        const struct lstm_param param = lstm_param_at(&block->net, index);
+        array = lease_array(self->state, block, &param, writable);
+    }
+    block_release(block);
+    return array;
+}
+
+PyDoc_STRVAR(parameter_doc, "_parameter($self, name, /)\n--\n\n"
+                            "The parameter as a writable array on the module's memory.");
+
+static PyObject *layer_parameter(PyObject *self, PyObject *name)
+{
+    return parameter_array((layer_object *)self, name, true);
+}
+
+PyDoc_STRVAR(parameter_view_doc, "_parameter_view($self, name, /)\n--\n\n"
+                                 "The parameter as a read-only array on the module's memory.");
+
+static PyObject *layer_parameter_view(PyObject *self, PyObject *name)
+{
+    return parameter_array((layer_object *)self, name, false);
+}
+
+PyDoc_STRVAR(assign_doc, "_assign($self, values, /)\n--\n\n"
+                         "Copy arrays of the right shape and dtype into the parameters they\n"
+                         "are named after: all of them, or none on any error.");
+
+static PyObject *layer_assign(PyObject *self, PyObject *values)
+{
+    struct block *block = layer_block((layer_object *)self);
+    int result;
+
+    if (block == NULL)
+        return NULL;
+    result = params_assign(block, values);
+    block_release(block);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(convert_doc, "_convert($self, dtype, /)\n--\n\n"
+                          "Move to a new block in that dtype, unless it is the present one.");
+
+static PyObject *layer_convert(PyObject *self, PyObject *name)
+{
+    struct block *block, *converted = NULL;
+    const char *text;
+    int dtype;
+
+    if (!PyUnicode_Check(name)) {
+        error_type("_convert() takes the name of a dtype", name);
+        return NULL;
+    }
+    text = PyUnicode_AsUTF8AndSize(name, NULL);
+    dtype = text == NULL ? -1 : dtype_from_name(text);
+    if (dtype < 0)
+        return NULL;
+    block = layer_block((layer_object *)self);
+    if (block == NULL)
+        return NULL;
+    if (block->net.kernels->dtype == (enum dtype)dtype) {
+        block_release(block);
+        Py_RETURN_NONE;
+    }
+    converted = params_converted(block, (enum dtype)dtype);
+    block_release(block);
+    if (converted == NULL)
+        return NULL;
+    layer_set_block((layer_object *)self, converted);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
+                        "Use the parameters of \"other\", a layer of the same kind.");
+
+static PyObject *layer_share(PyObject *object, PyObject *other)
+{
+    layer_object *self = (layer_object *)object;
+    PyTypeObject *kind = self->state->lstm_type;
+    struct block *block;
+
+    if (PyObject_TypeCheck(object, self->state->cell_type))
+        kind = self->state->cell_type;
+    if (!PyObject_TypeCheck(object, kind) || !PyObject_TypeCheck(other, kind)) {
+        error_type("_share() takes a layer of the same kind", other);
+        return NULL;
+    }
+    block = layer_block((layer_object *)other);
+    if (block == NULL)
+        return NULL;
+    layer_set_block(self, block);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(flatten_parameters_doc,
+             "flatten_parameters($self, /)\n--\n\n"
+             "Pack the weights for the kernels now rather than in the next call.\n\n"
+             "A call packs by itself when a parameter may have changed, so this only moves\n"
+             "the cost out of the first call. It has no effect while a writable parameter\n"
+             "array is alive, since every call has to pack then. Mirrors\n"
+             "`torch.nn.LSTM.flatten_parameters`.");
+
+static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
+{
+    struct block *block = layer_block((layer_object *)self);
+    struct snapshot *snapshot = NULL;
+    bool leased;
+
+    (void)unused;
+    if (block == NULL)
+        return NULL;
+    leased = block->leases != 0;
+    if (!leased)
+        snapshot = block_snapshot(block);
+    block_release(block);
+    if (snapshot == NULL && !leased)
+        return NULL;
+    snapshot_release(snapshot);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef layer_methods[] = {
+    {"_reset_parameters", layer_reset_parameters, METH_NOARGS, reset_parameters_doc},
+    {"_parameter", layer_parameter, METH_O, parameter_doc},
+    {"_parameter_view", layer_parameter_view, METH_O, parameter_view_doc},
+    {"_assign", layer_assign, METH_O, assign_doc},
+    {"_convert", layer_convert, METH_O, convert_doc},
+    {"_share", layer_share, METH_O, share_doc},
+    {"flatten_parameters", layer_flatten_parameters, METH_NOARGS, flatten_parameters_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(layer_doc, "What LSTM and LSTMCell share: parameters and options.");
+
+static PyType_Slot layer_slots[] = {
+    {Py_tp_doc, (void *)layer_doc},
+    {Py_tp_new, SLOT_FUNCTION(layer_new)},
+    {Py_tp_traverse, SLOT_FUNCTION(layer_traverse)},
+    {Py_tp_dealloc, SLOT_FUNCTION(layer_dealloc)},
+    {Py_tp_getset, layer_getset},
+    {Py_tp_methods, layer_methods},
+    {0, NULL},
+};
+
+PyType_Spec layer_type_spec = {
+    .name = "pylstm._core.Layer",
+    .basicsize = sizeof(layer_object),
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = layer_slots,
+};

@@ -1,0 +1,97 @@
+/* _core.Lease: the base of every array that shows a module's parameters.
+ *
+ *     class Lease:            # made by LSTM._parameter and _parameter_view only
+ *         __buffer__          # the parameter's bytes
+ *
+ * A writable lease counts on its block while it lives, through its arrays and their views,
+ * and offers a writable buffer, so that NumPy lets users toggle flags.writeable. A
+ * read-only one refuses writable buffers, which is what keeps that flag off for good.
+ */
+#include "pylstm.h"
+
+typedef struct {
+    PyObject_HEAD
+    struct block *block;
+    char *data;
+    Py_ssize_t nbytes;
+    bool writable;
+} lease_object;
+
+static PyObject *lease_new(struct module_state *state, struct block *block, char *data,
+                           size_t nbytes, bool writable)
+{
+    lease_object *self = PyObject_New(lease_object, state->lease_type);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->block = block_acquire(block);
+    self->data = data;
+    self->nbytes = (Py_ssize_t)nbytes;
+    self->writable = writable;
+    if (writable) {
+        atomic_fetch_add_explicit(&block->leases, 1, memory_order_acq_rel);
+    }
+    return (PyObject *)self;
+}
+
+static void lease_dealloc(PyObject *object)
+{
+    lease_object *self = (lease_object *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (self->writable) {
+        /* The version first: see block.c. */
+        block_changed(self->block);
+        atomic_fetch_sub_explicit(&self->block->leases, 1, memory_order_acq_rel);
+    }
+    block_release(self->block);
+    PyObject_Free(object);
+    Py_DECREF((PyObject *)type);
+}
+
+static int lease_getbuffer(PyObject *object, Py_buffer *view, int flags)
+{
+    lease_object *self = (lease_object *)object;
+    return PyBuffer_FillInfo(view, object, self->data, self->nbytes, !self->writable, flags);
+}
+
+PyObject *lease_array(struct module_state *state, struct block *block,
+                      const struct lstm_param *param, bool writable)
+{
+    const struct lstm_kernels *kernels = block->net.kernels;
+    char *data = (char *)block->params + (size_t)param->offset * kernels->itemsize;
+    size_t nbytes = (size_t)(param->rows * param->cols) * kernels->itemsize;
+    npy_intp dims[2] = {param->rows, param->cols};
+    int flags = writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
+
+    PyObject *lease = lease_new(state, block, data, nbytes, writable);
+    if (lease == NULL) {
+        return NULL;
+    }
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, kernels->dtype),
+                                           param->ndim, dims, NULL, data, flags, NULL);
+    if (array == NULL) {
+        Py_DECREF(lease);
+        return NULL;
+    }
+    if (PyArray_SetBaseObject((PyArrayObject *)array, lease) < 0) { /* steals the lease */
+        Py_DECREF(array);
+        return NULL;
+    }
+    return array;
+}
+
+PyDoc_STRVAR(lease_doc, "Keeps a module's parameter memory alive for the arrays that show it.");
+
+static PyType_Slot lease_slots[] = {
+    {Py_tp_doc, (void *)lease_doc},
+    {Py_tp_dealloc, SLOT_FUNCTION(lease_dealloc)},
+    {Py_bf_getbuffer, SLOT_FUNCTION(lease_getbuffer)},
+    {0, NULL},
+};
+
+PyType_Spec lease_type_spec = {
+    .name = "pylstm._core.Lease",
+    .basicsize = sizeof(lease_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = lease_slots,
+};

@@ -1,0 +1,223 @@
+/* One call of LSTM, dense or packed: checks in torch's order, results, the core. */
+#include "pylstm.h"
+
+/* ---- Checks, in torch's order ---- */
+
+static int check_ranks(struct request *request)
+{
+    const int ndim = PyArray_NDIM(request->x);
+
+    if (ndim != 2 && (request->packed || ndim != 3))
+        return error_lstm_input_rank(request);
+    request->batched = request->packed || ndim == 3;
+    if (request->given == 0 && !request->stacked)
+        return 0;
+    const int rank = request->batched ? 3 : 2;
+    if (PyArray_NDIM(request->state[0]) != rank || PyArray_NDIM(request->state[1]) != rank)
+        return error_lstm_state_ranks(request);
+    return 0;
+}
+
+/* Reads the sequence length and the batch off the input. */
+static void read_sizes(struct request *request)
+{
+    PyArrayObject *x = request->x;
+    const int batch_axis = request->batch_first ? 0 : 1;
+
+    request->batch = request->batched ? PyArray_DIM(x, batch_axis) : 1;
+    request->steps = PyArray_DIM(x, request->batched ? 1 - batch_axis : 0);
+}
+
+static bool state_size_is_right(const struct request *request, int index)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    PyArrayObject *state = request->state[index];
+    const int last = request->batched ? 2 : 1;
+
+    return PyArray_DIM(state, 0) == net->num_layers * net->num_directions &&
+           (!request->batched || PyArray_DIM(state, 1) == request->batch) &&
+           PyArray_DIM(state, last) == (index == 0 ? lstm_hidden_out(net) : net->hidden_size);
+}
+
+static int check_sizes(const struct request *request)
+{
+    if (PyArray_DIM(request->x, PyArray_NDIM(request->x) - 1) != request->snapshot->net.input_size)
+        return error_lstm_input_size(request);
+    for (int index = 0; index < 2; index++)
+        if (request->state[index] != NULL && !state_size_is_right(request, index))
+            return error_lstm_state_size(request, index);
+    if (request->stacked && request->batched)
+        return error_lstm_stacked(request);
+    if (request->state[0] != NULL && request->given != 2)
+        return error_lstm_state_count(request);
+    if (request->steps == 0)
+        return error_lstm_no_steps(request);
+    return 0;
+}
+
+/* A tuple or list of fewer than two states: torch's indexing fails there. */
+static int check_count(const struct arguments *arguments, const struct request *request)
+{
+    if (arguments->hx == NULL || request->stacked || request->given >= 2)
+        return 0;
+    return error_states_missing(request->given, PyTuple_Check(arguments->hx) ? "tuple" : "list");
+}
+
+/* ---- The call ---- */
+
+/* Fresh arrays for output, h_n and c_n. Returns (output, (h_n, c_n)) with borrowed pointers
+ * to its three arrays in "arrays". */
+static PyObject *new_results(const struct request *request, PyArrayObject *arrays[3])
+{
+    struct module_state *state = request->self->state;
+    const struct lstm_net *net = &request->snapshot->net;
+    const enum dtype dtype = net->kernels->dtype;
+    const ptrdiff_t layers = net->num_layers * net->num_directions;
+    const ptrdiff_t out = lstm_hidden_out(net);
+    const ptrdiff_t width = net->num_directions * out;
+    const bool batched = request->batched;
+    const npy_intp sequence[3] = {request->batch_first ? request->batch : request->steps,
+                                  request->batch_first ? request->steps : request->batch, width};
+    const npy_intp flat[2] = {PyArray_DIM(request->x, 0), width}; /* unbatched or packed */
+    const npy_intp h_dims[3] = {layers, batched ? request->batch : out, out};
+    const npy_intp c_dims[3] = {layers, batched ? request->batch : net->hidden_size,
+                                net->hidden_size};
+    PyObject *states = NULL, *result = NULL;
+
+    if (batched && !request->packed)
+        arrays[0] = array_new(state, dtype, 3, sequence);
+    else
+        arrays[0] = array_new(state, dtype, 2, flat);
+    arrays[1] = array_new(state, dtype, batched ? 3 : 2, h_dims);
+    arrays[2] = array_new(state, dtype, batched ? 3 : 2, c_dims);
+    if (arrays[0] != NULL && arrays[1] != NULL && arrays[2] != NULL)
+        states = PyTuple_Pack(2, arrays[1], arrays[2]);
+    if (states != NULL)
+        result = PyTuple_Pack(2, arrays[0], states);
+    Py_XDECREF(states);
+    for (int i = 0; i < 3; i++)
+        array_release(arrays[i]);
+    return result;
+}
+
+/* Points "call" at the memory of x, the states and the results. */
+static void set_operands(const struct request *request, PyArrayObject *const arrays[3],
+                         struct lstm_call *call)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    const enum dtype dtype = net->kernels->dtype;
+    const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);
+    const bool batch_first = request->batched && !request->packed && request->batch_first;
+    const int step_axis = batch_first ? 1 : 0;
+
+    request_begin(request, call, arrays[1], arrays[2]);
+    call->x_step = array_stride(request->x, step_axis, dtype);
+    call->x_row = call->x_step; /* packed: row after row; unbatched: there is one */
+    if (request->batched && !request->packed)
+        call->x_row = array_stride(request->x, 1 - step_axis, dtype);
+    call->y = PyArray_DATA(arrays[0]);
+    call->y_step = batch_first ? width : request->batch * width;
+    call->y_row = batch_first ? request->steps * width : width;
+}
+
+/* Runs a request that has passed all checks. */
+static PyObject *run(struct request *request, const int64_t *batch_sizes)
+{
+    layer_object *self = request->self;
+    struct lstm_call call;
+    PyArrayObject *arrays[3];
+    PyObject *result;
+
+    if (request_fit(request) < 0)
+        return NULL;
+    result = new_results(request, arrays);
+    if (result == NULL)
+        return NULL;
+    set_operands(request, arrays, &call);
+    call.batch_sizes = batch_sizes;
+    if (self->training && request->snapshot->net.num_layers > 1)
+        call.dropout = self->dropout;
+    if (request_run(request, &call) < 0) {
+        Py_DECREF(result);
+        return NULL;
+    }
+    return result;
+}
+
+PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments)
+{
+    struct request request;
+    PyObject *result = NULL;
+
+    if (request_open(&request, self, arguments) < 0)
+        goto done;
+    if (check_count(arguments, &request) < 0 || check_ranks(&request) < 0 ||
+        request_check_real(&request) < 0)
+        goto done;
+    read_sizes(&request);
+    if (check_sizes(&request) < 0)
+        goto done;
+    result = run(&request, NULL);
+done:
+    request_clear(&request);
+    return result;
+}
+
+/* ---- Packed sequences ---- */
+
+/* A private copy of batch_sizes (no one can change it during the call), checked against the
+ * rows of data; sets steps and batch. */
+static PyArrayObject *read_batch_sizes(struct request *request, PyObject *object)
+{
+    PyArrayObject *given = array_open(object, "batch_sizes"), *sizes = NULL;
+    const npy_intp rows = PyArray_DIM(request->x, 0);
+    npy_intp total = 0, step = 0;
+
+    if (given != NULL && PyArray_NDIM(given) == 1 && PyTypeNum_ISINTEGER(PyArray_TYPE(given)))
+        sizes = (PyArrayObject *)PyArray_FromArray(given, PyArray_DescrFromType(NPY_INT64),
+                                                   NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY |
+                                                       NPY_ARRAY_FORCECAST);
+    else if (given != NULL)
+        PyErr_SetString(PyExc_ValueError, "batch_sizes must be a 1-D array of int64");
+    array_release(given);
+    if (sizes == NULL)
+        return NULL;
+    const int64_t *size = PyArray_DATA(sizes);
+    request->steps = PyArray_DIM(sizes, 0);
+    request->batch = request->steps > 0 ? size[0] : 0;
+    for (; step < request->steps; step++) {
+        if (size[step] < 1 || size[step] > rows - total ||
+            (step > 0 && size[step] > size[step - 1]))
+            break;
+        total += size[step];
+    }
+    if (step == request->steps && total == rows)
+        return sizes;
+    PyErr_Format(PyExc_ValueError,
+                 "batch_sizes must be at least 1, not increase, and add up to the %zd rows of the "
+                 "packed data",
+                 (Py_ssize_t)rows);
+    array_release(sizes);
+    return NULL;
+}
+
+PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx)
+{
+    const struct arguments arguments = {data, hx};
+    struct request request;
+    PyArrayObject *sizes = NULL;
+    PyObject *result = NULL;
+
+    if (request_open(&request, self, &arguments) < 0)
+        goto done;
+    request.packed = true;
+    if (check_ranks(&request) < 0 || request_check_real(&request) < 0)
+        goto done;
+    sizes = read_batch_sizes(&request, batch_sizes);
+    if (sizes != NULL && check_sizes(&request) == 0)
+        result = run(&request, PyArray_DATA(sizes));
+done:
+    request_clear(&request);
+    array_release(sizes);
+    return result;
+}

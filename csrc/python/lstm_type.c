@@ -1,0 +1,227 @@
+/* _core.LSTM: the call of torch.nn.LSTM.
+ *
+ *     class LSTM(Layer):
+ *         batch_first: bool
+ *         dropout: float
+ *         def _build(self, input_size: int, hidden_size: int, num_layers: int, bias: bool,
+ *                    bidirectional: bool, proj_size: int, dtype: str, /) -> None: ...
+ *         def forward(self, input, hx=None): ...
+ *         def __call__(self, input, hx=None): ...
+ *         def _run_packed(self, data, batch_sizes, h0, c0, /): ...
+ */
+#include "pylstm.h"
+
+/* ---- Calls ---- */
+
+/* Is "object" a PackedSequence, ours or torch's? -1 on error. */
+static int is_packed(const struct module_state *state, PyObject *object)
+{
+    PyObject *value;
+
+    if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
+        return 0;
+    value = PyObject_GetAttr(object, state->batch_sizes_name);
+    if (value == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(value);
+    return 1;
+}
+
+PyDoc_STRVAR(forward_doc,
+             "forward($self, input, hx=None)\n--\n\n"
+             "Run the network over a sequence.\n\n"
+             "Parameters\n----------\n"
+             "input : array_like or PackedSequence\n"
+             "    ``(L, N, input_size)``, with ``batch_first=True`` ``(N, L, input_size)``, or\n"
+             "    unbatched ``(L, input_size)``. Real numbers of any dtype are converted to the\n"
+             "    module's dtype (torch would raise).\n"
+             "hx : tuple or list of two array_like, optional\n"
+             "    ``(h_0, c_0)`` of shapes ``(D*num_layers, N, H_out)`` and\n"
+             "    ``(D*num_layers, N, hidden_size)``, without the batch axis for unbatched input;\n"
+             "    zeros if omitted. D is 2 if bidirectional, else 1; H_out is proj_size, or\n"
+             "    hidden_size where that is 0. Never batch-first.\n\n"
+             "Returns\n-------\n"
+             "output : numpy.ndarray or PackedSequence\n"
+             "    ``(L, N, D*H_out)``, ``(N, L, D*H_out)`` or ``(L, D*H_out)``.\n"
+             "(h_n, c_n) : tuple of numpy.ndarray\n"
+             "    Shaped as h_0 and c_0. All results are new, C-contiguous arrays.\n\n"
+             "Raises\n------\n"
+             "ValueError, RuntimeError\n"
+             "    Where shapes do not fit, with the types and texts of torch.\n"
+             "TypeError\n"
+             "    For complex, boolean, object, string, date and masked arrays.\n\n"
+             "Examples\n--------\n"
+             ">>> import numpy as np\n"
+             ">>> import pylstm as nn\n"
+             ">>> lstm = nn.LSTM(input_size=3, hidden_size=4)\n"
+             ">>> output, (h_n, c_n) = lstm(np.ones((5, 2, 3)))\n"
+             ">>> output.shape, h_n.shape\n"
+             "((5, 2, 4), (1, 2, 4))\n\n"
+             "Mirrors `torch.nn.LSTM.forward`,\n"
+             "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html");
+
+static PyObject *lstm_forward_method(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    layer_object *self = (layer_object *)object;
+    struct module_state *state = self->state;
+    struct arguments arguments;
+    int packed;
+
+    if (arguments_read(state, "LSTM.forward", args, kwargs, &arguments) < 0)
+        return NULL;
+    packed = is_packed(state, arguments.input);
+    if (packed < 0)
+        return NULL;
+    if (packed)
+        return PyObject_CallMethodObjArgs(object, state->forward_packed_name, arguments.input,
+                                          arguments.hx == NULL ? Py_None : arguments.hx, NULL);
+    return lstm_run_dense(self, &arguments);
+}
+
+static PyObject *lstm_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return request_dispatch((layer_object *)self, args, kwargs, lstm_forward_method);
+}
+
+PyDoc_STRVAR(run_packed_doc,
+             "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
+             "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
+             "The states, [layers, batch_sizes[0], features] or both None, are in the order of\n"
+             "the packed sequences. Returns (output, h_n, c_n).");
+
+static PyObject *lstm_run_packed_method(PyObject *self, PyObject *args)
+{
+    PyObject *data, *batch_sizes, *h0, *c0, *states;
+    PyObject *hx = NULL, *result = NULL, *flat = NULL;
+
+    if (!PyArg_ParseTuple(args, "OOOO:_run_packed", &data, &batch_sizes, &h0, &c0))
+        return NULL;
+    if (h0 != Py_None || c0 != Py_None) {
+        hx = PyTuple_Pack(2, h0, c0);
+        if (hx == NULL)
+            return NULL;
+    }
+    result = lstm_run_packed((layer_object *)self, data, batch_sizes, hx);
+    if (result != NULL) {
+        states = PyTuple_GetItem(result, 1);
+        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(states, 0),
+                            PyTuple_GetItem(states, 1));
+    }
+    Py_XDECREF(hx);
+    Py_XDECREF(result);
+    return flat;
+}
+
+/* ---- Construction and attributes ---- */
+
+PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, num_layers, bias, bidirectional,\n"
+                        "       proj_size, dtype, /)\n--\n\n"
+                        "Allocate the parameters, all zero.");
+
+static PyObject *lstm_build(PyObject *self, PyObject *args)
+{
+    Py_ssize_t input_size, hidden_size, num_layers, proj_size;
+    int bias, bidirectional, dtype;
+    const char *name;
+
+    if (!PyArg_ParseTuple(args, "nnnppns:_build", &input_size, &hidden_size, &num_layers, &bias,
+                          &bidirectional, &proj_size, &name))
+        return overflow_is_memory_error();
+    dtype = dtype_from_name(name);
+    if (dtype < 0)
+        return NULL;
+    if (input_size < 1 || hidden_size < 1 || num_layers < 1 || proj_size < 0 ||
+        proj_size >= hidden_size) {
+        PyErr_SetString(PyExc_ValueError,
+                        "_build() takes sizes of at least 1 and a proj_size below hidden_size");
+        return NULL;
+    }
+    const struct lstm_net net = {
+        .kernels = kernels_current((enum dtype)dtype),
+        .input_size = input_size,
+        .hidden_size = hidden_size,
+        .proj_size = proj_size,
+        .num_layers = num_layers,
+        .num_directions = bidirectional ? 2 : 1,
+        .bias = bias,
+    };
+    if (layer_build((layer_object *)self, &net, false) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *get_batch_first(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(((layer_object *)self)->batch_first);
+}
+
+static int set_batch_first(PyObject *self, PyObject *value, void *closure)
+{
+    (void)closure;
+    return flag_from_object(value, "batch_first", &((layer_object *)self)->batch_first);
+}
+
+static PyObject *get_dropout(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyFloat_FromDouble(((layer_object *)self)->dropout);
+}
+
+static int set_dropout(PyObject *self, PyObject *value, void *closure)
+{
+    double dropout;
+
+    (void)closure;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "dropout cannot be deleted");
+        return -1;
+    }
+    dropout = PyFloat_AsDouble(value);
+    if (dropout == -1.0 && PyErr_Occurred())
+        return -1;
+    if (!(dropout >= 0.0 && dropout <= 1.0)) { /* NaN too */
+        PyErr_Format(PyExc_ValueError,
+                     "dropout should be a number in range [0, 1] representing the probability of "
+                     "an element being zeroed, got %R",
+                     value);
+        return -1;
+    }
+    ((layer_object *)self)->dropout = dropout;
+    return 0;
+}
+
+static PyGetSetDef lstm_getset[] = {
+    {"batch_first", get_batch_first, set_batch_first, "Batched input has the batch first.", NULL},
+    {"dropout", get_dropout, set_dropout, "Dropout between layers, in training.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef lstm_methods[] = {
+    {"_build", lstm_build, METH_VARARGS, build_doc},
+    {"forward", (PyCFunction)(void (*)(void))lstm_forward_method, METH_VARARGS | METH_KEYWORDS,
+     forward_doc},
+    {"_run_packed", lstm_run_packed_method, METH_VARARGS, run_packed_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(lstm_doc, "The C half of pylstm.LSTM.");
+
+static PyType_Slot lstm_slots[] = {
+    {Py_tp_doc, (void *)lstm_doc},
+    {Py_tp_call, SLOT_FUNCTION(lstm_call_slot)},
+    {Py_tp_getset, lstm_getset},
+    {Py_tp_methods, lstm_methods},
+    {0, NULL},
+};
+
+PyType_Spec lstm_type_spec = {
+    .name = "pylstm._core.LSTM",
+    .basicsize = sizeof(layer_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = lstm_slots,
+};

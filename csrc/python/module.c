@@ -1,0 +1,213 @@
+/* pylstm._core: the C half of pylstm.
+ *
+ *     class Layer: ...                    # layer_type.c
+ *     class LSTM(Layer): ...              # lstm_type.c
+ *     class LSTMCell(Layer): ...          # cell_type.c
+ *     class Lease: ...                    # lease.c
+ *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
+ *     def initial_seed() -> int: ...
+ *     def get_rng_state() -> numpy.ndarray: ...
+ *     def set_rng_state(state, /) -> None: ...
+ *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
+ *     def simd_level() -> str: ...
+ *     def simd_levels() -> dict[str, tuple[bool, bool]]: ...
+ *     def compiler() -> str: ...
+ */
+#define PYLSTM_IMPORT_ARRAY
+#include "pylstm.h"
+
+#include <stdlib.h>
+
+/* ---- Functions ---- */
+
+PyDoc_STRVAR(
+    as_array_doc,
+    "as_array($module, obj, name, dtype=None, /)\n--\n\n"
+    "\"obj\" as an array of real numbers, by the rules for inputs of a call.\n\n"
+    "With a dtype, 'float32' or 'float64', the result is C-contiguous and of that\n"
+    "dtype; with 'any', arrays of complex numbers, bools and others pass as well. No copy\n"
+    "is made where none is needed. \"name\" is for error texts.");
+
+PyDoc_STRVAR(simd_level_doc, "simd_level($module, /)\n--\n\n"
+                             "The instruction set in use.");
+
+static PyObject *simd_level(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyUnicode_FromString(kernels_current(DTYPE_FLOAT32)->level);
+}
+
+PyDoc_STRVAR(simd_levels_doc, "simd_levels($module, /)\n--\n\n"
+                              "Instruction sets by name: (built in, can run on this machine).");
+
+static PyObject *simd_levels(PyObject *module, PyObject *unused)
+{
+    PyObject *levels = PyDict_New();
+    const char *name;
+
+    (void)module, (void)unused;
+    for (int index = 0; levels != NULL && (name = kernels_level_name(index)) != NULL; index++) {
+        PyObject *flags = Py_BuildValue("(NN)", PyBool_FromLong(kernels_level_built(index)),
+                                        PyBool_FromLong(kernels_level_available(index)));
+        if (flags == NULL || PyDict_SetItemString(levels, name, flags) < 0)
+            Py_CLEAR(levels);
+        Py_XDECREF(flags);
+    }
+    return levels;
+}
+
+PyDoc_STRVAR(compiler_doc, "compiler($module, /)\n--\n\n"
+                           "The C compiler that built this module.");
+
+static PyObject *compiler(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+#if defined(__clang__)
+    return PyUnicode_FromString(__VERSION__); /* names itself */
+#elif defined(__GNUC__)
+    return PyUnicode_FromString("GCC " __VERSION__);
+#else
+    return PyUnicode_FromString("unknown");
+#endif
+}
+
+static PyMethodDef module_methods[] = {
+    {"as_array", array_from_python, METH_VARARGS, as_array_doc},
+    {"simd_level", simd_level, METH_NOARGS, simd_level_doc},
+    {"simd_levels", simd_levels, METH_NOARGS, simd_levels_doc},
+    {"compiler", compiler, METH_NOARGS, compiler_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- Loading ---- */
+
+/* The instruction set, from PYLSTM_SIMD. ImportError names the choices. */
+static int choose_kernels(void)
+{
+    const char *wanted = getenv("PYLSTM_SIMD");
+    PyObject *choices, *comma, *joined = NULL;
+    const char *name;
+
+    if (kernels_select(wanted) == 0)
+        return 0;
+    choices = PyList_New(0);
+    for (int index = 0; choices != NULL && (name = kernels_level_name(index)) != NULL; index++) {
+        PyObject *choice = kernels_level_available(index) ? PyUnicode_FromString(name) : NULL;
+        if (choice != NULL && PyList_Append(choices, choice) < 0)
+            Py_CLEAR(choices);
+        Py_XDECREF(choice);
+    }
+    comma = PyUnicode_FromString(", ");
+    if (choices != NULL && comma != NULL)
+        joined = PyUnicode_Join(comma, choices);
+    if (joined != NULL)
+        PyErr_Format(PyExc_ImportError,
+                     "PYLSTM_SIMD=%s is not an instruction set that this machine and build of "
+                     "pylstm offer; choose one of %U, or unset it for the best",
+                     wanted, joined);
+    Py_XDECREF(choices);
+    Py_XDECREF(comma);
+    Py_XDECREF(joined);
+    return -1;
+}
+
+static int intern_names(struct module_state *state)
+{
+    state->input_name = PyUnicode_InternFromString("input");
+    state->hx_name = PyUnicode_InternFromString("hx");
+    state->call_impl_name = PyUnicode_InternFromString("_call_impl");
+    state->forward_packed_name = PyUnicode_InternFromString("_forward_packed");
+    state->batch_sizes_name = PyUnicode_InternFromString("batch_sizes");
+    return state->input_name != NULL && state->hx_name != NULL && state->call_impl_name != NULL &&
+                   state->forward_packed_name != NULL && state->batch_sizes_name != NULL
+               ? 0
+               : -1;
+}
+
+/* A heap type of this module, a new reference, also put into the module under its name. */
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
+
+    if (type != NULL && PyModule_AddType(module, (PyTypeObject *)type) < 0)
+        Py_CLEAR(type);
+    return (PyTypeObject *)type;
+}
+
+static int module_exec(PyObject *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+
+    import_array1(-1);
+    if (choose_kernels() < 0 || intern_names(state) < 0 || generator_seed_from_system(state) < 0)
+        return -1;
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        state->descr[dtype] = PyArray_DescrFromType(array_typenum((enum dtype)dtype));
+        if (state->descr[dtype] == NULL)
+            return -1;
+    }
+    if ((state->lease_type = add_type(module, &lease_type_spec, NULL)) == NULL ||
+        (state->layer_type = add_type(module, &layer_type_spec, NULL)) == NULL ||
+        (state->lstm_type = add_type(module, &lstm_type_spec, state->layer_type)) == NULL ||
+        (state->cell_type = add_type(module, &cell_type_spec, state->layer_type)) == NULL)
+        return -1;
+    return PyModule_AddFunctions(module, generator_methods);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct module_state *state = PyModule_GetState(module);
+
+    Py_VISIT(state->lease_type);
+    Py_VISIT(state->layer_type);
+    Py_VISIT(state->lstm_type);
+    Py_VISIT(state->cell_type);
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        Py_VISIT(state->descr[dtype]);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+
+    Py_CLEAR(state->lease_type);
+    Py_CLEAR(state->layer_type);
+    Py_CLEAR(state->lstm_type);
+    Py_CLEAR(state->cell_type);
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        Py_CLEAR(state->descr[dtype]);
+    Py_CLEAR(state->input_name);
+    Py_CLEAR(state->hx_name);
+    Py_CLEAR(state->call_impl_name);
+    Py_CLEAR(state->forward_packed_name);
+    Py_CLEAR(state->batch_sizes_name);
+    return 0;
+}
+
+static void module_free(void *module) { module_clear(module); }
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, SLOT_FUNCTION(module_exec)},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED}, /* NumPy is not */
+#endif
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+PyDoc_STRVAR(module_doc, "The C half of pylstm: parameters, calls and the generator.");
+
+struct PyModuleDef core_module = {
+    PyModuleDef_HEAD_INIT,         .m_name = "pylstm._core",
+    .m_doc = module_doc,           .m_size = sizeof(struct module_state),
+    .m_methods = module_methods,   .m_slots = module_slots,
+    .m_traverse = module_traverse, .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&core_module); }

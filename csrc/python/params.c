@@ -1,0 +1,214 @@
+/* Parameters by name: torch's names and order, reading, assigning, converting a block. */
+#include "pylstm.h"
+
+#include <string.h>
+
+#include "../core/fpenv.h"
+
+static const char *const kind_names[] = {
+    [WEIGHT_IH] = "weight_ih", [WEIGHT_HH] = "weight_hh", [BIAS_IH] = "bias_ih",
+    [BIAS_HH] = "bias_hh",     [WEIGHT_HR] = "weight_hr",
+};
+#define KINDS ((int)(sizeof(kind_names) / sizeof(kind_names[0])))
+
+static PyObject *param_name(const struct block *block, ptrdiff_t index)
+{
+    const struct lstm_param param = lstm_param_at(&block->net, index);
+
+    if (block->cell)
+        return PyUnicode_FromString(kind_names[param.kind]);
+    return PyUnicode_FromFormat("%s_l%zd%s", kind_names[param.kind], (Py_ssize_t)param.layer,
+                                param.direction ? "_reverse" : "");
+}
+
+PyObject *params_names(const struct block *block)
+{
+    const ptrdiff_t count = lstm_param_count(&block->net);
+    PyObject *names = PyTuple_New(count);
+
+    if (names == NULL)
+        return NULL;
+    for (ptrdiff_t index = 0; index < count; index++) {
+        PyObject *name = param_name(block, index);
+        if (name == NULL || PyTuple_SetItem(names, index, name) < 0) {
+            Py_DECREF(names);
+            return NULL;
+        }
+    }
+    return names;
+}
+
+/* The kind that "text" begins with, and what follows it; -1 for none. */
+static int parse_kind(const char **text)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        const size_t length = strlen(kind_names[kind]);
+        if (strncmp(*text, kind_names[kind], length) == 0) {
+            *text += length;
+            return kind;
+        }
+    }
+    return -1;
+}
+
+/* Reads "_l{layer}" and "_reverse". Returns the number of layer and direction in torch's
+ * order, -1 for anything else. */
+static ptrdiff_t parse_place(const struct lstm_net *net, const char *text)
+{
+    ptrdiff_t layer = 0;
+
+    if (strncmp(text, "_l", 2) != 0)
+        return -1;
+    text += 2;
+    if (*text < '0' || *text > '9' || (text[0] == '0' && text[1] >= '0' && text[1] <= '9'))
+        return -1;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        layer = 10 * layer + (*text - '0');
+        if (layer >= net->num_layers)
+            return -1;
+    }
+    if (*text == '\0')
+        return layer * net->num_directions;
+    if (net->num_directions == 2 && strcmp(text, "_reverse") == 0)
+        return layer * net->num_directions + 1;
+    return -1;
+}
+
+static ptrdiff_t find_param(const struct block *block, const char *text)
+{
+    const struct lstm_net *net = &block->net;
+    const ptrdiff_t group = lstm_param_count(net) / (net->num_layers * net->num_directions);
+    const int kind = parse_kind(&text);
+    ptrdiff_t place = 0;
+
+    if (kind < 0)
+        return -1;
+    if (!block->cell)
+        place = parse_place(net, text);
+    else if (*text != '\0')
+        return -1;
+    for (ptrdiff_t i = 0; place >= 0 && i < group; i++) {
+        if ((int)lstm_param_at(net, place * group + i).kind == kind)
+            return place * group + i;
+    }
+    return -1;
+}
+
+ptrdiff_t params_index(const struct block *block, PyObject *name)
+{
+    Py_ssize_t length;
+    const char *text;
+    ptrdiff_t index = -1;
+
+    if (!PyUnicode_Check(name)) {
+        return error_type("a parameter's name must be a str", name);
+    }
+    text = PyUnicode_AsUTF8AndSize(name, &length);
+    if (text == NULL)
+        return -1;
+    if (strlen(text) == (size_t)length) /* no NUL inside */
+        index = find_param(block, text);
+    if (index < 0)
+        PyErr_SetObject(PyExc_KeyError, name);
+    return index;
+}
+
+/* Is "value" the bytes of the parameter, only elsewhere? */
+static int check_value(const struct block *block, const struct lstm_param *param, PyObject *name,
+                       PyObject *value)
+{
+    PyArrayObject *array = (PyArrayObject *)value;
+    bool good = PyArray_Check(value) &&
+                PyArray_TYPE(array) == array_typenum(block->net.kernels->dtype) &&
+                PyArray_ISCARRAY_RO(array) && PyArray_NDIM(array) == param->ndim &&
+                PyArray_DIM(array, 0) == param->rows &&
+                (param->ndim == 1 || PyArray_DIM(array, 1) == param->cols);
+    PyObject *shape;
+
+    if (good)
+        return 0;
+    shape = param->ndim == 1
+                ? Py_BuildValue("(n)", (Py_ssize_t)param->rows)
+                : Py_BuildValue("(nn)", (Py_ssize_t)param->rows, (Py_ssize_t)param->cols);
+    if (shape != NULL)
+        PyErr_Format(PyExc_ValueError, "%R takes a C-contiguous %s array of shape %R, got %R", name,
+                     dtype_name(block->net.kernels->dtype), shape, (PyObject *)Py_TYPE(value));
+    Py_XDECREF(shape);
+    return -1;
+}
+
+/* One pass over the (name, value) pairs: checks all of them, or copies all of them. */
+static int assign_pass(struct block *block, PyObject *items, bool copy)
+{
+    const size_t itemsize = block->net.kernels->itemsize;
+    const Py_ssize_t count = PyList_Size(items);
+
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = PyList_GetItem(items, i);
+        PyObject *name = PyTuple_GetItem(item, 0);
+        PyObject *value = PyTuple_GetItem(item, 1);
+        const ptrdiff_t index = params_index(block, name);
+        if (index < 0)
+            return -1;
+        const struct lstm_param param = lstm_param_at(&block->net, index);
+        if (!copy && check_value(block, &param, name, value) < 0)
+            return -1;
+        /* memmove: the value may be an array on this very block. */
+        if (copy)
+            memmove((char *)block->params + (size_t)param.offset * itemsize,
+                    PyArray_DATA((PyArrayObject *)value),
+                    (size_t)(param.rows * param.cols) * itemsize);
+    }
+    return 0;
+}
+
+int params_assign(struct block *block, PyObject *values)
+{
+    PyObject *items;
+    int result;
+
+    if (!PyDict_Check(values)) {
+        return error_type("_assign() takes a dict of names and arrays", values);
+    }
+    items = PyDict_Items(values); /* a list of our own: no one can change it meanwhile */
+    if (items == NULL)
+        return -1;
+    result = assign_pass(block, items, false);
+    if (result == 0) {
+        result = assign_pass(block, items, true);
+        block_changed(block);
+    }
+    Py_DECREF(items);
+    return result;
+}
+
+void params_reset(struct module_state *state, struct block *block)
+{
+    lock_acquire(&state->rng_lock);
+    lstm_reset_parameters(&block->net, &state->rng, block->params);
+    lock_release(&state->rng_lock);
+    block_changed(block);
+}
+
+struct block *params_converted(const struct block *block, enum dtype dtype)
+{
+    struct lstm_net net = block->net;
+    const ptrdiff_t count = lstm_params_size(&net);
+    struct block *result;
+
+    net.kernels = kernels_current(dtype);
+    result = block_new(&net, block->cell);
+    if (result == NULL)
+        return NULL;
+    const fpenv_t saved = fpenv_enter();
+    if (dtype == block->net.kernels->dtype)
+        memcpy(result->params, block->params, block->nbytes);
+    else if (dtype == DTYPE_FLOAT64)
+        for (ptrdiff_t i = 0; i < count; i++)
+            ((double *)result->params)[i] = (double)((const float *)block->params)[i];
+    else
+        for (ptrdiff_t i = 0; i < count; i++)
+            ((float *)result->params)[i] = (float)((const double *)block->params)[i];
+    fpenv_leave(saved);
+    return result;
+}

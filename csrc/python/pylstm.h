@@ -1,0 +1,266 @@
+/* What the C files of pylstm._core share: the module state, the objects and their helpers.
+ *
+ * Every function returns 0 or -1, or a new reference or NULL, with an exception set on
+ * failure, unless its comment says otherwise. All of them need the GIL. Only the limited
+ * API of Python 3.11 is used, so that one source serves both kinds of wheel.
+ */
+#ifndef PYLSTM_PYTHON_PYLSTM_H
+#define PYLSTM_PYTHON_PYLSTM_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define PY_ARRAY_UNIQUE_SYMBOL pylstm_numpy_api
+#ifndef PYLSTM_IMPORT_ARRAY
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../core/lstm.h"
+#include "../core/random.h"
+
+/* ---- A lock that costs nothing where the GIL already excludes other threads ---- */
+
+#ifdef Py_GIL_DISABLED
+struct lock {
+    PyMutex mutex;
+};
+static inline void lock_acquire(struct lock *lock) { PyMutex_Lock(&lock->mutex); }
+static inline void lock_release(struct lock *lock) { PyMutex_Unlock(&lock->mutex); }
+#else
+struct lock {
+    char unused;
+};
+static inline void lock_acquire(struct lock *lock) { (void)lock; }
+static inline void lock_release(struct lock *lock) { (void)lock; }
+#endif
+
+/* A function as PyType_Slot and PyModuleDef_Slot want it, and back: ISO C has no such
+ * conversion, every platform of CPython has. */
+#define SLOT_FUNCTION(function) (__extension__(void *)(function))
+#define FUNCTION_FROM_SLOT(type, slot) (__extension__(type)(slot))
+
+/* ---- Module state ---- */
+
+struct module_state {
+    PyTypeObject *layer_type;
+    PyTypeObject *lstm_type;
+    PyTypeObject *cell_type;
+    PyTypeObject *lease_type;
+    PyArray_Descr *descr[DTYPE_COUNT];
+    PyObject *input_name, *hx_name; /* interned keyword names */
+    PyObject *call_impl_name, *forward_packed_name, *batch_sizes_name;
+
+    struct generator rng; /* guarded by the GIL, or by the lock where there is none */
+    struct lock rng_lock;
+};
+
+extern struct PyModuleDef core_module;
+extern PyMethodDef generator_methods[]; /* generator.c */
+
+int generator_seed_from_system(struct module_state *state);
+
+/* ---- Parameters in memory (block.c) ---- */
+
+/* What a call computes with: immutable, and alive as long as a call uses it. */
+struct snapshot {
+    atomic_size_t references;
+    struct lstm_net net;
+    bool finite; /* every weight_hh is: zero states may be left out */
+    void *packed;
+};
+
+/* The parameters of a module, 64-byte aligned, in torch's order and layout. */
+struct block {
+    atomic_size_t references;
+    struct lstm_net net;
+    bool cell; /* parameters are named as LSTMCell names them */
+    size_t nbytes;
+    void *params;
+
+    /* While a writable array of ours is alive, each call packs for itself; the version
+     * grows with every change that we see, and when a lease ends. */
+    atomic_size_t leases;
+    atomic_size_t version;
+
+    struct lock lock; /* guards the next two */
+    struct snapshot *snapshot;
+    size_t snapshot_version;
+};
+
+struct block *block_new(const struct lstm_net *net, bool cell);
+struct block *block_acquire(struct block *block);
+void block_release(struct block *block); /* NULL is allowed */
+void block_changed(struct block *block);
+/* The cached snapshot, a new reference, or NULL with no exception where it is out of date. */
+struct snapshot *block_cached_snapshot(struct block *block);
+/* A snapshot of the present values, a new reference: cached, or packed now. */
+struct snapshot *block_snapshot(struct block *block);
+void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
+
+/* ---- The object behind LSTM and LSTMCell (layer.c, layer_type.c) ---- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *module; /* keeps "state" alive */
+    struct module_state *state;
+    struct lock lock;    /* guards "block" */
+    struct block *block; /* NULL until _build */
+    /* Read by calls in other threads while Python sets them. */
+    _Atomic double dropout;
+    atomic_bool batch_first;
+    atomic_bool training;
+    atomic_bool direct; /* a call may skip hooks and Python's forward: there are none */
+} layer_object;
+
+extern PyType_Spec layer_type_spec;
+extern PyType_Spec lstm_type_spec;
+extern PyType_Spec cell_type_spec;
+extern PyType_Spec lease_type_spec;
+
+/* Takes over the reference to "block". */
+void layer_set_block(layer_object *self, struct block *block);
+/* The block, a new reference. RuntimeError before _build. */
+struct block *layer_block(layer_object *self);
+struct snapshot *layer_snapshot(layer_object *self);
+/* Gives the object a fresh block of zeros; running calls and exported arrays keep the old. */
+int layer_build(layer_object *self, const struct lstm_net *net, bool cell);
+/* Reads a truth value for a flag attribute; "value" NULL (deletion) is an error. */
+int flag_from_object(PyObject *value, const char *name, atomic_bool *flag);
+const char *dtype_name(enum dtype dtype);
+/* "float32" or "float64". ValueError for others; returns -1 then. */
+int dtype_from_name(const char *name);
+/* Sizes from Python are ptrdiff_t or too large for any memory: OverflowError, if that is
+ * what is set, becomes MemoryError. Always returns NULL. */
+PyObject *overflow_is_memory_error(void);
+
+/* ---- Parameters as Python sees them (params.c, lease.c) ---- */
+
+PyObject *params_names(const struct block *block);
+/* Index in torch's order. KeyError for a name that is not a parameter's; -1 then. */
+ptrdiff_t params_index(const struct block *block, PyObject *name);
+int params_assign(struct block *block, PyObject *values);
+void params_reset(struct module_state *state, struct block *block);
+struct block *params_converted(const struct block *block, enum dtype dtype);
+/* The parameter as an array on the block's memory. */
+PyObject *lease_array(struct module_state *state, struct block *block,
+                      const struct lstm_param *param, bool writable);
+
+/* ---- Arrays (arrays.c) ---- */
+
+static inline int array_typenum(enum dtype dtype)
+{
+    return dtype == DTYPE_FLOAT32 ? NPY_FLOAT32 : NPY_FLOAT64;
+}
+
+static inline void array_release(PyArrayObject *array) { Py_XDECREF((PyObject *)array); }
+
+/* The stride of an array that fits, in elements. A shift, since the compilers turn a choice of
+ * two divisors into a slow division; shifting negative numbers is arithmetic with all of them. */
+static inline ptrdiff_t array_stride(PyArrayObject *array, int axis, enum dtype dtype)
+{
+    return PyArray_STRIDE(array, axis) >> (dtype == DTYPE_FLOAT32 ? 2 : 3);
+}
+
+/* Can the kernels walk it as it is: dtype, byte order, alignment, last axis contiguous? */
+bool array_fits(PyArrayObject *array, enum dtype dtype);
+/* "object" as an ndarray of any dtype, with no copy where that is possible. "name" is what
+ * error texts call it. */
+PyArrayObject *array_open_other(PyObject *object, const char *name);
+static inline PyArrayObject *array_open(PyObject *object, const char *name)
+{
+    if (!PyArray_CheckExact(object))
+        return array_open_other(object, name);
+    Py_INCREF(object);
+    return (PyArrayObject *)object;
+}
+/* TypeError unless the array holds real numbers or integers. */
+int array_check_real(PyArrayObject *array, const char *name);
+/* Replaces *array by a copy that fits. */
+int array_fit(struct module_state *state, PyArrayObject **array, enum dtype dtype);
+/* The dtype's descriptor, a new reference. */
+PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype);
+/* A fresh array; "dims" has "ndim" items. */
+PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
+                         const npy_intp *dims);
+/* as_array(obj, name, dtype) of the module: "float32" or "float64", None for the real numbers that
+ * are there, "any" for whatever is there. */
+PyObject *array_from_python(PyObject *module, PyObject *args);
+
+/* ---- One call (call.c) ---- */
+
+/* A call on its way to the core. Owns what it points to but "self". */
+struct request {
+    layer_object *self;
+    struct snapshot *snapshot;
+    PyArrayObject *x;
+    PyArrayObject *state[2]; /* h_0, c_0; NULL where hx is omitted */
+    Py_ssize_t given;        /* how many states hx holds */
+    bool stacked;            /* hx is one array, not a pair */
+    bool batched;
+    bool batch_first;
+    bool packed; /* x is the data of a packed sequence */
+    bool fits;   /* no array needs a conversion */
+    ptrdiff_t steps;
+    ptrdiff_t batch;
+};
+
+struct arguments {
+    PyObject *input, *hx; /* borrowed; hx is NULL where it is omitted or None */
+};
+
+/* Reads (input, hx=None); "callee" is the name in error texts, "LSTM.forward". */
+int arguments_read(const struct module_state *state, const char *callee, PyObject *args,
+                   PyObject *kwargs, struct arguments *arguments);
+/* Fills x, state, given and stacked. request_clear() is due even after a failure. */
+int request_open(struct request *request, layer_object *self, const struct arguments *arguments);
+int request_check_real(struct request *request);
+/* Converts what does not fit; due after all checks. */
+int request_fit(struct request *request);
+/* Fills "call" with sizes, x, the states and where h_n and c_n go; the strides of x and all of
+ * y are left to the caller. */
+void request_begin(const struct request *request, struct lstm_call *call, PyArrayObject *h_n,
+                   PyArrayObject *c_n);
+/* Runs the core on what "call" says; the snapshot's work decides about the GIL. */
+int request_run(const struct request *request, struct lstm_call *call);
+void request_clear(struct request *request);
+/* The tp_call of both types: forward(), or Python's way round through the hooks. */
+PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,
+                           PyCFunctionWithKeywords forward);
+
+/* ---- LSTM (lstm_forward.c): both return (output, (h_n, c_n)); "hx" NULL for zeros ---- */
+
+PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments);
+PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx);
+
+/* ---- Error texts (errors.c): torch's text first, then what teaches. All return -1. ---- */
+
+/* TypeError: "what", got the type of "object". */
+int error_type(const char *what, PyObject *object);
+int error_too_large(void); /* MemoryError */
+int error_not_initialised(layer_object *self);
+int error_states_missing(Py_ssize_t given, const char *kind);
+int error_states_type(PyObject *hx);
+int error_state_is_none(Py_ssize_t index);
+int error_states_index(npy_intp rows);
+int error_lstm_input_rank(const struct request *request);
+int error_lstm_state_ranks(const struct request *request);
+int error_lstm_input_size(const struct request *request);
+int error_lstm_state_size(const struct request *request, int index);
+int error_lstm_state_count(const struct request *request);
+int error_lstm_stacked(const struct request *request);
+int error_lstm_no_steps(const struct request *request);
+int error_cell_input_rank(const struct request *request);
+int error_cell_state_rank(const struct request *request, int index);
+int error_cell_state_count(const struct request *request);
+int error_cell_input_size(const struct request *request);
+int error_cell_mixed_ranks(const struct request *request, int index);
+int error_cell_batch(const struct request *request, int index);
+int error_cell_state_size(const struct request *request, int index);
+int error_cell_stacked(void);
+
+#endif

@@ -1,0 +1,69 @@
+"""Build of the C extension; everything else is in pyproject.toml.
+
+Environment variables: PYLSTM_ABI3=1 builds one binary for Python 3.11 and newer,
+PYLSTM_WERROR=1 makes warnings errors, PYLSTM_SANITIZE=1 adds AddressSanitizer and
+UndefinedBehaviorSanitizer. CC chooses the compiler.
+"""
+
+import os
+from pathlib import Path
+
+import numpy
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).resolve().parent
+ABI3 = os.environ.get("PYLSTM_ABI3") == "1"
+WERROR = os.environ.get("PYLSTM_WERROR") == "1"
+SANITIZE = os.environ.get("PYLSTM_SANITIZE") == "1"
+
+# The oldest NumPy that the binary runs on: keep it equal to the pin in pyproject.toml.
+NUMPY_TARGET = "NPY_2_0_API_VERSION"
+
+COMPILE_FLAGS = [
+    "-O3",
+    "-std=c11",
+    # The numeric contract: what is fused is written as fma, nothing else is.
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+    "-g0",  # Python's own flags ask for -g, which would make the wheel four times as large
+    # NumPy's headers warn as -I directories do not: as a system's they are silent.
+    f"-isystem{numpy.get_include()}",
+    *["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wvla"],
+    *["-Wstrict-prototypes", "-Wmissing-prototypes", "-Wwrite-strings", "-Wundef"],
+]
+LINK_FLAGS = []
+MACROS = [
+    ("NPY_TARGET_VERSION", NUMPY_TARGET),
+    ("NPY_NO_DEPRECATED_API", NUMPY_TARGET),
+]
+if WERROR:
+    COMPILE_FLAGS.append("-Werror")
+if SANITIZE:
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    COMPILE_FLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", *sanitizers]
+    LINK_FLAGS += sanitizers
+if ABI3:
+    MACROS.append(("Py_LIMITED_API", "0x030b0000"))
+
+
+def paths(pattern):
+    """Return the files below csrc that match, relative to this folder."""
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(f"csrc/**/{pattern}"))
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "pylstm._core",
+            sources=paths("*.c"),
+            depends=[*paths("*.h"), "setup.py"],
+            define_macros=MACROS,
+            extra_compile_args=COMPILE_FLAGS,
+            extra_link_args=LINK_FLAGS,
+            py_limited_api=ABI3,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+)
