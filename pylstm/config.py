@@ -1,0 +1,48 @@
+"""What this build of pylstm is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _core
+from ._version import __version__
+from .module import Module
+
+
+def _describe(module: Module) -> list[tuple[str, str]]:
+    """Return what a call of ``module`` has to work with."""
+    arrays = [array for below in module.modules() for _, array in below._own_slots()]
+    leases = sum(getattr(below, "_leases", 0) for below in module.modules())
+    dtypes = sorted({str(array.dtype) for array in arrays})
+    return [
+        ("module", repr(module)),
+        ("numbers", f"{sum(array.size for array in arrays):,}"),
+        ("dtype", ", ".join(dtypes) or "none"),
+        ("leases", f"{leases} (while there are any, every call packs the weights again)"),
+    ]
+
+
+def show_config(module: Module | None = None) -> None:
+    """Print the version, the compiler, the instruction sets and NumPy's version.
+
+    Parameters
+    ----------
+    module : Module, optional
+        Print about this module too: how many numbers its state holds, and how many leases
+        there are: writable parameter arrays that somebody still holds.
+    """
+    levels = _core.simd_levels()
+    built = [name for name, (is_built, _) in levels.items() if is_built]
+    available = [name for name, (_, is_available) in levels.items() if is_available]
+    lines = [
+        ("pylstm", __version__),
+        ("compiler", _core.compiler()),
+        ("SIMD in use", _core.simd_level()),
+        ("SIMD built", ", ".join(built)),
+        ("SIMD available", ", ".join(available)),
+        ("NumPy", np.__version__),
+    ]
+    if module is not None:
+        lines += _describe(module)
+    for name, value in lines:
+        print(f"{name + ':':16}{value}")

@@ -1,0 +1,56 @@
+"""What notebooks show for a module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .module import Module
+
+# Plain tags: a notebook brings its own style, light or dark.
+_CELL = '<td style="text-align:left">'
+_HEAD = '<th style="text-align:left">'
+
+
+def _escape(value: object) -> str:
+    """Escape text for HTML; html.escape would be one import more for two characters."""
+    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace('"', "&quot;")
+
+
+def _row(tag: str, *values: object) -> str:
+    end = tag[:3].replace("<", "</") + ">"
+    return "<tr>" + "".join(f"{tag}{_escape(value)}{end}" for value in values) + "</tr>"
+
+
+def _slots(module: Module) -> list[tuple[str, Any]]:
+    """Return the state of the tree by dotted name, without exporting anything writable."""
+    return [
+        (f"{path}.{name}" if path else name, array)
+        for path, below in module.named_modules()
+        for name, array in below._own_slots()
+    ]
+
+
+def module_table(module: Module) -> str:
+    """Return a module's repr and a table of its parameters and buffers as HTML."""
+    rows = _slots(module) if "_modules" in vars(module) else []
+    leases = sum(getattr(below, "_leases", 0) for below in module.modules()) if rows else 0
+    parts = [f"<pre>{_escape(repr(module))}</pre>"]
+    if rows:
+        parts.append("<table><thead>")
+        parts.append(_row(_HEAD, "name", "shape", "dtype", "count"))
+        parts.append("</thead><tbody>")
+        for name, array in rows:
+            shape = " × ".join(map(str, array.shape)) or "scalar"
+            parts.append(_row(_CELL, name, shape, array.dtype, f"{array.size:,}"))
+        total = sum(array.size for _, array in rows)
+        memory = sum(array.nbytes for _, array in rows)
+        parts.append(_row(_HEAD, "total", f"{memory:,} bytes", "", f"{total:,}"))
+        parts.append("</tbody></table>")
+    if leases:
+        parts.append(
+            f"<p>{leases} writable parameter array{'s are' if leases > 1 else ' is'} held "
+            "outside: while that lasts, every call packs the weights again.</p>"
+        )
+    return "".join(parts)

@@ -1,0 +1,252 @@
+"""Modules whose parameters live in C: attribute access, state, copies and pickles of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._core import Layer, as_array
+from .hooks import HOOK_TABLES
+from .module import Module
+from .naming import is_array_like, type_name
+
+if TYPE_CHECKING:
+    from typing import NoReturn, Self
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+# Attributes on which it depends whether a call may enter C directly.
+_DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
+
+# Of the pickles that this version writes; see NativeModule.__reduce_ex__.
+_PICKLE_VERSION = 1
+
+
+def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
+    """Make the module that a pickle describes; its attributes follow through __setstate__."""
+    if saved["version"] > _PICKLE_VERSION:
+        raise ValueError(
+            f"this pickle of {cls.__name__} has version {saved['version']}, and this pylstm "
+            f"reads up to {_PICKLE_VERSION}: a newer pylstm wrote it"
+        )
+    module = cls.__new__(cls)
+    module._build_structure(saved["structure"], saved["dtype"])
+    Module.__init__(module)
+    for name, value in saved["options"].items():
+        object.__setattr__(module, name, value)
+    module._assign(_contiguous(saved["parameters"], saved["dtype"]))
+    # Until __setstate__ has seen hooks and overrides: a subclass may have replaced it.
+    module._direct = False
+    return module
+
+
+def _contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
+    return {
+        name: np.ascontiguousarray(as_array(value, name, dtype)) for name, value in values.items()
+    }
+
+
+class NativeModule(Layer, Module):
+    """A module whose parameters live in one block in C; base class of LSTM and LSTMCell.
+
+    In the bases of those two the class in C comes first, so that a call enters C directly.
+    """
+
+    # What the constructor fixes: attributes that can be read and never written again.
+    _structure: tuple[str, ...] = ()
+    # What may change between calls, apart from parameters: attributes that C stores.
+    _options: tuple[str, ...] = ("training",)
+    # The method in C that a call may enter without a Python frame.
+    _native_forward: Any = None
+
+    def _build_block(self, structure: dict[str, Any], dtype: str) -> None:
+        """Have C allocate the parameters."""
+        raise NotImplementedError
+
+    def _build_structure(self, structure: dict[str, Any], dtype: str) -> None:
+        """Allocate the parameters, zeroed, and store the structural attributes."""
+        try:
+            self._build_block(structure, dtype)
+        except (MemoryError, OverflowError):
+            sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
+            raise MemoryError(
+                f"the parameters do not fit into memory: {self._get_name()} with {sizes}"
+            ) from None
+        vars(self).update(structure)
+
+    def _owned_names(self) -> tuple[str, ...]:
+        try:
+            return self._parameter_names
+        except RuntimeError:  # before __init__
+            return ()
+
+    def _is_built(self) -> bool:
+        return "_modules" in vars(self) and bool(self._owned_names())
+
+    def _hooks_changed(self) -> None:
+        cls = type(self)
+        self._direct = (
+            not (self._forward_hooks or self._forward_pre_hooks)
+            and "forward" not in vars(self)
+            and cls.forward is cls._native_forward
+            and cls._call_impl is Module._call_impl
+        )
+
+    # ---- attributes
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._owned_names():
+            return self._parameter(name)
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._owned_names():
+            self._set_parameter(name, value)
+        elif name in self._structure and self._is_built():
+            self._refuse_change(name, "cannot be changed")
+        else:
+            super().__setattr__(name, value)
+            if name in _DECIDING and self._is_built():
+                self._hooks_changed()
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._owned_names():
+            raise AttributeError(
+                f"parameter '{name}' cannot be deleted: {self._get_name()} computes with it; "
+                "set it to zeros, or make the module without it (bias=False)"
+            )
+        if name in self._structure:
+            self._refuse_change(name, "cannot be deleted")
+        super().__delattr__(name)
+        if name == "forward":
+            self._hooks_changed()
+
+    def _refuse_change(self, name: str, what: str) -> NoReturn:
+        raise AttributeError(
+            f"attribute '{name}' {what}: the constructor fixes it; make a new "
+            f"{self._get_name()} with another {name}"
+        )
+
+    def _set_parameter(self, name: str, value: Any) -> None:
+        """Copy ``value`` into a parameter."""
+        if not is_array_like(value):
+            raise TypeError(
+                f"cannot assign '{type_name(value)}' as parameter '{name}' "
+                "(torch.nn.Parameter or None expected): in pylstm, an array of its shape"
+            )
+        expected = self._parameter_view(name).shape
+        array = as_array(value, name, self._dtype.name)
+        if array.shape != expected:
+            raise ValueError(
+                f"cannot assign an array of shape {array.shape} to parameter '{name}': "
+                f"its shape is {expected} for good"
+            )
+        self._assign(self._apart({name: np.ascontiguousarray(array)}))
+
+    def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Return ``values``, copied where they lie in the block that is about to be written."""
+        views = [self._parameter_view(name) for name in self._parameter_names]
+
+        def aliased(array: Array) -> bool:
+            # An array that owns its data is not a view of the block.
+            return not array.flags.owndata and any(np.may_share_memory(array, v) for v in views)
+
+        return {name: a.copy() if aliased(a) else a for name, a in values.items()}
+
+    # ---- state
+
+    def _own_parameters(self) -> Iterator[tuple[str, Array]]:
+        for name in self._owned_names():
+            yield name, self._parameter(name)
+        yield from super()._own_parameters()
+
+    def _own_slots(self) -> Iterator[tuple[str, Array]]:
+        # Views: an exported writable array would make the next calls pack again.
+        for name in self._owned_names():
+            yield name, self._parameter_view(name)
+        yield from self._registered_slots()
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        export = self._parameter if keep_vars else self._parameter_view
+        for name in self._parameter_names:
+            destination[prefix + name] = export(name)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+
+    def _stage_state(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
+        own = {name: values[name] for name in self._parameter_names if name in values}
+        others = {name: value for name, value in values.items() if name not in own}
+        write_others = super()._stage_state(others, assign)
+        dtype = self._dtype.name
+        kinds = {(value.dtype.kind, value.dtype.itemsize) for value in own.values()}
+        if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
+            dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
+        staged = self._apart(_contiguous(own, dtype))
+
+        def write() -> None:
+            self._convert(dtype)
+            self._assign(staged)
+            write_others()
+
+        return write
+
+    def _cast(self, dtype: str, kinds: str) -> Self:
+        self._convert(dtype)
+        return super()._cast(dtype, kinds)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew from U(-s, s) with s = 1 / sqrt(hidden_size).
+
+        The numbers come from the generator that :func:`pylstm.manual_seed` seeds, in torch's
+        order: the same seed gives the same bits as torch.
+        """
+        self._reset_parameters()
+
+    # ---- printing, copies, pickles
+
+    def __repr__(self) -> str:
+        if not self._is_built():
+            return f"<{self._get_name()} without parameters: __init__() has not been called>"
+        return super().__repr__()
+
+    def __copy__(self) -> Self:
+        """Return a module that shares the parameters, as a shallow copy in torch does.
+
+        The copy has tables of its own: hooks that are registered later are not shared.
+        """
+        other = type(self).__new__(type(self))
+        other._share(self)
+        Module.__init__(other)
+        vars(other).update({name: vars(self)[name] for name in self._structure})
+        for name in self._options:
+            object.__setattr__(other, name, getattr(self, name))
+        state = {
+            name: value.copy() if name in _TABLES else value
+            for name, value in self.__getstate__().items()
+        }
+        other.__setstate__(state)
+        return other
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Pickle parameters, structure and options as plain values; no random number is drawn.
+
+        Attributes, hooks and children follow as the state, so that they may refer back to the
+        module. The layout is part of the interface: what an older version wrote stays readable.
+        """
+        saved = {
+            "version": _PICKLE_VERSION,
+            "structure": {name: vars(self)[name] for name in self._structure},
+            "options": {name: getattr(self, name) for name in self._options},
+            "dtype": self._dtype.name,
+            "parameters": {name: self._parameter_view(name) for name in self._parameter_names},
+        }
+        return _rebuild, (type(self), saved), self.__getstate__()
+
+
+# The tables that Module.__init__ makes.
+_TABLES = frozenset(vars(Module())) - {"training"}

@@ -1,0 +1,5 @@
+"""Tools around the modules: :mod:`pylstm.utils.rnn` packs and pads sequences."""
+
+from . import rnn
+
+__all__ = ["rnn"]
