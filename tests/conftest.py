@@ -1,0 +1,31 @@
+"""What all tests share. Helpers are in support.py, the oracle is in reference.py."""
+
+import os
+
+import numpy as np
+import pytest
+from support import DTYPES, available_levels
+
+import pylstm
+
+
+def pytest_report_header():
+    """Say which extension is under test: a suite that ran at the wrong level proves nothing."""
+    asked = os.environ.get("PYLSTM_SIMD", "not set")
+    return [
+        f"pylstm {pylstm.__version__} at {os.path.dirname(pylstm.__file__)}, NumPy {np.__version__}",
+        f"SIMD level {pylstm._core.simd_level()} (PYLSTM_SIMD {asked}; "
+        f"available: {', '.join(available_levels())})",
+    ]
+
+
+@pytest.fixture(params=DTYPES)
+def dtype(request):
+    """Both dtypes of a module, by name."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    """Every test starts from the same generator state, in whatever order tests run."""
+    pylstm.manual_seed(0)

@@ -1,0 +1,209 @@
+"""What tests/data holds of torch 2.13.0, shared by the recording script and the tests.
+
+Both sides walk through the same lists of cases here, so that the files hold numbers only:
+flat arrays, cut up again by the shapes that a case implies. Values come from
+reference.fractions, which are exact in float32 and float64, or from a seed where the
+initialisation itself is the promise.
+"""
+
+import hashlib
+import itertools
+from pathlib import Path
+
+import numpy as np
+from reference import fractions, make_parameters, parameter_shapes
+
+DATA = Path(__file__).parent / "data"
+
+
+def load(name):
+    """The arrays of tests/data/{name}.npz."""
+    with np.load(DATA / f"{name}.npz", allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def split(flat, shapes):
+    """Yields consecutive arrays of the given shapes, cut off `flat`, which has to be used up exactly.
+    """
+    start = 0
+    for shape in shapes:
+        size = int(np.prod(shape, dtype=np.int64))
+        yield flat[start : start + size].reshape(shape)
+        start += size
+    assert start == len(flat), f"{len(flat)} recorded values, {start} expected"
+
+
+# Every option ---------------------------------------------------------------------------------
+
+OPTION_SIZES = {"input_size": 3, "hidden_size": 3}
+OPTION_STEPS, OPTION_ROWS = 3, 2
+
+
+def option_cases():
+    """All combinations of the options, as (constructor arguments, unbatched, states given, seed)."""
+    grid = itertools.product(
+        (1, 2, 3), (True, False), (False, True), (False, True), (0, 2), (False, True), (False, True)
+    )
+    cases = []
+    for seed, case in enumerate(grid):
+        num_layers, bias, batch_first, bidirectional, proj_size, unbatched, states = case
+        options = {
+            "num_layers": num_layers,
+            "bias": bias,
+            "batch_first": batch_first,
+            "bidirectional": bidirectional,
+            "proj_size": proj_size,
+        }
+        cases.append((options, unbatched, states, seed))
+    return cases
+
+
+def option_arrays(options, unbatched, states, seed):
+    """(parameters, x, hx, result shapes) of an option case, in float64 and exact in float32."""
+    sizes = OPTION_SIZES | {k: v for k, v in options.items() if k != "batch_first"}
+    parameters = make_parameters(seed, parameter_shapes(**sizes), scale=1.0)
+    directions = 2 if options["bidirectional"] else 1
+    hidden_out = options["proj_size"] or OPTION_SIZES["hidden_size"]
+    rows = () if unbatched else (OPTION_ROWS,)
+    swapped = options["batch_first"] and not unbatched
+
+    def sequence(features):
+        shape = (OPTION_STEPS, *rows, features)
+        return (shape[1], shape[0], shape[2]) if swapped else shape
+
+    depth = options["num_layers"] * directions
+    h_shape = (depth, *rows, hidden_out)
+    c_shape = (depth, *rows, OPTION_SIZES["hidden_size"])
+    x = fractions(50_000 + seed, sequence(OPTION_SIZES["input_size"]), 2.0)
+    hx = None
+    if states:
+        hx = (fractions(60_000 + seed, h_shape), fractions(70_000 + seed, c_shape, 2.0))
+    return parameters, x, hx, (sequence(directions * hidden_out), h_shape, c_shape)
+
+
+# The tutorial's three examples ----------------------------------------------------------------
+
+TUTORIAL_SEED = 20
+TUTORIAL_DTYPES = ("float64", "float32", "truth")  # truth: float64 with the float32 weights
+
+
+def tutorial_input():
+    """x (10, 3, 100): fractions in [0, 1), as torch.rand makes them."""
+    return (fractions(1, (10, 3, 100)) + 1.0) / 2.0
+
+
+def tutorial_states():
+    """The states that are given to the four-layer LSTM: h and c (4, 3, 20)."""
+    return fractions(2, (4, 3, 20)), fractions(3, (4, 3, 20))
+
+
+TUTORIAL_SHAPES = {
+    "lstm": [(10, 3, 20), (4, 3, 20), (4, 3, 20)],
+    "lstm_states": [(10, 3, 20), (4, 3, 20), (4, 3, 20)],
+    "cell_from_zeros": [(10, 3, 20), (3, 20)],
+    "cell_c_carried": [(10, 3, 20), (3, 20)],
+    "cell_carried": [(10, 3, 20), (3, 20)],
+    "two_cells": [(3, 30), (3, 30), (3, 20), (3, 20)],
+}
+
+
+def run_tutorial(name, make, x, states, zeros, stack):
+    """Runs one example with `make`'s LSTM and LSTMCell, whichever library they are of.
+
+    `make(kind, *sizes)` builds a module; `zeros` and `stack` are that library's array functions.
+    Returns the arrays that TUTORIAL_SHAPES lists.
+    """
+    if name.startswith("lstm"):
+        lstm = make("LSTM", 100, 20, 4)
+        out, (h, c) = lstm(x) if name == "lstm" else lstm(x, states)
+        return [out, h, c]
+    if name.startswith("cell"):
+        cell = make("LSTMCell", 100, 20)
+        carry_h, carry_c = name == "cell_carried", name != "cell_from_zeros"
+        zero = zeros((3, 20))
+        h, c, outputs = zero, zero, []
+        for xt in x:
+            h, c = cell(xt, (h if carry_h else zero, c if carry_c else zero))
+            outputs.append(h)
+        return [stack(outputs), c]
+    first, second = make("LSTMCell", 100, 30), make("LSTMCell", 30, 20)
+    h1, c1, h2, c2 = zeros((3, 30)), zeros((3, 30)), zeros((3, 20)), zeros((3, 20))
+    for xt in x:
+        h1, c1 = first(xt, (h1, c1))
+        h2, c2 = second(h1, (h2, c2))
+    return [h1, c1, h2, c2]
+
+
+# Initial parameters ---------------------------------------------------------------------------
+
+def initial_cases():
+    """300 (kind, seed, constructor arguments): random ones and the corners."""
+    rng = np.random.RandomState(613)  # the legacy generator: its stream is frozen
+    sizes = (1, 2, 3, 4, 5, 7, 8, 16, 17, 20, 31, 33, 64, 100, 128)
+    seeds = (0, 1, 123, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**40 + 7, 2**63, 2**64 - 1)
+    cases = []
+    for index in range(300):
+        seed = seeds[index % 20] if index % 20 < len(seeds) else int(rng.randint(2**31))
+        options = {
+            "input_size": int(rng.choice(sizes)),
+            "hidden_size": int(rng.choice(sizes)),
+            "bias": bool(rng.randint(4)),
+        }
+        kind = "LSTMCell" if index % 4 == 3 else "LSTM"
+        if kind == "LSTM":
+            options["num_layers"] = int(rng.randint(1, 4))
+            options["batch_first"] = bool(rng.randint(2))
+            options["bidirectional"] = bool(rng.randint(2))
+            hidden_size = options["hidden_size"]
+            options["proj_size"] = int(rng.randint(hidden_size)) * int(rng.randint(2))
+        cases.append((kind, seed, options))
+    return cases
+
+
+def digest(named_arrays):
+    """16 bytes of SHA-256 over names, shapes and little-endian bytes, NaNs made equal."""
+    sha = hashlib.sha256()
+    for name, array in named_arrays:
+        array = np.asarray(array)
+        if array.dtype.kind == "f":
+            array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
+        sha.update(f"{name} {array.shape} {array.dtype.name}\n".encode())
+        sha.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    return sha.digest()[:16]
+
+
+# Accuracy -------------------------------------------------------------------------------------
+
+ACCURACY_SIZES = (  # (input_size, hidden_size)
+    (100, 20),
+    (32, 32),
+    (64, 64),
+    (40, 100),
+    (128, 128),
+    (100, 200),
+    (256, 256),
+    (512, 512),
+)
+CELL_BUDGET = 1.25  # times the error of torch's LSTMCell
+
+
+def lstm_budget(hidden_size):
+    """The RMS error that a float32 module may have, as a multiple of torch's LSTM's."""
+    return 0.8 if hidden_size >= 128 else 1.1
+
+
+ACCURACY_ROWS = (1, 8)
+ACCURACY_STEPS = 40
+ACCURACY_SEEDS = tuple(range(20))
+
+
+def accuracy_input(seed, input_size, rows):
+    """x [T, rows, input_size] of one accuracy run: as float32 as its weights."""
+    shape = (ACCURACY_STEPS, rows, input_size)
+    return fractions(80_000 + seed, shape, 2.0).astype(np.float32)
+
+
+def mean_square(pairs):
+    """Mean of the squared differences of (result, truth) pairs of arrays, in float64."""
+    squares = [np.square(np.asarray(a, np.float64) - b) for a, b in pairs]
+    return sum(s.sum() for s in squares) / sum(s.size for s in squares)

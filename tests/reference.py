@@ -1,0 +1,225 @@
+"""A plain float64 NumPy twin of LSTM and LSTMCell: the oracle of the tests.
+
+Written for reading, not for speed: the equations of the torch page, one step after the other.
+Nothing here imports pylstm or torch. Shapes use T steps, N rows, I input_size, H hidden_size,
+P proj_size (0: none), Hout = P or H, Y layers, D directions.
+"""
+
+import numpy as np
+
+
+def sigmoid(x):
+    """The logistic function, without overflow at either end."""
+    return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def parameter_shapes(
+    input_size, hidden_size, num_layers=1, bias=True, bidirectional=False, proj_size=0
+):
+    """Name -> shape of every parameter of an LSTM, in torch's order."""
+    directions = ("", "_reverse") if bidirectional else ("",)
+    hidden_out = proj_size or hidden_size
+    shapes = {}
+    for layer in range(num_layers):
+        columns = input_size if layer == 0 else hidden_out * len(directions)
+        for suffix in directions:
+            end = f"_l{layer}{suffix}"
+            shapes["weight_ih" + end] = (4 * hidden_size, columns)
+            shapes["weight_hh" + end] = (4 * hidden_size, hidden_out)
+            if bias:
+                shapes["bias_ih" + end] = (4 * hidden_size,)
+                shapes["bias_hh" + end] = (4 * hidden_size,)
+            if proj_size:
+                shapes["weight_hr" + end] = (proj_size, hidden_size)
+    return shapes
+
+
+def cell_parameter_shapes(input_size, hidden_size, bias=True):
+    """Name -> shape of every parameter of an LSTMCell, in torch's order."""
+    shapes = parameter_shapes(input_size, hidden_size, bias=bias)
+    return {name.removesuffix("_l0"): shape for name, shape in shapes.items()}
+
+
+def step(x, h, c, weights):
+    """One step of one layer and direction.
+
+    x [n, I], h [n, Hout], c [n, H]; `weights` maps weight_ih, weight_hh and, where they exist,
+    bias_ih, bias_hh, weight_hr to arrays. Returns the new (h, c).
+    """
+    gates = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
+    if weights.get("bias_ih") is not None:
+        gates = gates + weights["bias_ih"] + weights["bias_hh"]
+    i, f, g, o = np.split(gates, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    if "weight_hr" in weights:
+        h = h @ weights["weight_hr"].T
+    return h, c
+
+
+def lstm_cell(parameters, x, hx=None):
+    """LSTMCell: x [N, I] or [I] -> (h, c), each [N, H] or [H]."""
+    weights = _float64(parameters)
+    x = np.asarray(x, np.float64)
+    hidden_size = len(weights["weight_ih"]) // 4
+    if hx is None:
+        hx = 2 * (np.zeros(x.shape[:-1] + (hidden_size,)),)
+    return step(x, np.asarray(hx[0], np.float64), np.asarray(hx[1], np.float64), weights)
+
+
+def lstm(parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout=0.0, words=None):
+    """LSTM with the structure that the names and shapes in `parameters` (a state_dict) imply.
+
+    Parameters
+    ----------
+    x : [T, N, I], with batch_first [N, T, I], unbatched [T, I], with `batch_sizes` packed [sum, I]
+    hx : None or (h_0 [Y*D, N, Hout], c_0 [Y*D, N, H]), without N where unbatched
+    batch_sizes : rows of every step of a packed sequence (states in its sorted order)
+    dropout, words : probability of training-mode dropout; words(n) draws n 32-bit words of MT19937
+
+    Returns
+    -------
+    (output, (h_n, c_n)) in float64, laid out as torch does
+    """
+    parameters = _float64(parameters)
+    x = np.asarray(x, np.float64)
+    num_layers = sum(name.startswith("weight_ih") and "reverse" not in name for name in parameters)
+    suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in parameters else ("",)
+    unbatched = batch_sizes is None and x.ndim == 2
+    if hx is not None:
+        hx = [np.asarray(state, np.float64) for state in hx]
+        hx = [state[:, None] for state in hx] if unbatched else hx
+
+    # From here on a sequence is a list with one [rows of this step, features] array per step.
+    if batch_sizes is not None:
+        steps = np.split(x, np.cumsum(batch_sizes)[:-1])
+    else:
+        steps = list(x[:, None] if unbatched else x.swapaxes(0, 1) if batch_first else x)
+
+    h_n, c_n = [], []
+    for layer in range(num_layers):
+        if layer and dropout:
+            steps = _drop(steps, dropout, words)
+        outputs = []
+        for direction, suffix in enumerate(suffixes):
+            weights = _of_layer(parameters, f"_l{layer}{suffix}")
+            h, c = _initial(hx, layer * len(suffixes) + direction, len(steps[0]), weights)
+            outputs.append(_run(steps, h, c, weights, backwards=direction == 1))
+            h_n.append(h)
+            c_n.append(c)
+        steps = [np.concatenate(both, axis=-1) for both in zip(*outputs, strict=True)]
+
+    h_n, c_n = np.stack(h_n), np.stack(c_n)
+    if batch_sizes is not None:
+        return np.concatenate(steps), (h_n, c_n)
+    output = np.stack(steps)
+    if unbatched:
+        return output[:, 0], (h_n[:, 0], c_n[:, 0])
+    return output.swapaxes(0, 1) if batch_first else output, (h_n, c_n)
+
+
+def _float64(parameters):
+    return {
+        name: np.asarray(value, np.float64)
+        for name, value in parameters.items()
+        if value is not None
+    }
+
+
+def _of_layer(parameters, end):
+    return {
+        name.removesuffix(end): value for name, value in parameters.items() if name.endswith(end)
+    }
+
+
+def _initial(hx, index, rows, weights):
+    if hx is not None:
+        return hx[0][index].copy(), hx[1][index].copy()
+    hidden_out = weights["weight_hh"].shape[1]
+    hidden_size = len(weights["weight_hh"]) // 4
+    return np.zeros((rows, hidden_out)), np.zeros((rows, hidden_size))
+
+
+def _run(steps, h, c, weights, backwards):
+    """Runs one direction and leaves the final states in h and c.
+
+    A step touches its own rows only, so a sequence that has ended keeps its state, and one
+    that a backward pass has not reached keeps its initial state.
+    """
+    outputs = [None] * len(steps)
+    for t in reversed(range(len(steps))) if backwards else range(len(steps)):
+        rows = len(steps[t])
+        h[:rows], c[:rows] = step(steps[t], h[:rows], c[:rows], weights)
+        outputs[t] = h[:rows].copy()
+    return outputs
+
+
+def _drop(steps, probability, words):
+    """torch's dropout (builds without MKL) of a layer's whole output, in element order.
+
+    Every element takes one 64-bit draw, high word first, of which the low 53 bits count.
+    """
+    dropped = []
+    for values in steps:
+        pairs = words(2 * values.size).astype(np.uint64).reshape(-1, 2)
+        draws = (pairs[:, 0] << np.uint64(32) | pairs[:, 1]) & np.uint64(2**53 - 1)
+        keep = (draws.astype(np.float64) * 2.0**-53 < 1.0 - probability).reshape(values.shape)
+        scale = 1.0 / (1.0 - probability) if probability < 1.0 else 0.0
+        dropped.append(values * (keep * scale))
+    return dropped
+
+
+# Inputs -------------------------------------------------------------------------------------
+
+
+def fractions(seed, shape, scale=1.0):
+    """Pseudo-random values in [-scale, scale), the same on every machine and NumPy version.
+
+    Each is a multiple of scale * 2**-23: with a power of two as scale it is exact in float32
+    and float64. The bits are those of the splitmix64 sequence.
+    """
+    count = int(np.prod(shape, dtype=np.int64))
+    with np.errstate(over="ignore"):
+        z = np.arange(1, count + 1, dtype=np.uint64) + (np.uint64(seed) << np.uint64(32))
+        z *= np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    signed = (z >> np.uint64(40)).astype(np.float64) - 2.0**23
+    return (signed * (2.0**-23 * scale)).reshape(shape)
+
+
+def make_parameters(seed, shapes, dtype=np.float64, scale=None):
+    """Parameters with values from `fractions`; the default scale is a power of two near 1/sqrt(H)."""
+    if scale is None:
+        hidden_size = max(1, next(iter(shapes.values()))[0] // 4)
+        scale = 2.0 ** -round(0.5 * np.log2(hidden_size))
+    return {
+        name: fractions(1000 * seed + index, shape, scale).astype(dtype)
+        for index, (name, shape) in enumerate(shapes.items())
+    }
+
+
+VALUE_KINDS = ("ordinary", "huge", "tiny", "subnormal", "special")
+
+
+def make_values(kind, seed, shape, dtype=np.float64):
+    """An array of one of VALUE_KINDS; "special" sprinkles infinities, NaN and -0 over every third row.
+
+    The rows are those of the last axis but one, so other rows of a batch stay ordinary.
+    """
+    values = fractions(seed, shape)
+    if kind == "special":
+        rows = values.reshape(-1, shape[-1])
+        marks = (np.inf, -np.inf, np.nan, -0.0)
+        for index in range(1, len(rows), 3):
+            rows[index, index % shape[-1]] = marks[index // 3 % len(marks)]
+        return rows.reshape(shape).astype(dtype)
+    limits = np.finfo(dtype)
+    scale = {
+        "ordinary": 1.0,
+        "huge": float(limits.max) / 2,
+        "tiny": float(limits.tiny) * 8,
+        "subnormal": float(limits.smallest_subnormal) * 64,
+    }[kind]
+    return (values * scale).astype(dtype)

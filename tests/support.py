@@ -1,0 +1,55 @@
+"""Small helpers that several test files use."""
+
+import numpy as np
+from reference import make_parameters
+
+import pylstm
+
+DTYPES = ("float32", "float64")
+
+
+def flatten(result):
+    """The arrays of a result, nested tuples opened: (out, (h, c)) -> [out, h, c]."""
+    if isinstance(result, np.ndarray):
+        return [result]
+    return [array for part in result for array in flatten(part)]
+
+
+def assert_same_bits(actual, expected):
+    """Equal dtype, shape and bytes; where a value is NaN, only that it is NaN.
+
+    Takes arrays or nested tuples of arrays, such as an LSTM returns.
+    """
+    actual, expected = flatten(actual), flatten(expected)
+    assert len(actual) == len(expected)
+    for index, (a, b) in enumerate(zip(actual, expected, strict=True)):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), f"array {index}"
+        a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+        bits = np.dtype(f"u{a.dtype.itemsize}")
+        differ = (a.view(bits) != b.view(bits)) & ~(np.isnan(a) & np.isnan(b))
+        if differ.any():
+            first = tuple(int(i) for i in np.argwhere(differ)[0])
+            raise AssertionError(
+                f"array {index}: {differ.sum()} of {a.size} values differ, first at {first}: "
+                f"{a[first].item().hex()} and {b[first].item().hex()}"
+            )
+
+
+def largest_error(actual, expected):
+    """The largest absolute difference over all arrays of two results, in float64."""
+    pairs = zip(flatten(actual), flatten(expected), strict=True)
+    return max(
+        float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0)) for a, b in pairs
+    )
+
+
+def with_parameters(module, seed, scale=None):
+    """`module` with exact, machine-independent parameters (reference.make_parameters)."""
+    shapes = {name: value.shape for name, value in module.state_dict().items()}
+    module.load_state_dict(make_parameters(seed, shapes, scale=scale))
+    return module
+
+
+def available_levels():
+    """The instruction sets that this build has and this machine can run."""
+    return [name for name, (_, runs) in pylstm._core.simd_levels().items() if runs]

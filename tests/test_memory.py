@@ -1,0 +1,193 @@
+"""No leaks: what is repeated a thousand times leaves no block and no reference behind."""
+
+import copy
+import gc
+import pickle
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from reference import fractions
+
+import pylstm
+from pylstm import _core
+from pylstm.utils.rnn import pack_sequence
+
+X = fractions(1, (5, 2, 4)).astype(np.float32)
+STATES = np.zeros((1, 2, 3), np.float32), np.zeros((1, 2, 3), np.float32)
+
+
+def ignore_errors(call):
+    """`call` with its exception, if any, swallowed."""
+
+    def run():
+        try:
+            call()
+        except (TypeError, ValueError, RuntimeError, IndexError, KeyError, MemoryError):
+            pass
+
+    return run
+
+
+def growth(action, repeats=300):
+    """Bytes and objects that `repeats` runs leave behind, after runs that fill all caches."""
+    for _ in range(50):
+        action()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            action()
+        gc.collect()
+        before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
+        for _ in range(repeats):
+            action()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before, len(gc.get_objects()) - objects
+    finally:
+        tracemalloc.stop()
+
+
+def make_actions():
+    lstm, cell = pylstm.LSTM(4, 3), pylstm.LSTMCell(4, 3)
+    deep = pylstm.LSTM(4, 3, 2, bidirectional=True, proj_size=2, dropout=0.5)
+    hooked = pylstm.LSTM(4, 3)
+    hooked.register_forward_hook(lambda module, args, output: None)
+    packed = pack_sequence([X[:, 0], X[:3, 1]])
+    big = pylstm.LSTM(4, 64)
+    long = np.zeros((300, 4, 4), np.float32)
+    calls = {
+        "lstm": lambda: lstm(X),
+        "lstm with states": lambda: lstm(X, STATES),
+        "lstm with keywords": lambda: lstm(input=X, hx=list(STATES)),
+        "lstm converted": lambda: lstm(X.astype(np.float64), [s.tolist() for s in STATES]),
+        "lstm strided": lambda: lstm(X[:, ::-1, ::-1]),
+        "lstm unbatched, stacked states": lambda: lstm(X[:, 0], np.zeros((2, 1, 3))),
+        "lstm with dropout": lambda: deep(X),
+        "lstm large": lambda: big(long),
+        "lstm packed": lambda: lstm(packed, STATES),
+        "lstm with hooks": lambda: hooked(X),
+        "cell": lambda: cell(X[0], (STATES[0][0], STATES[1][0])),
+        "cell unbatched": lambda: cell(X[0, 0]),
+        "empty batch": lambda: lstm(X[:, :0]),
+        "build": lambda: pylstm.LSTM(4, 3, 2),
+        "build again": lambda: lstm.__init__(4, 3),
+        "build and call": lambda: pylstm.LSTM(4, 3)(X),
+        "cycle": lambda: setattr(module := pylstm.LSTMCell(2, 2), "me", module),
+        "subclass": lambda: type("Mine", (pylstm.LSTM,), {})(4, 3)(X),
+        "without init": lambda: pylstm.LSTM.__new__(pylstm.LSTM),
+        "lease": lambda: (lstm.weight_ih_l0[1:], lstm(X)),
+        "lease that outlives": lambda: pylstm.LSTM(4, 3).weight_ih_l0.sum(),
+        "buffer": lambda: memoryview(lstm.weight_ih_l0.base).release(),
+        "state_dict": lambda: lstm.load_state_dict(lstm.state_dict()),
+        "assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32)}),
+        "convert": lambda: lstm.double().float(),
+        "copy": lambda: copy.copy(lstm)(X),
+        "deepcopy": lambda: copy.deepcopy(deep),
+        "pickle": lambda: pickle.loads(pickle.dumps(lstm))(X),
+        "pack": lambda: (lstm.reset_parameters(), lstm.flatten_parameters()),
+        "names": lambda: (lstm._parameter_names, lstm._dtype, lstm._leases, repr(deep)),
+        "generator": lambda: pylstm.set_rng_state(pylstm.get_rng_state()),
+        "seed": lambda: pylstm.manual_seed(pylstm.initial_seed()),
+        "as_array": lambda: (_core.as_array([[1, 2]], "x", "float32"), _core.as_array(X, "x")),
+        "levels": lambda: (_core.simd_level(), _core.simd_levels(), _core.compiler()),
+    }
+    errors = {
+        "input rank": lambda: lstm(np.zeros(4)),
+        "input size": lambda: lstm(np.zeros((5, 2, 9))),
+        "input dtype": lambda: lstm(np.zeros((5, 2, 4), complex)),
+        "no array": lambda: lstm(object()),
+        "masked": lambda: lstm(np.ma.zeros((5, 2, 4))),
+        "no steps": lambda: lstm(X[:0]),
+        "state rank": lambda: lstm(X, (STATES[0][0], STATES[1])),
+        "state size": lambda: lstm(X, (STATES[0][:, :1], STATES[1])),
+        "state dtype": lambda: lstm(X, (STATES[0], STATES[1].astype(complex))),
+        "state None": lambda: lstm(X, (STATES[0], None)),
+        "one state": lambda: lstm(X, STATES[:1]),
+        "three states": lambda: lstm(X, [*STATES, STATES[0]]),
+        "stacked": lambda: lstm(X, np.stack([*STATES])),
+        "hx type": lambda: lstm(X, 3),
+        "keyword": lambda: lstm(X, h0=1),
+        "no argument": lambda: lstm(),
+        "cell ranks": lambda: cell(X[0], (STATES[0][0, 0], STATES[1][0])),
+        "cell batch": lambda: cell(X[0], (STATES[0][0, :1], STATES[1][0])),
+        "batch sizes": lambda: lstm._run_packed(X[:, 0], [2, 3], None, None),
+        "too large": lambda: lstm._build(2**40, 2**40, 1, True, False, 0, "float32"),
+        "bad dtype": lambda: lstm._convert("int8"),
+        "bad name": lambda: lstm._parameter("nothing"),
+        "bad assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
+        "bad share": lambda: lstm._share(cell),
+        "bad state": lambda: pylstm.set_rng_state(np.zeros(5056, np.uint8)),
+        "not built": lambda: pylstm.LSTM.__new__(pylstm.LSTM).forward(X),
+        "bad dropout": lambda: setattr(lstm, "dropout", 2),
+    }
+    return calls | {f"error: {name}": ignore_errors(call) for name, call in errors.items()}
+
+
+ACTIONS = make_actions()
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_nothing_is_left_behind(name):
+    # A leak shows as 300 times something; a little noise comes from NumPy's and Python's caches.
+    for _attempt in range(3):
+        nbytes, objects = growth(ACTIONS[name])
+        if nbytes < 4096 and objects < 20:
+            return
+    raise AssertionError(f"{nbytes} bytes and {objects} objects after 300 runs")
+
+
+def test_references_to_arguments_are_given_back():
+    lstm, cell = pylstm.LSTM(4, 3), pylstm.LSTMCell(4, 3)
+    x, h, c = X.copy(), STATES[0].copy(), STATES[1].copy()
+    hx, keywords = [h, c], {"input": x, "hx": (h, c)}
+    watched = [x, h, c, hx, keywords, lstm, cell, None, np.dtype("float32"), np.dtype("float64")]
+    calls = [
+        lambda: lstm(x, hx),
+        lambda: lstm(**keywords),
+        lambda: lstm(x, (h, None)),
+        lambda: lstm(x[:, :1], hx),
+        lambda: cell(x[0], (h[0], c[0])),
+        lambda: cell(x[0], hx),
+    ]
+    for call in calls:
+        ignore_errors(call)()
+        before = [sys.getrefcount(item) for item in watched]
+        for _ in range(100):
+            ignore_errors(call)()
+        after = [sys.getrefcount(item) for item in watched]
+        # None and the dtypes are also everybody else's: only a leak per call counts.
+        assert all(b - a < 50 for a, b in zip(before, after, strict=True))
+
+
+def test_results_own_their_references():
+    lstm = pylstm.LSTM(4, 3)
+    result = lstm(X)
+    # Two here: the container's or this name's, and getrefcount's own.
+    assert sys.getrefcount(result) == 2
+    assert sys.getrefcount(result[0]) == 2
+    assert sys.getrefcount(result[1]) == 2
+    assert sys.getrefcount(result[1][0]) == 2
+
+
+def test_calls_do_not_hold_on_to_their_inputs():
+    lstm = pylstm.LSTM(4, 3)
+    x = X.copy()
+    lstm(x)
+    lstm(x.astype(np.float64))
+    assert sys.getrefcount(x) == 2
+
+
+def test_modules_are_collected():
+    def count():
+        gc.collect()
+        return sum(isinstance(item, _core.Layer) for item in gc.get_objects())
+
+    before = count()
+    modules = [pylstm.LSTM(2, 2) for _ in range(10)]
+    for module in modules:
+        module.others = modules  # a cycle through the instance's dict
+    assert count() == before + 10
+    del modules, module
+    assert count() == before

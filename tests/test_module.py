@@ -1,0 +1,447 @@
+"""LSTM and LSTMCell have the members of torch's modules, with their rules."""
+
+import gc
+import io
+import subprocess
+import sys
+import weakref
+from array import array as number_array
+from contextlib import redirect_stdout
+
+import numpy as np
+import pytest
+
+import pylstm
+from pylstm import LSTM, LSTMCell, Module
+
+X = np.random.default_rng(0).standard_normal((5, 2, 4))
+
+
+@pytest.fixture
+def lstm():
+    return LSTM(4, 3, 2, bidirectional=True)
+
+
+# ---------------------------------------------------------------------------- package
+
+
+def test_public_names():
+    assert pylstm.__version__ == "0.1.0"
+    for name in pylstm.__all__:
+        assert hasattr(pylstm, name)
+    assert isinstance(LSTM(1, 1), Module) and isinstance(LSTMCell(1, 1), Module)
+    assert pylstm.utils.rnn.pack_sequence
+    assert {*pylstm.__all__} <= {*dir(pylstm)}
+    with pytest.raises(AttributeError, match="module 'pylstm' has no attribute 'nope'"):
+        _ = pylstm.nope
+
+
+def test_import_is_light():
+    code = (
+        "import numpy, sys; before = set(sys.modules); import pylstm; "
+        "print(*sorted(name for name in set(sys.modules) - before if '.' not in name))"
+    )
+    command = [sys.executable, "-c", code]
+    new = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "pylstm" in new
+    assert not {"torch", "dataclasses", "inspect", "argparse", "html", "zipfile"} & set(new)
+
+
+def test_show_config_says_what_is_in_use():
+    lstm = LSTM(2, 3)
+    held = lstm.weight_ih_l0
+    with redirect_stdout(io.StringIO()) as out:
+        pylstm.show_config(lstm)
+    text = out.getvalue()
+    for word in (pylstm.__version__, np.__version__, "SIMD", "compiler", "portable", "LSTM(2, 3)"):
+        assert word in text
+    assert "leases:         1 " in text
+    del held
+    with redirect_stdout(io.StringIO()) as out:
+        pylstm.show_config()
+    assert "leases" not in out.getvalue()
+
+
+# ---------------------------------------------------------------------------- modes
+
+
+def test_train_and_eval(lstm):
+    assert lstm.training is True
+    assert lstm.eval() is lstm and lstm.training is False
+    assert lstm.train() is lstm and lstm.training is True
+    assert lstm.train(False).training is False
+    for mode in (1, 0, None, "yes", np.True_):
+        with pytest.raises(ValueError, match=r"^training mode is expected to be boolean$"):
+            lstm.train(mode)
+    assert lstm.training is False
+
+
+def test_batch_first_and_dropout_are_live():
+    lstm = LSTM(4, 3, 2)
+    expected = lstm(X)[0]
+    lstm.batch_first = True
+    assert np.array_equal(lstm(X.swapaxes(0, 1))[0], expected.swapaxes(0, 1))
+    assert repr(lstm) == "LSTM(4, 3, num_layers=2, batch_first=True)"
+    lstm.batch_first = False
+    lstm.dropout = 1
+    assert lstm.dropout == 1.0 and type(lstm.dropout) is float
+    assert not np.array_equal(lstm(X)[0], expected)
+    lstm.eval()
+    assert np.array_equal(lstm(X)[0], expected)
+    with pytest.raises(ValueError):
+        lstm.dropout = 1.5
+    assert lstm.dropout == 1.0
+
+
+# ---------------------------------------------------------------------------- attributes
+
+
+@pytest.mark.parametrize(
+    "name", ["input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"]
+)
+def test_structure_is_read_only(lstm, name):
+    before = getattr(lstm, name)
+    with pytest.raises(AttributeError, match=f"attribute '{name}' cannot be changed"):
+        setattr(lstm, name, 5)
+    with pytest.raises(AttributeError, match=f"attribute '{name}' cannot be deleted"):
+        delattr(lstm, name)
+    assert getattr(lstm, name) is before
+
+
+def test_other_attributes_are_free(lstm):
+    lstm.note = "kept"
+    assert lstm.note == "kept"
+    del lstm.note
+    with pytest.raises(AttributeError, match=r"^'LSTM' object has no attribute 'note'$"):
+        _ = lstm.note
+    with pytest.raises(AttributeError, match="'LSTM' object has no attribute 'note'"):
+        del lstm.note
+
+
+def test_dir_lists_everything(lstm):
+    names = dir(lstm)
+    assert names == sorted(names)
+    assert {"weight_ih_l0", "bias_hh_l1_reverse", "training", "hidden_size", "forward"} <= {*names}
+
+
+# ---------------------------------------------------------------------------- parameters
+
+
+def test_parameters_share_the_memory_of_the_module(lstm):
+    before = lstm(X)[0]
+    lstm.weight_ih_l0[...] = 0
+    changed = lstm(X)[0]
+    assert not np.array_equal(changed, before)
+    assert np.shares_memory(lstm.weight_ih_l0, lstm.state_dict()["weight_ih_l0"])
+    held = lstm.weight_hh_l1
+    for value in (0.5, 0.25):
+        np.copyto(held, value)
+        assert not np.array_equal(lstm(X)[0], changed)
+        changed = lstm(X)[0]
+
+
+def test_assigning_a_parameter_copies(lstm):
+    lstm.bias_ih_l0 = number_array("d", range(12))
+    assert np.array_equal(lstm.bias_ih_l0, np.arange(12))
+    for value in (np.full((12, 4), 0.5), np.full((12, 4), 0.5).tolist(), np.full((12, 4), 1, int)):
+        lstm.weight_ih_l0 = value
+        assert np.array_equal(lstm.weight_ih_l0, value)
+        assert lstm.weight_ih_l0.dtype == np.float32
+    source = np.full((12, 4), 0.125, np.float32)
+    lstm.weight_ih_l0 = source
+    source[...] = 7
+    assert np.all(lstm.weight_ih_l0 == 0.125)
+    lstm.weight_ih_l0 = source[::-1, ::-1]
+    assert np.all(lstm.weight_ih_l0 == 7)
+
+
+def test_assigning_a_view_of_itself(lstm):
+    before = lstm.bias_ih_l0.copy()
+    lstm.bias_ih_l0 += 1
+    assert np.array_equal(lstm.bias_ih_l0, before + 1)
+    square = LSTMCell(12, 3)
+    expected = square.weight_ih.T.copy()
+    square.weight_ih = square.weight_ih.T
+    assert np.array_equal(square.weight_ih, expected)
+    expected = lstm.weight_hh_l0[::-1].copy()
+    lstm.weight_hh_l0 = lstm.weight_hh_l0[::-1]
+    assert np.array_equal(lstm.weight_hh_l0, expected)
+
+
+@pytest.mark.parametrize(
+    "value, error, text",
+    [
+        (np.zeros((12, 5)), ValueError, r"\(12, 5\) to parameter 'weight_ih_l0': its shape is"),
+        (np.zeros(48), ValueError, r"its shape is \(12, 4\)"),
+        ([], ValueError, r"its shape is \(12, 4\)"),
+        (5, TypeError, "cannot assign 'int' as parameter 'weight_ih_l0' "),
+        (None, TypeError, "cannot assign 'NoneType' as parameter 'weight_ih_l0' "),
+        ("abc", TypeError, "cannot assign 'str' as parameter 'weight_ih_l0' "),
+        (LSTM(1, 1), TypeError, "cannot assign 'pylstm.lstm.LSTM' as parameter"),
+        (np.zeros((12, 4), complex), TypeError, "weight_ih_l0"),
+        (np.ma.zeros((12, 4)), TypeError, "weight_ih_l0"),
+    ],
+)
+def test_assignments_that_are_refused(lstm, value, error, text):
+    before = lstm.weight_ih_l0.copy()
+    with pytest.raises(error, match=text):
+        lstm.weight_ih_l0 = value
+    assert np.array_equal(lstm.weight_ih_l0, before)
+
+
+def test_parameters_cannot_be_deleted_or_registered_again(lstm):
+    with pytest.raises(AttributeError, match="parameter 'weight_ih_l0' cannot be deleted"):
+        del lstm.weight_ih_l0
+    with pytest.raises(KeyError, match="attribute 'weight_ih_l0' already exists"):
+        lstm.register_parameter("weight_ih_l0", np.zeros((12, 4)))
+    with pytest.raises(KeyError, match="attribute 'weight_ih_l0' already exists"):
+        lstm.register_buffer("weight_ih_l0", np.zeros((12, 4)))
+    with pytest.raises(KeyError, match="attribute 'weight_ih_l0' already exists"):
+        lstm.add_module("weight_ih_l0", LSTM(1, 1))
+    assert lstm.weight_ih_l0.shape == (12, 4)
+
+
+def test_leases_are_counted_while_somebody_holds_an_array(lstm):
+    assert lstm._leases == 0
+    held = [lstm.weight_ih_l0, lstm.bias_hh_l1[2:]]
+    assert lstm._leases == 2
+    lstm.state_dict()
+    repr(lstm), lstm._repr_html_(), dir(lstm), list(lstm.named_buffers())
+    assert lstm._leases == 2
+    held.clear()
+    gc.collect()
+    assert lstm._leases == 0
+
+
+def test_parameters_in_lists(lstm):
+    names = [name for name, _ in lstm.named_parameters()]
+    assert lstm._flat_weights_names == names
+    assert [n for group in lstm._all_weights for n in group] == names
+    assert lstm._all_weights[1] == [
+        "weight_ih_l0_reverse",
+        "weight_hh_l0_reverse",
+        "bias_ih_l0_reverse",
+        "bias_hh_l0_reverse",
+    ]
+    assert len(lstm.all_weights) == 4
+    for group, group_names in zip(lstm.all_weights, lstm._all_weights, strict=True):
+        for weight, name in zip(group, group_names, strict=True):
+            assert np.shares_memory(weight, getattr(lstm, name))
+    assert [weight.shape for weight in lstm._flat_weights] == [p.shape for p in lstm.parameters()]
+    for name in ("all_weights", "_flat_weights", "_flat_weights_names", "_all_weights"):
+        with pytest.raises(AttributeError):
+            setattr(lstm, name, [])
+
+
+def test_iteration_over_a_single_module(lstm):
+    names = [name for name, _ in lstm.named_parameters(prefix="rnn")]
+    assert names[0] == "rnn.weight_ih_l0" and len(names) == 16
+    assert sum(array.size for array in lstm.parameters()) == 480
+    assert list(lstm.modules()) == [lstm]
+    assert list(lstm.named_modules()) == [("", lstm)]
+    assert list(lstm.children()) == list(lstm.named_children()) == []
+    assert list(lstm.buffers()) == list(lstm.named_buffers()) == []
+
+
+def test_access_by_name(lstm):
+    assert np.shares_memory(lstm.get_parameter("weight_ih_l0"), lstm.weight_ih_l0)
+    assert lstm.get_submodule("") is lstm
+    for call, argument, text in [
+        (lstm.get_parameter, "nope", "LSTM has no attribute `nope`"),
+        (lstm.get_parameter, "a.b", "LSTM has no attribute `a`"),
+        (lstm.get_parameter, "hidden_size", "`hidden_size` is not an nn.Parameter"),
+        (lstm.get_submodule, "hidden_size", "`hidden_size` is not an nn.Module"),
+        (lstm.get_buffer, "nope", "LSTM has no attribute `nope`"),
+        (lstm.get_buffer, "hidden_size", "`hidden_size` is not a buffer"),
+    ]:
+        with pytest.raises(AttributeError, match=f"^{text}$"):
+            call(argument)
+
+
+def test_what_exists_for_ported_code(lstm):
+    assert lstm.requires_grad_() is lstm
+    assert lstm.requires_grad_(False) is lstm
+    with pytest.raises(TypeError, match=r"argument 'requires_grad' \(position 1\) must be bool"):
+        lstm.requires_grad_(5)
+    assert lstm.zero_grad() is None and lstm.zero_grad(set_to_none=False) is None
+    before = lstm(X)[0]
+    assert lstm.flatten_parameters() is None
+    assert np.array_equal(lstm(X)[0], before)
+    seen = []
+    assert lstm.apply(seen.append) is lstm and seen == [lstm]
+
+
+# ---------------------------------------------------------------------------- conversion
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda m: m.double(),
+        lambda m: m.to(np.float64),
+        lambda m: m.to("float64"),
+        lambda m: m.to(float),
+        lambda m: m.to("cpu", np.float64),
+        lambda m: m.to("cpu", np.float64, False),
+        lambda m: m.to(device="cpu", dtype="f8", non_blocking=True),
+        lambda m: m.to(np.zeros(2)),
+        lambda m: m.to(np.float64(2)),
+        lambda m: m.type(np.float64),
+        lambda m: m.type("torch.DoubleTensor"),
+    ],
+)
+def test_conversion_to_float64_keeps_the_values(lstm, convert):
+    before = {name: array.copy() for name, array in lstm.named_parameters()}
+    assert convert(lstm) is lstm
+    for name, array in lstm.named_parameters():
+        assert array.dtype == np.float64
+        assert np.array_equal(array, before[name])
+    assert lstm(X)[0].dtype == np.float64
+    assert lstm.float() is lstm and lstm(X)[0].dtype == np.float32
+    for name, array in lstm.named_parameters():
+        assert np.array_equal(array, before[name])
+
+
+def test_conversion_leaves_exported_arrays_alone(lstm):
+    held = lstm.weight_ih_l0
+    lstm.double()
+    assert held.dtype == np.float32
+    held[...] = 99
+    assert not np.any(lstm.weight_ih_l0 == 99)
+
+
+def test_conversions_that_change_nothing(lstm):
+    held = lstm.weight_ih_l0
+    for module in (lstm.to(), lstm.to(None), lstm.to("cpu"), lstm.cpu(), lstm.float()):
+        assert module is lstm
+        assert np.shares_memory(held, lstm.weight_ih_l0)
+
+
+@pytest.mark.parametrize(
+    "convert, error, text",
+    [
+        (lambda m: m.to("cuda"), RuntimeError, "device 'cuda' is not offered"),
+        (lambda m: m.to(0), RuntimeError, "is not offered: pylstm computes on the CPU"),
+        (lambda m: m.cuda(), RuntimeError, "device 'cuda' is not offered"),
+        (lambda m: m.cuda(1), RuntimeError, "device 'cuda:1' is not offered"),
+        (lambda m: m.to("nonsense"), RuntimeError, "Invalid device string: 'nonsense'"),
+        (
+            lambda m: m.to(np.int32),
+            TypeError,
+            "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+            "dtype=int32",
+        ),
+        (lambda m: m.to(np.zeros(2, int)), TypeError, "nn.Module.to only accepts floating point"),
+        (lambda m: m.to(np.float16), TypeError, "dtype float16 is not offered"),
+        (lambda m: m.to(complex), TypeError, "dtype complex128 is not offered"),
+        (lambda m: m.to(foo=1), TypeError, r"invalid combination of arguments - got \(foo=int"),
+        (lambda m: m.to(np.float64, "cpu"), TypeError, "invalid combination of arguments"),
+        (lambda m: m.half(), TypeError, "pylstm computes in float32 or float64"),
+        (lambda m: m.bfloat16(), TypeError, "pylstm computes in float32 or float64"),
+        (lambda m: m.type("x"), ValueError, "invalid type: 'x'"),
+        (lambda m: m.type(int), RuntimeError, "must be floating point or complex dtype"),
+    ],
+)
+def test_conversions_that_are_refused(lstm, convert, error, text):
+    with pytest.raises(error, match=text):
+        convert(lstm)
+    assert lstm.weight_ih_l0.dtype == np.float32
+
+
+# ---------------------------------------------------------------------------- subclasses
+
+
+class Scaled(LSTM):
+    """A subclass with an __init__ of its own, more attributes and another forward."""
+
+    def __init__(self, size, factor):
+        super().__init__(4, size, batch_first=True)
+        self.factor = factor
+        self.head = LSTMCell(1, 1)
+
+    def forward(self, input, hx=None):
+        output, states = super().forward(input, hx)
+        return self.factor * output, states
+
+
+def test_an_overridden_forward_is_honoured():
+    scaled = Scaled(3, 2.0)
+    plain = LSTM(4, 3, batch_first=True)
+    plain.load_state_dict({k: v for k, v in scaled.state_dict().items() if "head" not in k})
+    assert np.array_equal(scaled(X)[0], 2 * plain(X)[0])
+    assert repr(scaled) == ("Scaled(\n  4, 3, batch_first=True\n  (head): LSTMCell(1, 1)\n)")
+    assert list(scaled.state_dict())[-2:] == ["head.bias_ih", "head.bias_hh"]
+
+
+def test_a_forward_of_the_instance_is_honoured(lstm):
+    lstm.forward = lambda input, hx=None: "mine"
+    assert lstm(X) == "mine"
+    del lstm.forward
+    assert lstm(X)[0].shape == (5, 2, 6)
+
+
+def test_an_overridden_call_is_honoured():
+    class Logged(LSTM):
+        def __call__(self, *args):
+            return "logged", super().__call__(*args)
+
+    assert Logged(4, 3)(X)[0] == "logged"
+
+
+def test_overridden_reset_parameters_is_used_at_construction():
+    class Zero(LSTM):
+        def reset_parameters(self):
+            for array in self.parameters():
+                array[...] = 0
+
+    assert not np.any(Zero(2, 3).weight_ih_l0)
+
+
+def test_attributes_before_init_as_torch_allows():
+    class Early(LSTM):
+        def __init__(self):
+            self.hidden_size = 7  # overwritten below
+            self.early = 1
+            super().__init__(2, 3)
+
+    early = Early()
+    assert early.hidden_size == 3 and early.early == 1
+
+
+def test_the_direct_way_is_taken_where_nothing_asks_for_another(lstm):
+    class Plain(LSTM):
+        pass
+
+    assert lstm._direct and Plain(2, 3)._direct and LSTMCell(2, 3)._direct
+    assert not Scaled(3, 1.0)._direct
+    lstm.__class__ = Plain
+    assert lstm._direct
+
+
+def test_modules_can_be_weakly_referenced_and_hashed(lstm):
+    reference = weakref.ref(lstm)
+    assert reference() is lstm
+    assert {lstm: 1}[lstm] == 1
+    cell = LSTMCell(1, 1)
+    reference = weakref.ref(cell)
+    cell.self = cell
+    del cell
+    gc.collect()
+    assert reference() is None
+
+
+# ---------------------------------------------------------------------------- notebooks
+
+
+def test_repr_html_is_a_small_escaped_table(lstm):
+    lstm.register_parameter("evil", np.zeros((2,)))
+    lstm._parameters["<script>&"] = lstm._parameters.pop("evil")
+    text = lstm._repr_html_()
+    assert text.count("<tr>") == 1 + 16 + 1 + 1
+    assert "<script>" not in text and "&lt;script&gt;&amp;" in text
+    assert "12 × 4" in text and "float32" in text and "float64" in text
+    assert "writable" not in text
+    held = lstm.weight_ih_l0
+    assert "1 writable parameter array is held outside" in lstm._repr_html_()
+    del held
+    assert "LSTM" in LSTM.__new__(LSTM)._repr_html_()

@@ -1,0 +1,307 @@
+"""Pickles and copies carry parameters, options and attributes, and draw no random numbers."""
+
+import copy
+import gc
+import pickle
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pylstm
+from pylstm import LSTM, LSTMCell, Module
+
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+X = np.random.default_rng(1).standard_normal((5, 2, 4))
+
+OPTIONS = [
+    {},
+    {"num_layers": 3},
+    {"bias": False},
+    {"batch_first": True},
+    {"num_layers": 2, "dropout": 0.25},
+    {"bidirectional": True},
+    {"bidirectional": 1},
+    {"proj_size": 2},
+    {"dtype": np.float64},
+    {
+        "num_layers": 2,
+        "bias": False,
+        "batch_first": True,
+        "dropout": 0.5,
+        "bidirectional": True,
+        "proj_size": 2,
+        "dtype": np.float64,
+    },
+]
+
+
+class Extra(LSTM):
+    """At module level, since a pickle names its class."""
+
+    def __init__(self, size, note):
+        super().__init__(4, size)
+        self.note = note
+        self.head = LSTMCell(1, 1)
+        self.register_parameter("scale", np.ones(2))
+        self.me = [self]  # a cycle that is no child
+
+    def forward(self, input, hx=None):
+        return "extra", super().forward(input, hx)
+
+
+class Picky(LSTM):
+    """Leaves out of its pickle what cannot be pickled."""
+
+    def __init__(self):
+        super().__init__(4, 3)
+        self.log = lambda: None
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        del state["log"]
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.log = None
+
+
+class Forgetful(LSTM):
+    """Does not call super() in either method, and torch lets it."""
+
+    def __init__(self):
+        super().__init__(4, 3)
+        self.forward_calls = 0
+
+    def __getstate__(self):
+        return self.__dict__.copy()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+
+class Box(Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = LSTM(4, 3)
+        self.again = self.lstm
+        self.register_buffer("count", np.zeros(2, int), persistent=False)
+        self.plain = np.ones(3)
+
+    def forward(self, x):
+        return self.lstm(x)
+
+
+def hook(module, args, output):
+    return "hooked"
+
+
+def same_state(a, b):
+    first, second = a.state_dict(), b.state_dict()
+    return list(first) == list(second) and all(
+        first[name].tobytes() == second[name].tobytes()
+        and first[name].dtype == second[name].dtype
+        and first[name].shape == second[name].shape
+        for name in first
+    )
+
+
+def round_trips():
+    for protocol in PROTOCOLS:
+        yield lambda module, p=protocol: pickle.loads(pickle.dumps(module, p))
+    yield copy.deepcopy
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_round_trips_of_an_lstm_are_equal_as_bytes(options):
+    lstm = LSTM(4, 3, **options)
+    lstm.eval()
+    expected = lstm(X)
+    state = pylstm.get_rng_state()
+    for trip in round_trips():
+        twin = trip(lstm)
+        assert type(twin) is LSTM and repr(twin) == repr(lstm)
+        assert same_state(twin, lstm)
+        assert twin.training is False and twin._direct
+        assert twin(X)[0].tobytes() == expected[0].tobytes()
+        twin.weight_ih_l0[...] = 0
+        assert lstm(X)[0].tobytes() == expected[0].tobytes()
+    assert np.array_equal(pylstm.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"bias": 0}, {"dtype": "f8"}], ids=str)
+def test_round_trips_of_a_cell_are_equal_as_bytes(options):
+    cell = LSTMCell(4, 3, **options)
+    state = pylstm.get_rng_state()
+    for trip in round_trips():
+        twin = trip(cell)
+        assert type(twin) is LSTMCell and repr(twin) == repr(cell)
+        assert same_state(twin, cell)
+        assert [name for name, _ in twin.named_parameters()] == list(cell.state_dict())
+        assert (twin.bias_ih is None) == (cell.bias_ih is None)
+        assert twin(X[0])[0].tobytes() == cell(X[0])[0].tobytes()
+    assert np.array_equal(pylstm.get_rng_state(), state)
+
+
+def test_copying_leaves_no_lease_behind():
+    lstm = LSTM(4, 3)
+    for trip in (*round_trips(), copy.copy):
+        assert trip(lstm)._leases == 0
+    gc.collect()
+    assert lstm._leases == 0
+
+
+def test_a_subclass_keeps_its_attributes_children_and_forward():
+    extra = Extra(3, {"a": [1]})
+    for trip in round_trips():
+        twin = trip(extra)
+        assert type(twin) is Extra and twin.note == {"a": [1]} and twin.note is not extra.note
+        assert twin.me[0] is twin
+        assert twin.head is not extra.head and same_state(twin, extra)
+        assert list(twin.state_dict()) == list(extra.state_dict())
+        assert twin(X)[0] == "extra"
+
+
+def test_getstate_and_setstate_of_a_subclass_are_honoured():
+    picky = Picky()
+    for trip in round_trips():
+        twin = trip(picky)
+        assert twin.log is None and same_state(twin, picky)
+    forgetful = Forgetful()
+    for trip in round_trips():
+        twin = trip(forgetful)
+        assert twin.forward_calls == 0 and same_state(twin, forgetful)
+        assert twin(X)[0].tobytes() == forgetful(X)[0].tobytes()
+
+
+def test_hooks_travel_with_the_module():
+    lstm = LSTM(4, 3)
+    lstm.register_forward_hook(hook)
+    for trip in round_trips():
+        twin = trip(lstm)
+        assert twin(X) == "hooked"
+        later = twin.register_forward_hook(hook)
+        assert len(twin._forward_hooks) == 2
+        later.remove()
+        twin._forward_hooks.clear()
+        assert twin(X)[0].shape == (5, 2, 3)
+    lstm.register_forward_hook(lambda *args: None)
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(lstm)
+    assert copy.deepcopy(lstm)(X) == "hooked"
+
+
+def test_a_new_hook_never_takes_the_number_of_one_that_a_pickle_brought():
+    lstm = LSTM(4, 3)
+    number = lstm.register_forward_hook(hook).id
+    lstm._forward_hooks[number + 1000] = hook  # as a pickle of another process may hold it
+    twin = pickle.loads(pickle.dumps(lstm))
+    assert twin.register_forward_hook(hook).id == number + 1001
+    assert len(twin._forward_hooks) == 3
+
+
+def test_an_instance_with_a_forward_of_its_own_keeps_it():
+    lstm = LSTM(4, 3)
+    lstm.forward = abs
+    for trip in (*round_trips(), copy.copy):
+        assert trip(lstm).forward is abs
+        assert trip(lstm)(-5) == 5
+
+
+def test_containers():
+    box = Box()
+    box.register_forward_hook(hook)
+    for trip in round_trips():
+        twin = trip(box)
+        assert same_state(twin, box) and twin.again is twin.lstm and twin.lstm is not box.lstm
+        assert np.array_equal(twin.plain, box.plain) and twin.plain is not box.plain
+        assert "count" not in twin.state_dict() and twin.count.dtype == box.count.dtype
+        assert twin(X) == "hooked"
+
+
+# ---------------------------------------------------------------------------- copy.copy
+
+
+def test_a_shallow_copy_shares_the_parameters():
+    lstm = LSTM(4, 3, 2, batch_first=True, dropout=0.5).eval()
+    twin = copy.copy(lstm)
+    assert type(twin) is LSTM and repr(twin) == repr(lstm) and twin.training is False
+    lstm.weight_ih_l0[...] = 0
+    assert not np.any(twin.weight_ih_l0)
+    assert twin(X)[0].tobytes() == lstm(X)[0].tobytes()
+    twin.load_state_dict({name: np.ones(a.shape) for name, a in twin.state_dict().items()})
+    assert np.all(lstm.weight_hh_l1 == 1)
+    assert twin(X)[0].tobytes() == lstm(X)[0].tobytes()
+    twin.batch_first = False
+    assert lstm.batch_first is True
+
+
+def test_a_shallow_copy_shares_attributes_and_children():
+    extra = Extra(3, [1])
+    twin = copy.copy(extra)
+    assert twin.note is extra.note and twin.head is extra.head and twin.me is extra.me
+    assert twin.scale is extra.scale
+    twin.register_forward_hook(hook)
+    assert twin(X) == "hooked" and extra(X)[0] == "extra"
+
+
+def test_a_shared_block_counts_once_among_parameters():
+    pair = Module()
+    pair.a = LSTM(4, 3)
+    pair.b = copy.copy(pair.a)
+    assert len(list(pair.parameters())) == 4
+    assert len(list(pair.named_parameters(remove_duplicate=False))) == 8
+    assert len(pair.state_dict()) == 8
+
+
+# ---------------------------------------------------------------------------- format
+
+
+def test_the_pickled_values_are_plain_and_carry_a_version():
+    _, (cls, saved), state = LSTM(4, 3, 2, dropout=0.5).__reduce_ex__(2)
+    assert cls is LSTM and isinstance(state, dict)
+    assert saved["version"] == 1 and saved["dtype"] == "float32"
+    assert saved["structure"] == {
+        "mode": "LSTM",
+        "input_size": 4,
+        "hidden_size": 3,
+        "num_layers": 2,
+        "bias": True,
+        "bidirectional": False,
+        "proj_size": 0,
+    }
+    assert saved["options"] == {"training": True, "batch_first": False, "dropout": 0.5}
+    assert all(type(array) is np.ndarray for array in saved["parameters"].values())
+
+
+def test_a_pickle_of_a_later_version_says_so():
+    rebuild, (cls, saved), _ = LSTM(4, 3).__reduce_ex__(2)
+    with pytest.raises(ValueError, match="a newer pylstm wrote it"):
+        rebuild(cls, {**saved, "version": 2})
+
+
+def test_an_object_without_init_cannot_be_pickled():
+    with pytest.raises((RuntimeError, AttributeError, KeyError)):
+        pickle.dumps(LSTM.__new__(LSTM))
+
+
+def test_buffers_out_of_band():
+    lstm = LSTM(4, 3)
+    buffers = []
+    data = pickle.dumps(lstm, 5, buffer_callback=buffers.append)
+    assert len(buffers) == 4
+    assert same_state(pickle.loads(data, buffers=buffers), lstm)
+
+
+def test_what_version_0_1_0_pickled_stays_readable():
+    data = Path(__file__).parent / "data"
+    pickles = pickle.loads((data / "modules_pickled_by_0.1.0.pkl").read_bytes())
+    expected = runpy.run_path(str(data / "record_pickle.py"))["modules"]()
+    assert list(pickles) == [0, 2, 5]
+    for pickled in pickles.values():
+        for module, same in zip(pickle.loads(pickled), expected, strict=True):
+            assert type(module) is type(same) and repr(module) == repr(same)
+            assert module.training is same.training
+            assert same_state(module, same)
