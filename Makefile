@@ -1,0 +1,77 @@
+# Everyday commands; CONTRIBUTING.md explains them, .ci/run runs them all.
+
+PYTHON ?= python
+PYTEST ?= $(PYTHON) -m pytest
+C_FILES = $(shell find csrc tests/c benchmarks -name '*.[ch]')
+CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
+
+.PHONY: help build test test-levels test-torch c-test c-test-neon c-bench sanitize lint typecheck \
+	format size symbols bench accuracy sdist clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+
+build: ## build the extension in place
+	$(PYTHON) setup.py build_ext --inplace
+
+test: build ## the suite at the best instruction set
+	$(PYTEST)
+
+test-levels: build ## the suite once per instruction set that this machine can run
+	@for level in $$($(PYTHON) -c "from pylstm import _core; \
+	    print(*[name for name, (_, runs) in _core.simd_levels().items() if runs])"); do \
+	    echo "== PYLSTM_SIMD=$$level"; PYLSTM_SIMD=$$level $(PYTEST) || exit 1; \
+	done
+
+test-torch: build ## the comparison with a live torch 2.13
+	$(PYTEST) tests/live
+
+c-test: ## every kernel against the portable one, without Python
+	$(MAKE) -C tests/c check
+
+c-test-neon: ## the same for NEON, cross-compiled and emulated
+	$(MAKE) -C tests/c CC=aarch64-linux-gnu-gcc LDFLAGS=-static RUN=qemu-aarch64 \
+	    BUILD=build-neon check-quick
+
+c-bench: ## time the kernels: fraction of a pure FMA loop
+	$(MAKE) -C tests/c bench
+
+sanitize: ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy
+	bash .ci/run --step sanitize
+
+lint: ## ruff, clang-format, cppcheck and the project rules
+	ruff check .
+	ruff format --check .
+	clang-format --dry-run --Werror $(C_FILES)
+	$(PYTEST) -q tests/test_project_rules.py
+
+typecheck: ## mypy, and the stub against the extension
+	mypy
+	$(PYTHON) -m mypy.stubtest pylstm._core
+
+format: ## format C and Python
+	ruff format .
+	ruff check --fix .
+	clang-format -i $(C_FILES)
+
+size: ## size of the wheel, time and memory of the import, beside their budgets
+	rm -rf build/wheel
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m benchmarks.footprint build/wheel/*.whl
+	$(PYTHON) -X importtime -c "import numpy; import pylstm" 2>&1 | grep -E 'cumulative|pylstm'
+
+symbols: ## the symbols that the extension exports: PyInit__core alone
+	nm -D --defined-only $(CORE)
+
+bench: ## pylstm beside torch, onnxruntime, OpenVINO and NumPy
+	$(PYTHON) -m benchmarks.peers
+
+accuracy: ## rounding error beside torch's
+	$(PYTHON) tests/accuracy.py
+
+sdist: ## the source distribution
+	$(PYTHON) setup.py --quiet sdist
+
+clean: ## remove what the other targets made
+	rm -rf build dist *.egg-info pylstm/*.so tests/c/build*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,152 @@
+"""pylstm and its peers side by side: ``python -m benchmarks.peers [--grid NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import environment, grids
+
+if TYPE_CHECKING:
+    from benchmarks.report import Report
+
+ROUNDS, TARGET_MS = 15, 5.0
+QUICK_ROUNDS, QUICK_TARGET_MS = 5, 1.0
+COLD_ROUNDS, QUICK_COLD_ROUNDS = 7, 2
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    add = parser.add_argument
+    names = [*grids.GRIDS, *grids.SPECIAL]
+    add("--grid", nargs="+", choices=[*names, "all"], default=["head"], help="what to measure")
+    add("--filter", action="append", default=[], metavar="WORDS", help='only cases like "b1 h64"')
+    add("--rounds", type=int, help=f"rounds per case (default {ROUNDS})")
+    add("--target", type=float, metavar="MS", help=f"of one figure (default {TARGET_MS} ms)")
+    add("--engines", nargs="+", metavar="NAME", help="only these, for example pylstm openvino")
+    add("--compile", choices=["all", "some", "none"], help="cases for torch.compile (default all)")
+    add("--compile-timeout", type=int, default=120, metavar="S", help="of one compilation")
+    add("--core", type=int, help="core to pin to (default: the last one)")
+    add("--quick", action="store_true", help="a fast look: few rounds, nothing compiled")
+    add("--json", type=Path, metavar="FILE")
+    add("--markdown", type=Path, metavar="FILE")
+    add("--svg", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    if "all" in options.grid:
+        options.grid = names
+    options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    options.target = options.target or (QUICK_TARGET_MS if options.quick else TARGET_MS)
+    options.compile = options.compile or ("none" if options.quick else "all")
+    return options
+
+
+def run(options: argparse.Namespace, core: int | None) -> Report:
+    """Measure everything that was asked for, telling standard error how far it is."""
+    # Only now may NumPy and the peers be imported: environment.prepare() has run.
+    from benchmarks import measure
+    from benchmarks.cold import measure_cold
+    from benchmarks.memory import measure_memory
+    from benchmarks.overhead import measure_overhead
+    from benchmarks.packed import measure_packed
+    from benchmarks.report import Report
+    from benchmarks.torch_engines import TorchCompiled
+
+    TorchCompiled.which = options.compile
+    TorchCompiled.time_box = options.compile_timeout
+    chosen = [
+        name
+        for name in measure.ENGINES
+        if not options.engines or any(word in name for word in options.engines)
+    ]
+    roof, roof_text = measure.open_roof()
+    report = Report(
+        command="python -m benchmarks.peers " + shlex.join(options.arguments),
+        machine=environment.describe(core),
+        options={"rounds": options.rounds, "target_ms": options.target, "roof": roof_text},
+        notes=_notes(options, core, None if roof else roof_text),
+    )
+    seconds = options.target / 1e3
+    settings = measure.Options(options.rounds, seconds, chosen)
+    for grid in options.grid:
+        started = time.monotonic()
+        if grid in grids.GRIDS:
+            cases = grids.select(grids.GRIDS[grid], options.filter)
+            report.grids[grid] = []
+            for number, case in enumerate(cases, 1):
+                row = measure.measure_case(grid, case, settings, roof)
+                report.grids[grid].append(row)
+                _tell(f"{grid} {number}/{len(cases)} {case.label}: {_progress(row)}")
+        elif grid == "cold":
+            count = QUICK_COLD_ROUNDS if options.quick else COLD_ROUNDS
+            names = [name for name in chosen if options.compile != "none" or "compile" not in name]
+            report.cold, report.import_seconds = measure_cold(count, names)
+        elif grid == "overhead":
+            report.overhead = measure_overhead(options.rounds, seconds)
+        elif grid == "packed":
+            report.packed = measure_packed(options.rounds, seconds)
+        elif grid == "memory":
+            report.memory = measure_memory()
+        _tell(f"{grid}: {time.monotonic() - started:.0f} s")
+    return report
+
+
+def _notes(options: argparse.Namespace, core: int | None, no_roof: str | None) -> list[str]:
+    """List what a reader has to know before believing the figures."""
+    notes = []
+    if options.rounds < ROUNDS or options.quick:
+        notes.append("A quick run: good for a look, not as evidence.")
+    if options.filter or options.engines or options.compile != "all":
+        notes.append("Not every case or not every peer was asked for.")
+    if core is None:
+        notes.append("This system cannot pin a process to a core.")
+    if no_roof:
+        notes.append(f"No multiply-add and load loops: {no_roof}.")
+    return notes
+
+
+def _progress(row: object) -> str:
+    from benchmarks.measure import Row
+    from benchmarks.report import seconds_text
+
+    assert isinstance(row, Row)
+    peer = row.fastest_peer()
+    found = [
+        f"{name} {seconds_text(outcome.seconds.median) if outcome.seconds else outcome.status}"
+        for name, outcome in row.outcomes.items()
+    ]
+    ratio = row.ratio()
+    best = f"{ratio:.2f}x against {peer}; " if ratio else ""
+    return best + ", ".join(found)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line. Returns 1 where a budget fails, so that a script can tell."""
+    options = parse_arguments(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else arguments
+    core = environment.prepare(options.core)
+    report = run(options, core)
+    from benchmarks import report as reports
+
+    text = reports.markdown(report)
+    outputs = {options.json: reports.as_json, options.svg: reports.svg}
+    for path, render in outputs.items():
+        if path:
+            path.write_text(render(report), encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(text, encoding="utf-8")
+        text = "\n".join(reports.budget_lines(report.budgets()))
+    print(text)
+    return 1 if any(budget.holds is False for budget in report.budgets()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
