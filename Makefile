@@ -6,7 +6,7 @@ C_FILES = $(shell find csrc tests/c benchmarks -name '*.[ch]')
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-bench sanitize lint typecheck \
-	format size symbols bench accuracy sdist clean
+	format size symbols bench instructions accuracy sdist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -65,6 +65,9 @@ symbols: ## the symbols that the extension exports: PyInit__core alone
 
 bench: ## pylstm beside torch, onnxruntime, OpenVINO and NumPy
 	$(PYTHON) -m benchmarks.peers
+
+instructions: ## instructions of fixed workloads against the recorded numbers (valgrind)
+	$(PYTHON) -m benchmarks.instructions
 
 accuracy: ## rounding error beside torch's
 	$(PYTHON) tests/accuracy.py

@@ -4,10 +4,12 @@ from typing import Any, Self, SupportsIndex, final
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 _Array = npt.NDArray[Any]
 _States = tuple[_Array, _Array]
 
+@disjoint_base
 class Layer:
     training: bool
     _direct: bool

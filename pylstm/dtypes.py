@@ -43,6 +43,20 @@ _DEVICES = frozenset(
 _WHOLE_NUMBERS = ("b", "i", "u")
 _WHOLE_NUMBER_NAMES = ("bool", "int", "uint", "long", "short")
 
+# Names of torch's tensor classes, which Module.type takes.
+_TENSOR_TYPES = {
+    "torch.FloatTensor": "float32",
+    "torch.DoubleTensor": "float64",
+    "torch.HalfTensor": "float16",
+    "torch.BFloat16Tensor": "torch.bfloat16",
+    "torch.LongTensor": "int64",
+    "torch.IntTensor": "int32",
+    "torch.ShortTensor": "int16",
+    "torch.CharTensor": "int8",
+    "torch.ByteTensor": "uint8",
+    "torch.BoolTensor": "bool",
+}
+
 
 def _parse(dtype: Any) -> tuple[str, str]:
     """Return a dtype's name and its NumPy kind; the kind of a foreign float is "f"."""
@@ -103,13 +117,16 @@ def conversion_dtype(dtype: Any) -> str:
 
 def tensor_type_dtype(dtype: Any) -> str:
     """Return the dtype for ``Module.type``, which also takes names such as torch.DoubleTensor."""
-    names = {"torch.FloatTensor": "float32", "torch.DoubleTensor": "float64"}
-    if isinstance(dtype, str) and dtype in names:
-        return names[dtype]
+    if isinstance(dtype, str):
+        dtype = _TENSOR_TYPES.get(dtype, dtype)
     try:
         name, kind = _parse(dtype)
     except TypeError:
-        raise ValueError(f"invalid type: {dtype!r}: {_OFFER}") from None
+        if isinstance(dtype, str):
+            raise ValueError(f"invalid type: {dtype!r}: {_OFFER}") from None
+        raise TypeError(
+            f"dtype must be a type, str, or dtype object, not {type_name(dtype)}: {_OFFER}"
+        ) from None
     if kind in _WHOLE_NUMBERS:
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype: "
@@ -145,6 +162,16 @@ def check_device(device: Any) -> None:
             "on NumPy arrays; leave device out or pass 'cpu'"
         )
     raise TypeError(f"device must be None or 'cpu', not {type_name(device)}")
+
+
+def _is_dtype(value: Any) -> bool:
+    """Tell the spellings of dtypes from everything else; lists and dicts spell records only."""
+    if str(value).startswith("torch."):
+        return True
+    try:
+        return np.dtype(value).names is None and not isinstance(value, (list, dict, tuple))
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_array(value: Any) -> bool:
@@ -190,11 +217,10 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
     if named or len(rest) > 2 or not all(isinstance(flag, bool) for flag in rest):
         raise _wrong_to(args, kwargs)
     check_device(device)
-    if isinstance(first, str) and dtype is first:
-        try:
-            np.dtype(first)
-        except TypeError:
-            raise RuntimeError(
-                f"Invalid device string: {first!r}: it names no dtype either; {_OFFER}, on the CPU"
-            ) from None
+    if dtype is first and first is not None and not _is_dtype(first):
+        if not isinstance(first, str):
+            raise _wrong_to(args, kwargs)
+        raise RuntimeError(
+            f"Invalid device string: {first!r}: it names no dtype either; {_OFFER}, on the CPU"
+        )
     return None if dtype is None else conversion_dtype(dtype)

@@ -174,6 +174,15 @@ def digest(named_arrays):
 
 # Accuracy -------------------------------------------------------------------------------------
 
+CELL_BUDGET = 1.25  # times the error of torch's LSTMCell
+
+
+def lstm_budget(hidden_size):
+    """The RMS error that a float32 module may have, as a multiple of torch's LSTM's."""
+    return 0.8 if hidden_size >= 128 else 1.1
+
+
+
 ACCURACY_SIZES = (  # (input_size, hidden_size)
     (100, 20),
     (32, 32),
@@ -184,14 +193,6 @@ ACCURACY_SIZES = (  # (input_size, hidden_size)
     (256, 256),
     (512, 512),
 )
-CELL_BUDGET = 1.25  # times the error of torch's LSTMCell
-
-
-def lstm_budget(hidden_size):
-    """The RMS error that a float32 module may have, as a multiple of torch's LSTM's."""
-    return 0.8 if hidden_size >= 128 else 1.1
-
-
 ACCURACY_ROWS = (1, 8)
 ACCURACY_STEPS = 40
 ACCURACY_SEEDS = tuple(range(20))

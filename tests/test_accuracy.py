@@ -16,10 +16,17 @@ def torch_errors():
     return recorded.load("accuracy")
 
 
-@pytest.mark.parametrize("rows", recorded.ACCURACY_ROWS)
-@pytest.mark.parametrize(
-    "sizes", [s for s in recorded.ACCURACY_SIZES if s[1] <= 256], ids="input{0[0]} hidden{0[1]}".format
-)
+# The largest sizes and batches are left to accuracy.py: they would take half of the suite's time
+# where the fused multiply-add is made by software.
+MEASURED = [
+    (sizes, rows)
+    for sizes in recorded.ACCURACY_SIZES
+    for rows in recorded.ACCURACY_ROWS
+    if sizes[1] <= (200 if rows == 1 else 64)
+]
+
+
+@pytest.mark.parametrize(("sizes", "rows"), MEASURED)
 def test_budget(torch_errors, sizes, rows):
     squares = []
     for seed in recorded.ACCURACY_SEEDS:

@@ -1,5 +1,6 @@
 """What calls take and refuse: every kind of array, every error with its type, text and hint."""
 
+import contextlib
 import itertools
 import random
 
@@ -121,8 +122,7 @@ def test_wrong_calls(modules, call, way):
         module(*args, **kwargs)
     assert type(caught.value) is error
     message = str(caught.value)
-    assert text in message
-    assert teaching in message[message.index(text) + len(text) :] or teaching in message
+    assert text in message and teaching in message
 
 
 def test_the_first_of_two_mistakes_is_reported_as_torch_does(modules):
@@ -146,7 +146,9 @@ def test_unbatched_states_may_be_stacked_as_torch_allows(modules):
     h, c = fractions(1, (1, 3)), fractions(2, (1, 3))
     x = fractions(3, (5, 4))
     assert_same_bits(modules["lstm"](x, np.stack([h, c])), modules["lstm"](x, (h, c)))
-    assert_same_bits(modules["cell"](x[0], np.stack([h[0], c[0]])), modules["cell"](x[0], (h[0], c[0])))
+    assert_same_bits(
+        modules["cell"](x[0], np.stack([h[0], c[0]])), modules["cell"](x[0], (h[0], c[0]))
+    )
 
 
 # ---------------------------------------------------------------------------- refused values
@@ -177,7 +179,9 @@ def test_refused_dtypes_are_named_with_their_argument(modules, name):
         (lambda: cell(bad[0]), "input"),
         (lambda: cell(z(2, 4), (cell_good, cell_state)), r"hx\[1\]"),
     ]:
-        with pytest.raises(TypeError, match=f"^{argument} must hold real numbers, got dtype") as caught:
+        with pytest.raises(
+            TypeError, match=f"^{argument} must hold real numbers, got dtype"
+        ) as caught:
             call()
         assert name.lstrip("|<") in str(caught.value)
 
@@ -195,7 +199,9 @@ def test_masked_arrays_are_refused(modules):
 @pytest.mark.parametrize("bad", [None, "text", b"bytes", {}, {1, 2}, object(), int, iter([1.0])])
 def test_what_is_no_array(modules, bad):
     for module in modules.values():
-        with pytest.raises(TypeError, match="input must be an array or something that np.asarray takes"):
+        with pytest.raises(
+            TypeError, match="input must be an array or something that np.asarray takes"
+        ):
             module(bad)
 
 
@@ -226,9 +232,7 @@ class FakeTensor:
         self.__dict__.update(attributes)
 
     def detach(self):
-        tensor = FakeTensor(self.values, **vars(self))
-        tensor.requires_grad = False
-        return tensor
+        return FakeTensor(**{**vars(self), "requires_grad": False})
 
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
@@ -263,7 +267,11 @@ def test_tensors_that_numpy_cannot_hold(modules, attributes, method):
 
 def test_results_never_share_memory_with_inputs_that_overlap(modules):
     memory = fractions(4, (200,)).astype(np.float32)
-    x, h, c = memory[:24].reshape(3, 2, 4), memory[4:10].reshape(1, 2, 3), memory[2:8].reshape(1, 2, 3)
+    x, h, c = (
+        memory[:24].reshape(3, 2, 4),
+        memory[4:10].reshape(1, 2, 3),
+        memory[2:8].reshape(1, 2, 3),
+    )
     expected = modules["lstm"](x.copy(), (h.copy(), c.copy()))
     before = memory.tobytes()
     result = modules["lstm"](x, (h, c))
@@ -329,7 +337,7 @@ WILD = [
     None, True, -1, 0, 3, 2**31, 2**62, 2**63, -(2**63), 2**200, 1.5, float("nan"), "", "weight_ih_l0",
     "float32", "\0", "\ud800", b"", (), [], {}, (None, None), z(), z(0), z(3), z(2, 2), z(0, 4), z(5, 2, 4),
     z(1, 2, 3), np.zeros((2, 2), complex), {"weight_ih_l0": z(12, 4, dtype=np.float32)}, {1: 2},
-    {"bias_ih_l0": None}, [2**62, 2**62], np.array([1, -1]), object(), int, np.broadcast_to(1.0, (2**40, 1, 4)),
+    {"bias_ih_l0": None}, [2**62, 2**62], np.array([1, -1]), object(), int, np.broadcast_to(np.float32(1), (2**58, 1, 4)),
 ]  # fmt: skip
 
 
@@ -337,38 +345,65 @@ WILD = [
 def test_wild_arguments_raise_and_nothing_else(seed):
     """Every entry of _core under random arguments: a result or an exception, never a crash."""
     choose = random.Random(seed)
-    expected = (TypeError, ValueError, RuntimeError, MemoryError, KeyError, IndexError, OverflowError)
+    expected = (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        MemoryError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        UnicodeError,
+    )
     saved = pylstm.get_rng_state()
     for _ in range(400):
         layer = choose.choice([_core.LSTM, _core.LSTMCell])()
         if choose.random() < 0.7:
-            layer._build(*((4, 3, 1, True, False, 0) if type(layer) is _core.LSTM else (4, 3, True)), "float32")
+            layer._build(
+                *((4, 3, 1, True, False, 0) if type(layer) is _core.LSTM else (4, 3, True)),
+                "float32",
+            )
         names = [name for name in dir(layer) if name not in dir(object)]
-        entry = getattr(layer, choose.choice([n for n in names if n[:8] not in ("_leases", "_dtype", "_paramet")]))
+        entry = getattr(
+            layer,
+            choose.choice([n for n in names if n[:8] not in ("_leases", "_dtype", "_paramet")]),
+        )
         if not callable(entry):
             continue
         args = [choose.choice(WILD) for _ in range(choose.choice([0, 1, 1, 2, 4, 4, 7]))]
-        try:
+        with contextlib.suppress(*expected):
             entry(*args)
-        except (*expected, UnicodeError):
-            pass
-        try:
+        with contextlib.suppress(*expected):
             layer(choose.choice(WILD), choose.choice(WILD))
-        except expected:
-            pass
     for function, arg in itertools.product(
-        (_core.manual_seed, _core.set_rng_state, _core.as_array, _core.LSTM, _core.Layer, _core.Lease), WILD
+        (
+            _core.manual_seed,
+            _core.set_rng_state,
+            _core.as_array,
+            _core.LSTM,
+            _core.Layer,
+            _core.Lease,
+        ),
+        WILD,
     ):
-        try:
+        with contextlib.suppress(*expected):
             function(arg)
-        except (*expected, UnicodeError):
-            pass
     _core.set_rng_state(saved)
 
 
 @pytest.mark.parametrize(
     "batch_sizes",
-    [[2, 3], [3, 0, 2], [3, -2, 4], [6], [3], [1 << 62, 1 << 62, 1 << 62, 1 << 62], [[5]], [5.0], "x"],
+    [
+        [2, 3],
+        [3, 0, 2],
+        [3, -2, 4],
+        [6],
+        [3],
+        [1 << 62, 1 << 62, 1 << 62, 1 << 62],
+        [[5]],
+        [5.0],
+        "x",
+    ],
 )
 def test_batch_sizes_are_believed_only_after_checks(modules, batch_sizes):
     with pytest.raises((ValueError, TypeError)):

@@ -231,7 +231,7 @@ def test_everything_that_makes_numbers_is_shielded(mode, dtype):
         pylstm.manual_seed(3)
         lstm = pylstm.LSTM(5, 7, 2, bidirectional=True, proj_size=3, dropout=0.3, dtype=dtype)
         cell = pylstm.LSTMCell(5, 7, dtype=dtype)
-        results = [lstm(x, hx), cell(x[0]), lstm(x.astype(other))]
+        results = [lstm(x, hx), cell(x[0]), lstm(x_of_other)]
         packed = lstm(pack_sequence([x[:, 0], x[:2, 1]]))
         results += [packed[0].data, packed[1]]
         lstm.load_state_dict(doubles)
@@ -242,10 +242,10 @@ def test_everything_that_makes_numbers_is_shielded(mode, dtype):
             results += [*lstm.state_dict().values(), lstm.eval()(x, hx)]
         return tuple(results)
 
-    other = "float64" if dtype == "float32" else "float32"
     x = make_values("ordinary", 1, (6, 2, 5)) / 3
     x[2] *= 1e-310  # subnormal in float64, zero in float32
     x[3] *= 1e-40  # subnormal in float32
+    x_of_other = x.astype("float64" if dtype == "float32" else "float32")
     hx = make_values("ordinary", 2, (4, 2, 3)) / 7, make_values("subnormal", 3, (4, 2, 7))
     thirds = make_values("ordinary", 4, (28, 7)) / 3
     doubles = {

@@ -77,7 +77,12 @@ def test_everything_derived_from_the_array_keeps_the_lease(lstm, derive):
 
 
 def test_copies_and_reductions_keep_no_lease(lstm):
-    kept = [lstm.weight_ih_l0.copy(), lstm.weight_ih_l0 + 1, lstm.weight_ih_l0.tolist(), lstm.weight_ih_l0.sum()]
+    kept = [
+        lstm.weight_ih_l0.copy(),
+        lstm.weight_ih_l0 + 1,
+        lstm.weight_ih_l0.tolist(),
+        lstm.weight_ih_l0.sum(),
+    ]
     assert lstm._leases == 0
     assert len(kept) == 4
 
@@ -101,9 +106,8 @@ def test_state_dict_values_stay_read_only(lstm):
             assert not array.flags.writeable
             with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
                 array.flags.writeable = True
-        with pytest.raises(BufferError):
+        with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
             np.frombuffer(value.base, np.uint8).flags.writeable = True
-            raise BufferError  # frombuffer gives a read-only array here, whose flag must not move
         assert memoryview(value.base).readonly
     assert lstm._leases == 0
 
@@ -119,7 +123,8 @@ def test_views_show_what_is_written(lstm):
 # ---------------------------------------------------------------------------- lifetime
 
 
-def test_arrays_outlive_the_module(lstm):
+def test_arrays_outlive_the_module():
+    lstm = pylstm.LSTM(4, 3, 2)
     held, view = lstm.weight_ih_l0, lstm.state_dict()["weight_ih_l0"]
     expected = held.copy()
     gone = weakref.ref(lstm)

@@ -215,6 +215,15 @@ def test_links_between_documents_lead_somewhere():
                 assert (path.parent / target).exists(), f"{label(path)} links to {target}"
 
 
+def test_architecture_names_every_source_file():
+    named = set(re.findall(r"[\w/]+\.\w+", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    for path in source_files():
+        folder, *rest = path.relative_to(ROOT).parts
+        if folder in ("csrc", "pylstm") and "demo" not in rest and path.name != "__init__.py":
+            name = path.name if folder == "csrc" else "/".join(rest)
+            assert name in named, f"ARCHITECTURE.md does not mention {label(path)}"
+
+
 # ---------------------------------------------------------------------------- stub
 
 

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { CHUNK_STEPS = 24, LEAST_CHUNK = 8 }; /* kernels.md 5: flat from 8 to 48 steps */
+enum { CHUNK_STEPS = 24, LEAST_CHUNK = 8 }; /* the time is flat from 8 to 48 steps */
 
 /* One direction of one layer: all that stays the same over its steps. */
 struct pass {

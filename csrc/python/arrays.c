@@ -45,6 +45,17 @@ PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
 
 /* ---- What is refused before NumPy sees it ---- */
 
+/* getattr with an interned name: Python caches look-ups by the name's address, and a new string
+ * for each look-up would crowd everything else out. */
+static PyObject *get_attribute(PyObject *object, const char *attribute)
+{
+    PyObject *name = PyUnicode_InternFromString(attribute);
+    PyObject *value = name == NULL ? NULL : PyObject_GetAttr(object, name);
+
+    Py_XDECREF(name);
+    return value;
+}
+
 /* 1 for a masked array, 0 for others, -1 on error. */
 static int is_masked(PyObject *object)
 {
@@ -56,7 +67,7 @@ static int is_masked(PyObject *object)
     module = PyImport_ImportModule("numpy.ma");
     if (module == NULL)
         return -1;
-    type = PyObject_GetAttrString(module, "MaskedArray");
+    type = get_attribute(module, "MaskedArray");
     Py_DECREF(module);
     if (type == NULL)
         return -1;
@@ -92,7 +103,7 @@ static int refuse_masked(PyObject *object, const char *name)
 /* Does str(getattr(object, attribute)) begin with "text"? A missing attribute is a no. */
 static bool attribute_reads(PyObject *object, const char *attribute, const char *text)
 {
-    PyObject *value = PyObject_GetAttrString(object, attribute);
+    PyObject *value = get_attribute(object, attribute);
     PyObject *string = value == NULL ? NULL : PyObject_Str(value);
     const char *utf8 = string == NULL ? NULL : PyUnicode_AsUTF8AndSize(string, NULL);
     const bool result = utf8 != NULL && strncmp(utf8, text, strlen(text)) == 0;
@@ -131,7 +142,7 @@ static int refuse_tensor(PyObject *tensor, const char *name)
 
 static bool has(PyObject *object, const char *attribute)
 {
-    PyObject *value = PyObject_GetAttrString(object, attribute);
+    PyObject *value = get_attribute(object, attribute);
 
     if (value == NULL)
         PyErr_Clear();
@@ -169,6 +180,19 @@ static void error_not_array(PyObject *object, const char *name)
     Py_XDECREF(type);
 }
 
+/* NumPy's own text for a list with items of several shapes does not name the argument. */
+static void error_ragged(PyObject *object, const char *name)
+{
+    PyObject *type = PyType_GetName(Py_TYPE(object));
+
+    if (type != NULL)
+        PyErr_Format(PyExc_ValueError,
+                     "%s must be an array or something that np.asarray takes: the items of this "
+                     "%U have inhomogeneous shapes and do not make one array",
+                     name, type);
+    Py_XDECREF(type);
+}
+
 /* What np.asarray would make of it; TypeError where that is only an array of objects. */
 static PyObject *from_anything(PyObject *object, const char *name)
 {
@@ -178,6 +202,9 @@ static PyObject *from_anything(PyObject *object, const char *name)
     if (is_dlpack_only(object))
         return from_dlpack(object);
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
+    if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
+        PyErr_ExceptionMatches(PyExc_ValueError))
+        error_ragged(object, name);
     if (array == NULL || PyArray_Check(object))
         return array;
     kind = PyArray_TYPE((PyArrayObject *)array);
@@ -199,7 +226,9 @@ PyArrayObject *array_open_other(PyObject *object, const char *name)
     if (!PyArray_Check(object) && has(object, "detach")) {
         if (refuse_tensor(object, name) < 0)
             return NULL;
-        tensor = PyObject_CallMethod(object, "detach", NULL);
+        PyObject *detach = get_attribute(object, "detach");
+        tensor = detach == NULL ? NULL : PyObject_CallNoArgs(detach);
+        Py_XDECREF(detach);
         if (tensor == NULL)
             return NULL;
         object = tensor;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Numeric contract: a sum over k is cut into blocks of this many terms (DESIGN.md 2).
+/* Numeric contract: a sum over k is cut into blocks of this many terms (ARCHITECTURE.md).
  * Frozen with the first recorded bits; the table that led to 32 is in ARCHITECTURE.md. */
 #ifndef PYLSTM_SUM_BLOCK
 #define PYLSTM_SUM_BLOCK 32

@@ -91,8 +91,8 @@ INLINE TARGET void NAME(exp_parts)(const vec_t *y, vec_t *s, vec_t *q, vec_t *sq
     EACH sq[j] = V_SCALE(q[j], shifted[j], MANTISSA_BITS);
 }
 
-/* x to 1 / (1 + e^-x). What the sum d and the division lost to rounding comes back after it:
- * without that the worst case would be 1.8 ulp. */
+/* x to 1 / (1 + e^-x). What the sum d = (s + 1) + s q lost to rounding comes back after the
+ * division: without it the worst case would be 1.8 ulp. */
 INLINE TARGET void NAME(sigmoid)(vec_t *x, const int n)
 {
     const vec_t one = V_SET((REAL)1);
@@ -101,11 +101,11 @@ INLINE TARGET void NAME(sigmoid)(vec_t *x, const int n)
     NAME(exp_parts)(y, s, q, sq, n, true);
     EACH y[j] = V_ADD(s[j], one);
     EACH d[j] = V_FMA(s[j], q[j], y[j]);
-    EACH sq[j] = V_ADD(V_SUB(y[j], d[j]), sq[j]); /* what d lost */
+    EACH s[j] = V_SUB(one, V_SUB(y[j], s[j])); /* what s + 1 lost */
+    EACH s[j] = V_ADD(s[j], V_ADD(V_SUB(y[j], d[j]), sq[j])); /* what d lost */
     EACH y[j] = V_DIV(one, d[j]);
-    EACH s[j] = V_FNMA(sq[j], y[j], V_FNMA(d[j], y[j], one)); /* what is left of 1 */
-    EACH s[j] = V_FMA(s[j], y[j], y[j]);
-    EACH x[j] = V_ZERO_BELOW(x[j], V_SET(-SIGMOID_LIMIT), s[j]);
+    EACH y[j] = V_FNMA(V_MUL(y[j], s[j]), y[j], y[j]);
+    EACH x[j] = V_ZERO_BELOW(x[j], V_SET(-SIGMOID_LIMIT), y[j]);
 }
 
 /* x to tanh(x). Odd by construction: computed on |x|, then the sign of x. A NaN comes out of

@@ -53,8 +53,13 @@ def both(kind, seed, sizes, options, dtype):
 
 
 def values(rng, shape, dtype):
-    """Inputs of a random size, as an array of the module's dtype."""
-    return (rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 2)).astype(dtype)
+    """Inputs of a random size, as an array of the module's dtype.
+
+    Up to standard normal in float32: with inputs ten times as large the gates' totals come near
+    100, one rounding of which (4e-6) is above this file's promise, in torch as well.
+    """
+    largest = 1 if dtype == "float32" else 2
+    return (rng.standard_normal(shape) * 10.0 ** rng.integers(-3, largest)).astype(dtype)
 
 
 def tensors(arrays, double=False):

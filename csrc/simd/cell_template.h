@@ -1,0 +1,123 @@
+/* The cell update: totals to new c and h. Included by kernels_template.h, whose parameters and
+ * NUM_GATES, BLOCK_TOTALS, GROUP_VECTORS are all that it needs. Defines NAME(cell) for groups and
+ * its passes, NAME(cell_sigmoids), NAME(cell_states), NAME(cell_outputs), for constant counts.
+ */
+#define CELL_VECTORS 3 /* that a pass over a group takes side by side */
+
+/* The totals of a group: some rows of some blocks, as many vectors as the cell takes at once.
+ * Vector block * rows + row of `totals` holds i, f, g, o of LANES units. */
+struct NAME(group) {
+    const struct lstm_step *step;
+    ptrdiff_t row, rows;
+    ptrdiff_t unit, blocks;
+    REAL *totals;
+};
+
+/* Where a vector of a group stands in the matrices. */
+struct NAME(place) {
+    ptrdiff_t row, unit, width;
+};
+
+INLINE TARGET vec_t NAME(load)(const REAL *p, ptrdiff_t width)
+{
+    return width == LANES ? V_LOAD(p) : V_LOAD_PART(p, width);
+}
+
+INLINE TARGET void NAME(store)(REAL *p, vec_t v, ptrdiff_t width)
+{
+    if (width == LANES)
+        V_STORE(p, v);
+    else
+        V_STORE_PART(p, v, width);
+}
+
+/* The cell works on the totals of `count` vectors in three passes, in place, each on a few
+ * vectors (a constant) side by side: an activation is a long chain, and the more of them stand
+ * side by side, the less the processor waits. */
+
+/* i, f, o = sigmoid */
+INLINE TARGET void NAME(cell_sigmoids)(const int n, REAL *totals)
+{
+    vec_t v[6];
+
+    UNROLL
+    for (int j = 0; j < 3 * n; j++)
+        v[j] = V_LOAD(totals + (j / 3 * NUM_GATES + (j % 3 == 2 ? 3 : j % 3)) * LANES);
+    NAME(sigmoid)(v, 3 * n);
+    UNROLL
+    for (int j = 0; j < 3 * n; j++)
+        V_STORE(totals + (j / 3 * NUM_GATES + (j % 3 == 2 ? 3 : j % 3)) * LANES, v[j]);
+}
+
+/* c' = f c + i tanh(g), kept in place of g */
+INLINE TARGET void NAME(cell_states)(const int n, const struct lstm_step *step, REAL *totals,
+                                     const struct NAME(place) *at)
+{
+    vec_t v[6];
+
+    UNROLL
+    for (int j = 0; j < n; j++)
+        v[j] = V_LOAD(totals + j * BLOCK_TOTALS + 2 * LANES);
+    NAME(tanh)(v, n);
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        const REAL *gates = totals + j * BLOCK_TOTALS;
+        const ptrdiff_t from = at[j].row * step->c_stride + at[j].unit;
+        const ptrdiff_t to = at[j].row * step->c_out_stride + at[j].unit;
+        vec_t c = V_SET((REAL)0);
+        if (step->c)
+            c = NAME(load)((const REAL *)step->c + from, at[j].width);
+        c = V_FMA(V_LOAD(gates + LANES), c, V_MUL(V_LOAD(gates), v[j]));
+        NAME(store)((REAL *)step->c_out + to, c, at[j].width);
+        V_STORE(totals + j * BLOCK_TOTALS + 2 * LANES, c);
+    }
+}
+
+/* h = o tanh(c') */
+INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step,
+                                      const REAL *totals, const struct NAME(place) *at)
+{
+    vec_t v[6];
+
+    UNROLL
+    for (int j = 0; j < n; j++)
+        v[j] = V_LOAD(totals + j * BLOCK_TOTALS + 2 * LANES);
+    NAME(tanh)(v, n);
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        const ptrdiff_t to = at[j].row * step->h_out_stride + at[j].unit;
+        v[j] = V_MUL(V_LOAD(totals + j * BLOCK_TOTALS + 3 * LANES), v[j]);
+        NAME(store)((REAL *)step->h_out + to, v[j], at[j].width);
+    }
+}
+
+/* The totals of a group to its new c and h. */
+static NOINLINE TARGET void NAME(cell)(const struct NAME(group) *group)
+{
+    const struct lstm_step *step = group->step;
+    const ptrdiff_t count = group->rows * group->blocks;
+    struct NAME(place) at[GROUP_VECTORS];
+    REAL *totals = group->totals;
+    ptrdiff_t i = 0;
+
+    for (ptrdiff_t block = 0; block < group->blocks; block++) {
+        const ptrdiff_t unit = group->unit + block * LANES;
+        const ptrdiff_t width = step->hidden - unit < LANES ? step->hidden - unit : LANES;
+        for (ptrdiff_t row = 0; row < group->rows; row++, i++)
+            at[i] = (struct NAME(place)){group->row + row, unit, width};
+    }
+    for (i = 0; i + 2 <= count; i += 2)
+        NAME(cell_sigmoids)(2, totals + i * BLOCK_TOTALS);
+    if (i < count)
+        NAME(cell_sigmoids)(1, totals + i * BLOCK_TOTALS);
+    for (i = 0; i + CELL_VECTORS <= count; i += CELL_VECTORS)
+        NAME(cell_states)(CELL_VECTORS, step, totals + i * BLOCK_TOTALS, at + i);
+    for (; i < count; i++)
+        NAME(cell_states)(1, step, totals + i * BLOCK_TOTALS, at + i);
+    for (i = 0; i + CELL_VECTORS <= count; i += CELL_VECTORS)
+        NAME(cell_outputs)(CELL_VECTORS, step, totals + i * BLOCK_TOTALS, at + i);
+    for (; i < count; i++)
+        NAME(cell_outputs)(1, step, totals + i * BLOCK_TOTALS, at + i);
+}
+
+#undef CELL_VECTORS

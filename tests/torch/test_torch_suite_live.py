@@ -1,0 +1,583 @@
+"""torch's own tests of these classes, in our words, with torch 2.13 beside pylstm as the judge.
+
+What needs gradients or a GPU is left out; error texts are in the file on wrong calls, the random
+comparison in the one on forward. Each test names the one it rebuilds.
+"""
+
+import copy
+import io
+import itertools
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from support import assert_same_bits, flatten
+
+import pylstm
+from pylstm.utils import rnn
+
+# By its submodule, since this folder itself would do for a module of the name "torch".
+pytest.importorskip("torch.nn")
+import torch  # noqa: E402
+
+packing = torch.nn.utils.rnn
+
+# torch's own bar between its two ways to compute float32 is 1e-5.
+TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
+KINDS = ("LSTM", "LSTMCell")
+LSTM_OPTIONS = ("batch_first", "dropout", "bidirectional", "proj_size", "num_layers")
+FLAGS = [False, True]
+
+
+def grid(*values):
+    """All combinations, for parametrize."""
+    return list(itertools.product(*values))
+
+
+def pair(kind, *sizes, dtype="float64", **options):
+    """(pylstm's module, torch's module) with the same parameters."""
+    pylstm.manual_seed(7)
+    torch.manual_seed(7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # dropout with one layer
+        theirs = getattr(torch.nn, kind)(*sizes, dtype=getattr(torch, dtype), **options)
+        ours = getattr(pylstm, kind)(*sizes, dtype=dtype, **options)
+    return ours, theirs
+
+
+def draw(*shape, dtype="float64", seed=3):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def tensors(value):
+    """`value` with its arrays as tensors."""
+    if isinstance(value, tuple):
+        return tuple(tensors(item) for item in value)
+    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
+
+
+def arrays(value):
+    """The arrays of torch's result; of a packed sequence, its data."""
+    if isinstance(value, packing.PackedSequence):
+        value = value.data
+    if isinstance(value, torch.Tensor):
+        return [value.detach().numpy()]
+    return [array for item in value for array in arrays(item)]
+
+
+def assert_agree(ours, theirs, *arguments):
+    """The same shapes from both modules, and numbers within the bar; returns pylstm's result."""
+    result = ours(*arguments)
+    with torch.no_grad():
+        expected = arrays(theirs(*tensors(arguments)))
+    for actual, wanted in zip(flatten(result), expected, strict=True):
+        assert actual.shape == wanted.shape
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=TOLERANCE[actual.dtype.name])
+    return result
+
+
+def assert_both_raise(ours, theirs, *arguments, kind=RuntimeError):
+    """Both modules refuse the call in the same words."""
+    with pytest.raises(kind) as expected:
+        theirs(*tensors(arguments))
+    with pytest.raises(kind) as actual:
+        ours(*arguments)
+    assert str(expected.value).split("\n")[0] in str(actual.value)
+
+
+def zeros(*shape):
+    return np.zeros(shape)
+
+
+# ---------------------------------------------------------------------------- LSTMCell
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_cell_over_six_steps(bias):  # test_LSTM_cell
+    ours, theirs = pair("LSTMCell", 10, 20, bias=bias)
+    states = draw(3, 20), draw(3, 20, seed=4)
+    for step in draw(6, 3, 10):
+        states = assert_agree(ours, theirs, step, states)
+
+
+def test_cell_refuses_wrong_sizes():  # test_LSTM_cell_forward_input_size, _hidden_size
+    ours, theirs = pair("LSTMCell", 10, 20)
+    right, wrong = zeros(3, 20), zeros(3, 21)
+    for x, hx in (
+        (zeros(3, 11), (right, right)),
+        (zeros(3, 10), (wrong, right)),
+        (zeros(3, 10), (right, wrong)),
+    ):
+        assert_both_raise(ours, theirs, x, hx)
+
+
+def test_cell_does_not_broadcast():  # test_RNN_cell_no_broadcasting
+    ours, theirs = pair("LSTMCell", 10, 20)
+    full, one_row, one_column = zeros(3, 20), zeros(1, 20), zeros(3, 1)
+    for narrow in (one_row, one_column):
+        assert_both_raise(ours, theirs, zeros(3, 10), (narrow, full))
+        assert_both_raise(ours, theirs, zeros(3, 10), (full, narrow))
+    assert_both_raise(ours, theirs, zeros(3, 1), (full, full))
+    assert_both_raise(ours, theirs, zeros(1, 10), (full, full))
+
+
+def test_cell_without_features():  # test_RNN_cell_forward_zero_hidden_size
+    ours, theirs = pair("LSTMCell", 10, 0)
+    h, c = assert_agree(ours, theirs, draw(3, 10), (zeros(3, 0), zeros(3, 0)))
+    assert h.shape == c.shape == (3, 0)
+
+
+def test_cell_without_a_batch_axis():  # the samples of LSTMCell
+    ours, theirs = pair("LSTMCell", 10, 20)
+    x, h, c = draw(10), draw(20), draw(20, seed=5)
+    single = assert_agree(ours, theirs, x, (h, c))
+    row = ours(x[None], (h[None], c[None]))
+    assert_same_bits(single, tuple(state[0] for state in row))
+    assert_agree(ours, theirs, x)
+
+
+# ---------------------------------------------------------------------------- arguments of LSTM
+
+
+@pytest.mark.parametrize("proj_size", [0, 2])
+def test_lstm_refuses_wrong_shapes(proj_size):  # test_rnn_args_check, test_projections_lstm_args_check
+    ours, theirs = pair("LSTM", 3, 5, 2, proj_size=proj_size)
+    width = proj_size or 5
+    x, h, c = zeros(4, 6, 3), zeros(2, 6, width), zeros(2, 6, 5)
+    assert_agree(ours, theirs, x, (h, c))
+    assert_both_raise(ours, theirs, zeros(4, 7, 3), (h, c))
+    assert_both_raise(ours, theirs, zeros(4, 6, 4), (h, c))
+    for wrong in (zeros(2, 7, width), zeros(2, 6, width + 1), zeros(3, 6, width), zeros(2, 6, 1)):
+        assert_both_raise(ours, theirs, x, (wrong, c))
+    for wrong in (zeros(2, 7, 5), zeros(2, 6, 6), zeros(1, 6, 5), zeros(2, 6, 1)):
+        assert_both_raise(ours, theirs, x, (h, wrong))
+    if proj_size:
+        assert_both_raise(ours, theirs, x, (zeros(2, 6, 5), c))
+        assert_both_raise(ours, theirs, x, (h, zeros(2, 6, 2)))
+
+
+@pytest.mark.parametrize("proj_size", [0, 2])
+def test_lstm_refuses_wrong_features(proj_size):  # test_cudnn_forward_exception
+    ours, theirs = pair("LSTM", 3, 5, batch_first=True, proj_size=proj_size)
+    right = zeros(1, 2, proj_size or 5), zeros(1, 2, 5)
+    wrong = zeros(1, 2, 9), zeros(1, 2, 9)
+    with pytest.raises(RuntimeError, match="Expected hidden.*size.*got"):
+        ours(zeros(2, 4, 3), wrong)
+    assert_both_raise(ours, theirs, zeros(2, 4, 3), wrong)
+    for hx in (right, None):
+        with pytest.raises(RuntimeError, match=r"input.size\(-1\) must be equal to input_size"):
+            ours(zeros(2, 4, 7), hx)
+        assert_both_raise(ours, theirs, zeros(2, 4, 7), hx)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_lstm_refuses_no_steps(bidirectional):  # test_error_RNN_seq_len_zero
+    ours, theirs = pair("LSTM", 5, 6, bidirectional=bidirectional)
+    for shape in ((0, 10, 5), (0, 0, 5), (0, 5)):
+        assert_both_raise(ours, theirs, zeros(*shape))
+
+
+def test_lstm_takes_an_empty_batch():  # test_RNN_input_size_zero
+    ours, theirs = pair("LSTM", 3, 4)
+    output, _ = assert_agree(ours, theirs, zeros(5, 0, 3))
+    assert output.shape == (5, 0, 4)
+
+
+@pytest.mark.parametrize(("proj_size", "bidirectional"), [(0, False), (10, False), (10, True)])
+def test_no_states_are_zeros(proj_size, bidirectional):  # test_rnn_initial_hidden_state, projections
+    ours, theirs = pair("LSTM", 30, 20, 2, proj_size=proj_size, bidirectional=bidirectional)
+    x, depth = draw(10, 32, 30), 4 if bidirectional else 2
+    states = zeros(depth, 32, proj_size or 20), zeros(depth, 32, 20)
+    assert_same_bits(assert_agree(ours, theirs, x), assert_agree(ours, theirs, x, states))
+
+
+# ---------------------------------------------------------------------------- values of LSTM
+
+
+@pytest.mark.parametrize(
+    ("bias", "bidirectional", "batch_first", "proj_size"),
+    grid(FLAGS, FLAGS, FLAGS, [0, 3]),
+)
+def test_two_implementations_agree(dtype, bias, bidirectional, batch_first, proj_size):
+    # test_RNN_cpu_vs_cudnn_no_dropout: dense and packed, contiguous or not, lengths in any form
+    options = {"bias": bias, "bidirectional": bidirectional, "batch_first": batch_first}
+    ours, theirs = pair("LSTM", 10, 6, 2, proj_size=proj_size, dtype=dtype, **options)
+    shape = (6, 7, 10) if batch_first else (7, 6, 10)
+    depth = 4 if bidirectional else 2
+    h_0 = draw(depth, 6, proj_size or 6, dtype=dtype)
+    c_0 = draw(depth, 6, 6, dtype=dtype) + np.asarray(1, dtype)
+    x = draw(*shape, dtype=dtype)
+    scattered = np.asfortranarray(x)
+    dense = assert_agree(ours, theirs, x, (h_0, c_0))
+    assert_same_bits(ours(scattered, (np.asfortranarray(h_0), c_0[::-1].copy()[::-1])), dense)
+    lengths = [7, 5, 5, 2, 1, 1]
+    for hx in ((h_0, c_0), None):
+        packed = packing.pack_padded_sequence(torch.from_numpy(x), lengths, batch_first)
+        with torch.no_grad():
+            expected = arrays(theirs(packed, tensors(hx)))
+        for form in (lengths, np.array(lengths), torch.tensor(lengths)):
+            output, states = ours(rnn.pack_padded_sequence(scattered, form, batch_first), hx)
+            for actual, wanted in zip([output.data, *states], expected, strict=True):
+                np.testing.assert_allclose(actual, wanted, rtol=0, atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(
+    ("input_size", "hidden_size", "num_layers"), grid([1, 5], [5, 16], [1, 3])
+)
+def test_a_grid_of_options(dtype, input_size, hidden_size, num_layers):  # test_lstm of test_mkldnn
+    for bidirectional, bias, batch_first, dropout, training in itertools.product(
+        FLAGS, FLAGS, FLAGS, [0, 0.4, 0.7, 1], FLAGS
+    ):
+        if training and num_layers > 1 and 0 < dropout < 1:
+            continue  # random masks; test_dropout_* below look at those
+        options = {"bidirectional": bidirectional, "bias": bias, "batch_first": batch_first}
+        ours, theirs = pair(
+            "LSTM", input_size, hidden_size, num_layers, dropout=dropout, dtype=dtype, **options
+        )
+        ours.train(training)
+        theirs.train(training)
+        depth = num_layers * (2 if bidirectional else 1)
+        for batch, steps in itertools.product([1, 2], [1, 3]):
+            shape = (batch, steps) if batch_first else (steps, batch)
+            hx = tuple(draw(depth, batch, hidden_size, dtype=dtype, seed=seed) for seed in (1, 2))
+            assert_agree(ours, theirs, draw(*shape, input_size, dtype=dtype), hx)
+
+
+@pytest.mark.parametrize(
+    ("bias", "batch_first", "bidirectional", "proj_size"),
+    grid(FLAGS, FLAGS, FLAGS, [0, 2]),
+)
+def test_without_a_batch_axis(bias, batch_first, bidirectional, proj_size):  # the samples of LSTM
+    options = {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional}
+    ours, theirs = pair("LSTM", 2, 3, 2, proj_size=proj_size, **options)
+    depth = 4 if bidirectional else 2
+    x = draw(4, 2)
+    for hx in (None, (draw(depth, proj_size or 3), draw(depth, 3, seed=5))):
+        output, (h_n, c_n) = assert_agree(ours, theirs, x, hx)
+        axis = 0 if batch_first else 1
+        batched = None if hx is None else tuple(state[:, None] for state in hx)
+        one, (h_1, c_1) = assert_agree(ours, theirs, np.expand_dims(x, axis), batched)
+        assert_same_bits((output, h_n, c_n), (one.squeeze(axis), h_1[:, 0], c_1[:, 0]))
+
+
+def test_a_packed_batch_is_each_sequence_alone():  # test_variable_sequence
+    ours, theirs = pair("LSTM", 3, 4, 2, bidirectional=True)
+    lengths = [10, 10, 6, 2, 2, 1, 1]
+    x = draw(10, 7, 3)
+    h_0, c_0 = draw(4, 7, 4), draw(4, 7, 4, seed=8)
+    output, (h_n, c_n) = ours(rnn.pack_padded_sequence(x, lengths), (h_0, c_0))
+    padded, returned = rnn.pad_packed_sequence(output)
+    assert returned.tolist() == lengths
+    for row, length in enumerate(lengths):
+        part = slice(row, row + 1)
+        hx = h_0[:, part].copy(), c_0[:, part].copy()
+        alone, (h, c) = assert_agree(ours, theirs, x[:length, part].copy(), hx)
+        assert_same_bits((padded[:length, part], h_n[:, part], c_n[:, part]), (alone, h, c))
+        assert (padded[length:, row] == 0).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"proj_size": 2}, {"bidirectional": True, "num_layers": 2}])
+def test_output_sizes(options):  # test/cpp/api/rnn.cpp, and the documented examples
+    ours, theirs = pair("LSTM", 10, 20, **options)
+    assert_agree(ours, theirs, draw(5, 3, 10))
+    output, (h_n, _) = ours(draw(5, 3, 10))
+    half = output.shape[-1] // 2
+    if "bidirectional" in options:  # h_n is not the last output, but these two parts
+        assert_same_bits(output[-1, :, :half], h_n[-2])
+        assert_same_bits(output[0, :, half:], h_n[-1])
+    else:
+        assert_same_bits(output[-1], h_n[-1])
+
+
+# ---------------------------------------------------------------------------- dropout
+
+
+def revealing(p, hidden_size=200):
+    """Two layers; the second is nearly linear, so its output shows the mask of the first."""
+    lstm = pylstm.LSTM(3, hidden_size, 2, dropout=p, dtype="float64")
+    scale = 1e-3
+    for name, value in lstm.named_parameters():
+        if name.endswith("l1"):
+            value[...] = 0
+    i, f, g, o = (slice(k * hidden_size, (k + 1) * hidden_size) for k in range(4))
+    lstm.weight_ih_l1[g] = scale * np.eye(hidden_size)
+    lstm.bias_ih_l1[i] = lstm.bias_ih_l1[o] = 50
+    lstm.bias_ih_l1[f] = -50
+    return lstm, scale
+
+
+@pytest.mark.parametrize("p", [0, 0.25, 0.5, 0.75, 1])
+def test_dropout_scales_what_it_keeps(p):  # test_RNN_dropout
+    lstm, scale = revealing(p)
+    x = draw(10, 4, 3)
+    plain, (h_plain, _) = lstm.eval()(x)
+    dropped, (h_dropped, _) = lstm.train()(x)
+    assert_same_bits(h_dropped[0], h_plain[0])  # the state of the first layer is never dropped
+    if p == 0:
+        assert_same_bits(dropped, plain)
+        return
+    factors = dropped / plain
+    kept = np.abs(factors) > 1e-9
+    if p < 1:
+        np.testing.assert_allclose(factors[kept], 1 / (1 - p), rtol=1e-4)
+    # Six standard deviations of a mean of 8000 independent draws.
+    assert abs(kept.mean() - (1 - p)) <= 6 * np.sqrt(p * (1 - p) / kept.size)
+    assert np.abs(plain).max() < scale
+
+
+@pytest.mark.parametrize(("before", "after"), grid([0, 0.5, 1], [0, 0.25, 1]))
+@pytest.mark.parametrize("training", FLAGS)
+def test_dropout_may_change_between_calls(before, after, training):
+    # test_RNN_change_dropout, test_RNN_dropout_state
+    ours, theirs = pair("LSTM", 5, 40, 3, dropout=before)
+    ours.train(training)
+    theirs.train(training)
+    x = draw(6, 2, 5)
+    for p in (before, after):
+        ours.dropout = theirs.dropout = p
+        ours = pickle.loads(pickle.dumps(ours))
+        assert (ours.dropout, ours.training) == (p, training)
+        first, second = ours(x)[0], ours(x)[0]
+        random = training and 0 < p < 1
+        assert np.array_equal(first, second) is not random
+        with torch.no_grad():
+            expected = theirs(torch.from_numpy(x))[0].numpy()
+        assert np.allclose(first, expected, rtol=0, atol=1e-12) is not random
+
+
+# ---------------------------------------------------------------------------- weights
+
+
+def test_replaced_weights_count():  # test_partial_flat_weights, test_RNN_cudnn_weight_norm
+    ours, theirs = pair("LSTM", 5, 6, 2, bidirectional=True)
+    x = draw(4, 2, 5)
+    before = assert_agree(ours, theirs, x)
+    for index, name in enumerate(list(ours.state_dict())):
+        new = draw(*getattr(ours, name).shape, seed=index)
+        if index % 2:
+            setattr(ours, name, new)
+        else:
+            getattr(ours, name)[...] = new
+        setattr(theirs, name, torch.nn.Parameter(torch.from_numpy(new)))
+        after = assert_agree(ours, theirs, x)
+        assert not np.array_equal(after[0], before[0])
+        before = after
+
+
+def test_weights_are_not_tied():  # test_cudnn_weight_tying: a deliberate difference
+    ours, _ = pair("LSTM", 6, 6, 2)
+    ours.weight_ih_l1 = ours.weight_ih_l0
+    assert not np.shares_memory(ours.weight_ih_l1, ours.weight_ih_l0)
+    assert len(list(ours.parameters())) == len(ours.state_dict()) == 8
+
+
+# ---------------------------------------------------------------------------- any module
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dtypes_by_conversion(kind):  # test_forward of TestModule
+    ours, theirs = pair(kind, 3, 4)
+    for method, dtype in (("float", "float32"), ("double", "float64"), ("float", "float32")):
+        assert getattr(ours, method)() is ours
+        getattr(theirs, method)()
+        assert_agree(ours, theirs, draw(2, 3, dtype=dtype))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_device_and_dtype_reach_every_parameter(kind, dtype):  # test_factory_kwargs
+    for spelling in (dtype, getattr(np, dtype), getattr(torch, dtype)):
+        module = getattr(pylstm, kind)(3, 4, device="cpu", dtype=spelling)
+        assert {array.dtype for array in module.parameters()} == {np.dtype(dtype)}
+    assert repr(getattr(pylstm, kind)(3, 4, device=torch.device("cpu"))) == f"{kind}(3, 4)"
+
+
+@pytest.mark.parametrize("bias", FLAGS)
+def test_repr(bias):  # test_repr
+    ours, theirs = pair("LSTMCell", 3, 4, bias=bias)
+    assert repr(ours) == str(ours) == repr(theirs)
+    for options in itertools.product(FLAGS, [0, 0.5], FLAGS, [0, 2], [1, 3]):
+        options = dict(zip(LSTM_OPTIONS, options, strict=True))
+        ours, theirs = pair("LSTM", 3, 4, bias=bias, **options)
+        assert repr(ours) == str(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_save_and_load(kind, dtype):  # test_save_load
+    ours, theirs = pair(kind, 3, 4, dtype=dtype)
+    x = draw(2, 3, dtype=dtype)
+    expected = ours(x)
+    assert_same_bits(pickle.loads(pickle.dumps(ours))(x), expected)
+    file = io.BytesIO()
+    np.savez(file, **{name: tensor.numpy() for name, tensor in theirs.state_dict().items()})
+    file.seek(0)
+    fresh = getattr(pylstm, kind)(3, 4, dtype=dtype)
+    fresh.load_state_dict(np.load(file))
+    assert_same_bits(fresh(x), expected)
+    # And the other way round: what pylstm gives out loads in torch.
+    other = getattr(torch.nn, kind)(3, 4, dtype=getattr(torch, dtype))
+    copies = {name: torch.from_numpy(array.copy()) for name, array in ours.state_dict().items()}
+    assert str(other.load_state_dict(copies)) == "<All keys matched successfully>"
+    assert_agree(ours, other, x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strided_inputs(kind):  # test_non_contiguous_tensors
+    ours, _ = pair(kind, 3, 4)
+    x = draw(6, 3)
+    wide = np.zeros((12, 6))
+    wide[::2, ::2] = x
+    big = x.astype(">f8")
+    for view in (wide[::2, ::2], x[::-1][::-1], np.asfortranarray(x), x[:, ::-1].copy()[:, ::-1], big):
+        assert_same_bits(ours(view), ours(x))
+
+
+# ---------------------------------------------------------------------------- state_dict
+
+
+def both_containers():
+    """A container with an LSTM and a cell below it, of pylstm and of torch."""
+
+    def container(nn):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.rnn = nn.LSTM(2, 3, 2)
+                self.cell = nn.LSTMCell(3, 3, bias=False)
+
+        return Net()
+
+    return container(pylstm), container(torch.nn)
+
+
+def test_state_dict_of_a_tree():  # test_state_dict
+    ours, theirs = both_containers()
+    state, expected = ours.state_dict(), theirs.state_dict()
+    assert type(state) is type(expected)
+    assert [*state] == [*expected]
+    assert state._metadata == expected._metadata
+    assert [*ours.state_dict(prefix="a.")] == [*theirs.state_dict(prefix="a.")]
+    assert copy.deepcopy(state)._metadata == expected._metadata
+    assert repr(ours) == repr(theirs)
+    ours.rnn.weight_ih_l0[...] = 5  # the dict shares the memory
+    assert (state["rnn.weight_ih_l0"] == 5).all()
+    own = ours.state_dict(keep_vars=True)["rnn.weight_ih_l0"]
+    assert own.ctypes.data == ours.rnn.weight_ih_l0.ctypes.data
+
+
+def load(module, state, strict):
+    """What load_state_dict returns or raises, as text."""
+    try:
+        return str(module.load_state_dict(state, strict=strict))
+    except RuntimeError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("strict", FLAGS)
+def test_loading_what_does_not_match(strict):  # test_load_state_dict
+    for missing, extra, wrong in itertools.product(FLAGS, FLAGS, FLAGS):
+        texts = []
+        for module, ones in zip(both_containers(), (np.ones, torch.ones), strict=True):
+            state = dict(module.state_dict())
+            if missing:
+                del state["rnn.bias_ih_l0"], state["cell.weight_hh"]
+            if extra:
+                state |= {"rnn.other": ones(1), "extra": ones(1), "rnn.weight_ih_l0.x": ones(1)}
+            if wrong:
+                state |= {"cell.weight_ih": ones((2, 2)), "rnn.weight_hh_l1": ones(5)}
+            texts.append(load(module, state, strict))
+        assert texts[0] == texts[1]
+
+
+def test_a_prefix_can_be_taken_off():  # the prefix part of test_load_state_dict
+    ours, theirs = pair("LSTM", 2, 3, dtype="float32")
+    state = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
+    torch.nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    fresh = pylstm.LSTM(2, 3)
+    assert str(fresh.load_state_dict(state)) == "<All keys matched successfully>"
+    assert_same_bits(fresh(draw(4, 2)), ours(draw(4, 2)))
+
+
+def test_a_deep_copy_is_independent():  # test_container_copy
+    ours, _ = both_containers()
+    other = copy.deepcopy(ours)
+    x = draw(4, 2)
+    expected = ours.rnn(x)
+    for value in other.parameters():
+        value[...] = 0
+    assert_same_bits(ours.rnn(x), expected)
+    assert not np.array_equal(other.rnn(x)[0], expected[0])
+
+
+# ---------------------------------------------------------------------------- packed sequences
+
+SQUARES = [i * i for i in range(1, 10)]  # as torch's tests have them
+
+
+def sequences(lengths, trailing):
+    return [draw(length, *trailing, seed=length) for length in lengths]
+
+
+@pytest.mark.parametrize("trailing", [(), (4,), (4, 5), (4, 5, 6)])
+@pytest.mark.parametrize("batch_first", FLAGS)
+def test_padding_and_packing(trailing, batch_first):
+    # test_pad_sequence, test_unpad_sequence, test_pack_sequence, test_unpack_sequence,
+    # test_pack_padded_sequence
+    shuffled = [4, 81, 1, 25, 9, 64, 16, 49, 36]
+    for lengths, enforce_sorted in ((SQUARES[::-1], True), (shuffled, False)):
+        parts = sequences(lengths, trailing)
+        theirs = [torch.from_numpy(part) for part in parts]
+        for side, value in itertools.product(("left", "right"), (0.0, 1.5)):
+            expected = packing.pad_sequence(theirs, batch_first, value, side)
+            assert_same_bits(rnn.pad_sequence(parts, batch_first, value, side), expected.numpy())
+        padded = rnn.pad_sequence(parts, batch_first)
+        assert_same_bits(tuple(rnn.unpad_sequence(padded, lengths, batch_first)), tuple(parts))
+        packed = rnn.pack_padded_sequence(padded, lengths, batch_first, enforce_sorted)
+        expected = packing.pack_sequence(theirs, enforce_sorted)
+        for actual, wanted in zip(packed, expected, strict=True):
+            assert (actual is None) == (wanted is None)
+            if actual is not None:
+                assert_same_bits(actual, wanted.numpy())
+        assert_same_bits(rnn.pack_sequence(parts, enforce_sorted).data, packed.data)
+        assert_same_bits(tuple(rnn.unpack_sequence(packed)), tuple(parts))
+        again, returned = rnn.pad_packed_sequence(packed, batch_first)
+        assert_same_bits(again, padded)
+        assert returned.tolist() == lengths
+
+
+def test_total_length():  # test_total_length
+    parts = sequences([3, 2, 1], (2,))
+    packed = rnn.pack_sequence(parts)
+    theirs = packing.pack_sequence([torch.from_numpy(part) for part in parts])
+    for batch_first, total in itertools.product(FLAGS, (None, 3, 4, 10)):
+        expected, _ = packing.pad_packed_sequence(theirs, batch_first, -1.0, total)
+        actual, _ = rnn.pad_packed_sequence(packed, batch_first, -1.0, total)
+        assert_same_bits(actual, expected.numpy())
+    for total in (-1, 0, 2):
+        with pytest.raises(ValueError, match="Expected total_length to be at least the length"):
+            rnn.pad_packed_sequence(packed, total_length=total)
+
+
+def test_packed_sequences_convert():  # test_type_casts, test_to
+    packed = rnn.pack_sequence(sequences([3, 1, 2], (2,)), enforce_sorted=False)
+    assert packed.to("cpu") is packed.cpu() is packed.double() is packed
+    half = packed.to(np.float32)
+    assert half.data.dtype == np.float32
+    for actual, wanted in zip(half[1:], packed[1:], strict=True):
+        assert actual is wanted
+
+
+@pytest.mark.parametrize("batch_first", FLAGS)
+def test_a_sequence_goes_through_both(dtype, batch_first):  # test_variable_sequence, unsorted
+    ours, theirs = pair("LSTM", 3, 4, bidirectional=True, batch_first=batch_first, dtype=dtype)
+    parts = [part.astype(dtype) for part in sequences([4, 9, 1, 9], (3,))]
+    output, states = ours(rnn.pack_sequence(parts, enforce_sorted=False))
+    with torch.no_grad():
+        packed = packing.pack_sequence([torch.from_numpy(p) for p in parts], enforce_sorted=False)
+        expected, expected_states = theirs(packed)
+    for actual, wanted in zip(
+        [*rnn.unpack_sequence(output), *states],
+        [*packing.unpack_sequence(expected), *expected_states],
+        strict=True,
+    ):
+        np.testing.assert_allclose(actual, wanted.numpy(), rtol=0, atol=TOLERANCE[dtype])
