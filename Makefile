@@ -24,7 +24,7 @@ test-levels: build ## the suite once per instruction set that this machine can r
 	done
 
 test-torch: build ## the comparison with a live torch 2.13
-	$(PYTEST) tests/live
+	$(PYTEST) tests/torch
 
 c-test: ## every kernel against the portable one, without Python
 	$(MAKE) -C tests/c check

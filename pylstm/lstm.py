@@ -12,7 +12,7 @@ from .arguments import check_cell, check_lstm
 from .dtypes import check_device, construction_dtype
 from .naming import type_name
 from .native import NativeModule
-from .utils._packed import checked_permutation
+from .utils._packed import PackedSequence, checked_permutation
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -215,8 +215,8 @@ class LSTM(_core.LSTM, NativeModule):
         Returns
         -------
         (PackedSequence, (ndarray, ndarray))
-            Of the same type as ``input``, with its batch sizes and indices; the states in the
-            caller's order again.
+            With the batch sizes and indices of ``input``, the same objects; of its type, or
+            pylstm's where ``input`` is torch's. The states are in the caller's order again.
         """
         h_0, c_0 = _states(hx)
         batch_sizes = as_array(input.batch_sizes, "batch_sizes", None)
@@ -230,8 +230,11 @@ class LSTM(_core.LSTM, NativeModule):
             order = checked_permutation(input.unsorted_indices, "unsorted_indices", batch)
             h_n = np.take(h_n, order, axis=1)
             c_n = np.take(c_n, order, axis=1)
-        # _replace keeps the type and the other fields as they are, tensors of torch included.
-        return input._replace(data=data), (h_n, c_n)
+        if isinstance(input, PackedSequence):
+            return input._replace(data=data), (h_n, c_n)
+        # torch's class would hold an array that its methods cannot use.
+        fields = input.batch_sizes, input.sorted_indices, input.unsorted_indices
+        return PackedSequence(data, *fields), (h_n, c_n)
 
     def _permute(self, state: Any, name: str, order: Array) -> Array:
         """Put a state into the order of the packed rows; the wrong shape is left to the run."""

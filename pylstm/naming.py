@@ -13,9 +13,9 @@ _TEXT = (str, bytes, bytearray)
 def type_name(value: Any) -> str:
     """Return the type of ``value`` as torch's messages spell it: with its module unless builtin.
 
-    A class or a function is called by its own name.
+    A class is called by its own name.
     """
-    kind = value if hasattr(value, "__qualname__") else type(value)
+    kind = value if isinstance(value, type) else type(value)
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"

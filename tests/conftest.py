@@ -1,6 +1,7 @@
 """What all tests share. Helpers are in support.py, the oracle is in reference.py."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ def pytest_report_header():
     """Say which extension is under test: a suite that ran at the wrong level proves nothing."""
     asked = os.environ.get("PYLSTM_SIMD", "not set")
     return [
-        f"pylstm {pylstm.__version__} at {os.path.dirname(pylstm.__file__)}, NumPy {np.__version__}",
+        f"pylstm {pylstm.__version__} at {Path(pylstm.__file__).parent}, NumPy {np.__version__}",
         f"SIMD level {pylstm._core.simd_level()} (PYLSTM_SIMD {asked}; "
         f"available: {', '.join(available_levels())})",
     ]

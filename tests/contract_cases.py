@@ -55,7 +55,10 @@ class Case:
     @property
     def options(self):
         """Constructor arguments without batch_first."""
-        names = "input_size hidden_size num_layers bias bidirectional proj_size dtype".split()
+        names = (
+            *("input_size", "hidden_size", "num_layers", "bias"),
+            *("bidirectional", "proj_size", "dtype"),
+        )
         return {name: getattr(self, name) for name in names}
 
     def module(self, **options):

@@ -23,8 +23,7 @@ def load(name):
 
 
 def split(flat, shapes):
-    """Yields consecutive arrays of the given shapes, cut off `flat`, which has to be used up exactly.
-    """
+    """Yields arrays of the given shapes, one after the other; they use up `flat` exactly."""
     start = 0
     for shape in shapes:
         size = int(np.prod(shape, dtype=np.int64))

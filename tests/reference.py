@@ -63,7 +63,7 @@ def lstm_cell(parameters, x, hx=None):
     x = np.asarray(x, np.float64)
     hidden_size = len(weights["weight_ih"]) // 4
     if hx is None:
-        hx = 2 * (np.zeros(x.shape[:-1] + (hidden_size,)),)
+        hx = 2 * (np.zeros((*x.shape[:-1], hidden_size)),)
     return step(x, np.asarray(hx[0], np.float64), np.asarray(hx[1], np.float64), weights)
 
 

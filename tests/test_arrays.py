@@ -200,7 +200,7 @@ def test_masked_arrays_are_refused(modules):
 def test_what_is_no_array(modules, bad):
     for module in modules.values():
         with pytest.raises(
-            TypeError, match="input must be an array or something that np.asarray takes"
+            TypeError, match=r"input must be an array or something that np.asarray takes"
         ):
             module(bad)
 
@@ -327,7 +327,7 @@ def test_as_array():
     assert converted.dtype == np.float32 and converted.flags.c_contiguous
     assert _core.as_array([1, 2], "x").dtype == np.int64
     assert _core.as_array(x.astype(">f8"), "x", "float64").dtype.isnative
-    with pytest.raises(TypeError, match="^thing must hold real numbers, got dtype bool"):
+    with pytest.raises(TypeError, match=r"^thing must hold real numbers, got dtype bool"):
         _core.as_array([True], "thing")
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'int32'"):
         _core.as_array(x, "x", "int32")

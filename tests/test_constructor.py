@@ -1,6 +1,5 @@
 """The constructors take what torch's take, and refuse the rest in its order and its words."""
 
-import inspect
 import re
 import warnings
 
@@ -30,37 +29,7 @@ class device(Spelling):  # torch's name
     pass
 
 
-# ---------------------------------------------------------------------------- signatures
-
-
-def test_signatures_are_those_of_torch():
-    def shape(function):
-        parameters = inspect.signature(function).parameters.values()
-        return [(p.name, p.default) for p in parameters]
-
-    empty = inspect.Parameter.empty
-    assert shape(LSTM) == [
-        ("input_size", empty),
-        ("hidden_size", empty),
-        ("num_layers", 1),
-        ("bias", True),
-        ("batch_first", False),
-        ("dropout", 0.0),
-        ("bidirectional", False),
-        ("proj_size", 0),
-        ("device", None),
-        ("dtype", None),
-    ]
-    assert shape(LSTMCell) == [
-        ("input_size", empty),
-        ("hidden_size", empty),
-        ("bias", True),
-        ("device", None),
-        ("dtype", None),
-    ]
-    for cls in (LSTM, LSTMCell):
-        assert shape(cls.forward)[1:] == [("input", empty), ("hx", None)]
-        assert shape(cls(1, 1).forward) == [("input", empty), ("hx", None)]
+# ---------------------------------------------------------------------------- arguments
 
 
 def test_all_arguments_by_position():

@@ -97,9 +97,9 @@ def test_cell_loop(case):
 
 @all_cases
 def test_batch_first(case):
-    lstm, x, h, c, expected = whole(case)
+    _, x, h, c, expected = whole(case)
     swapped = case.module(batch_first=True)
-    for rows in (slice(0, 5), slice(POOL)):
+    for rows in (slice(1), slice(9)):
         out, states = swapped(x[:, rows].swapaxes(0, 1), (h[:, rows], c[:, rows]))
         assert_same_bits((out.swapaxes(0, 1), states), rows_of(expected, rows))
 

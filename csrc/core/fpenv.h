@@ -21,10 +21,7 @@ static inline fpenv_t fpenv_enter(void)
     return saved;
 }
 
-static inline void fpenv_leave(fpenv_t saved)
-{
-    _mm_setcsr(saved);
-}
+static inline void fpenv_leave(fpenv_t saved) { _mm_setcsr(saved); }
 
 #elif defined(__aarch64__)
 
@@ -56,10 +53,7 @@ static inline fpenv_t fpenv_enter(void)
     return saved;
 }
 
-static inline void fpenv_leave(fpenv_t saved)
-{
-    fesetenv(&saved);
-}
+static inline void fpenv_leave(fpenv_t saved) { fesetenv(&saved); }
 #endif
 
 #endif

@@ -64,8 +64,7 @@ static ptrdiff_t chunk_rows(const struct lstm_net *net, const struct lstm_call *
 {
     const ptrdiff_t most_rows = net->kernels->hoist_rows - 1;
     const ptrdiff_t rows = call->batch < most_rows ? call->batch : most_rows;
-    const ptrdiff_t most =
-        LEAST_CHUNK * rows > CHUNK_STEPS ? LEAST_CHUNK * rows : CHUNK_STEPS;
+    const ptrdiff_t most = LEAST_CHUNK * rows > CHUNK_STEPS ? LEAST_CHUNK * rows : CHUNK_STEPS;
 
     if (call->steps == 1 || (call->batch > most_rows && !call->batch_sizes))
         return 0;
@@ -73,7 +72,8 @@ static ptrdiff_t chunk_rows(const struct lstm_net *net, const struct lstm_call *
 }
 
 /* Takes `count` elements from the workspace; a size that overflows stays at -1. */
-static ptrdiff_t take(const struct lstm_net *net, ptrdiff_t *size, ptrdiff_t rows, ptrdiff_t columns)
+static ptrdiff_t take(const struct lstm_net *net, ptrdiff_t *size, ptrdiff_t rows,
+                      ptrdiff_t columns)
 {
     const ptrdiff_t begin = *size;
     const double bytes = (double)rows * (double)columns * (double)net->kernels->itemsize;
@@ -319,8 +319,8 @@ static void run_layer(struct pass *pass, const void *packed, ptrdiff_t layer, vo
     }
 }
 
-static void run_layers(const struct lstm_net *net, const void *packed,
-                       const struct lstm_call *call, void *workspace)
+static void run_layers(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+                       void *workspace)
 {
     const struct workspace space = workspace_layout(net, call);
     const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);

@@ -21,9 +21,9 @@ struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t l
     at.weight_ih = totals;
     at.weight_hh = at.weight_ih + totals * at.input_size;
     at.weight_hr = at.weight_hh + totals * lstm_hidden_out(net);
-    at.size = at.weight_hr + (net->proj_size ? align_up(LSTM_GATES * at.proj_units * net->hidden_size,
-                                                        PIECE_ALIGN)
-                                             : 0);
+    at.size =
+        at.weight_hr +
+        (net->proj_size ? align_up(LSTM_GATES * at.proj_units * net->hidden_size, PIECE_ALIGN) : 0);
     return at;
 }
 

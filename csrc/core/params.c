@@ -96,8 +96,8 @@ ptrdiff_t lstm_params_size(const struct lstm_net *net)
 {
     if (!fits(net))
         return -1;
-    return net->num_directions * (direction_size(net, 0) +
-                                  (net->num_layers - 1) * direction_size(net, 1));
+    return net->num_directions *
+           (direction_size(net, 0) + (net->num_layers - 1) * direction_size(net, 1));
 }
 
 ptrdiff_t lstm_packed_size(const struct lstm_net *net)

@@ -11,8 +11,8 @@
 struct generator {
     uint64_t seed;
     uint32_t state[GENERATOR_WORDS];
-    int next;  /* next word to temper */
-    int left;  /* words left before the state is renewed, counted as torch counts them */
+    int next; /* next word to temper */
+    int left; /* words left before the state is renewed, counted as torch counts them */
     int seeded;
     /* torch's cache of a second normal value: never made here, but carried by the state blob */
     double normal_x, normal_y, normal_rho;

@@ -15,9 +15,9 @@
 #define TAIL_MASK(n) ((MASK)((1U << (n)) - 1U))
 #define V_LOAD_PART(p, n) X86(maskz_loadu)(TAIL_MASK(n), p)
 #define V_STORE_PART(p, v, n) X86(mask_storeu)(p, TAIL_MASK(n), v)
-#define V_ZERO_BELOW(x, limit, v)                                                              \
+#define V_ZERO_BELOW(x, limit, v)                                                                  \
     X86(maskz_mov)(MASK_COMPARE(BITS, SUFFIX)(x, limit, _CMP_NLT_UQ), v)
-#define V_SELECT_REACHED(x, limit, a, b)                                                         \
+#define V_SELECT_REACHED(x, limit, a, b)                                                           \
     X86(mask_blend)(MASK_COMPARE(BITS, SUFFIX)(x, limit, _CMP_GE_OQ), b, a)
 
 /* Six rows of four accumulators, four weights and one value fill 29 of 32 registers. Fewer

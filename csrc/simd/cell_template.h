@@ -74,8 +74,8 @@ INLINE TARGET void NAME(cell_states)(const int n, const struct lstm_step *step, 
 }
 
 /* h = o tanh(c') */
-INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step,
-                                      const REAL *totals, const struct NAME(place) *at)
+INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step, const REAL *totals,
+                                      const struct NAME(place) *at)
 {
     vec_t v[6];
 

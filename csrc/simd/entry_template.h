@@ -40,20 +40,20 @@ static TARGET void ENTRY(product)(const struct lstm_product *product)
     NAME(product)(product, 0, product->units);
 }
 
-#define DEFINE_ACTIVATION(activation)                                                          \
-    static TARGET void ENTRY(activation)(const void *x, void *out, ptrdiff_t count)            \
-    {                                                                                          \
-        const REAL *from = x;                                                                  \
-        REAL *to = out;                                                                        \
-        for (ptrdiff_t i = 0; i < count; i += LANES) {                                         \
-            const bool whole = count - i >= LANES;                                             \
-            vec_t v = whole ? V_LOAD(from + i) : V_LOAD_PART(from + i, count - i);             \
-            NAME(activation)(&v, 1);                                                           \
-            if (whole)                                                                         \
-                V_STORE(to + i, v);                                                            \
-            else                                                                               \
-                V_STORE_PART(to + i, v, count - i);                                            \
-        }                                                                                      \
+#define DEFINE_ACTIVATION(activation)                                                              \
+    static TARGET void ENTRY(activation)(const void *x, void *out, ptrdiff_t count)                \
+    {                                                                                              \
+        const REAL *from = x;                                                                      \
+        REAL *to = out;                                                                            \
+        for (ptrdiff_t i = 0; i < count; i += LANES) {                                             \
+            const bool whole = count - i >= LANES;                                                 \
+            vec_t v = whole ? V_LOAD(from + i) : V_LOAD_PART(from + i, count - i);                 \
+            NAME(activation)(&v, 1);                                                               \
+            if (whole)                                                                             \
+                V_STORE(to + i, v);                                                                \
+            else                                                                                   \
+                V_STORE_PART(to + i, v, count - i);                                                \
+        }                                                                                          \
     }
 DEFINE_ACTIVATION(sigmoid)
 DEFINE_ACTIVATION(tanh)

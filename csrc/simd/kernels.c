@@ -79,10 +79,7 @@ int kernels_select(const char *level)
     return 0;
 }
 
-const struct lstm_kernels *kernels_current(enum dtype dtype)
-{
-    return current[dtype];
-}
+const struct lstm_kernels *kernels_current(enum dtype dtype) { return current[dtype]; }
 
 ptrdiff_t kernels_padded_units(const struct lstm_kernels *kernels, ptrdiff_t units)
 {

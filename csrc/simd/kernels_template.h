@@ -27,10 +27,30 @@
 #include "cell_template.h"
 #include "tile_template.h"
 
-/* The totals of one tile of a step: input part, then recurrent part. `to` is where its rows, or
- * its blocks, stand one after the other. */
-INLINE TARGET void NAME(step_tile)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
-                                   ptrdiff_t unit, int blocks, REAL *to)
+/* Size of the next of the parts, as few and as even as possible, that `left` is cut into. */
+INLINE TARGET ptrdiff_t NAME(next_part)(ptrdiff_t left, ptrdiff_t most)
+{
+    const ptrdiff_t parts = (left + most - 1) / most;
+    return (left + parts - 1) / parts;
+}
+
+/* Adds w x to the totals of `rows` rows of one block, or of one row of several blocks: tile after
+ * tile, so that all but the first find the panel, or its end, in the first-level cache. */
+INLINE TARGET void NAME(add_part)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
+{
+    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
+        count = NAME(next_part)(left, TILE_ROWS);
+        NAME(dispatch)(count, blocks, &tile);
+        tile.x += count * tile.x_stride;
+        tile.from += count * tile.from_stride;
+        tile.to += count * tile.to_stride;
+    }
+}
+
+/* Totals of a step: input part, then recurrent part, for all rows of one block, or one row of
+ * several blocks (a constant). `to` is where the rows, or the blocks, stand one after the other. */
+INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
+                                     ptrdiff_t unit, const int blocks, REAL *to)
 {
     struct NAME(tile) tile;
 
@@ -44,7 +64,7 @@ INLINE TARGET void NAME(step_tile)(const struct lstm_step *step, ptrdiff_t row, 
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + row * step->x_stride;
         tile.x_stride = step->x_stride;
-        NAME(dispatch)(rows, blocks, &tile);
+        NAME(add_part)(tile, rows, blocks);
         tile.from = to;
         tile.from_stride = BLOCK_TOTALS;
     }
@@ -54,7 +74,7 @@ INLINE TARGET void NAME(step_tile)(const struct lstm_step *step, ptrdiff_t row, 
         tile.depth = step->depth_h;
         tile.x = (const REAL *)step->h + row * step->h_stride;
         tile.x_stride = step->h_stride;
-        NAME(dispatch)(rows, blocks, &tile);
+        NAME(add_part)(tile, rows, blocks);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t j = 0; j < blocks * BLOCK_TOTALS; j += LANES)
@@ -63,35 +83,23 @@ INLINE TARGET void NAME(step_tile)(const struct lstm_step *step, ptrdiff_t row, 
     }
 }
 
-/* Size of the next of the parts, as few and as even as possible, that `left` is cut into. */
-INLINE TARGET ptrdiff_t NAME(next_part)(ptrdiff_t left, ptrdiff_t most)
-{
-    const ptrdiff_t parts = (left + most - 1) / most;
-    return (left + parts - 1) / parts;
-}
-
-/* One group: its tiles, from the last block to the first where the step says so, then the cell. */
+/* One group: its blocks, from the last to the first where the step says so, then the cell. */
 INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
 {
     const struct lstm_step *step = group->step;
-    const int together = group->rows == 1 ? ROW_BLOCKS : 1;
 
-    for (ptrdiff_t done = 0, blocks; done < group->blocks; done += blocks) {
-        blocks = group->blocks - done < together ? 1 : together;
-        const ptrdiff_t block = step->backwards ? group->blocks - done - blocks : done;
-        const ptrdiff_t unit = group->unit + block * LANES;
+    for (ptrdiff_t done = 0; done < group->blocks; done++) {
+        const ptrdiff_t block = step->backwards ? group->blocks - 1 - done : done;
         REAL *to = group->totals + block * group->rows * BLOCK_TOTALS;
-        for (ptrdiff_t row = 0, rows; row < group->rows; row += rows, to += rows * BLOCK_TOTALS) {
-            rows = NAME(next_part)(group->rows - row, TILE_ROWS);
-            NAME(step_tile)(step, group->row + row, rows, unit, (int)blocks, to);
-        }
+        NAME(step_totals)(step, group->row, group->rows, group->unit + block * LANES, 1, to);
     }
     NAME(cell)(group);
 }
 
 /* `blocks` (a constant) blocks of a batch of one row: tile and cell, the totals in registers
  * between the passes of the cell. */
-INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t unit, const int blocks)
+INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t unit,
+                                       const int blocks)
 {
     ALIGNED REAL totals[ROW_BLOCKS * BLOCK_TOTALS];
     struct NAME(place) at[ROW_BLOCKS];
@@ -101,7 +109,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t u
         const ptrdiff_t left = step->hidden - unit - i * LANES;
         at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
-    NAME(step_tile)(step, 0, 1, unit, blocks, totals);
+    NAME(step_totals)(step, 0, 1, unit, blocks, totals);
     NAME(cell_sigmoids)(blocks, totals);
     NAME(cell_states)(blocks, step, totals, at);
     NAME(cell_outputs)(blocks, step, totals, at);
@@ -157,15 +165,10 @@ static NOINLINE TARGET void NAME(product)(const struct lstm_product *product, pt
         tile.x_stride = product->x_stride;
         tile.from_stride = product->init ? product->init_stride : 0;
         tile.to_stride = product->out_stride;
-        for (ptrdiff_t row = 0, rows; row < product->rows; row += rows) {
-            rows = NAME(next_part)(product->rows - row, TILE_ROWS);
-            tile.x = (const REAL *)product->x + row * product->x_stride;
-            tile.from = product->init ? (const REAL *)product->init + row * tile.from_stride +
-                                            NUM_GATES * unit
-                                      : zeros;
-            tile.to = (REAL *)product->out + row * product->out_stride + NUM_GATES * unit;
-            NAME(dispatch)(rows, 1, &tile);
-        }
+        tile.x = product->x;
+        tile.from = product->init ? (const REAL *)product->init + NUM_GATES * unit : zeros;
+        tile.to = (REAL *)product->out + NUM_GATES * unit;
+        NAME(add_part)(tile, product->rows, 1);
     }
 }
 

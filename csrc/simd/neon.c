@@ -38,13 +38,12 @@
 #define V_MAX(a, b) NEON(vmaxq)(a, b)
 #define V_NEG(a) NEON(vnegq)(a)
 #define V_ABS(a) NEON(vabsq)(a)
-#define V_COPYSIGN(a, b)                                                                       \
-    FROM_BITS(NEON_BITS(vorrq)(                                                                \
-        TO_BITS(a), NEON_BITS(vandq)(TO_BITS(b), TO_BITS(V_SET((REAL) - 0.0)))))
-#define V_SCALE(v, shifted, bits)                                                              \
+#define V_COPYSIGN(a, b)                                                                           \
+    FROM_BITS(                                                                                     \
+        NEON_BITS(vorrq)(TO_BITS(a), NEON_BITS(vandq)(TO_BITS(b), TO_BITS(V_SET((REAL) - 0.0)))))
+#define V_SCALE(v, shifted, bits)                                                                  \
     FROM_BITS(NEON_BITS(vaddq)(NEON_BITS(vshlq_n)(TO_BITS(shifted), bits), TO_BITS(v)))
-#define V_ZERO_BELOW(x, limit, v)                                                              \
-    FROM_BITS(NEON_BITS(vbicq)(TO_BITS(v), NEON(vcltq)(x, limit)))
+#define V_ZERO_BELOW(x, limit, v) FROM_BITS(NEON_BITS(vbicq)(TO_BITS(v), NEON(vcltq)(x, limit)))
 #define V_SELECT_REACHED(x, limit, a, b) NEON(vbslq)(NEON(vcgeq)(x, limit), a, b)
 
 INLINE float32x4_t load_part_f32(const float *p, ptrdiff_t n)

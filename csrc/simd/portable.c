@@ -7,10 +7,7 @@
 #include <string.h>
 
 /* Out of line: in software it is some sixty instructions, and stands in a hundred places. */
-static NOINLINE double fused_f64(double a, double b, double c)
-{
-    return fma_f64(a, b, c);
-}
+static NOINLINE double fused_f64(double a, double b, double c) { return fma_f64(a, b, c); }
 
 #define TARGET
 #define LEVEL "portable"

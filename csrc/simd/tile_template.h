@@ -91,10 +91,10 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int blocks, const struct
     }
 }
 
-#define DEFINE_TILE(name, rows, blocks)                                                        \
-    static NOINLINE TARGET void NAME(name)(const struct NAME(tile) * tile)                     \
-    {                                                                                          \
-        NAME(run_tile)(rows, blocks, tile);                                                    \
+#define DEFINE_TILE(name, rows, blocks)                                                            \
+    static NOINLINE TARGET void NAME(name)(const struct NAME(tile) *tile)                          \
+    {                                                                                              \
+        NAME(run_tile)(rows, blocks, tile);                                                        \
     }
 DEFINE_TILE(tile_1_row, 1, 1)
 #if TILE_ROWS > 1

@@ -1,3 +1,4 @@
+// clang-format Language: C
 /* The words that AVX2 and AVX-512 share, for 256 and 512 bits, float and double.
  *
  * They expand where they are used, so each instance sets before the template is included:
@@ -43,17 +44,17 @@
 #define V_NEG(a) X86(xor)(a, V_SIGN)
 #define V_ABS(a) X86(andnot)(V_SIGN, a)
 #define V_COPYSIGN(a, b) X86(or)(a, X86(and)(b, V_SIGN))
-#define V_SCALE(v, shifted, bits)                                                              \
+#define V_SCALE(v, shifted, bits)                                                                  \
     X86_FROM_INT(X86_INT(add)(X86_INT(slli)(X86_TO_INT(shifted), bits), X86_TO_INT(v)))
 
 /* acc += a * b. As text, because gcc 12 otherwise picks the forms that overwrite the weight
  * register and spills accumulators inside the loop (61 against 97 GFLOP/s on AVX2). */
 #if defined(__GNUC__)
-#define V_ACCUMULATE(acc, a, b)                                                                \
+#define V_ACCUMULATE(acc, a, b)                                                                    \
     __asm__("vfmadd231" X86_TEXT(SUFFIX) " %2, %1, %0" : "+" VECTOR(acc) : VECTOR(a), VECTOR(b))
-#define V_ACCUMULATE_WEIGHT(acc, a, p)                                                         \
-    __asm__("vfmadd231" X86_TEXT(SUFFIX) " %2, %1, %0"                                         \
-            : "+" VECTOR(acc)                                                                  \
+#define V_ACCUMULATE_WEIGHT(acc, a, p)                                                             \
+    __asm__("vfmadd231" X86_TEXT(SUFFIX) " %2, %1, %0"                                             \
+            : "+" VECTOR(acc)                                                                      \
             : VECTOR(a), "m"(*(const vec_t *)(p)))
 #else
 #define V_ACCUMULATE(acc, a, b) ((acc) = V_FMA(a, b, acc))

@@ -15,8 +15,8 @@
 /* Stated bounds, in units in the last place of the true value. */
 #define SIGMOID_F32_ULP 1.5
 #define TANH_F32_ULP 1.5
-#define SIGMOID_F64_ULP 2.0
-#define TANH_F64_ULP 2.0
+#define SIGMOID_F64_ULP 1.6
+#define TANH_F64_ULP 1.6
 /* Below these arguments sigmoid's error is bounded absolutely: by the least normal number. */
 #define SIGMOID_F32_LOWEST -88.0
 #define SIGMOID_F64_LOWEST -708.0

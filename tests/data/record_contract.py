@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from contract_cases import hashes  # noqa: E402
+from contract_cases import hashes
 
 if __name__ == "__main__":
     lines = [f"{name} {value}\n" for name, value in hashes().items()]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import recorded  # noqa: E402
+import recorded
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

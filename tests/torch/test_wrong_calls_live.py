@@ -18,7 +18,7 @@ from pylstm.utils import rnn
 
 # By its submodule, since this folder itself would do for a module of the name "torch".
 pytest.importorskip("torch.nn")
-import torch  # noqa: E402
+import torch
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "migrating-from-torch.md"
 
@@ -790,7 +790,9 @@ def check(ours, kind, text):
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "text", "row"), DIFFERENT, ids=[f"{row}: {call}" for call, _, _, row in DIFFERENT]
+    ("call", "kind", "text", "row"),
+    DIFFERENT,
+    ids=[f"{row}: {call}" for call, _, _, row in DIFFERENT],
 )
 def test_the_difference_is_listed(call, kind, text, row):
     theirs, ours = outcomes(call)

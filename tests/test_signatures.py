@@ -1,0 +1,80 @@
+"""What `inspect.signature` shows is what torch's documentation shows: names, order, defaults."""
+
+import inspect
+import sys
+
+import pytest
+from test_project_rules import ROOT, run
+
+import pylstm
+from pylstm.utils import rnn
+
+SIGNATURES = {
+    pylstm.LSTM: "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, "
+    "dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None)",
+    pylstm.LSTMCell: "(input_size, hidden_size, bias=True, device=None, dtype=None)",
+    pylstm.LSTM.forward: "(self, /, input, hx=None)",
+    pylstm.LSTMCell.forward: "(self, /, input, hx=None)",
+    rnn.PackedSequence: "(data, batch_sizes=None, sorted_indices=None, unsorted_indices=None)",
+    rnn.invert_permutation: "(permutation)",
+    rnn.pack_padded_sequence: "(input, lengths, batch_first=False, enforce_sorted=True)",
+    rnn.pad_packed_sequence: "(sequence, batch_first=False, padding_value=0.0, total_length=None)",
+    rnn.pad_sequence: "(sequences, batch_first=False, padding_value=0.0, padding_side='right')",
+    rnn.unpad_sequence: "(padded_sequences, lengths, batch_first=False)",
+    rnn.pack_sequence: "(sequences, enforce_sorted=True)",
+    rnn.unpack_sequence: "(packed_sequences)",
+    pylstm.Module.state_dict: "(self, *args, destination=None, prefix='', keep_vars=False)",
+    pylstm.Module.load_state_dict: "(self, state_dict, strict=True, assign=False)",
+    pylstm.Module.register_forward_hook: "(self, hook, *, prepend=False, with_kwargs=False, "
+    "always_call=False)",
+    pylstm.Module.register_forward_pre_hook: "(self, hook, *, prepend=False, with_kwargs=False)",
+    pylstm.manual_seed: "(seed)",
+    pylstm.set_rng_state: "(new_state)",
+}
+
+
+def without_types(function):
+    signature = inspect.signature(function)
+    empty = inspect.Parameter.empty
+    bare = [p.replace(annotation=empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
+
+@pytest.mark.parametrize(("function", "expected"), SIGNATURES.items(), ids=lambda v: str(v)[:60])
+def test_signature(function, expected):
+    assert without_types(function) == expected
+
+
+def test_the_eight_utilities_are_all_here():
+    assert set(rnn.__all__) <= {function.__name__ for function in SIGNATURES}
+    assert len(rnn.__all__) == 8
+
+
+@pytest.mark.parametrize("module", [pylstm.LSTM(2, 3), pylstm.LSTMCell(2, 3)], ids=repr)
+def test_bound_methods_and_subclasses(module):
+    assert without_types(module.forward) == "(input, hx=None)"
+
+    class Derived(type(module)):
+        pass
+
+    assert without_types(Derived) == SIGNATURES[type(module)]
+
+
+def test_the_c_half_and_the_python_half_show_the_same_forward():
+    for name in ("LSTM", "LSTMCell"):
+        native = getattr(pylstm._core, name).forward
+        assert inspect.signature(native) == inspect.signature(getattr(pylstm, name).forward)
+
+
+def test_mypy_passes_on_the_typed_examples():
+    pytest.importorskip("mypy")
+    # strict, and with the package as users have it: installed, with its types.
+    result = run(sys.executable, "-m", "mypy", "tests/typed_examples.py")
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_typed_examples_run():
+    run_path = ROOT / "tests" / "typed_examples.py"
+    scope = {"__name__": "typed_examples"}
+    exec(compile(run_path.read_text(encoding="utf-8"), str(run_path), "exec"), scope)
+    scope["main"]()

@@ -1,0 +1,111 @@
+"""Programs as users write them, with types; mypy reads this file, and a test runs it."""
+
+import io
+from typing import Any, assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import pylstm as nn
+from pylstm.utils.rnn import (
+    PackedSequence,
+    invert_permutation,
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+    unpack_sequence,
+    unpad_sequence,
+)
+
+Array = npt.NDArray[Any]
+
+
+def sequences() -> tuple[Array, Array]:
+    lstm = nn.LSTM(4, 8, num_layers=2, bias=True, batch_first=True, dropout=0.1, bidirectional=True)
+    lstm.eval()
+    output, (h_n, c_n) = lstm(np.ones((3, 7, 4)))
+    output, (h_n, c_n) = lstm(output[..., :4], (h_n, c_n))
+    _, states = lstm.forward(np.ones((3, 7, 4)), hx=None)
+    assert_type(states, tuple[Array, Array])
+    assert_type(lstm.hidden_size, int)
+    assert_type(lstm.training, bool)
+    lstm.dropout = 0.5
+    lstm.batch_first = False
+    return h_n, c_n
+
+
+def steps(count: int) -> Array:
+    cell = nn.LSTMCell(4, 8, device="cpu", dtype=np.float64)
+    h, c = np.zeros((3, 8)), np.zeros((3, 8))
+    for step in np.ones((count, 3, 4)):
+        h, c = cell(step, (h, c))
+    first, second = cell.forward(np.ones((3, 4)))
+    assert_type(first, Array)
+    return h + c + first + second
+
+
+class Tagger(nn.Module):
+    """A container with a child and an array of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 8)
+        self.register_parameter("weight", np.zeros((5, 8), np.float32))
+
+    def forward(self, x: npt.ArrayLike, hx: tuple[Array, Array] | None = None) -> Array:
+        output, _ = self.lstm(x, hx)
+        weight = self.get_parameter("weight")
+        return np.asarray(output @ weight.T)
+
+
+def modules() -> Tagger:
+    tagger = Tagger().train(False).double().float()
+    assert_type(tagger, Tagger)
+    tagger.to(np.float64).requires_grad_(False).zero_grad()
+    for name, array in tagger.named_parameters():
+        assert_type(name, str)
+        assert_type(array, Array)
+    for child in tagger.children():
+        assert_type(child, nn.Module)
+    seen: list[Any] = []
+    with tagger.register_forward_hook(lambda module, args, output: seen.append(output)):
+        tagger(np.ones((2, 1, 4)))
+    handle = tagger.register_forward_pre_hook(lambda module, args: None, prepend=True)
+    handle.remove()
+    file = io.BytesIO()
+    np.savez(file, **tagger.state_dict())
+    file.seek(0)
+    result = tagger.load_state_dict(np.load(file), strict=True)
+    assert list(result.missing_keys) == list(result.unexpected_keys) == []
+    return tagger.apply(lambda module: None)
+
+
+def packed() -> list[Array]:
+    parts = [np.ones((3, 4)), np.ones((1, 4))]
+    batch = pack_sequence(parts)
+    assert_type(batch, PackedSequence)
+    batch = pack_padded_sequence(pad_sequence(parts), [3, 1], enforce_sorted=False)
+    output, _ = nn.LSTM(4, 8)(batch.float())
+    padded, lengths = pad_packed_sequence(output, batch_first=True, total_length=5)
+    assert_type(padded, Array)
+    unpad_sequence(padded, lengths, batch_first=True)
+    invert_permutation(batch.sorted_indices)
+    return unpack_sequence(output)
+
+
+def generator() -> int:
+    nn.manual_seed(5)
+    state = nn.get_rng_state()
+    assert_type(state, npt.NDArray[np.uint8])
+    nn.set_rng_state(state)
+    return nn.initial_seed()
+
+
+def main() -> None:
+    """Run everything."""
+    sequences()
+    steps(3)
+    modules()
+    packed()
+    assert generator() == 5
