@@ -63,7 +63,9 @@ def main():
             limits = recorded.lstm_budget(hidden_size), recorded.CELL_BUDGET
             fails = [
                 text
-                for text, error, limit in zip(("LSTM", "LSTMCell"), (lstm, cell), limits, strict=True)
+                for text, error, limit in zip(
+                    ("LSTM", "LSTMCell"), (lstm, cell), limits, strict=True
+                )
                 if ours > limit * error
             ]
             broken += len(fails)

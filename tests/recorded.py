@@ -135,6 +135,7 @@ def run_tutorial(name, make, x, states, zeros, stack):
 
 # Initial parameters ---------------------------------------------------------------------------
 
+
 def initial_cases():
     """300 (kind, seed, constructor arguments): random ones and the corners."""
     rng = np.random.RandomState(613)  # the legacy generator: its stream is frozen
@@ -179,7 +180,6 @@ CELL_BUDGET = 1.25  # times the error of torch's LSTMCell
 def lstm_budget(hidden_size):
     """The RMS error that a float32 module may have, as a multiple of torch's LSTM's."""
     return 0.8 if hidden_size >= 128 else 1.1
-
 
 
 ACCURACY_SIZES = (  # (input_size, hidden_size)

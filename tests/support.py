@@ -38,9 +38,7 @@ def assert_same_bits(actual, expected):
 def largest_error(actual, expected):
     """The largest absolute difference over all arrays of two results, in float64."""
     pairs = zip(flatten(actual), flatten(expected), strict=True)
-    return max(
-        float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0)) for a, b in pairs
-    )
+    return max(float(np.abs(np.asarray(a, np.float64) - b).max(initial=0.0)) for a, b in pairs)
 
 
 def with_parameters(module, seed, scale=None):

@@ -170,7 +170,9 @@ def test_layers_and_directions_apart(case):
                 {k.removesuffix(end) + "_l0": v for k, v in values.items() if k.endswith(end)}
             )
             order = slice(None, None, -1 if suffix else 1)
-            half, states = part(below[order], (h[index : index + 1, rows], c[index : index + 1, rows]))
+            half, states = part(
+                below[order], (h[index : index + 1, rows], c[index : index + 1, rows])
+            )
             assert_same_bits(states, (h_n[index : index + 1], c_n[index : index + 1]))
             halves.append(half[order])
             index += 1

@@ -50,7 +50,9 @@ def test_other_levels_give_the_same_bits(current, level):
 
 def test_recorded_bits(current):
     expected = parse(RECORD.read_text(encoding="utf-8"))
-    assert list(current) == list(expected), "cases were added: record them (data/record_contract.py)"
+    assert list(current) == list(expected), (
+        "cases were added: record them (data/record_contract.py)"
+    )
     assert differences(current, expected) == []
 
 

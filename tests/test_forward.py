@@ -88,8 +88,33 @@ def test_options(option_results, index, dtype):
     if dtype == "float64":
         assert largest_error(results, truth) <= 1e-14
     else:
-        torch_error = largest_error(option_results["float32"][index], truth)
-        assert largest_error(results, truth) <= 2 * torch_error + 1e-7
+        # One case is a few hundred roundings, which may all go well for torch: its own largest
+        # error over all cases bounds them too, and the next test bounds their sum.
+        errors = torch_errors(option_results)
+        assert largest_error(results, truth) <= max(2 * errors[index], 1.1 * max(errors))
+
+
+def torch_errors(option_results):
+    """torch's largest float32 error in each case."""
+    pairs = zip(option_results["float32"], option_results["float64"], strict=True)
+    return [largest_error(single, double) for single, double in pairs]
+
+
+def test_options_together(option_results):
+    """Root mean square error over every number of every case, beside torch's."""
+
+    def squares(results, index):
+        truth = option_results["float64"][index]
+        return sum(((a - b) ** 2).sum() for a, b in zip(results, truth, strict=True))
+
+    ours = torchs = 0.0
+    for index, case in enumerate(OPTION_CASES):
+        parameters, x, hx, _ = recorded.option_arrays(*case)
+        lstm = pylstm.LSTM(**recorded.OPTION_SIZES, **case[0])
+        lstm.load_state_dict(parameters)
+        ours += squares(flatten(lstm(x, hx)), index)
+        torchs += squares(option_results["float32"][index], index)
+    assert ours**0.5 <= 1.1 * torchs**0.5
 
 
 # Against the reference --------------------------------------------------------------------------
@@ -286,14 +311,18 @@ def test_forms_of_input(form, of_dtype, dtype):
     assert_same_bits(cell(given[0], tuple(given[1:])), cell(plain[0], tuple(plain[1:])))
 
 
-@pytest.mark.parametrize("integer", ["int8", "uint8", "int16", "int32", "int64", "uint64", "float16"])
+@pytest.mark.parametrize(
+    "integer", ["int8", "uint8", "int16", "int32", "int64", "uint64", "float16"]
+)
 def test_other_number_types(integer, dtype):
     lstm = pylstm.LSTM(3, 4, dtype=dtype)
     x = np.arange(30).reshape(5, 2, 3).astype(integer)
     assert_same_bits(lstm(x), lstm(x.astype(dtype)))
 
 
-@pytest.mark.parametrize("form", ["read-only", "every second element", "Fortran order", "misaligned"])
+@pytest.mark.parametrize(
+    "form", ["read-only", "every second element", "Fortran order", "misaligned"]
+)
 def test_inputs_are_never_written(form, dtype):
     lstm = pylstm.LSTM(3, 4, 2, bidirectional=True, dtype=dtype)
     x = fractions(1, (5, 2, 3)).astype(dtype)

@@ -80,7 +80,9 @@ def test_without_a_seed_every_process_differs():
         "import pylstm; print(pylstm.LSTMCell(1, 1).weight_ih[0, 0])"
     )
     drawn = {
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
         for _ in range(3)
     }
     assert len(drawn) == 3

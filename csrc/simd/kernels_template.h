@@ -22,7 +22,7 @@
 
 #define NUM_GATES LSTM_GATES
 #define BLOCK_TOTALS (NUM_GATES * LANES) /* totals of one block, one row */
-#define GROUP_VECTORS 16                 /* totals of one pass of the cell: some KB on the stack */
+#define GROUP_VECTORS 32                 /* totals of one pass of the cell: 4 to 8 KB */
 
 #include "cell_template.h"
 #include "tile_template.h"
@@ -39,7 +39,7 @@ INLINE TARGET ptrdiff_t NAME(next_part)(ptrdiff_t left, ptrdiff_t most)
 INLINE TARGET void NAME(add_part)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
 {
     for (ptrdiff_t left = rows, count; left > 0; left -= count) {
-        count = NAME(next_part)(left, TILE_ROWS);
+        count = TILE_ROWS > 4 && left % 4 == 0 ? 4 : NAME(next_part)(left, TILE_ROWS);
         NAME(dispatch)(count, blocks, &tile);
         tile.x += count * tile.x_stride;
         tile.from += count * tile.from_stride;

@@ -66,7 +66,12 @@ def record_tutorial():
             x = torch.tensor(recorded.tutorial_input(), dtype=dtype)
             states = tensors(recorded.tutorial_states(), dtype)
             results = recorded.run_tutorial(
-                name, make, x, states, lambda shape, d=dtype: torch.zeros(shape, dtype=d), torch.stack
+                name,
+                make,
+                x,
+                states,
+                lambda shape, d=dtype: torch.zeros(shape, dtype=d),
+                torch.stack,
             )
             assert [tuple(r.shape) for r in results] == shapes
             columns[f"{name}_{kind}"] = flat([r.numpy() for r in results], dtype_name(dtype))
@@ -96,7 +101,11 @@ def record_initial():
 
 def record_accuracy():
     """Mean square errors of torch's float32 LSTM and LSTMCell, [sizes, rows, seeds]."""
-    shape = (len(recorded.ACCURACY_SIZES), len(recorded.ACCURACY_ROWS), len(recorded.ACCURACY_SEEDS))
+    shape = (
+        len(recorded.ACCURACY_SIZES),
+        len(recorded.ACCURACY_ROWS),
+        len(recorded.ACCURACY_SEEDS),
+    )
     errors = {"lstm": np.empty(shape), "cell": np.empty(shape)}
     for index in np.ndindex(shape):
         input_size, hidden_size = recorded.ACCURACY_SIZES[index[0]]

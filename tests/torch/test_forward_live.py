@@ -15,6 +15,7 @@ from pylstm.utils import rnn
 
 pytest.importorskip("torch.nn")  # "torch" alone would find a folder of that name
 import torch
+
 packing = torch.nn.utils.rnn
 
 BATCHES, PER_BATCH = 45, 50  # 2250 configurations
@@ -32,7 +33,9 @@ def lstm_arguments(rng):
         "bias": choose(rng, True, True, False),
         "batch_first": choose(rng, True, False),
         "bidirectional": choose(rng, True, False),
-        "proj_size": int(rng.integers(1, hidden_size)) if hidden_size > 1 and rng.random() < 0.3 else 0,
+        "proj_size": int(rng.integers(1, hidden_size))
+        if hidden_size > 1 and rng.random() < 0.3
+        else 0,
         "dropout": choose(rng, 0.0, 0.0, 0.5, 1.0),
     }
     return (choose(rng, 1, 2, 3, 7, 16, 63, 64, 65), hidden_size), options
