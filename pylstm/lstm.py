@@ -12,7 +12,6 @@ from .arguments import check_cell, check_lstm
 from .dtypes import check_device, construction_dtype
 from .naming import type_name
 from .native import NativeModule
-from .utils._packed import PackedSequence, checked_permutation
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -218,6 +217,9 @@ class LSTM(_core.LSTM, NativeModule):
             With the batch sizes and indices of ``input``, the same objects; of its type, or
             pylstm's where ``input`` is torch's. The states are in the caller's order again.
         """
+        # Here, because most programs never pack and import in half the time without it.
+        from .utils._packed import PackedSequence, checked_permutation
+
         h_0, c_0 = _states(hx)
         batch_sizes = as_array(input.batch_sizes, "batch_sizes", None)
         batch = int(batch_sizes.flat[0]) if batch_sizes.size else 0

@@ -2,8 +2,6 @@
  * NUM_GATES, BLOCK_TOTALS, GROUP_VECTORS are all that it needs. Defines NAME(cell) for groups and
  * its passes, NAME(cell_sigmoids), NAME(cell_states), NAME(cell_outputs), for constant counts.
  */
-#define CELL_VECTORS 3 /* that a pass over a group takes side by side */
-
 /* The totals of a group: some rows of some blocks, as many vectors as the cell takes at once.
  * Vector block * rows + row of `totals` holds i, f, g, o of LANES units. */
 struct NAME(group) {
@@ -110,14 +108,16 @@ static NOINLINE TARGET void NAME(cell)(const struct NAME(group) *group)
         NAME(cell_sigmoids)(2, totals + i * BLOCK_TOTALS);
     if (i < count)
         NAME(cell_sigmoids)(1, totals + i * BLOCK_TOTALS);
-    for (i = 0; i + CELL_VECTORS <= count; i += CELL_VECTORS)
-        NAME(cell_states)(CELL_VECTORS, step, totals + i * BLOCK_TOTALS, at + i);
-    for (; i < count; i++)
+    for (i = 0; i + 4 <= count; i += 4)
+        NAME(cell_states)(4, step, totals + i * BLOCK_TOTALS, at + i);
+    for (; i + 2 <= count; i += 2)
+        NAME(cell_states)(2, step, totals + i * BLOCK_TOTALS, at + i);
+    if (i < count)
         NAME(cell_states)(1, step, totals + i * BLOCK_TOTALS, at + i);
-    for (i = 0; i + CELL_VECTORS <= count; i += CELL_VECTORS)
-        NAME(cell_outputs)(CELL_VECTORS, step, totals + i * BLOCK_TOTALS, at + i);
-    for (; i < count; i++)
+    for (i = 0; i + 4 <= count; i += 4)
+        NAME(cell_outputs)(4, step, totals + i * BLOCK_TOTALS, at + i);
+    for (; i + 2 <= count; i += 2)
+        NAME(cell_outputs)(2, step, totals + i * BLOCK_TOTALS, at + i);
+    if (i < count)
         NAME(cell_outputs)(1, step, totals + i * BLOCK_TOTALS, at + i);
 }
-
-#undef CELL_VECTORS
