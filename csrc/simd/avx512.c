@@ -20,8 +20,10 @@
 #define V_SELECT_REACHED(x, limit, a, b)                                                           \
     X86(mask_blend)(MASK_COMPARE(BITS, SUFFIX)(x, limit, _CMP_GE_OQ), b, a)
 
-/* Six rows of four accumulators, four weights and one value fill 29 of 32 registers. Fewer
- * rows than 4 read x ahead for a chunk of steps: then weight_ih streams once per chunk. */
+/* Six rows of four accumulators, six values and one weight fill 31 of 32 registers. One row takes
+ * one block: 512-bit units start one multiply-add per cycle, so that four chains hide its latency,
+ * and one stream of weights is 3 to 7 % faster than two. Fewer rows than 4 read x ahead for a
+ * chunk of steps: then weight_ih streams once per chunk. */
 #define HOIST_ROWS 4
 
 /* float: narrow blocks of 8 lanes */
@@ -53,7 +55,7 @@
 #define REAL_IS_FLOAT 1
 #define LANES 16
 #define TILE_ROWS 6
-#define ROW_BLOCKS 2
+#define ROW_BLOCKS 1
 #include "kernels_template.h"
 
 /* double: narrow blocks of 4 */
@@ -88,7 +90,7 @@
 #define REAL_IS_FLOAT 0
 #define LANES 8
 #define TILE_ROWS 6
-#define ROW_BLOCKS 2
+#define ROW_BLOCKS 1
 #include "kernels_template.h"
 
 const struct lstm_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};

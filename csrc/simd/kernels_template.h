@@ -110,7 +110,9 @@ INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t u
         at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
     NAME(step_totals)(step, 0, 1, unit, blocks, totals);
-    NAME(cell_sigmoids)(blocks, totals);
+    NAME(cell_sigmoids)(blocks > 1 ? 2 : 1, totals);
+    if (blocks > 2)
+        NAME(cell_sigmoids)(blocks - 2, totals + 2 * BLOCK_TOTALS);
     NAME(cell_states)(blocks, step, totals, at);
     NAME(cell_outputs)(blocks, step, totals, at);
 }

@@ -66,7 +66,7 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
         vst1q_lane_f32(p + 2, v, 2);
 }
 
-/* Six rows of four accumulators, four weights, one value: 29 of 32 registers. */
+/* Six rows of four accumulators, six values, one weight: 31 of 32 registers. */
 #define SUFFIX f32
 #define BIT_SUFFIX u32
 #define V_LOAD_PART(p, n) load_part_f32(p, n)
