@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mpmath import cos, exp, log, matrix, lu_solve, mp, mpf, pi, tanh
+from mpmath import cos, exp, log, lu_solve, matrix, mp, mpf, pi, tanh
 
 mp.dps = 60
 Function = Callable[[mpf], mpf]
 
 
-def minimax(target: Function, weight: Function, powers: list[int], low: mpf, high: mpf) -> list[mpf]:
+def minimax(
+    target: Function, weight: Function, powers: list[int], low: mpf, high: mpf
+) -> list[mpf]:
     """Coefficients of sum(c_k x**k) whose largest |weight * (sum - target)| is near the least.
 
     Lawson's iteration: least squares, each point's share then multiplied by its error. Unlike an
     exchange it needs no alternation, which powers without a constant term do not have around 0.
     """
     count = 12 * len(powers) + 40
-    points = [low + (high - low) * (1 - cos(pi * (j + mpf(1) / 3) / count)) / 2 for j in range(count)]
+    points = [
+        low + (high - low) * (1 - cos(pi * (j + mpf(1) / 3) / count)) / 2 for j in range(count)
+    ]
     rows = [[weight(x) * x**p for p in powers] for x in points]
     goals = [weight(x) * target(x) for x in points]
     shares = [mpf(1) / count] * count
@@ -59,13 +63,15 @@ def round_to(value: mpf, bits: int) -> mpf:
         return +value
 
 
-def fit(target: Function, weight: Function, terms: int, low: mpf, high: mpf, bits: int) -> list[mpf]:
+def fit(
+    target: Function, weight: Function, terms: int, low: mpf, high: mpf, bits: int
+) -> list[mpf]:
     """Minimax coefficients c_0..c_{terms-1}, each rounded to `bits`."""
     fixed: list[mpf] = []
     while len(fixed) < terms:
         powers = list(range(len(fixed), terms))
 
-        def rest(x: mpf, done: list[mpf] = list(fixed)) -> mpf:
+        def rest(x: mpf, done: tuple[mpf, ...] = tuple(fixed)) -> mpf:
             return target(x) - sum(c * x**p for p, c in enumerate(done))
 
         fixed.append(round_to(minimax(rest, weight, powers, low, high)[0], bits))
@@ -106,16 +112,20 @@ def main() -> None:
         print(name)
         ln2_high = round_to(log(2), bits)
         for label, value in (
-            ("LOG2E", 1 / log(2)), ("LN2_HIGH", ln2_high), ("LN2_LOW", log(2) - ln2_high)
+            ("LOG2E", 1 / log(2)),
+            ("LN2_HIGH", ln2_high),
+            ("LN2_LOW", log(2) - ln2_high),
         ):
             print(f"  {label:10s} {literal(round_to(value, bits), bits)}")
         weight = lambda r: r**2 / exp(r)  # noqa: E731
         found = fit(exp_rest, weight, exp_terms, -half_ln2, half_ln2, bits)
-        print("  exp  error 2^%.1f" % worst(exp_rest, weight, found, -half_ln2, half_ln2))
+        error = worst(exp_rest, weight, found, -half_ln2, half_ln2)
+        print(f"  exp  error 2^{float(error):.1f}")
         print("   ", ", ".join(literal(c, bits) for c in found))
         weight = lambda u: u**1.5 / tanh(u**0.5) if u else mpf(1) / 10**9  # noqa: E731
         found = fit(tanh_rest, weight, tanh_terms, mpf(10) ** -9, switch**2, bits)
-        print("  tanh error 2^%.1f" % worst(tanh_rest, weight, found, mpf(0), switch**2))
+        error = worst(tanh_rest, weight, found, mpf(0), switch**2)
+        print(f"  tanh error 2^{float(error):.1f}")
         print("   ", ", ".join(literal(c, bits) for c in found))
 
 
