@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ print(json.dumps([time.process_time() - start, resident("VmRSS") - before]))
 def import_cost() -> tuple[float, float]:
     """Median seconds and bytes that ``import pylstm`` adds to ``import numpy``."""
     figures = []
+    # Without compiled modules every start would measure Python's compiler.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     # One more than is counted: the first start may still compile the modules.
     for _ in range(STARTS + 1):
         done = subprocess.run(
@@ -34,6 +37,7 @@ def import_cost() -> tuple[float, float]:
             text=True,
             check=True,
             cwd=Path(__file__).parents[1],
+            env=environment,
         )
         figures.append(json.loads(done.stdout))
     return median(f[0] for f in figures[1:]), median(f[1] for f in figures[1:])

@@ -414,3 +414,50 @@ def test_batch_sizes_may_be_any_integers(modules):
     expected = modules["lstm"]._run_packed(z(5, 4), np.array([3, 2]), None, None)
     for sizes in ([3, 2], np.array([3, 2], np.uint8), np.array([3, 9, 2])[::2]):
         assert_same_bits(modules["lstm"]._run_packed(z(5, 4), sizes, None, None), expected)
+
+
+# ---------------------------------------------------------------------------- code run by a call
+
+
+def test_batch_sizes_that_reshape_the_data_are_read_before_the_checks():
+    module = pylstm.LSTM(6, 3, dtype=np.float64)
+    data = z(6, 3)
+
+    class Reshaping:
+        def __array__(self, *args, **kwargs):
+            data.shape = (18,)
+            return np.array([6])
+
+    with pytest.raises(RuntimeError, match="input must have 2 dimensions, got 1"):
+        module._run_packed(data, Reshaping(), None, None)
+
+
+def test_an_error_handler_that_reshapes_the_input_changes_nothing(modules):
+    x = np.ones((5, 2, 4), np.float32)
+    states = np.full((1, 2, 3), 1e300), z(1, 2, 3)
+    with np.errstate(over="ignore"):
+        expected, _ = modules["lstm"](x, states)
+    calls = []
+
+    def reshape(*args):
+        calls.append(args)
+        x.shape = (40,)
+
+    with np.errstate(over="call", call=reshape):
+        output, _ = modules["lstm"](x, states)
+    assert calls
+    assert_same_bits(output, expected)
+
+
+def test_a_cell_does_not_run_on_the_parameters_of_a_deeper_network():
+    class Both(_core.LSTM, _core.LSTMCell):
+        pass
+
+    both = Both()
+    both._build(3, 64, 3, True, True, 0, "float32")
+    with pytest.raises(
+        TypeError, match=r"LSTMCell\.forward\(\) needs the parameters of an LSTMCell"
+    ):
+        _core.LSTMCell.forward(both, z(2, 3))
+    both._build(3, 4, 1, True, False, 0, "float32")
+    assert _core.LSTMCell.forward(both, z(2, 3))[0].shape == (2, 4)

@@ -210,10 +210,30 @@ static int fit(struct request *request, PyArrayObject **array)
     return array_fit(request->self->state, array, dtype);
 }
 
+/* An overflow makes NumPy call what np.seterr or warnings say: code that may reshape the caller's
+ * arrays after they have been checked. Views of them keep what has been checked. */
+static int detach(struct request *request)
+{
+    PyArrayObject **arrays[3] = {&request->x, &request->state[0], &request->state[1]};
+
+    for (int i = 0; i < 3; i++) {
+        PyArrayObject *array = *arrays[i];
+        if (array == NULL)
+            continue;
+        *arrays[i] = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
+        array_release(array);
+        if (*arrays[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 int request_fit(struct request *request)
 {
     if (request->fits)
         return 0;
+    if (request->state[0] != NULL && detach(request) < 0)
+        return -1;
     if (fit(request, &request->x) < 0 || fit(request, &request->state[0]) < 0)
         return -1;
     return fit(request, &request->state[1]);

@@ -9,6 +9,20 @@
 
 /* ---- Checks, in torch's order ---- */
 
+/* A class made of both types, or an object whose __class__ was set, may hold an LSTM's block. */
+static int check_net(const struct request *request)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+
+    if (net->num_layers == 1 && net->num_directions == 1 && net->proj_size == 0)
+        return 0;
+    PyErr_SetString(
+        PyExc_TypeError,
+        "LSTMCell.forward() needs the parameters of an LSTMCell, and these are those of "
+        "an LSTM with several layers, directions or a projection");
+    return -1;
+}
+
 static int check_ranks(struct request *request)
 {
     const int ndim = PyArray_NDIM(request->x);
@@ -127,8 +141,9 @@ static PyObject *cell_forward(PyObject *object, PyObject *args, PyObject *kwargs
 
     if (arguments_read(self->state, "LSTMCell.forward", args, kwargs, &arguments) < 0)
         return NULL;
-    if (request_open(&request, self, &arguments) == 0 && check_ranks(&request) == 0 &&
-        request_check_real(&request) == 0 && check_sizes(&request, arguments.hx != NULL) == 0)
+    if (request_open(&request, self, &arguments) == 0 && check_net(&request) == 0 &&
+        check_ranks(&request) == 0 && request_check_real(&request) == 0 &&
+        check_sizes(&request, arguments.hx != NULL) == 0)
         result = run(&request);
     request_clear(&request);
     return result;

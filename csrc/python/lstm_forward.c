@@ -167,19 +167,18 @@ done:
 
 /* A private copy of batch_sizes (no one can change it during the call), checked against the
  * rows of data; sets steps and batch. */
-static PyArrayObject *read_batch_sizes(struct request *request, PyObject *object)
+static PyArrayObject *read_batch_sizes(struct request *request, PyArrayObject *given)
 {
-    PyArrayObject *given = array_open(object, "batch_sizes"), *sizes = NULL;
+    PyArrayObject *sizes = NULL;
     const npy_intp rows = PyArray_DIM(request->x, 0);
     npy_intp total = 0, step = 0;
 
-    if (given != NULL && PyArray_NDIM(given) == 1 && PyTypeNum_ISINTEGER(PyArray_TYPE(given)))
+    if (PyArray_NDIM(given) == 1 && PyTypeNum_ISINTEGER(PyArray_TYPE(given)))
         sizes = (PyArrayObject *)PyArray_FromArray(given, PyArray_DescrFromType(NPY_INT64),
                                                    NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY |
                                                        NPY_ARRAY_FORCECAST);
-    else if (given != NULL)
+    else
         PyErr_SetString(PyExc_ValueError, "batch_sizes must be a 1-D array of int64");
-    array_release(given);
     if (sizes == NULL)
         return NULL;
     const int64_t *size = PyArray_DATA(sizes);
@@ -205,19 +204,24 @@ PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_si
 {
     const struct arguments arguments = {data, hx};
     struct request request;
-    PyArrayObject *sizes = NULL;
+    PyArrayObject *given = NULL, *sizes = NULL;
     PyObject *result = NULL;
 
     if (request_open(&request, self, &arguments) < 0)
         goto done;
+    /* Before the checks: opening may run code that changes the other arrays. */
+    given = array_open(batch_sizes, "batch_sizes");
+    if (given == NULL)
+        goto done;
     request.packed = true;
     if (check_ranks(&request) < 0 || request_check_real(&request) < 0)
         goto done;
-    sizes = read_batch_sizes(&request, batch_sizes);
+    sizes = read_batch_sizes(&request, given);
     if (sizes != NULL && check_sizes(&request) == 0)
         result = run(&request, PyArray_DATA(sizes));
 done:
     request_clear(&request);
+    array_release(given);
     array_release(sizes);
     return result;
 }
