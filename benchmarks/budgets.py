@@ -1,4 +1,4 @@
-"""The promises of DESIGN.md section 9, and whether a run's figures keep them."""
+"""The promises about speed and memory, and whether a run keeps them."""
 
 from __future__ import annotations
 

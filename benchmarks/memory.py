@@ -16,7 +16,7 @@ from pathlib import Path
 
 MEGABYTE = 1 << 20
 
-# (steps, batch, hidden_size, num_layers, bidirectional); the first two are DESIGN.md section 9's.
+# (steps, batch, hidden_size, num_layers, bidirectional); the first two are promised.
 CASES = [
     (100_000, 1, 64, 1, False),
     (1_000, 32, 256, 1, False),
@@ -26,7 +26,7 @@ CASES = [
 
 @dataclass
 class MemoryRow:
-    """Bytes of one call. ``allowed`` is DESIGN.md section 9 beyond the outputs."""
+    """Bytes of one call. ``allowed`` is what is promised beyond the outputs."""
 
     label: str
     beyond: int

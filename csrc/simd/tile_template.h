@@ -71,8 +71,10 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int blocks, const struct
     for (int row = 0; row < rows; row++)
         x[row] = tile->x + row * tile->x_stride;
     for (ptrdiff_t left = tile->depth; left > 0; left -= PYLSTM_SUM_BLOCK) {
-        const ptrdiff_t count = left < PYLSTM_SUM_BLOCK ? left : PYLSTM_SUM_BLOCK;
-        NAME(sum_block)(rows, blocks, acc, w, tile->w_stride, x, count);
+        if (left >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a rest */
+            NAME(sum_block)(rows, blocks, acc, w, tile->w_stride, x, PYLSTM_SUM_BLOCK);
+        else
+            NAME(sum_block)(rows, blocks, acc, w, tile->w_stride, x, left);
         UNROLL
         for (int i = 0; i < rows * blocks; i++) {
             const REAL *source = from + (i / blocks) * from_stride + (i % blocks) * BLOCK_TOTALS;

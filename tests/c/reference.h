@@ -1,4 +1,4 @@
-/* The numeric contract as plain scalar code (DESIGN.md 2), written from its text: libm's
+/* The numeric contract as plain scalar code (ARCHITECTURE.md), written from its text: libm's
  * fma() for the sums, no tiles, no packing. Arrays are contiguous doubles that hold values
  * of the dtype; every operation is rounded to the dtype. sigmoid and tanh are the portable
  * kernels' own, whose values test_activations.c checks. */
