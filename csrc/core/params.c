@@ -3,7 +3,6 @@
 #include "layout.h"
 
 #include <math.h>
-#include <string.h>
 
 ptrdiff_t lstm_hidden_out(const struct lstm_net *net)
 {
