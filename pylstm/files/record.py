@@ -1,0 +1,52 @@
+"""What stands in for objects that a file names but pylstm never builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class Record:
+    """An object of a class that only the file's writer knew: its parts, and no behaviour.
+
+    Attributes
+    ----------
+    class_name : str
+        The dotted name, ``"mypackage.models.Tagger"``.
+    args : tuple
+        What the class or function was called with.
+    state : object
+        What ``__setstate__`` or the instance's dictionary would have received; None if nothing.
+    items : list or dict or None
+        What was appended, or set by key.
+    """
+
+    __slots__ = ("args", "class_name", "items", "state")
+
+    def __init__(
+        self, class_name: str, args: Any = (), state: Any = None, items: Any = None
+    ) -> None:
+        self.class_name = class_name
+        self.args = args
+        self.state = state
+        self.items = items
+
+    def __repr__(self) -> str:
+        # Not its parts: they may hold the record itself, or millions of others.
+        return f"<Record of {self.class_name}>"
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """Something that looks like an LSTM and is none that pylstm can run.
+
+    Parameters
+    ----------
+    kind : str
+        What it is: ``"ONNX LSTM node"``.
+    reason : str
+        Why it cannot be run: ``"it has peepholes (input P)"``.
+    """
+
+    kind: str
+    reason: str
