@@ -11,6 +11,7 @@
 from typing import TYPE_CHECKING
 
 from ._version import __version__
+from ._core import get_num_threads, set_num_threads
 from .config import show_config
 from .generator import get_rng_state, initial_seed, manual_seed, set_rng_state
 from .lstm import LSTM, LSTMCell
@@ -24,9 +25,11 @@ __all__ = [
     "LSTMCell",
     "Module",
     "__version__",
+    "get_num_threads",
     "get_rng_state",
     "initial_seed",
     "manual_seed",
+    "set_num_threads",
     "set_rng_state",
     "show_config",
     "utils",

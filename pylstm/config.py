@@ -23,7 +23,7 @@ def _describe(module: Module) -> list[tuple[str, str]]:
 
 
 def show_config(module: Module | None = None) -> None:
-    """Print the version, the compiler, the instruction sets and NumPy's version.
+    """Print the version, the compiler, the instruction sets, the threads and NumPy's version.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ def show_config(module: Module | None = None) -> None:
         ("SIMD in use", _core.simd_level()),
         ("SIMD built", ", ".join(built)),
         ("SIMD available", ", ".join(available)),
+        ("threads", str(_core.get_num_threads())),
         ("NumPy", np.__version__),
     ]
     if module is not None:

@@ -74,6 +74,14 @@ struct lstm_call {
     bool finite_weights;   /* what lstm_pack returned */
     double dropout;        /* 0 unless training */
     struct generator *rng; /* used where dropout is not 0 */
+
+    const struct lstm_stop *stop; /* asked after every step; NULL: never */
+};
+
+/* Whether to give up a call. */
+struct lstm_stop {
+    bool (*asked)(void *data);
+    void *data;
 };
 
 /* Bytes of scratch memory that lstm_forward needs. Returns -1 where that overflows. */
@@ -81,8 +89,9 @@ ptrdiff_t lstm_workspace_size(const struct lstm_net *net, const struct lstm_call
 
 /* Runs the network. "packed" is what lstm_pack wrote, "workspace" is 64-byte aligned and
  * holds lstm_workspace_size() bytes. Runs in the default floating-point environment and
- * restores the caller's. N = 0 is allowed, T = 0 is not. */
-void lstm_forward(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+ * restores the caller's. N = 0 is allowed, T = 0 is not. Returns false where call->stop ended
+ * it: the results are unfinished then. */
+bool lstm_forward(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
                   void *workspace);
 
 /* Multiply-adds of a call: the caller's measure for whether to release a lock. */

@@ -26,6 +26,8 @@ void single_step(const struct lstm_net *net, const void *packed, const struct ls
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     step.rows = call->batch;
     step.hidden = net->hidden_size;
+    step.first = 0;
+    step.end = net->hidden_size;
     step.init = weights + at.bias * itemsize;
     step.init_stride = 0;
     step.wx = weights + at.weight_ih * itemsize;

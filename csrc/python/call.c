@@ -1,16 +1,9 @@
 /* One call from its arguments to the core: what LSTM and LSTMCell have in common.
  *
  * A call on small sizes costs little more than a ufunc's, so this path makes no Python
- * object but the results and keeps its scratch memory on the stack while that is small.
+ * object but the results.
  */
 #include "pylstm.h"
-
-#include <stdalign.h>
-
-/* Scratch memory up to this many bytes needs no allocation. */
-#define STACK_WORKSPACE 16384
-/* About 5 us of arithmetic: less is not worth handing the GIL over. */
-#define UNLOCKED_WORK 150e3
 
 /* ---- Arguments ---- */
 
@@ -273,67 +266,13 @@ void request_begin(const struct request *request, struct lstm_call *call, PyArra
     call->finite_weights = request->snapshot->finite;
     call->dropout = 0.0;
     call->rng = NULL;
+    call->stop = NULL;
     if (request->state[0] == NULL)
         return;
     call->h0 = PyArray_DATA(request->state[0]);
     call->c0 = PyArray_DATA(request->state[1]);
     state_strides(request, 0, &call->h0_layer, &call->h0_row);
     state_strides(request, 1, &call->c0_layer, &call->c0_row);
-}
-
-/* Dropout draws from the module's generator, which other threads must not enter meanwhile. */
-static void run_with_dropout(const struct request *request, struct lstm_call *call, void *workspace)
-{
-    struct module_state *state = request->self->state;
-
-    call->rng = &state->rng;
-    lock_acquire(&state->rng_lock);
-    lstm_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
-    lock_release(&state->rng_lock);
-}
-
-static void run(const struct request *request, struct lstm_call *call, void *workspace)
-{
-    const struct lstm_net *net = &request->snapshot->net;
-    const void *packed = request->snapshot->packed;
-
-    if (call->dropout != 0.0)
-        run_with_dropout(request, call, workspace);
-    else if (lstm_work(net, call) < UNLOCKED_WORK)
-        lstm_forward(net, packed, call, workspace);
-    else {
-        Py_BEGIN_ALLOW_THREADS
-        lstm_forward(net, packed, call, workspace);
-        Py_END_ALLOW_THREADS
-    }
-}
-
-static int run_allocated(const struct request *request, struct lstm_call *call, ptrdiff_t size)
-{
-    char *memory = size < 0 || size > PTRDIFF_MAX - 64 ? NULL : PyMem_Malloc((size_t)size + 64);
-
-    if (memory == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    run(request, call, memory + (-(uintptr_t)memory & 63));
-    PyMem_Free(memory);
-    return 0;
-}
-
-int request_run(const struct request *request, struct lstm_call *call)
-{
-    const struct lstm_net *net = &request->snapshot->net;
-    alignas(64) unsigned char workspace[STACK_WORKSPACE];
-    ptrdiff_t size;
-
-    if (call->batch == 0 || net->hidden_size == 0)
-        return 0; /* every result is empty */
-    size = lstm_workspace_size(net, call);
-    if (size < 0 || size > STACK_WORKSPACE)
-        return run_allocated(request, call, size);
-    run(request, call, workspace);
-    return 0;
 }
 
 PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,

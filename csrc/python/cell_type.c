@@ -72,35 +72,52 @@ static int check_sizes(const struct request *request, bool has_states)
 
 /* ---- The call ---- */
 
-/* Runs a request that has passed all checks. */
-static PyObject *run(struct request *request)
+/* Fresh arrays for h and c. Returns (h, c) with borrowed pointers to them in "arrays". */
+static PyObject *new_results(const struct request *request, PyArrayObject *arrays[2])
 {
     struct module_state *state = request->self->state;
     const struct lstm_net *net = &request->snapshot->net;
-    const enum dtype dtype = net->kernels->dtype;
-    const int row_axis = request->batched ? 1 : 0;
+    const int ndim = request->batched ? 2 : 1;
     const npy_intp dims[2] = {request->batched ? request->batch : net->hidden_size,
                               net->hidden_size};
-    PyArrayObject *h_n = NULL, *c_n = NULL;
     PyObject *result = NULL;
+
+    arrays[0] = array_new(state, net->kernels->dtype, ndim, dims);
+    arrays[1] = array_new(state, net->kernels->dtype, ndim, dims);
+    if (arrays[0] != NULL && arrays[1] != NULL)
+        result = PyTuple_Pack(2, arrays[0], arrays[1]);
+    array_release(arrays[0]);
+    array_release(arrays[1]);
+    return result;
+}
+
+/* Runs a request that has passed all checks. */
+static PyObject *run(struct request *request)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    PyArrayObject *arrays[2];
     struct lstm_call call;
+    PyObject *result;
+    int status;
 
     if (request_fit(request) < 0)
         return NULL;
-    h_n = array_new(state, dtype, row_axis + 1, dims);
-    c_n = array_new(state, dtype, row_axis + 1, dims);
-    if (h_n == NULL || c_n == NULL)
-        goto done;
-    request_begin(request, &call, h_n, c_n);
-    call.x_row = request->batched ? array_stride(request->x, 0, dtype) : 0;
-    call.y = call.h_n; /* one step's output is its h */
-    call.y_row = net->hidden_size;
-    if (request_run(request, &call) == 0)
-        result = PyTuple_Pack(2, h_n, c_n);
-done:
-    array_release(h_n);
-    array_release(c_n);
-    return result;
+    for (;;) {
+        result = request->results = new_results(request, arrays);
+        if (result == NULL)
+            return NULL;
+        request_begin(request, &call, arrays[0], arrays[1]);
+        call.x_row = request->batched ? array_stride(request->x, 0, net->kernels->dtype) : 0;
+        call.y = call.h_n; /* one step's output is its h */
+        call.y_row = net->hidden_size;
+        status = request_run(request, &call);
+        if (status == 0)
+            return result;
+        Py_DECREF(result);
+        if (status < 0)
+            return NULL;
+        request->alone = true;
+    }
 }
 
 PyDoc_STRVAR(

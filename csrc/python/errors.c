@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 
-static int raise(PyObject *type, const char *format, ...)
+static int raise_error(PyObject *type, const char *format, ...)
 {
     va_list arguments;
 
@@ -29,12 +29,12 @@ static PyObject *shape_of(PyArrayObject *array)
     return shape;
 }
 
-/* Like raise(), but "format" ends with one %R, which is the shape of "array". */
+/* Like raise_error(), but "format" ends with one %R, which is the shape of "array". */
 #define RAISE_WITH_SHAPE(type, array, ...)                                                         \
     do {                                                                                           \
         PyObject *shape_ = shape_of(array);                                                        \
         if (shape_ != NULL)                                                                        \
-            raise(type, __VA_ARGS__, shape_);                                                      \
+            raise_error(type, __VA_ARGS__, shape_);                                                \
         Py_XDECREF(shape_);                                                                        \
         return -1;                                                                                 \
     } while (0)
@@ -44,14 +44,14 @@ int error_type(const char *what, PyObject *object)
     PyObject *name = PyType_GetName(Py_TYPE(object));
 
     if (name != NULL)
-        raise(PyExc_TypeError, "%s, got %U", what, name);
+        raise_error(PyExc_TypeError, "%s, got %U", what, name);
     Py_XDECREF(name);
     return -1;
 }
 
 int error_too_large(void)
 {
-    return raise(PyExc_MemoryError, "there is not enough memory for a module of this size");
+    return raise_error(PyExc_MemoryError, "there is not enough memory for a module of this size");
 }
 
 int error_not_initialised(layer_object *self)
@@ -59,7 +59,7 @@ int error_not_initialised(layer_object *self)
     PyObject *name = PyType_GetName(Py_TYPE((PyObject *)self));
 
     if (name != NULL)
-        raise(PyExc_RuntimeError, "%U.__init__() has not been called", name);
+        raise_error(PyExc_RuntimeError, "%U.__init__() has not been called", name);
     Py_XDECREF(name);
     return -1;
 }
@@ -68,9 +68,9 @@ int error_not_initialised(layer_object *self)
 
 int error_states_missing(Py_ssize_t given, const char *kind)
 {
-    return raise(PyExc_IndexError,
-                 "%s index out of range: hx must hold two states, (h_0, c_0), got %zd", kind,
-                 given);
+    return raise_error(PyExc_IndexError,
+                       "%s index out of range: hx must hold two states, (h_0, c_0), got %zd", kind,
+                       given);
 }
 
 int error_states_type(PyObject *hx)
@@ -80,16 +80,17 @@ int error_states_type(PyObject *hx)
 
 int error_state_is_none(Py_ssize_t index)
 {
-    return raise(PyExc_TypeError,
-                 "hx[%zd] is None: give both states, (h_0, c_0), or leave hx out for zeros", index);
+    return raise_error(PyExc_TypeError,
+                       "hx[%zd] is None: give both states, (h_0, c_0), or leave hx out for zeros",
+                       index);
 }
 
 int error_states_index(npy_intp rows)
 {
-    return raise(PyExc_IndexError,
-                 "index 1 is out of bounds for dimension 0 with size %zd: hx must be a pair "
-                 "(h_0, c_0), got one array",
-                 (Py_ssize_t)rows);
+    return raise_error(PyExc_IndexError,
+                       "index 1 is out of bounds for dimension 0 with size %zd: hx must be a pair "
+                       "(h_0, c_0), got one array",
+                       (Py_ssize_t)rows);
 }
 
 /* ---- LSTM ---- */
@@ -106,9 +107,10 @@ int error_lstm_input_rank(const struct request *request)
     const int ndim = PyArray_NDIM(request->x);
 
     if (request->packed)
-        return raise(PyExc_RuntimeError,
-                     "input must have 2 dimensions, got %d: the data of a packed sequence is %s",
-                     ndim, sequence_axes(request));
+        return raise_error(
+            PyExc_RuntimeError,
+            "input must have 2 dimensions, got %d: the data of a packed sequence is %s", ndim,
+            sequence_axes(request));
     RAISE_WITH_SHAPE(PyExc_ValueError, request->x,
                      "LSTM: Expected input to be 2D or 3D, got %dD instead: input is %s or, "
                      "unbatched, (sequence, input_size), with input_size %zd; it has shape %R",
@@ -120,15 +122,17 @@ int error_lstm_state_ranks(const struct request *request)
     const int ranks[2] = {PyArray_NDIM(request->state[0]), PyArray_NDIM(request->state[1])};
 
     if (request->batched)
-        return raise(PyExc_RuntimeError,
-                     "For batched 3-D input, hx and cx should also be 3-D but got (%d-D, %d-D) "
-                     "tensors: h_0 and c_0 are (num_layers*num_directions, batch, features)",
-                     ranks[0], ranks[1]);
-    return raise(PyExc_RuntimeError,
-                 "For unbatched 2-D input, hx and cx should also be 2-D but got (%d-D, %d-D) "
-                 "tensors: h_0 and c_0 are (num_layers*num_directions, features); for a batch "
-                 "of one, give the input a batch axis too",
-                 ranks[0], ranks[1]);
+        return raise_error(
+            PyExc_RuntimeError,
+            "For batched 3-D input, hx and cx should also be 3-D but got (%d-D, %d-D) "
+            "tensors: h_0 and c_0 are (num_layers*num_directions, batch, features)",
+            ranks[0], ranks[1]);
+    return raise_error(
+        PyExc_RuntimeError,
+        "For unbatched 2-D input, hx and cx should also be 2-D but got (%d-D, %d-D) "
+        "tensors: h_0 and c_0 are (num_layers*num_directions, features); for a batch "
+        "of one, give the input a batch axis too",
+        ranks[0], ranks[1]);
 }
 
 int error_lstm_input_size(const struct request *request)
@@ -188,36 +192,38 @@ int error_lstm_state_size(const struct request *request, int index)
     PyObject *hint = state_hint(request, index, got, want);
 
     if (hint != NULL)
-        raise(PyExc_RuntimeError,
-              "Expected hidden[%d] size (%zd, %zd, %zd), got [%zd, %zd, %zd]: %s is "
-              "(num_layers*num_directions, %s%s)%U",
-              index, want[0], want[1], want[2], got[0], got[1], got[2], index == 0 ? "h_0" : "c_0",
-              request->batched ? "batch, " : "",
-              index == 0 && net->proj_size ? "proj_size" : "hidden_size", hint);
+        raise_error(PyExc_RuntimeError,
+                    "Expected hidden[%d] size (%zd, %zd, %zd), got [%zd, %zd, %zd]: %s is "
+                    "(num_layers*num_directions, %s%s)%U",
+                    index, want[0], want[1], want[2], got[0], got[1], got[2],
+                    index == 0 ? "h_0" : "c_0", request->batched ? "batch, " : "",
+                    index == 0 && net->proj_size ? "proj_size" : "hidden_size", hint);
     Py_XDECREF(hint);
     return -1;
 }
 
 int error_lstm_state_count(const struct request *request)
 {
-    return raise(PyExc_RuntimeError,
-                 "lstm expects two hidden states: hx is a pair (h_0, c_0), got %zd",
-                 request->given);
+    return raise_error(PyExc_RuntimeError,
+                       "lstm expects two hidden states: hx is a pair (h_0, c_0), got %zd",
+                       request->given);
 }
 
 int error_lstm_stacked(const struct request *request)
 {
     (void)request;
-    return raise(PyExc_TypeError,
-                 "lstm() received an invalid combination of arguments: hx is one array, not a "
-                 "pair (h_0, c_0); try (hx[0], hx[1])");
+    return raise_error(
+        PyExc_TypeError,
+        "lstm() received an invalid combination of arguments: hx is one array, not a "
+        "pair (h_0, c_0); try (hx[0], hx[1])");
 }
 
 int error_lstm_no_steps(const struct request *request)
 {
     if (request->packed)
-        return raise(PyExc_RuntimeError,
-                     "Expected sequence length to be larger than 0 in RNN: batch_sizes is empty");
+        return raise_error(
+            PyExc_RuntimeError,
+            "Expected sequence length to be larger than 0 in RNN: batch_sizes is empty");
     RAISE_WITH_SHAPE(PyExc_RuntimeError, request->x,
                      "Expected sequence length to be larger than 0 in RNN: axis %d of input is the "
                      "sequence; input has shape %R",
@@ -247,16 +253,17 @@ int error_cell_state_rank(const struct request *request, int index)
 
 int error_cell_state_count(const struct request *request)
 {
-    return raise(PyExc_RuntimeError,
-                 "lstm_cell expects two hidden states: hx is a pair (h_0, c_0), got %zd",
-                 request->given);
+    return raise_error(PyExc_RuntimeError,
+                       "lstm_cell expects two hidden states: hx is a pair (h_0, c_0), got %zd",
+                       request->given);
 }
 
 int error_cell_stacked(void)
 {
-    return raise(PyExc_TypeError,
-                 "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor: hx "
-                 "is a pair (h_0, c_0); try (hx[0], hx[1])");
+    return raise_error(
+        PyExc_TypeError,
+        "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor: hx "
+        "is a pair (h_0, c_0); try (hx[0], hx[1])");
 }
 
 int error_cell_input_size(const struct request *request)
@@ -292,20 +299,20 @@ int error_cell_mixed_ranks(const struct request *request, int index)
 
 int error_cell_batch(const struct request *request, int index)
 {
-    return raise(PyExc_RuntimeError,
-                 "Input batch size %zd doesn't match hidden%d batch size %zd: axis 0 of input, h_0 "
-                 "and c_0 is the batch, and states are not broadcast",
-                 (Py_ssize_t)request->batch, index,
-                 (Py_ssize_t)PyArray_DIM(request->state[index], 0));
+    return raise_error(
+        PyExc_RuntimeError,
+        "Input batch size %zd doesn't match hidden%d batch size %zd: axis 0 of input, h_0 "
+        "and c_0 is the batch, and states are not broadcast",
+        (Py_ssize_t)request->batch, index, (Py_ssize_t)PyArray_DIM(request->state[index], 0));
 }
 
 int error_cell_state_size(const struct request *request, int index)
 {
     PyArrayObject *state = request->state[index];
 
-    return raise(PyExc_RuntimeError,
-                 "hidden%d has inconsistent hidden_size: got %zd, expected %zd: %s is %s", index,
-                 (Py_ssize_t)PyArray_DIM(state, PyArray_NDIM(state) - 1),
-                 (Py_ssize_t)request->snapshot->net.hidden_size, index == 0 ? "h_0" : "c_0",
-                 request->batched ? "(batch, hidden_size)" : "(hidden_size,)");
+    return raise_error(PyExc_RuntimeError,
+                       "hidden%d has inconsistent hidden_size: got %zd, expected %zd: %s is %s",
+                       index, (Py_ssize_t)PyArray_DIM(state, PyArray_NDIM(state) - 1),
+                       (Py_ssize_t)request->snapshot->net.hidden_size, index == 0 ? "h_0" : "c_0",
+                       request->batched ? "(batch, hidden_size)" : "(hidden_size,)");
 }

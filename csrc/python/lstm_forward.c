@@ -121,27 +121,33 @@ static void set_operands(const struct request *request, PyArrayObject *const arr
 }
 
 /* Runs a request that has passed all checks. */
-static PyObject *run(struct request *request, const int64_t *batch_sizes)
+static PyObject *run(struct request *request)
 {
     layer_object *self = request->self;
     struct lstm_call call;
     PyArrayObject *arrays[3];
     PyObject *result;
+    int status;
 
     if (request_fit(request) < 0)
         return NULL;
-    result = new_results(request, arrays);
-    if (result == NULL)
-        return NULL;
-    set_operands(request, arrays, &call);
-    call.batch_sizes = batch_sizes;
-    if (self->training && request->snapshot->net.num_layers > 1)
-        call.dropout = self->dropout;
-    if (request_run(request, &call) < 0) {
+    for (;;) {
+        result = request->results = new_results(request, arrays);
+        if (result == NULL)
+            return NULL;
+        set_operands(request, arrays, &call);
+        if (request->batch_sizes != NULL)
+            call.batch_sizes = PyArray_DATA(request->batch_sizes);
+        if (self->training && request->snapshot->net.num_layers > 1)
+            call.dropout = self->dropout;
+        status = request_run(request, &call);
+        if (status == 0)
+            return result;
         Py_DECREF(result);
-        return NULL;
+        if (status < 0)
+            return NULL;
+        request->alone = true;
     }
-    return result;
 }
 
 PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments)
@@ -157,7 +163,7 @@ PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments)
     read_sizes(&request);
     if (check_sizes(&request) < 0)
         goto done;
-    result = run(&request, NULL);
+    result = run(&request);
 done:
     request_clear(&request);
     return result;
@@ -216,9 +222,9 @@ PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_si
     request.packed = true;
     if (check_ranks(&request) < 0 || request_check_real(&request) < 0)
         goto done;
-    sizes = read_batch_sizes(&request, given);
+    sizes = request.batch_sizes = read_batch_sizes(&request, given);
     if (sizes != NULL && check_sizes(&request) == 0)
-        result = run(&request, PyArray_DATA(sizes));
+        result = run(&request);
 done:
     request_clear(&request);
     array_release(given);

@@ -8,6 +8,8 @@
  *     def initial_seed() -> int: ...
  *     def get_rng_state() -> numpy.ndarray: ...
  *     def set_rng_state(state, /) -> None: ...
+ *     def set_num_threads(n: int, /) -> None: ...                   # threads.c
+ *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
  *     def simd_level() -> str: ...
  *     def simd_levels() -> dict[str, tuple[bool, bool]]: ...
@@ -139,7 +141,8 @@ static int module_exec(PyObject *module)
     struct module_state *state = PyModule_GetState(module);
 
     import_array1(-1);
-    if (choose_kernels() < 0 || intern_names(state) < 0 || generator_seed_from_system(state) < 0)
+    if (choose_kernels() < 0 || intern_names(state) < 0 || generator_seed_from_system(state) < 0 ||
+        threads_from_environment(state) < 0)
         return -1;
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
         state->descr[dtype] = PyArray_DescrFromType(array_typenum((enum dtype)dtype));
@@ -151,7 +154,10 @@ static int module_exec(PyObject *module)
         (state->lstm_type = add_type(module, &lstm_type_spec, state->layer_type)) == NULL ||
         (state->cell_type = add_type(module, &cell_type_spec, state->layer_type)) == NULL)
         return -1;
-    return PyModule_AddFunctions(module, generator_methods);
+    return PyModule_AddFunctions(module, generator_methods) < 0 ||
+                   PyModule_AddFunctions(module, threads_methods) < 0
+               ? -1
+               : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -185,7 +191,11 @@ static int module_clear(PyObject *module)
     return 0;
 }
 
-static void module_free(void *module) { module_clear(module); }
+static void module_free(void *module)
+{
+    threads_close(PyModule_GetState(module));
+    module_clear(module);
+}
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, SLOT_FUNCTION(module_exec)},

@@ -22,6 +22,7 @@
 
 #include "../core/lstm.h"
 #include "../core/random.h"
+#include "../core/team.h"
 
 /* ---- A lock that costs nothing where the GIL already excludes other threads ---- */
 
@@ -57,10 +58,23 @@ struct module_state {
 
     struct generator rng; /* guarded by the GIL, or by the lock where there is none */
     struct lock rng_lock;
+
+    struct pool pool;
+    atomic_int threads;       /* how many a call may have; 0 until that is known */
+    atomic_bool threads_set;  /* by the user: then calls are shared more eagerly */
+    _Atomic(void *) finished; /* shared calls to be freed, by a thread that has the GIL */
 };
 
 extern struct PyModuleDef core_module;
 extern PyMethodDef generator_methods[]; /* generator.c */
+extern PyMethodDef threads_methods[];   /* threads.c */
+
+/* Reads PYLSTM_NUM_THREADS. ImportError where it is not a positive integer. */
+int threads_from_environment(struct module_state *state);
+/* How many threads a call may have; -1 on failure. The first time, this runs Python code. */
+int threads_limit(struct module_state *state);
+/* Ends the helpers; later calls work alone. Cannot fail. */
+void threads_close(struct module_state *state);
 
 int generator_seed_from_system(struct module_state *state);
 
@@ -100,6 +114,7 @@ void block_changed(struct block *block);
 struct snapshot *block_cached_snapshot(struct block *block);
 /* A snapshot of the present values, a new reference: cached, or packed now. */
 struct snapshot *block_snapshot(struct block *block);
+struct snapshot *snapshot_acquire(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
 
 /* ---- The object behind LSTM and LSTMCell (layer.c, layer_type.c) ---- */
@@ -205,8 +220,12 @@ struct request {
     bool batch_first;
     bool packed; /* x is the data of a packed sequence */
     bool fits;   /* no array needs a conversion */
+    bool alone;  /* no other threads */
     ptrdiff_t steps;
     ptrdiff_t batch;
+    /* What else a running call uses: borrowed. */
+    PyObject *results;
+    PyArrayObject *batch_sizes;
 };
 
 struct arguments {
@@ -225,8 +244,13 @@ int request_fit(struct request *request);
  * y are left to the caller. */
 void request_begin(const struct request *request, struct lstm_call *call, PyArrayObject *h_n,
                    PyArrayObject *c_n);
-/* Runs the core on what "call" says; the snapshot's work decides about the GIL. */
-int request_run(const struct request *request, struct lstm_call *call);
+/* Runs the core on what "call" says (run.c); the amount of work decides about the GIL and about
+ * other threads. REQUEST_AGAIN: one of those still writes to request->results. Make others, set
+ * request->alone, and run again. */
+enum { REQUEST_AGAIN = 1 };
+int request_run(struct request *request, struct lstm_call *call);
+/* Gives back what shared calls held that all threads have left. */
+void shared_calls_free(struct module_state *state);
 void request_clear(struct request *request);
 /* The tp_call of both types: forward(), or Python's way round through the hooks. */
 PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,

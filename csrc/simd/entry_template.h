@@ -16,14 +16,14 @@ static TARGET void ENTRY(step)(const struct lstm_step *step)
 {
 #if NARROW_LANES
     const ptrdiff_t rest = step->hidden % LANES;
-    if (rest && rest <= NARROW_LANES) {
-        const ptrdiff_t whole = step->hidden - rest;
-        NAME(step)(step, 0, whole);
-        NARROW(step)(step, whole, step->hidden);
+    const ptrdiff_t whole = step->hidden - rest;
+    if (rest && rest <= NARROW_LANES && step->end > whole) {
+        NAME(step)(step, step->first, whole);
+        NARROW(step)(step, whole, step->end);
         return;
     }
 #endif
-    NAME(step)(step, 0, step->hidden);
+    NAME(step)(step, step->first, step->end);
 }
 
 static TARGET void ENTRY(product)(const struct lstm_product *product)

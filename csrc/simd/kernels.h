@@ -29,6 +29,9 @@ enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 struct lstm_step {
     ptrdiff_t rows;   /* batch rows that take part */
     ptrdiff_t hidden; /* units H */
+    /* The units that are computed: first is a multiple of `lanes`, end is one too or is H. The
+     * pointers below are those of all units. */
+    ptrdiff_t first, end;
 
     /* Where the sums start: the packed bias (init_stride 0) or, for hoisted input
      * parts, one row of totals per batch row. [rows, padded gates] */

@@ -125,6 +125,7 @@ static struct job step_job(const struct lstm_kernels *kernels, ptrdiff_t rows, p
     job.step = (struct lstm_step){
         .rows = rows,
         .hidden = hidden,
+        .end = hidden,
         .init = init,
         .depth_x = hidden,
         .x = x,

@@ -200,7 +200,8 @@ void step_run(const struct lstm_kernels *kernels, const struct step_shape *shape
     const enum dtype dtype = shape->dtype;
     const ptrdiff_t rows = shape->rows, hidden = shape->hidden, gap = shape->gap;
     const ptrdiff_t stride = hidden + gap;
-    struct lstm_step step = {.rows = rows, .hidden = hidden, .backwards = shape->backwards};
+    struct lstm_step step = {
+        .rows = rows, .hidden = hidden, .end = hidden, .backwards = shape->backwards};
 
     check_layout(kernels, hidden);
     step.init_stride = LSTM_GATES * kernels_padded_units(kernels, hidden) + gap;

@@ -1,0 +1,34 @@
+/* A part of a call that one thread runs: some layers, directions and rows. Internal to csrc/core.
+ */
+#ifndef PYLSTM_CORE_PART_H
+#define PYLSTM_CORE_PART_H
+
+#include "pass.h"
+
+/* Where each piece of a part's own memory begins, in bytes, and its whole size; -1 where that
+ * overflows. */
+struct scratch {
+    ptrdiff_t chunk, zeros, hidden, projected, size;
+};
+
+struct part {
+    const struct lstm_net *net;
+    const void *packed;
+    const struct lstm_call *call;
+    ptrdiff_t first_layer, end_layer;
+    int first_direction, end_direction;
+    ptrdiff_t first_row, rows;
+    void *buffer;  /* [T, N, D*Hout] every other layer's output, shared by all parts of a call */
+    char *scratch; /* this part's own */
+};
+
+/* Bytes of the buffer, 0 where there is one layer; -1 where that overflows. */
+ptrdiff_t layer_buffer_size(const struct lstm_net *net, const struct lstm_call *call);
+struct scratch scratch_layout(const struct lstm_net *net, const struct lstm_call *call,
+                              ptrdiff_t rows);
+struct part whole_call(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+                       void *workspace);
+/* Runs it. Returns false where it was stopped. "stop" and "lockstep" may be NULL. */
+bool part_run(const struct part *part, const struct lstm_stop *stop, struct lockstep *lockstep);
+
+#endif

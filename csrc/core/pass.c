@@ -1,0 +1,287 @@
+/* One direction of one layer, step by step.
+ *
+ * A step reads h from where the step before wrote its output and updates c in place in c_n, so
+ * nothing is copied from step to step.
+ */
+#include "pass.h"
+
+#include "lockstep.h"
+
+#include <string.h>
+
+enum { CHUNK_STEPS = 24, LEAST_CHUNK = 8 }; /* the time is flat from 8 to 48 steps */
+
+ptrdiff_t pass_totals(ptrdiff_t padded_units)
+{
+    return align_up(LSTM_GATES * padded_units, PIECE_ALIGN);
+}
+
+/* Rows of a step, of all the batch. */
+static ptrdiff_t all_rows(const struct lstm_call *call, ptrdiff_t step)
+{
+    return call->batch_sizes ? (ptrdiff_t)call->batch_sizes[step] : call->batch;
+}
+
+static ptrdiff_t rows_at(const struct pass *pass, ptrdiff_t step)
+{
+    const ptrdiff_t rows = all_rows(pass->call, step) - pass->first_row;
+
+    return rows < 0 ? 0 : rows < pass->rows ? rows : pass->rows;
+}
+
+ptrdiff_t pass_total_rows(const struct lstm_call *call)
+{
+    ptrdiff_t total = 0;
+
+    if (!call->batch_sizes)
+        return call->steps * call->batch;
+    for (ptrdiff_t step = 0; step < call->steps; step++)
+        total += all_rows(call, step);
+    return total;
+}
+
+ptrdiff_t pass_chunk_rows(const struct lstm_net *net, const struct lstm_call *call, ptrdiff_t batch)
+{
+    const ptrdiff_t most_rows = net->kernels->hoist_rows - 1;
+    const ptrdiff_t rows = batch < most_rows ? batch : most_rows;
+    const ptrdiff_t most = LEAST_CHUNK * rows > CHUNK_STEPS ? LEAST_CHUNK * rows : CHUNK_STEPS;
+
+    if (call->steps == 1 || (batch > most_rows && !call->batch_sizes))
+        return 0;
+    return call->steps < most / rows ? call->steps * rows : most;
+}
+
+/* Rows of h after the cell to rows of y, through weight_hr. */
+static void project(const struct pass *pass, char *y, ptrdiff_t rows)
+{
+    const struct lstm_net *net = pass->net;
+    const ptrdiff_t totals = pass_totals(pass->at.proj_units);
+    const struct lstm_product product = {
+        .rows = rows,
+        .units = (net->proj_size + 3) / LSTM_GATES,
+        .w = pass_offset(pass, pass->packed, pass->at.weight_hr),
+        .depth = net->hidden_size,
+        .x = pass->hidden,
+        .x_stride = net->hidden_size,
+        .out = pass->projected,
+        .out_stride = totals,
+    };
+
+    net->kernels->product(&product);
+    for (ptrdiff_t row = 0; row < rows; row++)
+        memcpy(pass_offset(pass, y, row * pass->y_row),
+               pass_offset(pass, pass->projected, row * totals),
+               (size_t)net->proj_size * net->kernels->itemsize);
+}
+
+/* Rows [first, end) of one step. `init` is the packed bias or that row's input part; h and c
+ * are the states before the step, already at row `first`. */
+static void run_rows(const struct pass *pass, struct lstm_step *step, const char *x, char *y,
+                     ptrdiff_t first, ptrdiff_t end)
+{
+    const struct lstm_net *net = pass->net;
+
+    step->rows = end - first;
+    step->x = x ? pass_offset(pass, x, first * pass->x_row) : NULL;
+    y = pass_offset(pass, y, first * pass->y_row);
+    step->c_out = pass_offset(pass, pass->c_n, first * net->hidden_size);
+    step->h_out = net->proj_size ? pass->hidden : y;
+    step->h_out_stride = net->proj_size ? net->hidden_size : pass->y_row;
+    net->kernels->step(step);
+    if (net->proj_size)
+        project(pass, y, step->rows);
+}
+
+/* Points h and c of a step at the initial states, from row `first` on. */
+static void start_states(const struct pass *pass, struct lstm_step *step, ptrdiff_t first)
+{
+    const struct lstm_call *call = pass->call;
+
+    step->h_stride = call->h0_row;
+    step->h = pass->h0 ? pass_offset(pass, pass->h0, first * call->h0_row) : NULL;
+    if (!pass->h0 && !call->finite_weights) {
+        step->h = pass->zeros;
+        step->h_stride = 0;
+    }
+    step->c_stride = call->c0_row;
+    step->c = pass->c0 ? pass_offset(pass, pass->c0, first * call->c0_row) : NULL;
+}
+
+/* One step on `rows` rows, of which the first `known` have states from the step before, whose
+ * output is at `before`; the others begin here. */
+static void run_step(const struct pass *pass, struct lstm_step *step, const char *x, char *y,
+                     const char *before, ptrdiff_t known, ptrdiff_t rows)
+{
+    const char *init = step->init;
+
+    if (known > 0) {
+        step->h = before;
+        step->h_stride = pass->y_row;
+        step->c = pass->c_n;
+        step->c_stride = pass->net->hidden_size;
+        run_rows(pass, step, x, y, 0, known);
+        step->init = pass_offset(pass, init, known * step->init_stride);
+    }
+    if (known < rows) {
+        start_states(pass, step, known);
+        run_rows(pass, step, x, y, known, rows);
+    }
+    step->init = init;
+}
+
+/* Rows [first, end) of the output at y are the last of their sequences: keep them as h_n. */
+static void finish_rows(const struct pass *pass, const char *y, ptrdiff_t first, ptrdiff_t end)
+{
+    const ptrdiff_t out = lstm_hidden_out(pass->net);
+
+    if (pass->lockstep && !lockstep_leads(pass->lockstep))
+        return;
+    for (ptrdiff_t row = first; row < end; row++)
+        memcpy(pass_offset(pass, pass->h_n, row * out), pass_offset(pass, y, row * pass->y_row),
+               (size_t)out * pass->net->kernels->itemsize);
+}
+
+/* A step in the making, and what the next one needs to know of it. */
+struct walk {
+    struct lstm_step step;
+    ptrdiff_t all_rows;     /* of this step, the rows of other passes included */
+    ptrdiff_t position;     /* packed: rows in memory before those of this step */
+    ptrdiff_t ahead, chunk; /* steps left in the chunk, and its length */
+    ptrdiff_t known;        /* rows that have states from the step before, whose output is */
+    const char *before;     /* here */
+};
+
+/* The step that comes after "done" others. */
+static ptrdiff_t step_number(const struct pass *pass, ptrdiff_t done)
+{
+    return pass->reverse ? pass->call->steps - 1 - done : done;
+}
+
+/* How many steps from "done" on have their input part computed ahead together: 0 where that does
+ * not pay, else steps of equal row counts. */
+static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t rows)
+{
+    const struct lstm_call *call = pass->call;
+    const ptrdiff_t all = all_rows(call, step_number(pass, done));
+    const ptrdiff_t most = CHUNK_STEPS / rows > LEAST_CHUNK ? CHUNK_STEPS / rows : LEAST_CHUNK;
+    ptrdiff_t length = 1;
+
+    if (rows >= pass->net->kernels->hoist_rows || call->steps == 1)
+        return 0;
+    while (length < most && done + length < call->steps &&
+           all_rows(call, step_number(pass, done + length)) == all)
+        length++;
+    return length;
+}
+
+/* The input parts of the chunk's steps from x on, to [length, rows, totals] in pass->chunk. */
+static void fill_chunk(const struct pass *pass, const struct walk *walk, const char *x,
+                       ptrdiff_t rows)
+{
+    const ptrdiff_t totals = pass_totals(pass->at.padded_units);
+    const ptrdiff_t step = pass->call->batch_sizes ? walk->all_rows * pass->x_row : pass->x_step;
+    const ptrdiff_t first = LSTM_GATES * walk->step.first;
+    struct lstm_product product = {
+        .rows = walk->chunk,
+        .units = walk->step.end - walk->step.first,
+        .init = pass_offset(pass, pass->packed, pass->at.bias + first),
+        .w = pass_offset(pass, pass->packed, pass->at.weight_ih + first * pass->at.input_size),
+        .depth = pass->at.input_size,
+        .x_stride = pass->reverse ? -step : step,
+        .out_stride = rows * totals,
+    };
+
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        product.x = pass_offset(pass, x, row * pass->x_row);
+        product.out = pass_offset(pass, pass->chunk, row * totals + first);
+        pass->net->kernels->product(&product);
+    }
+}
+
+/* Where the sums of a step begin: at an input part that was computed ahead, or at the bias. */
+static void start_totals(const struct pass *pass, struct walk *walk, ptrdiff_t done, const char *x,
+                         ptrdiff_t rows)
+{
+    const ptrdiff_t totals = pass_totals(pass->at.padded_units);
+    struct lstm_step *step = &walk->step;
+
+    if (walk->ahead == 0) {
+        walk->ahead = walk->chunk = chunk_length(pass, done, rows);
+        if (walk->chunk)
+            fill_chunk(pass, walk, x, rows);
+    }
+    if (walk->chunk) {
+        step->wx = NULL;
+        step->init = pass_offset(pass, pass->chunk, (walk->chunk - walk->ahead) * rows * totals);
+        step->init_stride = totals;
+        walk->ahead--;
+    } else {
+        step->wx = pass_offset(pass, pass->packed, pass->at.weight_ih);
+        step->init = pass_offset(pass, pass->packed, pass->at.bias);
+        step->init_stride = 0;
+    }
+}
+
+/* Does this thread take part in the step? Then "step" says which units are its own. */
+static bool has_turn(const struct pass *pass, struct lstm_step *step, ptrdiff_t done)
+{
+    return pass->lockstep == NULL ||
+           lockstep_turn(pass->lockstep, pass->index * pass->call->steps + done, &step->first,
+                         &step->end);
+}
+
+/* One step on "rows" rows, at x and y. Returns false where the pass was stopped. */
+static bool walk_step(const struct pass *pass, struct walk *walk, ptrdiff_t done, const char *x,
+                      char *y, ptrdiff_t rows)
+{
+    if (has_turn(pass, &walk->step, done)) {
+        start_totals(pass, walk, done, x, rows);
+        if (walk->known > rows) {
+            finish_rows(pass, walk->before, rows, walk->known);
+            walk->known = rows;
+        }
+        walk->step.backwards = done & 1;
+        run_step(pass, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
+        if (pass->lockstep && !lockstep_wait(pass->lockstep))
+            return false;
+    }
+    walk->known = rows;
+    walk->before = y;
+    return pass->stop == NULL || !pass->stop->asked(pass->stop->data);
+}
+
+bool pass_run(const struct pass *pass)
+{
+    const struct lstm_call *call = pass->call;
+    const bool packed = call->batch_sizes != NULL;
+    struct walk walk = {
+        .step =
+            {
+                .hidden = pass->net->hidden_size,
+                .end = pass->net->hidden_size,
+                .depth_x = pass->at.input_size,
+                .x_stride = pass->x_row,
+                .wh = pass_offset(pass, pass->packed, pass->at.weight_hh),
+                .depth_h = lstm_hidden_out(pass->net),
+                .c_out_stride = pass->net->hidden_size,
+            },
+        .position = packed && pass->reverse ? pass_total_rows(call) : 0,
+    };
+
+    for (ptrdiff_t done = 0; done < call->steps; done++) {
+        const ptrdiff_t t = step_number(pass, done);
+        const ptrdiff_t rows = rows_at(pass, t);
+        walk.all_rows = all_rows(call, t);
+        if (pass->reverse)
+            walk.position -= walk.all_rows;
+        const ptrdiff_t x = packed ? walk.position * pass->x_row : t * pass->x_step;
+        const ptrdiff_t y = packed ? walk.position * pass->y_row : t * pass->y_step;
+        if (rows > 0 && !walk_step(pass, &walk, done, pass_offset(pass, pass->x, x),
+                                   pass_offset(pass, pass->y, y), rows))
+            return false;
+        if (!pass->reverse)
+            walk.position += walk.all_rows;
+    }
+    finish_rows(pass, walk.before, 0, walk.known);
+    return true;
+}

@@ -1,0 +1,53 @@
+/* The pass of one direction of one layer over its sequence. Internal to csrc/core. */
+#ifndef PYLSTM_CORE_PASS_H
+#define PYLSTM_CORE_PASS_H
+
+#include "layout.h"
+
+struct lockstep; /* lockstep.h */
+
+/* All that stays the same over the steps. The matrices begin at the first of the pass's rows. */
+struct pass {
+    const struct lstm_net *net;
+    const struct lstm_call *call;
+    struct direction_layout at;
+    const char *packed; /* this direction's part */
+    ptrdiff_t index;    /* layer * D + direction */
+    bool reverse;
+    ptrdiff_t first_row, rows; /* of the call's batch */
+
+    const char *x;
+    ptrdiff_t x_step, x_row;
+    char *y; /* this direction's columns */
+    ptrdiff_t y_step, y_row;
+    const char *h0, *c0; /* NULL: zeros */
+    char *h_n, *c_n;
+
+    char *chunk;     /* [steps, rows, totals] input parts computed ahead */
+    char *zeros;     /* [Hout] */
+    char *hidden;    /* [rows, H] h before the projection */
+    char *projected; /* [rows, totals] and after it */
+
+    struct lockstep *lockstep; /* shares the units of every step with other threads; or NULL */
+    const struct lstm_stop *stop;
+};
+
+/* Rows of step "step" that belong to a pass over "rows" rows from "first_row" on. */
+ptrdiff_t pass_rows(const struct lstm_call *call, ptrdiff_t first_row, ptrdiff_t rows,
+                    ptrdiff_t step);
+/* Rows of all steps together. */
+ptrdiff_t pass_total_rows(const struct lstm_call *call);
+/* Most rows of input parts that are ever computed ahead. */
+ptrdiff_t pass_chunk_rows(const struct lstm_net *net, const struct lstm_call *call, ptrdiff_t rows);
+/* Elements of a row of totals. */
+ptrdiff_t pass_totals(ptrdiff_t padded_units);
+/* Runs it. Returns false where it was stopped. */
+bool pass_run(const struct pass *pass);
+
+/* "count" elements on from p. */
+static inline char *pass_offset(const struct pass *pass, const void *p, ptrdiff_t count)
+{
+    return (char *)(uintptr_t)p + count * (ptrdiff_t)pass->net->kernels->itemsize;
+}
+
+#endif

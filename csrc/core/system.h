@@ -1,0 +1,139 @@
+/* The operating system's threads, as little of them as the pool needs: pthreads or Windows.
+ *
+ * Include it before any system header: strict C11 hides the clock otherwise.
+ */
+#ifndef PYLSTM_CORE_SYSTEM_H
+#define PYLSTM_CORE_SYSTEM_H
+
+#ifdef _WIN32
+
+#define WIN32_LEAN_AND_MEAN
+#include <process.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <windows.h>
+
+typedef SRWLOCK system_mutex;
+typedef CONDITION_VARIABLE system_condition;
+typedef HANDLE system_thread;
+typedef unsigned system_result;
+#define SYSTEM_THREAD_CALL __stdcall
+
+static inline void system_mutex_init(system_mutex *mutex) { InitializeSRWLock(mutex); }
+static inline void system_lock(system_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
+static inline void system_unlock(system_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
+static inline void system_condition_init(system_condition *condition)
+{
+    InitializeConditionVariable(condition);
+}
+static inline void system_wait(system_condition *condition, system_mutex *mutex)
+{
+    SleepConditionVariableSRW(condition, mutex, INFINITE, 0);
+}
+static inline void system_signal(system_condition *condition) { WakeConditionVariable(condition); }
+static inline bool system_start(system_thread *thread,
+                                system_result(SYSTEM_THREAD_CALL *run)(void *), void *argument,
+                                size_t stack_bytes)
+{
+    *thread = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, run, argument,
+                                     STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+    return *thread != NULL;
+}
+static inline void system_join(system_thread thread)
+{
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+}
+static inline void system_yield(void) { SwitchToThread(); }
+static inline uint64_t system_nanoseconds(void)
+{
+    LARGE_INTEGER ticks, rate;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&rate);
+    return (uint64_t)((double)ticks.QuadPart * (1e9 / (double)rate.QuadPart));
+}
+
+#else
+
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+typedef pthread_mutex_t system_mutex;
+typedef pthread_cond_t system_condition;
+typedef pthread_t system_thread;
+typedef void *system_result;
+#define SYSTEM_THREAD_CALL
+
+static inline void system_mutex_init(system_mutex *mutex) { pthread_mutex_init(mutex, NULL); }
+static inline void system_lock(system_mutex *mutex) { pthread_mutex_lock(mutex); }
+static inline void system_unlock(system_mutex *mutex) { pthread_mutex_unlock(mutex); }
+static inline void system_condition_init(system_condition *condition)
+{
+    pthread_cond_init(condition, NULL);
+}
+static inline void system_wait(system_condition *condition, system_mutex *mutex)
+{
+    pthread_cond_wait(condition, mutex);
+}
+static inline void system_signal(system_condition *condition) { pthread_cond_signal(condition); }
+
+/* The new thread takes no signals: they are for the program's own threads. */
+static inline bool system_start(system_thread *thread, system_result (*run)(void *), void *argument,
+                                size_t stack_bytes)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int failed;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    sigfillset(&all);
+    failed = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (!failed)
+        failed = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!failed) {
+        failed = pthread_create(thread, &attributes, run, argument);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_attr_destroy(&attributes);
+    return !failed;
+}
+static inline void system_join(system_thread thread) { pthread_join(thread, NULL); }
+static inline void system_yield(void) { sched_yield(); }
+static inline uint64_t system_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+#endif
+
+/* Tells the processor that this is a loop that waits. */
+static inline void system_pause(void)
+{
+#if defined(__x86_64__) || defined(_M_X64)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* `yield` does nothing on most */
+#endif
+}
+
+/* One turn of a loop that waits: after some 25 us of them, others may have the core. */
+static inline void system_idle(unsigned turn)
+{
+    if (turn < 2048)
+        system_pause();
+    else
+        system_yield();
+}
+
+#endif

@@ -1,0 +1,247 @@
+#include "team.h"
+
+#include "fpenv.h"
+#include "part.h"
+
+/* ---- The plan ---- */
+
+/* Multiply-adds per second are guessed from the vector length: half of what a good core reaches,
+ * so that times are guessed too long and never far too short. */
+#define MULTIPLY_ADDS_PER_LANE 2.0e9
+/* Seconds of work that each thread must have: by default, and where threads were asked for. */
+#define WORK_PER_THREAD 500e-6
+#define WORK_PER_THREAD_ASKED 20e-6
+/* Seconds of one step that are worth a meeting after it, which costs about 0.1 us. */
+#define WORK_PER_MEETING 0.4e-6
+/* Fewer rows than this per thread, and the weights are streamed for too little. */
+#define ROWS_PER_THREAD 4
+/* From this many rows on, rows are cheaper to share than units. */
+#define MANY_ROWS 16
+#define ADMISSION_NANOSECONDS 100000 /* a helper that sleeps needs about 50 us */
+
+static int at_most(ptrdiff_t count, int threads) { return count < threads ? (int)count : threads; }
+
+struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
+                           bool asked_for)
+{
+    const double least = asked_for ? WORK_PER_THREAD_ASKED : WORK_PER_THREAD;
+    const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
+    const double seconds = lstm_work(net, call) / rate;
+    const double steps = (double)call->steps * (double)(net->num_layers * net->num_directions);
+    const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
+    struct lstm_plan plan = {.threads = at_most((ptrdiff_t)(seconds / least), threads)};
+
+    if (plan.threads < 2 || call->dropout > 0)
+        return (struct lstm_plan){.threads = 1}; /* masks are drawn in one order */
+    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && call->steps > 1 &&
+        blocks > 1 && seconds / steps > WORK_PER_MEETING * plan.threads &&
+        !(net->num_directions == 2 && plan.threads == 2)) {
+        plan.sharing = SHARE_UNITS;
+        plan.threads = at_most(blocks, plan.threads);
+    } else if (call->batch >= 2 * ROWS_PER_THREAD &&
+               (call->batch >= MANY_ROWS || net->num_directions == 1)) {
+        plan.sharing = SHARE_ROWS;
+        plan.threads = at_most(call->batch / ROWS_PER_THREAD, plan.threads);
+        plan.tasks = plan.threads;
+        plan.phases = 1;
+    } else if (net->num_directions == 2) {
+        plan.sharing = SHARE_DIRECTIONS;
+        plan.threads = plan.threads < 2 ? plan.threads : 2;
+        plan.tasks = 2;
+        plan.phases = net->num_layers;
+    } else
+        plan.threads = 1;
+    return plan;
+}
+
+/* ---- Parts ---- */
+
+/* Rows from which task "task" of those that share them begins: whole tiles of four rows where there
+ * are so many that one more or less is not felt. */
+static ptrdiff_t first_row(const struct lstm_call *call, const struct lstm_plan *plan,
+                           ptrdiff_t task)
+{
+    const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;
+    const ptrdiff_t row = (call->batch + tile - 1) / tile * task / plan->tasks * tile;
+
+    return row < call->batch ? row : call->batch;
+}
+
+/* Most rows of any part. */
+static ptrdiff_t part_rows(const struct lstm_call *call, const struct lstm_plan *plan)
+{
+    ptrdiff_t most = 0;
+
+    if (plan->sharing != SHARE_ROWS)
+        return call->batch;
+    for (ptrdiff_t task = 0; task < plan->tasks; task++) {
+        const ptrdiff_t rows = first_row(call, plan, task + 1) - first_row(call, plan, task);
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
+
+ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call *call,
+                              const struct lstm_plan *plan)
+{
+    const ptrdiff_t buffer = layer_buffer_size(net, call);
+    const ptrdiff_t scratch = scratch_layout(net, call, part_rows(call, plan)).size;
+
+    if (buffer < 0 || scratch < 0 || scratch > (PTRDIFF_MAX - buffer) / plan->threads)
+        return -1;
+    return buffer + plan->threads * scratch;
+}
+
+/* The whole call, with the own memory of thread "thread". */
+static struct part team_part(const struct lstm_team *team, ptrdiff_t thread)
+{
+    struct part part = whole_call(team->net, team->packed, &team->call, team->workspace);
+
+    part.scratch +=
+        thread * scratch_layout(team->net, &team->call, part_rows(&team->call, &team->plan)).size;
+    return part;
+}
+
+/* ---- Tasks: rows or directions ---- */
+
+static bool is_abandoned(void *data)
+{
+    struct lstm_team *team = data;
+    return atomic_load_explicit(&team->lockstep.abandoned, memory_order_relaxed);
+}
+
+static void abandon(struct lstm_team *team) { atomic_store(&team->lockstep.abandoned, true); }
+
+static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct lstm_stop *stop)
+{
+    const struct lstm_plan *plan = &team->plan;
+    const ptrdiff_t place = task % plan->tasks;
+    struct part part = team_part(team, place);
+
+    if (plan->sharing == SHARE_ROWS) {
+        part.first_row = first_row(&team->call, plan, place);
+        part.rows = first_row(&team->call, plan, place + 1) - part.first_row;
+    } else {
+        part.first_layer = task / plan->tasks;
+        part.end_layer = part.first_layer + 1;
+        part.first_direction = (int)place;
+        part.end_direction = (int)place + 1;
+    }
+    return part_run(&part, stop, NULL);
+}
+
+/* One thread at the tasks. */
+struct worker {
+    struct lstm_team *team;
+    const struct lstm_stop *stop;
+    bool leads;
+    uint64_t began, waited; /* nanoseconds */
+};
+
+/* Waits until "count" tasks are finished. Returns false where the call stopped, or the leader has
+ * waited for as long as it has worked: it had better worked alone. */
+static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
+{
+    struct lstm_team *team = worker->team;
+    const uint64_t since = system_nanoseconds(), before = worker->waited;
+
+    for (unsigned turn = 1; atomic_load_explicit(&team->finished, memory_order_acquire) < count;
+         turn++) {
+        system_idle(turn);
+        if (turn % 256)
+            continue;
+        const uint64_t now = system_nanoseconds();
+        worker->waited = before + (now - since);
+        if ((worker->stop && worker->stop->asked(worker->stop->data)) ||
+            (worker->leads && worker->waited > LOCKSTEP_LEAST_PATIENCE &&
+             2 * worker->waited > now - worker->began))
+            return false;
+    }
+    return true;
+}
+
+/* Takes tasks until there are none. */
+static bool take_tasks(struct worker *worker)
+{
+    struct lstm_team *team = worker->team;
+    const ptrdiff_t all = team->plan.tasks * team->plan.phases;
+    ptrdiff_t task;
+
+    while ((task = atomic_fetch_add(&team->next, 1)) < all) {
+        if (!wait_for_tasks(worker, task / team->plan.tasks * team->plan.tasks) ||
+            !run_task(team, task, worker->stop))
+            return false;
+        atomic_fetch_add_explicit(&team->finished, 1, memory_order_release);
+    }
+    return !worker->leads || wait_for_tasks(worker, all);
+}
+
+/* ---- The threads ---- */
+
+static void leave(struct lstm_team *team, int users)
+{
+    if (atomic_fetch_sub_explicit(&team->users, users, memory_order_acq_rel) == users)
+        team->release(team);
+}
+
+/* What a helper does. */
+static void help(struct pool_job *job)
+{
+    struct lstm_team *team = (struct lstm_team *)job;
+    const struct lstm_stop stop = {is_abandoned, team};
+    const fpenv_t saved = fpenv_enter();
+    struct lockstep view;
+
+    if (team->plan.sharing != SHARE_UNITS) {
+        struct worker worker = {.team = team, .stop = &stop, .began = system_nanoseconds()};
+        take_tasks(&worker);
+    } else if (lockstep_join(&team->lockstep, &view)) {
+        const struct part part = team_part(team, view.rank);
+        part_run(&part, &stop, &view);
+    }
+    fpenv_leave(saved);
+    leave(team, 1);
+}
+
+/* What the caller does. "waited" is how long it waited for helpers, of nanoseconds "passed". */
+static bool lead(struct lstm_team *team, uint64_t *waited, uint64_t *passed)
+{
+    const fpenv_t saved = fpenv_enter();
+    const uint64_t began = system_nanoseconds();
+    bool finished;
+
+    if (team->plan.sharing != SHARE_UNITS) {
+        struct worker worker = {team, team->call.stop, .leads = true, .began = began};
+        finished = take_tasks(&worker);
+        *waited = worker.waited;
+    } else {
+        struct lockstep view = lockstep_lead(&team->lockstep);
+        const struct part part = team_part(team, 0);
+        finished = part_run(&part, team->call.stop, &view);
+        *waited = view.waited;
+    }
+    *passed = system_nanoseconds() - began;
+    fpenv_leave(saved);
+    return finished;
+}
+
+enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers)
+{
+    const struct lstm_stop *stop = team->call.stop;
+    uint64_t waited, passed;
+    bool finished, stopped;
+
+    team->job.run = help;
+    team->lockstep.hidden = team->net->hidden_size;
+    team->lockstep.lanes = team->net->kernels->lanes;
+    team->lockstep.expected = helpers;
+    team->lockstep.admission = ADMISSION_NANOSECONDS;
+    atomic_store(&team->users, 1 + helpers);
+    pool_post(pool, &team->job, helpers);
+    finished = lead(team, &waited, &passed);
+    abandon(team); /* where it is finished too: whoever comes now has nothing to do */
+    leave(team, 1 + pool_retract(pool, &team->job));
+    stopped = !finished && stop && stop->asked(stop->data);
+    pool_leave(pool, !stopped && (!finished || 3 * waited > passed));
+    return finished ? TEAM_DONE : stopped ? TEAM_STOPPED : TEAM_LATE;
+}

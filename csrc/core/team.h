@@ -1,0 +1,62 @@
+/* One call shared among threads: what is shared, and when that pays.
+ *
+ * The bits of the result are those of lstm_forward(), whoever computes what.
+ */
+#ifndef PYLSTM_CORE_TEAM_H
+#define PYLSTM_CORE_TEAM_H
+
+#include "threads.h"
+
+#include "lockstep.h"
+#include "lstm.h"
+
+/* How a call is cut. Rows and directions are independent of each other; units have to be put
+ * together again after every step. */
+enum lstm_sharing { SHARE_NOTHING, SHARE_ROWS, SHARE_DIRECTIONS, SHARE_UNITS };
+
+struct lstm_plan {
+    enum lstm_sharing sharing;
+    int threads;             /* the caller's among them */
+    ptrdiff_t tasks, phases; /* tasks of a phase wait for the phase before; units: no tasks */
+};
+
+/* The plan for a call that may have up to "threads" threads. With "asked_for" the user has chosen
+ * their number: then units may be shared too, and calls of tens of microseconds. */
+struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
+                           bool asked_for);
+
+/* A call and the threads that work on it. Helpers may be late, still writing to the results and
+ * the workspace when the caller has long gone on: so both belong to the team, until the last of
+ * its users has left. */
+struct lstm_team {
+    struct pool_job job;
+    const struct lstm_net *net;
+    const void *packed;
+    struct lstm_call call;
+    struct lstm_plan plan;
+    char *workspace; /* 64-byte aligned, lstm_team_workspace() bytes */
+    /* Called by the last user, in any thread: gives back all that the team owns. */
+    void (*release)(struct lstm_team *team);
+
+    atomic_int users;
+    alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
+    alignas(128) atomic_ptrdiff_t finished; /* tasks */
+    struct lockstep_team lockstep;
+};
+
+enum team_result {
+    TEAM_DONE,
+    TEAM_STOPPED, /* call->stop ended it */
+    TEAM_LATE,    /* a helper keeps the caller waiting for longer than the work would take */
+};
+
+/* Bytes, -1 where that overflows. */
+ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call *call,
+                              const struct lstm_plan *plan);
+
+/* Runs the call of a team whose first seven fields are set and whose others are zero, with
+ * "helpers" helpers of a pool that the caller has entered; leaves the pool, and the team: it may
+ * be gone afterwards. */
+enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers);
+
+#endif

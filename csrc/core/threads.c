@@ -1,0 +1,196 @@
+#include "threads.h"
+
+#define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
+#define STACK_BYTES (512 * 1024)
+#define LEAST_PENALTY 15 /* calls */
+#define MOST_PENALTY 255
+#define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
+
+/* ---- Forks ---- */
+
+/* The one thing that is not part of a pool: pthread_atfork passes no argument. */
+static atomic_uint_fast64_t forks;
+
+#ifndef _WIN32
+static void count_fork(void) { atomic_fetch_add(&forks, 1); }
+#endif
+
+void pool_watch_forks(void)
+{
+#ifndef _WIN32
+    static atomic_flag watching = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&watching))
+        pthread_atfork(NULL, NULL, count_fork);
+#endif
+}
+
+/* ---- Helpers ---- */
+
+/* A posted job, now this helper's, or NULL where the pool closes. */
+static struct pool_job *next_job(struct pool_helper *helper)
+{
+    const uint64_t until = system_nanoseconds() + SPIN_NANOSECONDS;
+    void *job = NULL;
+
+    for (unsigned turn = 1; job == NULL; turn++) {
+        if (turn % 64 == 0 && system_nanoseconds() > until)
+            break;
+        system_pause();
+        job = atomic_load_explicit(&helper->job, memory_order_acquire);
+    }
+    for (;;) {
+        if (job == NULL) {
+            system_lock(&helper->mutex);
+            while ((job = atomic_load(&helper->job)) == NULL &&
+                   !atomic_load(&helper->pool->closing))
+                system_wait(&helper->wake, &helper->mutex);
+            system_unlock(&helper->mutex);
+        }
+        if (job == NULL)
+            return NULL;
+        if (atomic_compare_exchange_strong(&helper->job, &job, helper))
+            return job;
+        job = NULL; /* it was taken back */
+    }
+}
+
+static system_result SYSTEM_THREAD_CALL helper_main(void *argument)
+{
+    struct pool_helper *helper = argument;
+    struct pool_job *job;
+
+    while ((job = next_job(helper)) != NULL) {
+        job->run(job);
+        atomic_store_explicit(&helper->job, NULL, memory_order_release);
+    }
+    return 0;
+}
+
+static bool start_helper(struct pool *pool)
+{
+    struct pool_helper *helper = &pool->helpers[pool->started];
+
+    helper->pool = pool;
+    atomic_init(&helper->job, NULL);
+    system_mutex_init(&helper->mutex);
+    system_condition_init(&helper->wake);
+    if (!system_start(&helper->thread, helper_main, helper, STACK_BYTES))
+        return false;
+    pool->started++;
+    return true;
+}
+
+static void wake(struct pool_helper *helper)
+{
+    system_lock(&helper->mutex);
+    system_signal(&helper->wake);
+    system_unlock(&helper->mutex);
+}
+
+/* ---- The pool ---- */
+
+/* Makes the caller the owner, unless there is one already. */
+static bool acquire(struct pool *pool)
+{
+    const uint_fast64_t generation = atomic_load(&forks) << 1;
+    uint_fast64_t seen = atomic_load_explicit(&pool->owner, memory_order_relaxed);
+
+    if (seen == (generation | 1) ||
+        !atomic_compare_exchange_strong(&pool->owner, &seen, generation | 1))
+        return false;
+    if (seen != generation) { /* the threads, and an owner perhaps, stayed in the parent */
+        pool->started = 0;
+        atomic_store(&pool->closing, pool->closed);
+    }
+    return true;
+}
+
+static void release(struct pool *pool)
+{
+    const uint_fast64_t owner = atomic_load_explicit(&pool->owner, memory_order_relaxed);
+
+    atomic_store_explicit(&pool->owner, owner & ~(uint_fast64_t)1, memory_order_release);
+}
+
+static bool is_free(struct pool_helper *helper)
+{
+    return atomic_load_explicit(&helper->job, memory_order_acquire) == NULL;
+}
+
+int pool_enter(struct pool *pool, int wanted)
+{
+    int available = 0;
+
+    if (wanted <= 0 || !acquire(pool))
+        return 0;
+    if (pool->pause > 0) {
+        pool->pause--;
+        release(pool);
+        return 0;
+    }
+    for (int i = 0; i < pool->started && available < wanted; i++)
+        available += is_free(&pool->helpers[i]);
+    /* Not in place of those at work: there would be more threads than anyone asked for. */
+    while (!pool->closed && pool->started < wanted && pool->started < POOL_MOST_HELPERS &&
+           start_helper(pool))
+        available++;
+    if (available == 0)
+        release(pool);
+    return available;
+}
+
+void pool_post(struct pool *pool, struct pool_job *job, int count)
+{
+    for (int i = 0; i < pool->started && count > 0; i++) {
+        struct pool_helper *helper = &pool->helpers[i];
+        if (!is_free(helper))
+            continue;
+        atomic_store(&helper->job, job);
+        wake(helper);
+        count--;
+    }
+}
+
+int pool_retract(struct pool *pool, struct pool_job *job)
+{
+    int retracted = 0;
+
+    for (int i = 0; i < pool->started; i++) {
+        void *posted = job;
+        retracted += atomic_compare_exchange_strong(&pool->helpers[i].job, &posted, NULL);
+    }
+    return retracted;
+}
+
+void pool_leave(struct pool *pool, bool late)
+{
+    if (!late)
+        pool->penalty /= 2;
+    else {
+        pool->penalty = 2 * pool->penalty + LEAST_PENALTY;
+        if (pool->penalty > MOST_PENALTY)
+            pool->penalty = MOST_PENALTY;
+        pool->pause = pool->penalty;
+    }
+    release(pool);
+}
+
+void pool_close(struct pool *pool)
+{
+    const uint64_t until = system_nanoseconds() + CLOSE_PATIENCE;
+
+    while (!acquire(pool)) {
+        if (system_nanoseconds() > until)
+            return; /* a call that goes on while the program ends keeps its threads */
+        system_yield();
+    }
+    atomic_store(&pool->closing, true);
+    for (int i = 0; i < pool->started; i++) {
+        wake(&pool->helpers[i]);
+        system_join(pool->helpers[i].thread);
+    }
+    pool->started = 0;
+    pool->closed = true;
+    release(pool);
+}

@@ -1,0 +1,63 @@
+/* A pool of helper threads for calls that want company.
+ *
+ * No thread exists before the first call that wants one, none spins for long after its work, and
+ * one caller at a time has the pool: whoever finds it taken works alone. A pool is a handle that
+ * its user owns; zero bytes are a pool that has never been used. After a fork the child's pool is
+ * as if never used, whatever the parent's threads were doing.
+ */
+#ifndef PYLSTM_CORE_THREADS_H
+#define PYLSTM_CORE_THREADS_H
+
+#include "system.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#define POOL_MOST_HELPERS 63
+
+/* What helpers run. "run" is called once by each helper that it was posted to and not taken back
+ * from, and does not touch the job after it has said, in the job's own way, that it is done. */
+struct pool_job {
+    void (*run)(struct pool_job *job);
+};
+
+struct pool;
+
+struct pool_helper {
+    /* NULL: free. The helper itself: at work. Else posted, and not yet taken. */
+    alignas(128) _Atomic(void *) job;
+    struct pool *pool;
+    system_mutex mutex;
+    system_condition wake;
+    system_thread thread;
+};
+
+struct pool {
+    atomic_uint_fast64_t owner; /* forks << 1, + 1 while a caller has the pool */
+    atomic_bool closing;
+    /* The rest belongs to the caller that has the pool. */
+    bool closed;
+    int started;
+    int penalty, pause; /* calls that late helpers have cost the pool, and those still to come */
+    struct pool_helper helpers[POOL_MOST_HELPERS];
+};
+
+/* Once, when the library is loaded and before any fork: lets pools notice forks. */
+void pool_watch_forks(void);
+
+/* Takes the pool for one call. Returns how many of at most "wanted" helpers can be posted to,
+ * starting threads where there are fewer; 0 where another caller has the pool, no thread can be
+ * had, or helpers were late of late, and then there is nothing to leave. */
+int pool_enter(struct pool *pool, int wanted);
+/* Posts "job" to "count" free helpers, as many as pool_enter() returned. */
+void pool_post(struct pool *pool, struct pool_job *job, int count);
+/* Takes "job" back from helpers that have not begun it. Returns from how many. */
+int pool_retract(struct pool *pool, struct pool_job *job);
+/* Gives the pool to the next caller; helpers that are still at work are not offered again
+ * before they have finished. "late": they kept their caller waiting, the machine is busy; so the
+ * next calls are told to work alone, twice as many every time. */
+void pool_leave(struct pool *pool, bool late);
+/* Ends all threads, after the work that they are at. The pool stays unusable. */
+void pool_close(struct pool *pool);
+
+#endif

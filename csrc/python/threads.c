@@ -1,0 +1,142 @@
+/* How many threads a call may have. */
+#include "pylstm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define VARIABLE "PYLSTM_NUM_THREADS"
+#define MOST_THREADS (POOL_MOST_HELPERS + 1)
+
+static int clamp(long threads) { return threads < MOST_THREADS ? (int)threads : MOST_THREADS; }
+
+int threads_from_environment(struct module_state *state)
+{
+    const char *text = getenv(VARIABLE);
+    char *end;
+    long threads;
+
+    pool_watch_forks();
+    if (text == NULL || *text == '\0')
+        return 0;
+    errno = 0;
+    threads = strtol(text, &end, 10);
+    if (*end != '\0' || threads < 1 || errno != 0) {
+        PyErr_Format(PyExc_ImportError, VARIABLE "=%s is not a number of threads, 1 or more", text);
+        return -1;
+    }
+    state->threads = clamp(threads);
+    state->threads_set = true;
+    return 0;
+}
+
+/* What pylstm.threads.usable_cpus() says; -1 on failure. */
+static int usable_cpus(void)
+{
+    PyObject *module = PyImport_ImportModule("pylstm.threads");
+    PyObject *count = module == NULL ? NULL : PyObject_CallMethod(module, "usable_cpus", NULL);
+    long threads = count == NULL ? -1 : PyLong_AsLong(count);
+
+    Py_XDECREF(module);
+    Py_XDECREF(count);
+    if (threads == -1 && PyErr_Occurred())
+        return -1;
+    return threads < 1 ? 1 : clamp(threads);
+}
+
+int threads_limit(struct module_state *state)
+{
+    int none = 0;
+
+    if (state->threads == 0) {
+        const int threads = usable_cpus();
+        if (threads < 0)
+            return -1;
+        /* Not over what another thread has set meanwhile. */
+        atomic_compare_exchange_strong(&state->threads, &none, threads);
+    }
+    return state->threads;
+}
+
+void threads_close(struct module_state *state)
+{
+    pool_close(&state->pool);
+    shared_calls_free(state);
+}
+
+PyDoc_STRVAR(
+    set_num_threads_doc,
+    "set_num_threads($module, n, /)\n--\n\n"
+    "Let a call use up to n threads, the caller's own included.\n\n"
+    "With more than one, a call is also shared where its threads have to meet after every\n"
+    "step. Without this function and without the variable PYLSTM_NUM_THREADS, only calls of\n"
+    "a millisecond or more are, and only by rows of the batch or by direction. The bits of a\n"
+    "result do not depend on it.\n\n"
+    "Parameters\n----------\n"
+    "n : int\n"
+    "    1 or more; 1: no other thread is ever used.\n\n"
+    "Raises\n------\n"
+    "TypeError\n"
+    "    If n is not an int.\n"
+    "RuntimeError\n"
+    "    If n is less than 1.");
+
+static PyObject *set_num_threads(PyObject *module, PyObject *value)
+{
+    struct module_state *state = PyModule_GetState(module);
+    PyObject *index;
+    int overflow;
+    long threads;
+
+    if (PyBool_Check(value) || !PyIndex_Check(value)) {
+        error_type("set_num_threads expects an int, but", value);
+        return NULL;
+    }
+    index = PyNumber_Index(value);
+    if (index == NULL)
+        return NULL;
+    threads = PyLong_AsLongAndOverflow(index, &overflow);
+    Py_DECREF(index);
+    if (threads == -1 && PyErr_Occurred())
+        return NULL;
+    if (overflow < 0 || (overflow == 0 && threads < 1)) {
+        PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
+        return NULL;
+    }
+    state->threads = overflow ? MOST_THREADS : clamp(threads);
+    state->threads_set = true;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(get_num_threads_doc,
+             "get_num_threads($module, /)\n--\n\n"
+             "How many threads a call may use.\n\n"
+             "What :func:`set_num_threads` or PYLSTM_NUM_THREADS said, or else as many as the\n"
+             "process may run at once: by its affinity, its control group's quota and\n"
+             "OMP_NUM_THREADS, whichever is least.\n\n"
+             "Returns\n-------\n"
+             "int");
+
+static PyObject *get_num_threads(PyObject *module, PyObject *unused)
+{
+    const int threads = threads_limit(PyModule_GetState(module));
+
+    (void)unused;
+    return threads < 0 ? NULL : PyLong_FromLong(threads);
+}
+
+PyDoc_STRVAR(close_threads_doc, "_close_threads($module, /)\n--\n\n"
+                                "End the helper threads; later calls work alone.");
+
+static PyObject *close_threads(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    threads_close(PyModule_GetState(module));
+    Py_RETURN_NONE;
+}
+
+PyMethodDef threads_methods[] = {
+    {"set_num_threads", set_num_threads, METH_O, set_num_threads_doc},
+    {"get_num_threads", get_num_threads, METH_NOARGS, get_num_threads_doc},
+    {"_close_threads", close_threads, METH_NOARGS, close_threads_doc},
+    {NULL, NULL, 0, NULL},
+};
