@@ -10,8 +10,8 @@
 
 from typing import TYPE_CHECKING
 
-from ._version import __version__
 from ._core import get_num_threads, set_num_threads
+from ._version import __version__
 from .config import show_config
 from .generator import get_rng_state, initial_seed, manual_seed, set_rng_state
 from .lstm import LSTM, LSTMCell
