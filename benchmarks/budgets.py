@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchmarks.grids import GRIDS
 from benchmarks.measure import Row
 from benchmarks.memory import MEGABYTE, MemoryRow
+from benchmarks.onnx_engines import OnnxRuntime
 from benchmarks.overhead import OverheadRow
 from benchmarks.packed import ALLOWED, PackedRow
 from benchmarks.timing import geometric_mean
@@ -101,6 +102,30 @@ def grid_budgets(grid: str, rows: Sequence[Row], level: str | None) -> list[Budg
         budgets.append(_mean_budget(f"people: {fastest}", rows, cells, 1.4))
         budgets.append(_mean_budget(f"people: {against_eager}", rows, cells, 3.5, eager))
     return budgets
+
+
+def threads_budgets(grid: str, rows: Sequence[Row]) -> list[Budget]:
+    """Judge what is promised where every library has several threads."""
+    peers = (TorchEager.name, OnnxRuntime.name)
+    measured = [
+        (min(ratios), row)
+        for row in rows
+        if len(ratios := [ratio for peer in peers if (ratio := row.ratio(peer)) is not None]) == 2
+    ]
+    if grid not in ("head", "people") or not measured:
+        return []
+    worst, row = min(measured, key=lambda pair: pair[0])
+    mean = geometric_mean(ratio for ratio, _ in measured)
+    against = f"{grid}, several threads, against {' and '.join(peers)}"
+    whole = len(measured) == len(GRIDS[grid])
+    return [
+        Budget(
+            f"{against}: never slower (within 3 %)",
+            f"worst {worst:.2f} at {row.case.label}",
+            (worst >= NEVER_SLOWER) if whole or worst < NEVER_SLOWER else None,
+        ),
+        Budget(f"{against}: geometric mean >= 1.6", f"{mean:.2f}", mean >= 1.6 if whole else None),
+    ]
 
 
 def _fma_budgets(rows: Sequence[Row], level: str | None) -> list[Budget]:

@@ -1,4 +1,4 @@
-"""The process that measures: one core, one thread per library, and what machine it ran on.
+"""The process that measures: its cores, the threads of each library, what machine it ran on.
 
 Only the standard library is imported here: :func:`prepare` must run before NumPy, torch or any
 other numeric library is imported, because their thread pools read the environment once.
@@ -21,26 +21,25 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
     "PYLSTM_NUM_THREADS",
-    # torch.compile would start a pool of compiler processes that outlives the compilation.
-    "TORCHINDUCTOR_COMPILE_THREADS",
 )
 
 LIBRARIES = ("numpy", "torch", "onnxruntime", "openvino", "onnx")
 
 
-def prepare(core: int | None = None) -> int | None:
-    """Pin this process to one core and its libraries to one thread.
+def prepare(core: int | None = None, threads: int = 1) -> list[int] | None:
+    """Pin this process to as many cores as each of its libraries gets threads.
 
     Parameters
     ----------
     core : int, optional
-        The core. Default: the last one this process may use, because the first ones serve
-        most interrupts.
+        The last of the cores. Default: the last one this process may use, because the first ones
+        serve most interrupts.
+    threads : int, optional
 
     Returns
     -------
-    int or None
-        The core, or None where the system cannot pin a process.
+    list of int or None
+        The cores, or None where the system cannot pin a process.
 
     Raises
     ------
@@ -51,12 +50,21 @@ def prepare(core: int | None = None) -> int | None:
     if early:
         raise RuntimeError(f"imported before the threads were limited: {', '.join(early)}")
     for name in THREAD_VARIABLES:
-        os.environ[name] = "1"
+        os.environ[name] = str(threads)
+    # It would start a pool of compiler processes that outlives the compilation.
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
     if not hasattr(os, "sched_setaffinity"):
         return None
-    chosen = max(os.sched_getaffinity(0)) if core is None else core
-    os.sched_setaffinity(0, {chosen})
+    usable = sorted(os.sched_getaffinity(0))
+    end = len(usable) if core is None else usable.index(core) + 1
+    chosen = usable[max(0, end - threads) : end]
+    os.sched_setaffinity(0, chosen)
     return chosen
+
+
+def threads() -> int:
+    """Return how many threads each library gets in this process."""
+    return int(os.environ["PYLSTM_NUM_THREADS"])
 
 
 def cpu_name() -> str:
@@ -95,12 +103,12 @@ def simd_level() -> str | None:
         return None
 
 
-def describe(core: int | None) -> dict[str, object]:
-    """Everything a reader needs to judge the figures: machine, core, versions, SIMD level."""
+def describe(pinned: list[int] | None) -> dict[str, object]:
+    """Everything a reader needs to judge the figures: machine, cores, versions, SIMD level."""
     return {
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
-        "pinned_to": core,
+        "pinned_to": pinned,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "simd_level": simd_level(),
         "versions": versions(),

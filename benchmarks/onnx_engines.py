@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.engines import Engine, require, unsupported_float64
+from benchmarks.environment import threads
 from benchmarks.grids import Case
 from benchmarks.problem import Array, Outputs, Problem
 from benchmarks.timing import Runner
@@ -124,7 +125,7 @@ def collect(results: list[Array]) -> Outputs:
 
 
 class OnnxRuntime(Engine):
-    """``InferenceSession`` on the CPU, one thread that does not spin.
+    """``InferenceSession`` on the CPU; a single thread does not spin, several do, as by default.
 
     Of ``run`` and ``run_with_iobinding`` with inputs bound ahead, the latter is timed: it is
     the faster one. Its results are copied to new NumPy arrays, as every caller needs.
@@ -137,8 +138,9 @@ class OnnxRuntime(Engine):
         unsupported_float64(self.case, self.name)
         runtime = require("onnxruntime")
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads, options.inter_op_num_threads = threads(), 1
+        if threads() == 1:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         self.session = runtime.InferenceSession(
             build_model(problem), options, providers=["CPUExecutionProvider"]
@@ -182,7 +184,7 @@ class OnnxRuntime(Engine):
 
 
 class OpenVino(Engine):
-    """A reused infer request with its inputs bound ahead, one thread, float32 arithmetic.
+    """A reused infer request with its inputs bound ahead, float32 arithmetic.
 
     Inputs and outputs share memory with NumPy arrays: passing arrays to ``infer`` instead
     costs 30 microseconds and more per call.
@@ -190,7 +192,6 @@ class OpenVino(Engine):
 
     name = "openvino"
     config: ClassVar[dict[str, Any]] = {
-        "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": "1",
         "PERFORMANCE_HINT": "LATENCY",
         # Without this hint OpenVINO computes in bfloat16 on processors that have it.
@@ -204,7 +205,9 @@ class OpenVino(Engine):
         openvino = require("openvino")
         core = openvino.Core()
         model = core.read_model(build_model(problem))
-        self.request = core.compile_model(model, "CPU", self.config).create_infer_request()
+        self.request = core.compile_model(
+            model, "CPU", {**self.config, "INFERENCE_NUM_THREADS": threads()}
+        ).create_infer_request()
         self.inputs = {name: array.copy() for name, array in feeds(problem).items()}
         for name, array in self.inputs.items():
             self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))

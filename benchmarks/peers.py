@@ -31,7 +31,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--engines", nargs="+", metavar="NAME", help="only these, for example pylstm openvino")
     add("--compile", choices=["all", "some", "none"], help="cases for torch.compile (default all)")
     add("--compile-timeout", type=int, default=120, metavar="S", help="of one compilation")
-    add("--core", type=int, help="core to pin to (default: the last one)")
+    add("--core", type=int, help="core to pin to, or the last of them (default: the last one)")
+    add("--threads", type=int, default=1, metavar="N", help="of each library (default 1)")
     add("--quick", action="store_true", help="a fast look: few rounds, nothing compiled")
     add("--json", type=Path, metavar="FILE")
     add("--markdown", type=Path, metavar="FILE")
@@ -45,7 +46,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def run(options: argparse.Namespace, core: int | None) -> Report:
+def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     """Measure everything that was asked for, telling standard error how far it is."""
     # Only now may NumPy and the peers be imported: environment.prepare() has run.
     from benchmarks import measure
@@ -63,12 +64,14 @@ def run(options: argparse.Namespace, core: int | None) -> Report:
         for name in measure.ENGINES
         if not options.engines or any(word in name for word in options.engines)
     ]
-    roof, roof_text = measure.open_roof()
+    # The loops run on one core: shares of them say nothing about several threads.
+    several = f"{options.threads} threads"
+    roof, roof_text = measure.open_roof() if options.threads == 1 else (None, several)
     report = Report(
         command="python -m benchmarks.peers " + shlex.join(options.arguments),
-        machine=environment.describe(core),
+        machine=environment.describe(cores),
         options={"rounds": options.rounds, "target_ms": options.target, "roof": roof_text},
-        notes=_notes(options, core, None if roof else roof_text),
+        notes=_notes(options, cores, None if roof else roof_text),
     )
     seconds = options.target / 1e3
     settings = measure.Options(options.rounds, seconds, chosen)
@@ -95,14 +98,14 @@ def run(options: argparse.Namespace, core: int | None) -> Report:
     return report
 
 
-def _notes(options: argparse.Namespace, core: int | None, no_roof: str | None) -> list[str]:
+def _notes(options: argparse.Namespace, cores: list[int] | None, no_roof: str | None) -> list[str]:
     """List what a reader has to know before believing the figures."""
     notes = []
     if options.rounds < ROUNDS or options.quick:
         notes.append("A quick run: good for a look, not as evidence.")
     if options.filter or options.engines or options.compile != "all":
         notes.append("Not every case or not every peer was asked for.")
-    if core is None:
+    if cores is None:
         notes.append("This system cannot pin a process to a core.")
     if no_roof:
         notes.append(f"No multiply-add and load loops: {no_roof}.")
@@ -132,8 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line. Returns 1 where a budget fails, so that a script can tell."""
     options = parse_arguments(arguments)
     options.arguments = sys.argv[1:] if arguments is None else arguments
-    core = environment.prepare(options.core)
-    report = run(options, core)
+    cores = environment.prepare(options.core, options.threads)
+    report = run(options, cores)
     from benchmarks import report as reports
 
     text = reports.markdown(report)

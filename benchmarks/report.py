@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from benchmarks.budgets import (
     memory_budgets,
     overhead_budgets,
     packed_budgets,
+    threads_budgets,
 )
 from benchmarks.chart import draw
 from benchmarks.cold import STAGES, ColdRow
@@ -49,7 +50,10 @@ class Report:
         level = self.machine.get("simd_level")
         found: list[Budget] = []
         for grid, rows in self.grids.items():
-            found += grid_budgets(grid, rows, level)
+            if len(self.machine.get("pinned_to") or [0]) > 1:
+                found += threads_budgets(grid, rows)
+            else:
+                found += grid_budgets(grid, rows, level)
         if self.cold is not None:
             found += cold_budgets(self.import_seconds)
         if self.overhead is not None:
@@ -59,6 +63,16 @@ class Report:
         if self.memory is not None:
             found += memory_budgets(self.memory)
         return found
+
+
+def _threads(machine: Mapping[str, Any]) -> str:
+    """Say which cores the libraries had, each with a thread for every one of them."""
+    pinned = machine["pinned_to"]
+    if not pinned:
+        return "not pinned"
+    cores = f"cores {pinned}" if len(pinned) > 1 else f"core {pinned[0]}"
+    number = "one thread" if len(pinned) == 1 else f"{len(pinned)} threads"
+    return f"{cores} of {machine['cores']}, {number}"
 
 
 def seconds_text(seconds: float) -> str:
@@ -214,7 +228,7 @@ def markdown(report: Report) -> str:
         "",
         f"`{report.command}`",
         "",
-        f"{machine['cpu']}, core {machine['pinned_to']} of {machine['cores']}, one thread; "
+        f"{machine['cpu']}, {_threads(machine)}; "
         f"{machine['system']}; pylstm's SIMD level: {machine['simd_level']}. {versions}.",
         "",
         "Each peer's cell: its time over pylstm's (median of the rounds' ratios, quartiles), its "
@@ -277,7 +291,7 @@ def svg(report: Report) -> str:
         for grid, rows in report.grids.items()
         if rows and any(name != BASELINE for name in rows[0].outcomes)
     }
-    title = "Time of the fastest peer over pylstm's, one thread"
+    title = f"Time of the fastest peer over pylstm's, {_threads(report.machine)}"
     if len(compared) == 1:
         title += f", grid {next(iter(compared))}"
     subtitle = f"{machine['cpu']}, {machine['simd_level']}; torch {versions['torch']}, "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import CELL_LOOP, Engine, UnsupportedError, require
+from benchmarks.environment import threads
 from benchmarks.grids import Case
 from benchmarks.problem import Outputs, Problem
 from benchmarks.timing import Runner
@@ -23,7 +24,7 @@ class TorchEager(Engine):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         torch = self.torch = require("torch")
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads())
         case = self.case
         dtype = getattr(torch, case.dtype)
         module: Any
