@@ -86,14 +86,18 @@ static bool wait_for(struct lockstep *view, int rank)
          turn++) {
         if (atomic_load_explicit(&team->abandoned, memory_order_relaxed))
             return false;
-        if (view->rank == 0 && turn % 256 == 0) {
+        if (view->rank > 0) {
+            system_idle(turn);
+            continue;
+        }
+        system_pause();
+        if (turn % 256 == 0) {
             const uint64_t now = system_nanoseconds();
             view->waited += since ? now - since : 0;
             since = now;
             if (lockstep_is_late(view, now))
                 return false;
         }
-        system_idle(turn);
     }
     return true;
 }

@@ -127,7 +127,8 @@ static inline void system_pause(void)
 #endif
 }
 
-/* One turn of a loop that waits: after some 25 us of them, others may have the core. */
+/* One turn of a helper's loop that waits: after some 25 us of them, others may have the core. A
+ * caller never gives its core away: on a busy machine it would come back after milliseconds. */
 static inline void system_idle(unsigned turn)
 {
     if (turn < 2048)

@@ -147,14 +147,19 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 
     for (unsigned turn = 1; atomic_load_explicit(&team->finished, memory_order_acquire) < count;
          turn++) {
-        system_idle(turn);
+        if (!worker->leads) {
+            system_idle(turn);
+            if (worker->stop->asked(worker->stop->data))
+                return false;
+            continue;
+        }
+        system_pause();
         if (turn % 256)
             continue;
         const uint64_t now = system_nanoseconds();
         worker->waited = before + (now - since);
         if ((worker->stop && worker->stop->asked(worker->stop->data)) ||
-            (worker->leads && worker->waited > LOCKSTEP_LEAST_PATIENCE &&
-             2 * worker->waited > now - worker->began))
+            (worker->waited > LOCKSTEP_LEAST_PATIENCE && 2 * worker->waited > now - worker->began))
             return false;
     }
     return true;

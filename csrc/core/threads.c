@@ -2,8 +2,8 @@
 
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
 #define STACK_BYTES (512 * 1024)
-#define LEAST_PENALTY 15 /* calls */
-#define MOST_PENALTY 255
+#define LEAST_PENALTY 31 /* calls */
+#define MOST_PENALTY 1023
 #define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
 
 /* ---- Forks ---- */
