@@ -1,17 +1,19 @@
-"""The code blocks of docs/migrating-from-torch.md, section by section."""
+"""The code blocks of the pages in docs, section by section."""
 
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "migrating-from-torch.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+MIGRATION = DOCS / "migrating-from-torch.md"
+WEIGHT_FILES = DOCS / "weight-files.md"
 
 
-def sections():
+def sections(page):
     """[(heading, [(needs torch, source), ...])] of the sections that hold code."""
     pattern = r"^#+ (?P<heading>[^\n]*)$|^```python(?P<torch> torch)?\n(?P<source>.*?)^```$"
     found = {}
     # A comment in a block is no heading: a match of the block has taken it with it.
-    for match in re.finditer(pattern, PAGE.read_text(encoding="utf-8"), flags=re.M | re.S):
+    for match in re.finditer(pattern, page.read_text(encoding="utf-8"), flags=re.M | re.S):
         if match["source"] is None:
             heading = match["heading"]
         else:
@@ -19,8 +21,8 @@ def sections():
     return list(found.items())
 
 
-def run(blocks):
+def run(page, blocks):
     """Run sources one after the other in one namespace, as a reader would."""
-    scope = {"__name__": "migration_page"}
+    scope = {"__name__": page.stem}
     for source in blocks:
-        exec(compile(source, str(PAGE), "exec"), scope)
+        exec(compile(source, str(page), "exec"), scope)

@@ -1,13 +1,16 @@
 """The blocks of the migration page that need torch, together with those that do not."""
 
+import numpy as np
 import pytest
-from migration_page import run, sections
+from pages import MIGRATION, run, sections
 
 # By its submodule, since this folder itself would do for a module of the name "torch".
 pytest.importorskip("torch.nn")
 import torch
 
-WITH_TORCH = [(name, blocks) for name, blocks in sections() if any(needs for needs, _ in blocks)]
+WITH_TORCH = [
+    (name, blocks) for name, blocks in sections(MIGRATION) if any(needs for needs, _ in blocks)
+]
 
 
 class Model(torch.nn.Module):
@@ -15,9 +18,7 @@ class Model(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.encoder = torch.nn.ModuleDict(
-            {"rnn": torch.nn.LSTM(12, 16, 2, bidirectional=True, batch_first=True)}
-        )
+        self.encoder = torch.nn.LSTM(12, 16, 2, bidirectional=True, batch_first=True)
         self.head = torch.nn.Linear(32, 3)
 
 
@@ -26,6 +27,8 @@ class Model(torch.nn.Module):
 )
 def test_the_code_runs(blocks, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    torch.save({"state_dict": Model().state_dict(), "epoch": 3}, "model.pt")
-    run(source for _, source in blocks)
+    model = Model()
+    torch.save({"state_dict": model.state_dict(), "epoch": 3}, "model.pt")
+    np.savez("lstm.npz", **{name: t.numpy() for name, t in model.encoder.state_dict().items()})
+    run(MIGRATION, [source for _, source in blocks])
     assert "<All keys matched successfully>" in capsys.readouterr().out
