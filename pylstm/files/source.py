@@ -130,6 +130,14 @@ class Segment:
     def __post_init__(self) -> None:
         self.source.check(self.offset, self.size, self.record)
 
+    def part(self, offset: int, size: int, record: str = "") -> Segment:
+        """Return some of it, under another name if one is given."""
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise self.source.error(
+                record or self.record, f"needs {size} bytes at {offset} of {self.size}"
+            )
+        return Segment(self.source, self.offset + offset, size, record or self.record)
+
     def read(self) -> bytes:
         """Return all of it."""
         return self.source.read(self.offset, self.size, self.record)

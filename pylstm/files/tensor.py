@@ -48,6 +48,11 @@ WIDENED_DTYPES: dict[str, tuple[np.dtype[Any], np.dtype[Any], Callable[[Array], 
 }
 
 
+def raw_dtype(name: str) -> np.dtype[Any]:
+    """Return the dtype of a storage's bytes, in native byte order."""
+    return PLAIN_DTYPES[name] if name in PLAIN_DTYPES else WIDENED_DTYPES[name][0]
+
+
 @dataclass(frozen=True, eq=False)
 class Storage:
     """Elements of one dtype in a row, shared by the tensors that are views of it.
@@ -71,10 +76,7 @@ class Storage:
     @property
     def raw_dtype(self) -> np.dtype[Any]:
         """The dtype of the bytes in the file."""
-        raw = PLAIN_DTYPES.get(self.dtype)
-        if raw is None:
-            raw = WIDENED_DTYPES[self.dtype][0]
-        return raw.newbyteorder(self.byteorder)
+        return raw_dtype(self.dtype).newbyteorder(self.byteorder)
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -137,6 +139,8 @@ class Tensor:
         Of the first element, in elements.
     record : str, optional
         For messages; the storage's own if empty.
+    conjugate, negate : bool, optional
+        What torch puts off until the values are used.
 
     Raises
     ------
@@ -144,7 +148,7 @@ class Tensor:
         If the view reaches outside its storage.
     """
 
-    __slots__ = ("offset", "shape", "span", "storage", "strides")
+    __slots__ = ("conjugate", "negate", "offset", "shape", "span", "storage", "strides")
 
     def __init__(
         self,
@@ -153,7 +157,12 @@ class Tensor:
         strides: tuple[int, ...] | None = None,
         offset: int = 0,
         record: str = "",
+        *,
+        conjugate: bool = False,
+        negate: bool = False,
     ) -> None:
+        self.conjugate = conjugate
+        self.negate = negate
         self.storage = storage
         self.shape = shape
         self.strides = strides = row_major(shape) if strides is None else strides
@@ -220,6 +229,9 @@ class Tensor:
     def _view(self, elements: Array) -> Array:
         if self.span == 0:
             return elements[:0].reshape(self.shape)
+        # Before the strides repeat elements.
+        elements = np.conjugate(elements) if self.conjugate else elements
+        elements = np.negative(elements) if self.negate else elements
         itemsize = elements.itemsize
         strides = tuple(step * itemsize for step in self.strides)
         return as_strided(elements, self.shape, strides, writeable=elements.flags.writeable)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..source import Segment
 from ..tensor import Bytes, Make
 from .budget import Budget
 from .context import Context, StorageType
@@ -28,7 +29,7 @@ def unpickle(
     budget: Budget | None = None,
     persistent: Callable[[Any], Any] | None = None,
     start: int = 0,
-    nested: bool = False,
+    load_storage: Callable[[Segment], Any] | None = None,
 ) -> tuple[Any, int]:
     """Read one pickle.
 
@@ -48,8 +49,9 @@ def unpickle(
         StorageView (see :func:`storage_id`). Without it such ids are errors.
     start : int, optional
         Where in ``content`` the pickle begins.
-    nested : bool, optional
-        Whether this pickle lies within another one.
+    load_storage : callable, optional
+        Returns the storage that a file holds whose bytes are in the pickle; Python's own ``pickle``
+        writes torch's tensors in that way. Without it a record stays in their place.
 
     Returns
     -------
@@ -61,13 +63,16 @@ def unpickle(
     ------
     WeightFileError
     """
-    context = Context(file, content.record, make, budget or Budget(content.size), nested=nested)
+    budget = budget or Budget(content.size)
+    memory = budget.memory
+    context = Context(file, content.record, make, budget, load_storage)
     machine = Machine(Stream(content, file, start), context, persistent)
     tree = run(machine)
     if not all(run_of_bytes.used for run_of_bytes in machine.in_file.values()):
         # Long bytes are left in the file, because they mostly are the data of an array. Some of
         # these are not, so a second run reads them where they are wanted.
-        again = Machine(Stream(content, file, start), context, persistent, machine.in_file)
-        del tree, machine
-        tree, machine = run(again), again
+        machine = Machine(Stream(content, file, start), context, persistent, machine.in_file)
+        del tree
+        budget.memory = memory
+        tree = run(machine)
     return tree, machine.stream.position

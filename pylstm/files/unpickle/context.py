@@ -30,18 +30,23 @@ class Context:
     make : Make
         Called with every tensor.
     budget : Budget
-    nested : bool
-        Whether this pickle lies within another one.
+    load_storage : callable or None
+        Reads a storage from a file within the pickle, given its bytes.
     """
 
     def __init__(
-        self, file: str, record: str, make: Make, budget: Budget, *, nested: bool = False
+        self,
+        file: str,
+        record: str,
+        make: Make,
+        budget: Budget,
+        load_storage: Callable[[Segment], Any] | None = None,
     ) -> None:
         self.file = file
         self.record = record
         self.make = make
         self.budget = budget
-        self.nested = nested
+        self.load_storage = load_storage
         # By the identity of a dict or set: how many of its keys have a hash that the file chose.
         self.chosen_hashes: dict[int, int] = {}
         # Storages whose bytes are read as another dtype than the one they were saved with.
@@ -84,10 +89,18 @@ class Context:
         shape: tuple[int, ...],
         strides: tuple[int, ...] | None = None,
         offset: int = 0,
+        *,
+        conjugate: bool = False,
+        negate: bool = False,
     ) -> Any:
         """Return what the caller makes of a tensor."""
         self.spend(TENSOR_BYTES + AXIS_BYTES * len(shape))
-        return self.make(Tensor(storage, shape, strides, offset, self.record))
+        tensor = Tensor(
+            storage, shape, strides, offset, self.record, conjugate=conjugate, negate=negate
+        )
+        if conjugate or negate:
+            self.spend(2 * tensor.span * tensor.dtype.itemsize)  # it shares no memory
+        return self.make(tensor)
 
 
 # What a known name does with the arguments of its call.
@@ -145,11 +158,12 @@ class FileBytes:
     It is the data of an array in all but odd cases; see :func:`~pylstm.files.unpickle.unpickle`.
     """
 
-    __slots__ = ("segment", "storages", "used")
+    __slots__ = ("segment", "storage", "storages", "used")
 
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
-        self.storages: dict[tuple[str, str], Storage] = {}
+        self.storages: dict[tuple[str, str], Storage] = {}  # of NumPy, by dtype and byte order
+        self.storage: Any = None  # of torch, that a file in these bytes holds
         self.used = False
 
 

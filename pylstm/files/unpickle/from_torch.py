@@ -7,8 +7,9 @@ from typing import Any
 
 from ..record import Record
 from ..tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
-from .context import Context, Handler, Name, StorageType
+from .context import Context, FileBytes, Handler, Name, StorageType, segment_of
 
+_NESTED_STEPS = 50_000  # a file within the pickle takes about 0.1 ms, however short it is
 _KINDS = {
     "Double": "float64",
     "Float": "float32",
@@ -97,7 +98,8 @@ def _tensor(context: Context, args: tuple[Any, ...]) -> Any:
     """Return what ``_rebuild_tensor`` and ``_rebuild_tensor_v2`` do."""
     match args:
         case (storage, int() as offset, tuple() | list() as shape, tuple() | list() as strides, *_):
-            return _view(context, storage, offset, tuple(shape), tuple(strides))
+            metadata = args[6] if len(args) > 6 else None
+            return _view(context, storage, offset, tuple(shape), tuple(strides), metadata)
     return context.fail("a tensor of unknown arguments")
 
 
@@ -106,12 +108,12 @@ def _tensor_v3(context: Context, args: tuple[Any, ...]) -> Any:
     match args:
         case (Storage() as storage, int() as offset, tuple() as shape, tuple() as strides, *rest):
             match rest:
-                case (_, _, str() as name, *_):
+                case (_, _, str() as name, *metadata):
                     dtype = name.removeprefix("torch.")
                     if dtype not in PLAIN_DTYPES and dtype not in WIDENED_DTYPES:
                         return Record("torch._utils._rebuild_tensor_v3", args)
                     storage = _retyped(context, storage, dtype)
-                    return _view(context, storage, offset, shape, strides)
+                    return _view(context, storage, offset, shape, strides, *metadata[:1])
     return context.fail("a tensor of unknown arguments")
 
 
@@ -126,14 +128,35 @@ def _retyped(context: Context, storage: Storage, dtype: str) -> Storage:
 
 
 def _view(
-    context: Context, storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+    context: Context,
+    storage: Any,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    metadata: Any = None,
 ) -> Any:
     if isinstance(storage, StorageView):
-        # Tensor checks against the whole; torch would check against the part.
-        return context.tensor(storage.storage, shape, strides, storage.offset + offset)
+        # Checked against the whole storage: that is what the file has the bytes of.
+        storage, offset = storage.storage, storage.offset + offset
     if not isinstance(storage, Storage):
         context.fail(f"a tensor of a {type(storage).__name__} instead of a storage")
-    return context.tensor(storage, shape, strides, offset)
+    later = metadata if type(metadata) is dict else {}
+    conjugate, negate = later.get("conj") is True, later.get("neg") is True
+    return context.tensor(storage, shape, strides, offset, conjugate=conjugate, negate=negate)
+
+
+def _load_storage(context: Context, args: tuple[Any, ...]) -> Any:
+    """Return the storage of a tensor that was pickled without ``torch.save``."""
+    match args:
+        case (bytes() | FileBytes() as data,) if context.load_storage is not None:
+            context.work(_NESTED_STEPS)
+            known = data.storage if isinstance(data, FileBytes) else None
+            if known is None:
+                known = context.load_storage(segment_of(context, data))
+            if isinstance(data, FileBytes):
+                data.storage = known
+            return known
+    return Record("torch.storage._load_from_bytes", args)
 
 
 def _first(context: Context, args: tuple[Any, ...]) -> Any:
@@ -199,6 +222,7 @@ HANDLERS: dict[str, Handler] = {
     "torch.nn.Parameter": _parameter,
     "torch.Size": _size,
     "torch.device": _device,
+    "torch.storage._load_from_bytes": _load_storage,
     "torch.serialization._get_layout": _layout,
     # TorchScript's typed lists, and values with their type beside them.
     "torch.jit._pickle.build_boollist": _first,

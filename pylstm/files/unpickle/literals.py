@@ -108,8 +108,7 @@ def _byte_run(machine: Machine, size: int, *, writable: bool = False) -> Any:
     start = stream.position
     if size >= _LAZY_BYTES and isinstance(content, Segment):
         if machine.earlier is None:
-            part = Segment(content.source, content.offset + start, size, content.record)
-            known: FileBytes | None = FileBytes(part)
+            known: FileBytes | None = FileBytes(content.part(start, size))
         else:
             known = machine.earlier.get(start)
         if known is not None and (known.used or machine.earlier is None):
