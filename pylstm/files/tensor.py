@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .errors import WeightFileError
+from .float8 import FLOAT8, widen
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,7 +35,9 @@ class Bytes(Protocol):
 
 def _widen_bfloat16(raw: Array) -> Array:
     """bfloat16 is the upper half of a float32."""
-    return (raw.astype(np.uint32) << 16).view(np.float32)
+    wide = raw.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 _PLAIN = "float64 float32 float16 complex128 complex64 bool"
@@ -45,6 +49,7 @@ PLAIN_DTYPES: dict[str, np.dtype[Any]] = {
 }
 WIDENED_DTYPES: dict[str, tuple[np.dtype[Any], np.dtype[Any], Callable[[Array], Array]]] = {
     "bfloat16": (np.dtype(np.uint16), np.dtype(np.float32), _widen_bfloat16),
+    **{name: (np.dtype(np.uint8), np.dtype(np.float32), partial(widen, name)) for name in FLOAT8},
 }
 
 
@@ -53,7 +58,7 @@ def raw_dtype(name: str) -> np.dtype[Any]:
     return PLAIN_DTYPES[name] if name in PLAIN_DTYPES else WIDENED_DTYPES[name][0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Storage:
     """Elements of one dtype in a row, shared by the tensors that are views of it.
 
