@@ -6,7 +6,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from . import npy, torch_zip
+from . import npy
 from .source import Source, open_source
 from .tensor import Arrays, Make
 from .zip_archive import ZipArchive
@@ -178,6 +178,8 @@ def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
     names = archive.entries
     top = next(iter(names), "").partition("/")[0]
     if f"{top}/data.pkl" in names:
+        from . import torch_zip
+
         return torch_zip.read_archive(archive, top, make)
     if "model.weights.h5" in names:
         return "Keras", import_module(".keras", __package__).read(source, make)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_DIMENSIONS = 64  # NumPy's own limit
 MAX_BYTES = 2**62  # of the shape alone: a view may repeat its elements
+# An 8-bit float and its plain bytes share a storage in honest files; each dtype is an array.
+MAX_DTYPES = 2  # of the same bytes
 
 
 class Bytes(Protocol):
@@ -258,14 +260,26 @@ class Arrays:
     def __init__(self, mapped: bool = False) -> None:
         self._mapped = mapped
         self._elements: dict[Storage, Array] = {}
+        self._dtypes: dict[Bytes, int] = {}
 
     def __call__(self, tensor: Tensor) -> Array:
         storage = tensor.storage
         elements = self._elements.get(storage)
         if elements is None:
+            self._check_dtypes(storage)
             elements = storage.map() if self._mapped else storage.read(0, storage.numel)
             self._elements[storage] = elements
         return tensor.of(elements)
+
+    def _check_dtypes(self, storage: Storage) -> None:
+        """Keep a file from having the same bytes read over and over, each time as another dtype."""
+        dtypes = self._dtypes[storage.content] = self._dtypes.get(storage.content, 0) + 1
+        if dtypes > MAX_DTYPES:
+            raise WeightFileError(
+                storage.file,
+                storage.content.record,
+                f"the same bytes are read as more than {MAX_DTYPES} dtypes",
+            )
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
