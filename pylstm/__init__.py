@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from . import utils
     from .files.errors import WeightFileError
     from .files.formats import load
+    from .find import FoundLSTM, find_lstms
 
 __all__ = [
     "LSTM",
+    "FoundLSTM",
     "LSTMCell",
     "Module",
     "WeightFileError",
     "__version__",
+    "find_lstms",
     "get_rng_state",
     "initial_seed",
     "load",
@@ -39,7 +42,9 @@ __all__ = [
 
 # Public names that many programs never use, and the modules that are imported when they do.
 _LAZY = {
+    "FoundLSTM": ".find",
     "WeightFileError": ".files.errors",
+    "find_lstms": ".find",
     "load": ".files.formats",
     "utils": ".utils",
 }
