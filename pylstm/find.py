@@ -157,7 +157,7 @@ def _owner(place: Place, key: str) -> tuple[Place, str, str, str] | None:
     if match:
         return place, prefix, match[1], match[4] or ""
     if last in ("_packed_weight_ih", "_packed_weight_hh"):
-        return place, prefix, last, "packed"
+        return place, prefix, last, "packed_cell"
     if last in ("original", "original0", "original1"):
         place, prefix, name = _up(place, prefix)
         place, prefix, table = _up(place, prefix)
@@ -200,8 +200,8 @@ def _collect(
     group = groups.setdefault((place, prefix), _Group())
     if form:
         group.forms[name, form] = value
-    else:
-        group.plain[name] = value
+    elif group.plain.setdefault(name, value) is not value:
+        group.forms[name, "twice"] = value
 
 
 def _judge(report: Survey, prefix: str, group: _Group, facts: Mapping[str, Any]) -> None:

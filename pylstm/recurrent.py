@@ -34,11 +34,16 @@ _PARAMETRISED = (
 _WEIGHT_NORMED = ("weight-normed", "torch.nn.utils.remove_weight_norm gives plain weights")
 _PRUNED = ("pruned", "torch.nn.utils.prune.remove gives plain weights")
 
-# Forms in which a file keeps parameters instead of plainly: what such a module is called, and
+# Modules that keep their weights in another way altogether, and what helps.
+_OTHERS = {
+    "packed": ("quantised LSTM or GRU", "save the module before it is quantised"),
+    "packed_cell": ("quantised cell", "save the module before it is quantised"),
+    "quantizable": ("quantizable LSTM", "save the torch.nn.LSTM that it was made from"),
+}
+# Forms in which a file keeps parameters instead of plainly: how such a module is called, and
 # what helps. Where it has several, the first in this order says what it is.
-FORMS = {
-    "packed": ("quantised", "save the module before it is quantised"),
-    "quantizable": ("quantizable", "save the torch.nn.LSTM that it was made from"),
+_FORMS = {
+    "twice": ("ambiguous", "a state_dict would have it once"),
     "raw": ("weight-dropped", "what dropout leaves of the raw weight is not the weight"),
     "u": ("spectrally normed", "torch.nn.utils.remove_spectral_norm gives plain weights"),
     "mask": _PRUNED,
@@ -271,15 +276,21 @@ def describe_forms(
     forms : mapping of (str, str) to object
         The others, by plain name and form.
     """
-    name, form = min(forms, key=lambda both: list(FORMS).index(both[1]))
-    adjective, remedy = FORMS[form]
-    if form in ("packed", "quantizable"):
-        return NearMiss(prefix, f"{adjective} LSTM or GRU", f"it keeps {name}; {remedy}")
+    order = [*_OTHERS, *_FORMS]
+    name, form = min(forms, key=lambda both: order.index(both[1]))
+    if form in _OTHERS:
+        kind, remedy = _OTHERS[form]
+        return NearMiss(prefix, kind, f"it keeps {name}; {remedy}")
+    adjective, remedy = _FORMS[form]
     shaped = [leaf for (other, how), leaf in forms.items() if how in _SHAPED and "_hh" in other]
     plain = [leaf for other, leaf in parameters.items() if "_hh" in other]
     kind = next(filter(None, map(_gates, [*shaped, *plain])), "LSTM")
     cell = "" if "_l" in name else "Cell"
-    return NearMiss(prefix, f"{adjective} {kind}{cell}", f"of {name} it keeps '{form}'; {remedy}")
+    if form == "twice":
+        spelt = f"{name} twice"
+    else:
+        spelt = f"parametrizations.{name}.{form}" if "original" in form else f"{name}_{form}"
+    return NearMiss(prefix, f"{adjective} {kind}{cell}", f"it keeps {spelt}; {remedy}")
 
 
 def _gates(leaf: Any) -> str | None:
