@@ -122,7 +122,7 @@ def _recorded_options(facts: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("batch_first", "training")
         if isinstance(facts.get(name), bool)
     }
-    dropout = facts.get("dropout")
+    dropout: Any = facts.get("dropout")
     if type(dropout) in (int, float) and 0 <= dropout <= 1:
         recorded["dropout"] = float(dropout)
     return recorded

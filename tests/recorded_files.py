@@ -83,25 +83,25 @@ def recorded_files():
     return files
 
 
-def module_input(kind, input_size, batch_first):
+def module_input(kind, input_size, batch_first, rows=ROWS):
     """What the modules compute on: a sequence, or one step for a cell; exact in float32."""
-    shape = (ROWS, STEPS) if batch_first else (STEPS, ROWS)
+    shape = (rows, STEPS) if batch_first else (STEPS, rows)
     x = reference.fractions(90_000 + input_size, (*shape, input_size), 2.0)
     return x[0] if kind == "LSTMCell" else x
 
 
-def run(module):
+def run(module, rows=ROWS):
     """Results of a pylstm module, flat as RecordedModule has them."""
     kind = type(module).__name__
-    x = module_input(kind, module.input_size, getattr(module, "batch_first", False))
+    x = module_input(kind, module.input_size, getattr(module, "batch_first", False), rows)
     return flat(module.eval()(x))
 
 
-def truth(parameters, kind, batch_first):
+def truth(parameters, kind, batch_first, rows=ROWS):
     """The same in float64, from the parameters by name."""
     parameters = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
     end = "" if kind == "LSTMCell" else "_l0"
-    x = module_input(kind, parameters["weight_ih" + end].shape[1], batch_first)
+    x = module_input(kind, parameters["weight_ih" + end].shape[1], batch_first, rows)
     if kind == "LSTMCell":
         return flat(reference.lstm_cell(parameters, x))
     return flat(reference.lstm(parameters, x, batch_first=batch_first))

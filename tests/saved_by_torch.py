@@ -42,15 +42,18 @@ class Saved:
         By dotted path; there may be more in the file.
     modules : dict of str to nn.Module
         The LSTMs and LSTMCells by path, in float32 or, if the file is, float64.
-    recorded : bool
-        Whether the file knows batch_first, dropout and training.
+    recorded : tuple of str
+        The options that the file knows.
     """
 
     name: str
     content: bytes
     arrays: dict = field(default_factory=dict)
     modules: dict = field(default_factory=dict)
-    recorded: bool = False
+    recorded: tuple = ()
+
+
+OPTIONS = ("batch_first", "dropout", "training")
 
 
 # Parts of what is saved -----------------------------------------------------------------------
@@ -219,7 +222,7 @@ class Tagger(nn.Module):
 # Cases ----------------------------------------------------------------------------------------
 
 
-def saved(name, write, tree, modules, recorded=False, path=""):
+def saved(name, write, tree, modules, recorded=(), path=""):
     """A Saved of one tree; ``path`` is that of ``tree`` where it is not the file's root."""
     return Saved(name, write(tree), flatten(tree, path), modules, recorded)
 
@@ -317,9 +320,9 @@ def viewed(module, how):
     if how == "stepped":
         return {name: value.repeat_interleave(3, -1)[..., ::3] for name, value in state.items()}
     assert how == "sliced"
-    rows = {name: torch.cat([value, value + 1, value]) for name, value in state.items()}
     return {
-        name: value[len(value) // 3 : -(len(value) // 3)] - 1 + 1 for name, value in rows.items()
+        name: torch.cat([value + 1, value, value + 1])[len(value) : 2 * len(value)]
+        for name, value in state.items()
     }
 
 
@@ -340,20 +343,20 @@ def views():
 def whole_modules():
     for name, write in (("zip", save_zip), ("legacy", save_legacy)):
         alone = lstm(1, num_layers=2, batch_first=True, dropout=0.5, bidirectional=True).eval()
-        yield saved(f"module_lstm_{name}", write, alone, {"": alone}, True)
+        yield saved(f"module_lstm_{name}", write, alone, {"": alone}, OPTIONS)
         one = lstm(2, "float64", bias=False, proj_size=1)
-        yield saved(f"module_double_{name}", write, one, {"": one}, True)
+        yield saved(f"module_double_{name}", write, one, {"": one}, OPTIONS)
         alone = cell(3)
-        yield saved(f"module_cell_{name}", write, alone, {"": alone}, True)
+        yield saved(f"module_cell_{name}", write, alone, {"": alone}, OPTIONS)
         first, second, third = lstm(4, batch_first=True), lstm(5, "float16"), cell(6, bias=False)
         with models_that_vanish() as models:
             layers = nn.ModuleList([first, second])
             tagger = models.Tagger(layers=layers, step=third).eval()
             modules = {"model.layers.0": first, "model.layers.1": second, "model.step": third}
-            yield saved(f"vanished_{name}", write, {"model": tagger}, modules, True)
+            yield saved(f"vanished_{name}", write, {"model": tagger}, modules, OPTIONS)
         wrapped = nn.DataParallel(nn.Sequential(OrderedDict(rnn=lstm(7), out=nn.Linear(3, 2))))
         modules = {"module.rnn": wrapped.module.rnn}
-        yield saved(f"data_parallel_{name}", write, wrapped, modules, True)
+        yield saved(f"data_parallel_{name}", write, wrapped, modules, OPTIONS)
 
 
 class Scripted(nn.Module):
@@ -371,21 +374,21 @@ class Scripted(nn.Module):
 def scripts():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated
-        for seed, options in enumerate(({"bidirectional": True}, {"num_layers": 2, "bias": False})):
+        for seed, options in enumerate(
+            ({"bidirectional": True}, {"num_layers": 2, "batch_first": True, "dropout": 0.25})
+        ):
             module = Scripted(lstm(seed, **options)).eval()
             scripted = Saved(f"scripted_{seed}", save_script(torch.jit.script(module)))
             x = torch.ones(STEPS, ROWS, 2)
             traced = Saved(f"traced_{seed}", save_script(torch.jit.trace(module, x)))
+            scripted.recorded, traced.recorded = OPTIONS, ("training",)
             for one in (scripted, traced):
                 one.arrays, one.modules = flatten(module), {"rnn": module.rnn}
                 yield one
-        two = torch.jit.script(nn.ModuleDict({"a": lstm(3, "float64"), "b": cell(4, "float64")}))
-        arrays = flatten(two)
-        yield Saved(
-            "scripted_two",
-            save_script(two),
-            arrays,
-            {"a": lstm(3, "float64"), "b": cell(4, "float64")},
+        modules = {"a": lstm(3, "float64", batch_first=True), "b": cell(4, "float64")}
+        two = nn.ModuleDict(modules)
+        yield saved(
+            "scripted_two", lambda _: save_script(torch.jit.script(two)), two, modules, OPTIONS
         )
 
 
@@ -431,11 +434,11 @@ def cases():
 # Results --------------------------------------------------------------------------------------
 
 
-def run(module):
+def run(module, rows=ROWS):
     """What torch makes of recorded_files.module_input: all results one behind the other."""
     module = plain(module).eval()
     kind, batch_first = type(module).__name__, getattr(module, "batch_first", False)
-    x = torch.from_numpy(module_input(kind, module.input_size, batch_first))
+    x = torch.from_numpy(module_input(kind, module.input_size, batch_first, rows))
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about projections
         made = module(x.to(next(module.parameters()).dtype))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .record import Record
 from .tensor import Storage
+from .torchscript import add_constants
 from .unpickle import Budget, storage_id, unpickle
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def read_archive(archive: ZipArchive, top: str, make: Make) -> tuple[str, Any]:
         # As the code of the classes calls them.
         named = {f"c{index}": value for index, value in enumerate(constants)}
         tree.state.setdefault("CONSTANTS", named)
+    add_constants(tree, folder.text)
     return "TorchScript", tree
 
 
@@ -74,6 +76,15 @@ class _Folder:
         if self._left < 0:
             raise self._source.error(content.record, "is too large for an archive of this size")
         return content
+
+    def text(self, name: str) -> bytes:
+        """Return what an entry without tensors holds, nothing if there is no such entry."""
+        if name not in self:
+            return b""
+        content = self.small(name)
+        text = bytearray(content.size)
+        content.readinto(0, memoryview(text))
+        return bytes(text)
 
     def _read_byteorder(self) -> Literal["<", ">"]:
         if "byteorder" not in self:

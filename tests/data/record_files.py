@@ -18,7 +18,6 @@ import recorded_files
 import saved_by_torch
 
 STRUCTURE = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
-OPTIONS = ("batch_first", "dropout", "training")
 
 
 def described(array, values):
@@ -32,7 +31,7 @@ def described_module(module, recorded, values):
     return {
         "kind": type(module).__name__,
         "structure": {k: getattr(module, k) for k in STRUCTURE if hasattr(module, k)},
-        "options": {k: getattr(module, k) for k in OPTIONS if recorded and hasattr(module, k)},
+        "options": {k: getattr(module, k) for k in recorded if hasattr(module, k)},
         "batch_first": getattr(module, "batch_first", False),
         "results": described(saved_by_torch.run(module), values),
     }
