@@ -119,16 +119,18 @@ def survey(tree: Any, name: str) -> Survey:
     """
     groups: dict[tuple[Place, str], _Group] = {}
     report = Survey(name)
-    count = text = 0
+    count, left = 0, _MAX_TEXT
 
-    def path_to(place: Place, *below: str) -> str:
-        nonlocal text
-        text += place.length + sum(map(len, below))
-        if text > _MAX_TEXT:
-            raise WeightFileError(name, "", "the paths to its LSTMs are too long")
-        return place.path(*below)
+    def path_to(place: Place, below: str) -> str:
+        nonlocal left
+        try:
+            path = place.path(below, left)
+        except OverflowError:
+            raise WeightFileError(name, "", "the paths to its modules are too long") from None
+        left -= len(path)
+        return path
 
-    for place, key, value in walk(tree):
+    for place, key, value in walk(tree, name):
         owner = _owner(place, key) if isinstance(key, str) else None
         if owner is None and not isinstance(value, Unsupported):
             continue

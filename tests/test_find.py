@@ -447,26 +447,28 @@ def test_parts_that_records_share_are_walked_once():
     assert time.process_time() - start < 1  # 16 million entries took longer
 
 
-def test_nesting_without_end():
+def test_deep_nesting():
     tree = zeros(2, 3)
-    for _ in range(100_000):
+    for _ in range(65_000):
         tree = Record("a.B", state={"_modules": {"x": tree}})
     [found] = pylstm.find_lstms(tree)
-    assert found.prefix == "x." * 99_999 + "x"
-    while isinstance(tree, Record):  # apart from the inside, or its end would recurse
-        tree = tree.state["_modules"]["x"]
+    assert found.prefix == "x." * 64_999 + "x"
+    for _ in range(1000):
+        tree = [tree]
+    with pytest.raises(pylstm.WeightFileError, match="nested more than 65536 deep"):
+        pylstm.find_lstms(tree)
 
 
 def test_names_beyond_measure_are_an_error():
     deep = [zeros(2, 3) for _ in range(100)]
     for _ in range(200):
         deep = {"x" * 10_000: deep}
-    with pytest.raises(pylstm.files.WeightFileError, match="too long"):
+    with pytest.raises(pylstm.WeightFileError, match="too long"):
         pylstm.find_lstms(deep)
     many = {f"m{k}.weight_hh": np.zeros((4, 1)) for k in range(1 << 16)}
     survey(many, "<test>")
     many["weight_hh"] = np.zeros((4, 1))
-    with pytest.raises(pylstm.files.WeightFileError, match="more than 65536 parameters"):
+    with pytest.raises(pylstm.WeightFileError, match="more than 65536 parameters"):
         pylstm.find_lstms(many)
 
 

@@ -36,7 +36,7 @@ def prefixed(prefix, mapping):
 def arrays_by_path(tree):
     return {
         place.path(str(name)): value
-        for place, name, value in walk(tree)
+        for place, name, value in walk(tree, "")
         if isinstance(value, np.ndarray)
     }
 

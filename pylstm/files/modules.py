@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .errors import WeightFileError
 from .record import Record
+
+# Real files nest some tens deep. Every level costs a few hundred bytes of memory while the walk
+# is in it, and a file can open one with two.
+_MAX_DEPTH = 1 << 16
 
 # Tables of a torch module whose names belong to the module itself.
 _TABLES = ("_parameters", "_buffers", "_modules")
@@ -22,27 +28,36 @@ class Place:
     above : Place or None
     name : object
         The key or index in the container above; a key may hold dots itself.
-    length : int
-        At least the length of the path's text, and at least the number of places above.
     container : object
     """
 
-    __slots__ = ("above", "container", "length", "name")
+    __slots__ = ("above", "container", "entries", "name")
 
-    def __init__(self, above: Place | None, name: Any, container: Any) -> None:
+    def __init__(
+        self, above: Place | None, name: Any, container: Any, entries: Iterator[tuple[Any, Any]]
+    ) -> None:
         self.above = above
         self.name = name
-        self.length: int = len(name_text(name)) + (0 if above is None else above.length + 1)
         self.container = container
+        self.entries = entries  # that the walk has not come to yet
 
-    def path(self, *below: str) -> str:
-        """Return the dotted path from the root to ``below``, which is in this container."""
-        parts = list(below[::-1])
+    def path(self, below: str = "", most: int = sys.maxsize) -> str:
+        """Return the dotted path from the root to ``below``, which is in this container.
+
+        Raises
+        ------
+        OverflowError
+            If it has more than ``most`` characters and names.
+        """
+        names = [below]
         place: Place | None = self
-        while place is not None:
-            parts.append(name_text(place.name))
+        while place is not None and most >= 0:
+            names.append(name_text(place.name))
+            most -= 1 + len(names[-1])
             place = place.above
-        return ".".join(part for part in reversed(parts) if part)
+        if most < 0:
+            raise OverflowError("the path is too long")
+        return ".".join(name for name in reversed(names) if name)
 
     def facts(self) -> Mapping[str, Any]:
         """Return the attributes of the module that stands here; nothing if it is another thing."""
@@ -68,29 +83,42 @@ def is_container(value: Any) -> bool:
     return isinstance(value, (Mapping, list, tuple, set, frozenset, Record))
 
 
-def walk(tree: Any) -> Iterator[tuple[Place, Any, Any]]:
+def walk(tree: Any, file: str) -> Iterator[tuple[Place, Any, Any]]:
     """Yield every named value in ``tree``: its place, its name there, and itself.
 
     Every container is entered once, at the first place where it stands, so cycles end and the
     time is proportional to what there is. A module that a file describes counts as one container
     with its parameters, buffers, children and plain attributes. The first value is ``tree``
     itself, under the empty name.
+
+    Parameters
+    ----------
+    tree : object
+    file : str
+        For messages.
+
+    Raises
+    ------
+    WeightFileError
+        If containers are nested too deep.
     """
-    # By identity; the reference keeps the identity from being used again.
     entered: dict[int, Any] = {}
-    place = Place(None, "", None)
-    stack: list[tuple[Place, Iterator[tuple[Any, Any]]]] = [(place, iter([("", tree)]))]
-    while stack:
-        place, entries = stack[-1]
-        entry = next(entries, None)
-        if entry is None:
-            stack.pop()
-            continue
-        name, value = entry
-        yield place, name, value
-        if is_container(value) and id(value) not in entered:
-            entered[id(value)] = value
-            stack.append((Place(place, name, value), _entries(value, entered)))
+    place: Place | None = Place(None, "", None, iter([("", tree)]))
+    depth = 0
+    while place is not None:
+        for name, value in place.entries:
+            yield place, name, value
+            if is_container(value) and id(value) not in entered:
+                # By identity; the reference keeps the identity from being used again.
+                entered[id(value)] = value
+                place = Place(place, name, value, _entries(value, entered))
+                depth += 1
+                break
+        else:
+            place = place.above
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise WeightFileError(file, "", f"containers are nested more than {_MAX_DEPTH} deep")
 
 
 def _entries(container: Any, entered: dict[int, Any]) -> Iterator[tuple[Any, Any]]:

@@ -37,7 +37,7 @@ def read_archive(archive: ZipArchive, top: str, make: Make) -> tuple[str, Any]:
         # As the code of the classes calls them.
         named = {f"c{index}": value for index, value in enumerate(constants)}
         tree.state.setdefault("CONSTANTS", named)
-    add_constants(tree, folder.text)
+    add_constants(tree, folder.text, archive.source.name)
     return "TorchScript", tree
 
 

@@ -16,7 +16,7 @@ _LINES = re.compile(
 )
 
 
-def add_constants(tree: Any, source: Callable[[str], bytes]) -> None:
+def add_constants(tree: Any, source: Callable[[str], bytes], file: str) -> None:
     """Put the constants of scripted LSTMs among their attributes, where torch shows them too.
 
     Parameters
@@ -25,17 +25,19 @@ def add_constants(tree: Any, source: Callable[[str], bytes]) -> None:
         What the archive's ``data.pkl`` holds.
     source : callable
         Takes the name of a source file and returns its content, empty if there is none.
+    file : str
+        The archive, for messages.
     """
-    files: dict[str, dict[str, dict[str, Any]]] = {}
-    for _, _, value in walk(tree):
+    sources: dict[str, dict[str, dict[str, Any]]] = {}
+    for _, _, value in walk(tree, file):
         if not isinstance(value, Record) or not isinstance(value.state, dict):
             continue
         if "weight_ih_l0" in value.state:
             folders, _, name = value.class_name.rpartition(".")
-            file = f"code/{folders.replace('.', '/')}.py"
-            if file not in files:
-                files[file] = _constants(source(file))
-            for constant, meant in files[file].get(name, {}).items():
+            path = f"code/{folders.replace('.', '/')}.py"
+            if path not in sources:
+                sources[path] = _constants(source(path))
+            for constant, meant in sources[path].get(name, {}).items():
                 value.state.setdefault(constant, meant)
 
 

@@ -29,7 +29,7 @@ SAVED = {saved.name: saved for saved in saved_by_torch.cases()}
 def arrays_by_path(tree):
     return {
         place.path(str(name)): value
-        for place, name, value in walk(tree)
+        for place, name, value in walk(tree, "")
         if isinstance(value, np.ndarray)
     }
 
