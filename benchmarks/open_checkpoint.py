@@ -1,8 +1,9 @@
 """One LSTM out of a checkpoint of 1 GB: ``python -m benchmarks.open_checkpoint``.
 
 Writes sparse files, which take no space on the disk, into a temporary folder; makes the module
-of one prefix in a process of its own; prints how many bytes were read, the time and the peak of
-the memory. torch writes its own formats, where it is installed.
+of one prefix in a process of its own; prints how many bytes were read, the peak of the memory,
+and the time: of the first call, which imports the readers, and of the best of ten more. torch
+writes its own formats, where it is installed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,10 @@ from .memory import MEGABYTE, resident
 PREFIX, INPUT, HIDDEN, LAYERS = "encoder.lstm", 64, 128, 2
 NUMBERS = 1 << 28  # float32: 1 GB
 
-# Beyond the parameters: the tree of names, and pages of the readers' code.
-ALLOWED_BYTES, ALLOWED_PEAK, ALLOWED_SECONDS = 1 << 17, 8 * MEGABYTE, 0.1
+# Beyond the parameters: the names of what there is, read in pieces of 64 KB and twice in files
+# from before torch 1.6; the readers' code.
+ALLOWED_READ, ALLOWED_PEAK = MEGABYTE // 2, 8 * MEGABYTE
+ALLOWED_SECONDS = 0.01
 
 
 class SparseFile(io.RawIOBase):
@@ -66,15 +69,20 @@ class SparseFile(io.RawIOBase):
 class CountingFile:
     """A binary file that counts what is read from it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.FileIO) -> None:
         self.total = 0
         self.name = str(file.name)
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
-        self._readinto: Callable[[Any], int] = file.readinto  # type: ignore[attr-defined]
+        self.seek, self.tell = file.seek, file.tell
+        self._file = file
 
-    def readinto(self, buffer: Any) -> int:
-        count = self._readinto(buffer)
-        self.total += count
+    def read(self, size: int = -1) -> bytes | None:
+        data = self._file.read(size)
+        self.total += len(data or b"")
+        return data
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = self._file.readinto(buffer)
+        self.total += count or 0
         return count
 
 
@@ -132,14 +140,22 @@ def child(path: Path) -> dict[str, float]:
 
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = resident("VmRSS")
-    with path.open("rb", buffering=0) as file:
-        counting = CountingFile(file)
-        start = time.perf_counter()
-        lstm = pylstm.LSTM.from_weights(counting, PREFIX)
-        seconds = time.perf_counter() - start
-    own = sum(array.nbytes for array in lstm.state_dict().values())
-    peak = resident("VmHWM") - before
-    return {"read": counting.total, "own": own, "seconds": seconds, "peak": peak}
+    seconds: list[float] = []
+    peak = 0
+    while len(seconds) < 11:
+        with path.open("rb", buffering=0) as file:
+            counting = CountingFile(file)
+            start = time.perf_counter()
+            lstm = pylstm.LSTM.from_weights(counting, PREFIX)
+            seconds.append(time.perf_counter() - start)
+        peak = peak or resident("VmHWM") - before
+    return {
+        "read": counting.total,
+        "own": sum(array.nbytes for array in lstm.state_dict().values()),
+        "first": seconds[0],
+        "next": min(seconds[1:]),
+        "peak": peak,
+    }
 
 
 def measure(path: Path) -> dict[str, float]:
@@ -172,15 +188,16 @@ def main(arguments: list[str]) -> int:
             size = path.stat().st_size
             got = measure(path)
         holds = (
-            got["read"] - got["own"] <= ALLOWED_BYTES
+            got["read"] - got["own"] <= ALLOWED_READ
             and got["peak"] - got["own"] <= ALLOWED_PEAK
-            and got["seconds"] <= ALLOWED_SECONDS
+            and got["next"] <= ALLOWED_SECONDS
         )
         failed |= not holds
         print(
-            f"{name}: {size / MEGABYTE:.0f} MB on file, parameters {got['own'] / MEGABYTE:.2f} MB; "
-            f"read {got['read'] / MEGABYTE:.2f} MB in {got['seconds'] * 1e3:.1f} ms, "
-            f"peak memory {got['peak'] / MEGABYTE:.2f} MB: {'holds' if holds else 'FAILS'}"
+            f"{name}: file {size / MEGABYTE:.0f} MB, parameters {got['own'] / MEGABYTE:.2f} MB, "
+            f"read {got['read'] / MEGABYTE:.2f} MB, peak memory {got['peak'] / MEGABYTE:.2f} MB, "
+            f"{got['first'] * 1e3:.1f} ms, then {got['next'] * 1e3:.2f} ms: "
+            f"{'holds' if holds else 'FAILS'}"
         )
     return int(failed)
 

@@ -80,7 +80,7 @@ def name_text(name: Any) -> str:
 
 def is_container(value: Any) -> bool:
     """Tell whether :func:`walk` goes into ``value``."""
-    return isinstance(value, (Mapping, list, tuple, set, frozenset, Record))
+    return isinstance(value, (dict, list, tuple, Record, set, frozenset, Mapping))
 
 
 def walk(tree: Any, file: str) -> Iterator[tuple[Place, Any, Any]]:
@@ -147,7 +147,7 @@ def _parts(record: Record, entered: dict[int, Any]) -> Iterator[tuple[Any, Any]]
 
 def _once(container: Any, entered: dict[int, Any]) -> Iterable[tuple[Any, Any]]:
     """Return the entries of a part of a record, unless they were walked through already."""
-    if not isinstance(container, (Mapping, list, tuple)) or id(container) in entered:
+    if not isinstance(container, (tuple, list, dict, Mapping)) or id(container) in entered:
         return ()
     entered[id(container)] = container
     return _entries(container, entered)
