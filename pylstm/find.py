@@ -11,17 +11,15 @@ import numpy as np
 
 from ._core import as_array
 from .files.errors import WeightFileError
-from .files.modules import Place, is_container, name_text, walk
+from .files.modules import Paths, Place, is_container, name_text, walk
 from .files.record import Record, Unsupported
 from .files.tensor import Tensor
 from .recurrent import NAME, FoundLSTM, NearMiss, describe_forms, infer
 
 __all__ = ["FoundLSTM", "NearMiss", "find_lstms", "survey"]
 
-# What one report may hold. Files with thousands of LSTMs stay far below; a file of many small
-# containers in each other could otherwise ask for more text than memory.
+# That one report may hold. Files with thousands of LSTMs stay far below.
 _MAX_PARAMETERS = 1 << 16
-_MAX_TEXT = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,17 +117,8 @@ def survey(tree: Any, name: str) -> Survey:
     """
     groups: dict[tuple[Place, str], _Group] = {}
     report = Survey(name)
-    count, left = 0, _MAX_TEXT
-
-    def path_to(place: Place, below: str) -> str:
-        nonlocal left
-        try:
-            path = place.path(below, left)
-        except OverflowError:
-            raise WeightFileError(name, "", "the paths to its modules are too long") from None
-        left -= len(path)
-        return path
-
+    path_to = Paths(name)
+    count = 0
     for place, key, value in walk(tree, name):
         owner = _owner(place, key) if isinstance(key, str) else None
         if owner is None and not isinstance(value, Unsupported):
@@ -143,7 +132,8 @@ def survey(tree: Any, name: str) -> Survey:
         elif owner is not None:
             _collect(groups, owner, value)
     for (place, prefix), group in groups.items():
-        _judge(report, path_to(place, prefix), group, place.facts())
+        facts = {} if prefix else place.facts()
+        _judge(report, path_to(place, prefix), group, facts)
     _refuse_dropped(report)
     return report
 

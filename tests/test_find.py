@@ -465,6 +465,11 @@ def test_names_beyond_measure_are_an_error():
         deep = {"x" * 10_000: deep}
     with pytest.raises(pylstm.WeightFileError, match="too long"):
         pylstm.find_lstms(deep)
+    nameless = [zeros(2, 3) for _ in range(1000)]
+    for _ in range(50_000):
+        nameless = {"": nameless}
+    with pytest.raises(pylstm.WeightFileError, match="too long"):
+        pylstm.find_lstms(nameless)
     many = {f"m{k}.weight_hh": np.zeros((4, 1)) for k in range(1 << 16)}
     survey(many, "<test>")
     many["weight_hh"] = np.zeros((4, 1))

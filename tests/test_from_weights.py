@@ -7,13 +7,12 @@ import threading
 import numpy as np
 import pytest
 import recorded_files
-from file_trees import Counted, lazy, lazy_all, whole_module
+from file_trees import Counted, arrays_by_path, lazy, lazy_all, whole_module
 from recorded_files import assert_as_accurate, run, truth
 from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
 
 import pylstm
-from pylstm.files.modules import walk
 from pylstm.files.record import Record
 
 FILES = recorded_files.recorded_files()
@@ -31,14 +30,6 @@ def cell_parameters(seed=1, dtype=np.float32, **options):
 
 def prefixed(prefix, mapping):
     return {f"{prefix}.{name}": value for name, value in mapping.items()}
-
-
-def arrays_by_path(tree):
-    return {
-        place.path(str(name)): value
-        for place, name, value in walk(tree, "")
-        if isinstance(value, np.ndarray)
-    }
 
 
 # Recorded files -------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,10 @@ from .record import Record
 # Real files nest some tens deep. Every level costs a few hundred bytes of memory while the walk
 # is in it, and a file can open one with two.
 _MAX_DEPTH = 1 << 16
+
+# Characters and names. A file of small containers in each other could otherwise ask for more text
+# than memory.
+_MAX_TEXT = 1 << 24
 
 # Tables of a torch module whose names belong to the module itself.
 _TABLES = ("_parameters", "_buffers", "_modules")
@@ -41,24 +44,6 @@ class Place:
         self.container = container
         self.entries = entries  # that the walk has not come to yet
 
-    def path(self, below: str = "", most: int = sys.maxsize) -> str:
-        """Return the dotted path from the root to ``below``, which is in this container.
-
-        Raises
-        ------
-        OverflowError
-            If it has more than ``most`` characters and names.
-        """
-        names = [below]
-        place: Place | None = self
-        while place is not None and most >= 0:
-            names.append(name_text(place.name))
-            most -= 1 + len(names[-1])
-            place = place.above
-        if most < 0:
-            raise OverflowError("the path is too long")
-        return ".".join(name for name in reversed(names) if name)
-
     def facts(self) -> Mapping[str, Any]:
         """Return the attributes of the module that stands here; nothing if it is another thing."""
         if isinstance(self.container, Record):
@@ -66,6 +51,33 @@ class Place:
                 if isinstance(state, Mapping):
                     return state
         return {}
+
+
+class Paths:
+    """Makes the dotted paths of one report, in all no longer than a report may be.
+
+    Parameters
+    ----------
+    file : str
+        For messages.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._left = _MAX_TEXT
+
+    def __call__(self, place: Place, below: str) -> str:
+        """Return the path from the root to ``below``, which is in the container at ``place``."""
+        names = [below]
+        step: Place | None = place
+        while step is not None:
+            names.append(name_text(step.name))
+            self._left -= 1 + len(names[-1])
+            if self._left < len(below):
+                raise WeightFileError(self._file, "", "the paths to its modules are too long")
+            step = step.above
+        self._left -= len(below)
+        return ".".join(name for name in reversed(names) if name)
 
 
 def name_text(name: Any) -> str:

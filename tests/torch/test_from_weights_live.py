@@ -12,7 +12,7 @@ pytest.importorskip("safetensors.torch")
 
 import saved_by_torch
 import torch
-from file_trees import Counted
+from file_trees import Counted, arrays_by_path
 from recorded_files import assert_as_accurate, run, truth
 from saved_by_torch import DTYPES, FORMATS, cell, flatten, lstm, save_zip
 from support import assert_same_bits
@@ -20,20 +20,11 @@ from torch import nn
 from torch.nn.utils import prune
 
 import pylstm
-from pylstm.files.modules import walk
 from pylstm.find import survey
 
 ROWS = 50  # so that no largest error is small by luck
 
 SAVED = {saved.name: saved for saved in saved_by_torch.cases()}
-
-
-def arrays_by_path(tree):
-    return {
-        place.path(str(name)): value
-        for place, name, value in walk(tree, "")
-        if isinstance(value, np.ndarray)
-    }
 
 
 def check(saved):
