@@ -11,15 +11,17 @@ import numpy as np
 
 from ._core import as_array
 from .files.errors import WeightFileError
-from .files.modules import Paths, Place, is_container, name_text, walk
+from .files.modules import Place, is_container, name_text, walk
 from .files.record import Record, Unsupported
 from .files.tensor import Tensor
 from .recurrent import NAME, FoundLSTM, NearMiss, describe_forms, infer
 
 __all__ = ["FoundLSTM", "NearMiss", "find_lstms", "survey"]
 
-# That one report may hold. Files with thousands of LSTMs stay far below.
+# What one report may hold. Files with thousands of LSTMs stay far below; one of many small
+# containers in each other could otherwise ask for more text than memory.
 _MAX_PARAMETERS = 1 << 16
+_MAX_TEXT = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +119,15 @@ def survey(tree: Any, name: str) -> Survey:
     """
     groups: dict[tuple[Place, str], _Group] = {}
     report = Survey(name)
-    path_to = Paths(name)
-    count = 0
+    count, left = 0, _MAX_TEXT
+
+    def path_to(place: Place, below: str) -> str:
+        nonlocal left
+        left -= place.length + len(below)
+        if left < 0:
+            raise WeightFileError(name, "", "the paths to its modules are too long")
+        return place.path(below)
+
     for place, key, value in walk(tree, name):
         owner = _owner(place, key) if isinstance(key, str) else None
         if owner is None and not isinstance(value, Unsupported):

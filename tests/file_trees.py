@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pylstm.files.modules import Paths, walk
+from pylstm.files.modules import walk
 from pylstm.files.record import Record
 from pylstm.files.source import Segment, Source
 from pylstm.files.tensor import Storage, Tensor
@@ -64,9 +64,8 @@ def whole_module(class_name, parameters=(), modules=(), **attributes):
 
 def arrays_by_path(tree):
     """All arrays of a tree by their dotted paths."""
-    path = Paths("")
     return {
-        path(place, str(name)): value
-        for place, name, value in walk(tree, "")
+        place.path(str(name)): value
+        for place, name, value in walk(tree)
         if isinstance(value, np.ndarray)
     }

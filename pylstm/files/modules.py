@@ -12,10 +12,6 @@ from .record import Record
 # is in it, and a file can open one with two.
 _MAX_DEPTH = 1 << 16
 
-# Characters and names. A file of small containers in each other could otherwise ask for more text
-# than memory.
-_MAX_TEXT = 1 << 24
-
 # Tables of a torch module whose names belong to the module itself.
 _TABLES = ("_parameters", "_buffers", "_modules")
 
@@ -31,18 +27,30 @@ class Place:
     above : Place or None
     name : object
         The key or index in the container above; a key may hold dots itself.
+    length : int
+        At least that of the path's text, and at least the number of places above.
     container : object
     """
 
-    __slots__ = ("above", "container", "entries", "name")
+    __slots__ = ("above", "container", "entries", "length", "name")
 
     def __init__(
         self, above: Place | None, name: Any, container: Any, entries: Iterator[tuple[Any, Any]]
     ) -> None:
         self.above = above
         self.name = name
+        self.length: int = len(name_text(name)) + (0 if above is None else above.length + 1)
         self.container = container
         self.entries = entries  # that the walk has not come to yet
+
+    def path(self, below: str = "") -> str:
+        """Return the dotted path from the root to ``below``, which is in this container."""
+        names = [below]
+        place: Place | None = self
+        while place is not None:
+            names.append(name_text(place.name))
+            place = place.above
+        return ".".join(name for name in reversed(names) if name)
 
     def facts(self) -> Mapping[str, Any]:
         """Return the attributes of the module that stands here; nothing if it is another thing."""
@@ -51,33 +59,6 @@ class Place:
                 if isinstance(state, Mapping):
                     return state
         return {}
-
-
-class Paths:
-    """Makes the dotted paths of one report, in all no longer than a report may be.
-
-    Parameters
-    ----------
-    file : str
-        For messages.
-    """
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._left = _MAX_TEXT
-
-    def __call__(self, place: Place, below: str) -> str:
-        """Return the path from the root to ``below``, which is in the container at ``place``."""
-        names = [below]
-        step: Place | None = place
-        while step is not None:
-            names.append(name_text(step.name))
-            self._left -= 1 + len(names[-1])
-            if self._left < len(below):
-                raise WeightFileError(self._file, "", "the paths to its modules are too long")
-            step = step.above
-        self._left -= len(below)
-        return ".".join(name for name in reversed(names) if name)
 
 
 def name_text(name: Any) -> str:
@@ -95,7 +76,7 @@ def is_container(value: Any) -> bool:
     return isinstance(value, (dict, list, tuple, Record, set, frozenset, Mapping))
 
 
-def walk(tree: Any, file: str) -> Iterator[tuple[Place, Any, Any]]:
+def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
     """Yield every named value in ``tree``: its place, its name there, and itself.
 
     Every container is entered once, at the first place where it stands, so cycles end and the
@@ -106,7 +87,7 @@ def walk(tree: Any, file: str) -> Iterator[tuple[Place, Any, Any]]:
     Parameters
     ----------
     tree : object
-    file : str
+    file : str, optional
         For messages.
 
     Raises
