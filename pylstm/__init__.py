@@ -19,15 +19,22 @@ from .module import Module
 
 if TYPE_CHECKING:
     from . import utils
+    from .files.errors import WeightFileError
+    from .files.formats import load
+    from .find import FoundLSTM, find_lstms
 
 __all__ = [
     "LSTM",
+    "FoundLSTM",
     "LSTMCell",
     "Module",
+    "WeightFileError",
     "__version__",
+    "find_lstms",
     "get_num_threads",
     "get_rng_state",
     "initial_seed",
+    "load",
     "manual_seed",
     "set_num_threads",
     "set_rng_state",
@@ -36,14 +43,27 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import ``pylstm.utils`` when it is first asked for: many programs never do."""
-    if name == "utils":
-        from importlib import import_module
+# Public names that many programs never use, and the modules that are imported when they do.
+_LAZY = {
+    "FoundLSTM": ".find",
+    "WeightFileError": ".files.errors",
+    "find_lstms": ".find",
+    "load": ".files.formats",
+    "utils": ".utils",
+}
 
-        return import_module(".utils", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    """Import what ``_LAZY`` names when it is first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(_LAZY[name], __name__)
+    value = module if name == "utils" else getattr(module, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "utils"})
+    return sorted({*globals(), *_LAZY})

@@ -205,7 +205,55 @@ class NativeModule(Layer, Module):
         The numbers come from the generator that :func:`pylstm.manual_seed` seeds, in torch's
         order: the same seed gives the same bits as torch.
         """
-        self._reset_parameters()
+        if not vars(self).pop("_awaits_parameters", False):
+            self._reset_parameters()
+
+    @classmethod
+    def from_weights(cls, source: Any, prefix: str | None = None, **options: Any) -> Self:
+        """Make a module with the parameters of a weight file; their shapes tell its sizes.
+
+        No torch is needed, nothing in the file is run, and of its numbers only those of this
+        module are read. No random number is drawn.
+
+        Parameters
+        ----------
+        source : str, os.PathLike, bytes, binary file object or mapping
+            A weight file of any format that :func:`pylstm.load` reads, or what it returned, or
+            any mapping of names to arrays, nested or not.
+        prefix : str, optional
+            The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
+            ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
+            only one. :func:`pylstm.find_lstms` lists them.
+        **options
+            What shapes cannot tell: ``dtype``, ``device`` and, for an LSTM, ``batch_first`` and
+            ``dropout``. A file with a whole module records the last two, and whether the module
+            is in training mode; they are the defaults then. The dtype is the file's if it is
+            float32 or float64, else float32.
+
+        Returns
+        -------
+        module
+            Of this class. A subclass is constructed with the arguments that LSTM or LSTMCell
+            takes, by name.
+
+        Raises
+        ------
+        WeightFileError
+            If the file is damaged, or holds no such module, or several; a ``ValueError``. The
+            text lists what there is.
+        TypeError
+            For an option that is none.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> checkpoint = {"epoch": 3, "model": pylstm.LSTM(4, 8, 2).state_dict(prefix="tagger.")}
+        >>> pylstm.LSTM.from_weights(checkpoint, "tagger", batch_first=True)
+        LSTM(4, 8, num_layers=2, batch_first=True)
+        """
+        from .from_weights import from_weights  # many programs read no files
+
+        return from_weights(cls, source, prefix, options)
 
     # ---- printing, copies, pickles
 

@@ -25,14 +25,21 @@ def assert_same_bits(actual, expected):
     for index, (a, b) in enumerate(zip(actual, expected, strict=True)):
         assert (a.dtype, a.shape) == (b.dtype, b.shape), f"array {index}"
         a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+        if a.dtype.kind == "c":
+            a, b = a.view(a.real.dtype), b.view(b.real.dtype)
         bits = np.dtype(f"u{a.dtype.itemsize}")
         differ = (a.view(bits) != b.view(bits)) & ~(np.isnan(a) & np.isnan(b))
         if differ.any():
             first = tuple(int(i) for i in np.argwhere(differ)[0])
             raise AssertionError(
                 f"array {index}: {differ.sum()} of {a.size} values differ, first at {first}: "
-                f"{a[first].item().hex()} and {b[first].item().hex()}"
+                f"{describe(a[first])} and {describe(b[first])}"
             )
+
+
+def describe(value):
+    """One number of an array, exactly."""
+    return value.item().hex() if value.dtype.kind == "f" else repr(value.item())
 
 
 def largest_error(actual, expected):

@@ -28,6 +28,9 @@ SIGNATURES = {
     pylstm.Module.register_forward_hook: "(self, hook, *, prepend=False, with_kwargs=False, "
     "always_call=False)",
     pylstm.Module.register_forward_pre_hook: "(self, hook, *, prepend=False, with_kwargs=False)",
+    pylstm.LSTM.from_weights: "(source, prefix=None, **options)",
+    pylstm.LSTMCell.from_weights: "(source, prefix=None, **options)",
+    pylstm.find_lstms: "(source)",
     pylstm.manual_seed: "(seed)",
     pylstm.set_rng_state: "(new_state)",
 }

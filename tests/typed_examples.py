@@ -94,6 +94,16 @@ def packed() -> list[Array]:
     return unpack_sequence(output)
 
 
+def weights() -> nn.LSTM:
+    state = Tagger().state_dict()
+    for found in nn.find_lstms(state):
+        assert_type(found, nn.FoundLSTM)
+        assert_type(found.prefix, str)
+        assert_type(found.num_layers, int)
+    assert_type(nn.LSTM.from_weights(state, "lstm", batch_first=True), nn.LSTM)
+    return nn.LSTM.from_weights({"a": state}, prefix="a.lstm", dtype=np.float64)
+
+
 def generator() -> int:
     nn.manual_seed(5)
     state = nn.get_rng_state()
@@ -108,4 +118,5 @@ def main() -> None:
     steps(3)
     modules()
     packed()
+    weights()
     assert generator() == 5

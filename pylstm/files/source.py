@@ -13,6 +13,9 @@ from typing import Any, BinaryIO
 
 from .errors import WeightFileError
 
+MOST_PARTS = 100_000
+BYTES_PER_PART = 1024
+
 
 class Source:
     """A weight file, open for reading.
@@ -25,10 +28,13 @@ class Source:
         For messages: the path, or what kind of object it is.
     size : int
         Bytes. A file object counts from the position it was given at.
+    metadata : dict of str to str
+        What the reader of a format found in the file for people to read.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
         self.name = name
+        self.metadata: dict[str, str] = {}
         self._owned = owned
         self._map: memoryview | None = None
         self._file: BinaryIO | None = None
@@ -68,6 +74,15 @@ class Source:
             raise self.error(
                 record, f"needs {count} bytes at offset {offset}, the file has {self.size}"
             )
+
+    def check_count(self, count: int, record: str) -> None:
+        """Raise if a file of this size has more parts than any sensible one.
+
+        A part of a few bytes in the file becomes objects of some hundred bytes in memory: few
+        enough of them stay within the bounds of memory whatever they are.
+        """
+        if count > MOST_PARTS + self.size // BYTES_PER_PART:
+            raise self.error(record, f"{count} or more of them in a file of {self.size} bytes")
 
     def read(self, offset: int, count: int, record: str = "") -> bytes:
         """Return ``count`` bytes at ``offset``."""
@@ -115,7 +130,7 @@ class Source:
         return memoryview(whole)[self._start :]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Segment:
     """Some bytes of a file that stand there as they are.
 
@@ -129,6 +144,14 @@ class Segment:
 
     def __post_init__(self) -> None:
         self.source.check(self.offset, self.size, self.record)
+
+    def part(self, offset: int, size: int, record: str = "") -> Segment:
+        """Return some of it, under another name if one is given."""
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise self.source.error(
+                record or self.record, f"needs {size} bytes at {offset} of {self.size}"
+            )
+        return Segment(self.source, self.offset + offset, size, record or self.record)
 
     def read(self) -> bytes:
         """Return all of it."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .errors import WeightFileError
+from .float8 import FLOAT8, widen
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_DIMENSIONS = 64  # NumPy's own limit
 MAX_BYTES = 2**62  # of the shape alone: a view may repeat its elements
+# An 8-bit float and its plain bytes share a storage in honest files; each dtype is an array.
+MAX_DTYPES = 2  # of the same bytes
 
 
 class Bytes(Protocol):
@@ -33,7 +37,9 @@ class Bytes(Protocol):
 
 def _widen_bfloat16(raw: Array) -> Array:
     """bfloat16 is the upper half of a float32."""
-    return (raw.astype(np.uint32) << 16).view(np.float32)
+    wide = raw.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 _PLAIN = "float64 float32 float16 complex128 complex64 bool"
@@ -45,10 +51,16 @@ PLAIN_DTYPES: dict[str, np.dtype[Any]] = {
 }
 WIDENED_DTYPES: dict[str, tuple[np.dtype[Any], np.dtype[Any], Callable[[Array], Array]]] = {
     "bfloat16": (np.dtype(np.uint16), np.dtype(np.float32), _widen_bfloat16),
+    **{name: (np.dtype(np.uint8), np.dtype(np.float32), partial(widen, name)) for name in FLOAT8},
 }
 
 
-@dataclass(frozen=True, eq=False)
+def raw_dtype(name: str) -> np.dtype[Any]:
+    """Return the dtype of a storage's bytes, in native byte order."""
+    return PLAIN_DTYPES[name] if name in PLAIN_DTYPES else WIDENED_DTYPES[name][0]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Storage:
     """Elements of one dtype in a row, shared by the tensors that are views of it.
 
@@ -71,10 +83,7 @@ class Storage:
     @property
     def raw_dtype(self) -> np.dtype[Any]:
         """The dtype of the bytes in the file."""
-        raw = PLAIN_DTYPES.get(self.dtype)
-        if raw is None:
-            raw = WIDENED_DTYPES[self.dtype][0]
-        return raw.newbyteorder(self.byteorder)
+        return raw_dtype(self.dtype).newbyteorder(self.byteorder)
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -137,6 +146,8 @@ class Tensor:
         Of the first element, in elements.
     record : str, optional
         For messages; the storage's own if empty.
+    conjugate, negate : bool, optional
+        What torch puts off until the values are used.
 
     Raises
     ------
@@ -144,7 +155,7 @@ class Tensor:
         If the view reaches outside its storage.
     """
 
-    __slots__ = ("offset", "shape", "span", "storage", "strides")
+    __slots__ = ("conjugate", "negate", "offset", "shape", "span", "storage", "strides")
 
     def __init__(
         self,
@@ -153,7 +164,12 @@ class Tensor:
         strides: tuple[int, ...] | None = None,
         offset: int = 0,
         record: str = "",
+        *,
+        conjugate: bool = False,
+        negate: bool = False,
     ) -> None:
+        self.conjugate = conjugate
+        self.negate = negate
         self.storage = storage
         self.shape = shape
         self.strides = strides = row_major(shape) if strides is None else strides
@@ -220,6 +236,9 @@ class Tensor:
     def _view(self, elements: Array) -> Array:
         if self.span == 0:
             return elements[:0].reshape(self.shape)
+        # Before the strides repeat elements.
+        elements = np.conjugate(elements) if self.conjugate else elements
+        elements = np.negative(elements) if self.negate else elements
         itemsize = elements.itemsize
         strides = tuple(step * itemsize for step in self.strides)
         return as_strided(elements, self.shape, strides, writeable=elements.flags.writeable)
@@ -241,14 +260,26 @@ class Arrays:
     def __init__(self, mapped: bool = False) -> None:
         self._mapped = mapped
         self._elements: dict[Storage, Array] = {}
+        self._dtypes: dict[Bytes, int] = {}
 
     def __call__(self, tensor: Tensor) -> Array:
         storage = tensor.storage
         elements = self._elements.get(storage)
         if elements is None:
+            self._check_dtypes(storage)
             elements = storage.map() if self._mapped else storage.read(0, storage.numel)
             self._elements[storage] = elements
         return tensor.of(elements)
+
+    def _check_dtypes(self, storage: Storage) -> None:
+        """Keep a file from having the same bytes read over and over, each time as another dtype."""
+        dtypes = self._dtypes[storage.content] = self._dtypes.get(storage.content, 0) + 1
+        if dtypes > MAX_DTYPES:
+            raise WeightFileError(
+                storage.file,
+                storage.content.record,
+                f"the same bytes are read as more than {MAX_DTYPES} dtypes",
+            )
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,192 @@
+"""Opening a weight file of any kind: the format is told from the content, never the suffix."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import TracebackType
+from typing import Any
+
+from . import npy
+from .source import Source, open_source
+from .tensor import Arrays, Make
+from .zip_archive import ZipArchive
+
+# torch's files before release 1.6 begin with this number, pickled.
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+
+# First opcodes that picklers of protocol 0 and 1 write; later ones start with PROTO.
+_PICKLE_STARTS = b"\x80(])}clIJKMLFGNSTUVX"
+
+
+class WeightFile:
+    """An open weight file and what it holds. Use :func:`open_weights` to make one.
+
+    Attributes
+    ----------
+    name : str
+        The file, for messages.
+    size : int
+        Bytes.
+    format : str
+        ``"torch"``, ``"TorchScript"``, ``"torch legacy"``, ``"safetensors"``, ``"npz"``,
+        ``"npy"``, ``"pickle"``, ``"ONNX"`` or ``"Keras"``.
+    tree : object
+        Plain containers; the leaves are what ``make`` returned for each tensor.
+    metadata : dict of str to str
+        What else the file says about itself, for people to read.
+    """
+
+    def __init__(self, source: Source, format: str, tree: Any) -> None:
+        self._source = source
+        self.name = source.name
+        self.size = source.size
+        self.format = format
+        self.tree = tree
+        self.metadata = source.metadata
+
+    def __enter__(self) -> WeightFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<WeightFile {self.name}: {self.format}>"
+
+    def close(self) -> None:
+        """Close the file; tensors that were not read yet can no longer be."""
+        self._source.close()
+
+
+def _described(tensor: Any) -> Any:
+    return tensor
+
+
+def open_weights(source: Any, make: Make = _described) -> WeightFile:
+    """Open a weight file of any format and read everything but its tensors.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes, bytearray, memoryview or binary file object
+    make : callable, optional
+        Called with each :class:`~pylstm.files.tensor.Tensor`; what it returns stands in the tree.
+        By default the tensor itself, which reads only its own bytes, while the file is open.
+
+    Returns
+    -------
+    WeightFile
+
+    Raises
+    ------
+    WeightFileError
+        If the content is damaged or of no format that pylstm reads.
+    OSError
+        If the file cannot be opened.
+    """
+    opened = open_source(source)
+    try:
+        format, tree = _read(opened, make)
+        return WeightFile(opened, format, tree)
+    except MemoryError:
+        opened.close()
+        raise opened.error("", "there is not enough memory to read it") from None
+    except BaseException:
+        opened.close()
+        raise
+
+
+def load(source: Any, mmap: bool = False) -> Any:
+    """Read a weight file without torch and without running anything that it names.
+
+    Torch files of ``torch.save`` and ``torch.jit.save`` in both of torch's formats, safetensors,
+    ``.npz``, ``.npy`` and pickles of NumPy arrays are told apart by their content.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes, bytearray, memoryview or binary file object
+        A file object is read from its present position and left open.
+    mmap : bool, default False
+        Map the file into memory instead of reading it, where its bytes can stand as they are:
+        such arrays are read-only and read when they are used. The file must not shrink meanwhile.
+
+    Returns
+    -------
+    object
+        What was saved: dictionaries, lists, tuples, numbers, strings, and a ``numpy.ndarray`` for
+        each tensor, in its own dtype (bfloat16 and 8-bit floats widened to float32) and with its
+        own strides. Tensors that shared memory share it. Objects of other classes are inert
+        :class:`~pylstm.files.Record`.
+
+    Raises
+    ------
+    WeightFileError
+        If the content is damaged, hostile or of no format that pylstm reads.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import numpy as np, pylstm
+    >>> pylstm.save({"weight": np.ones((2, 3), "f4")}, "weights.safetensors")
+    >>> pylstm.load("weights.safetensors")["weight"].shape
+    (2, 3)
+    """
+    with open_weights(source, Arrays(mmap)) as file:
+        return file.tree
+
+
+def _read(source: Source, make: Make) -> tuple[str, Any]:
+    """Return the format and the tree."""
+    head = source.read(0, min(source.size, 32))
+    if head.startswith((b"PK\3\4", b"PK\5\6")):
+        return _read_zip(source, make)
+    format, module = _recognised(source, head)
+    # A reader is imported when a file needs it.
+    return format, import_module(f".{module}", __package__).read(source, make)
+
+
+def _recognised(source: Source, head: bytes) -> tuple[str, str]:
+    """Return the format of a file that is no zip archive, and the module that reads it."""
+    if head.startswith(b"\x93NUMPY"):
+        return "npy", "npy"
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "Keras", "keras"
+    # The upper half of the header's length, and the header's first byte.
+    if head[4:9] == b"\0\0\0\0{":
+        return "safetensors", "safetensors"
+    if _TORCH_MAGIC.to_bytes(10, "little") in head or str(_TORCH_MAGIC).encode() in head:
+        return "torch legacy", "torch_legacy"
+    if source.size > 262 and source.read(257, 5) == b"ustar":
+        raise source.error("", "a tar archive, as torch wrote before its release 0.1.10")
+    # Field 1 of ONNX's protocol buffer, the version of its format: no opcode of a pickle.
+    if head.startswith(b"\x08"):
+        return "ONNX", "onnx"
+    if head and head[0] in _PICKLE_STARTS:
+        return "pickle", "pickled"
+    if not head:
+        raise source.error("", "the file is empty")
+    raise source.error("", f"not a weight file that pylstm reads; it starts with {head[:8]!r}")
+
+
+def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
+    archive = ZipArchive(source)
+    names = archive.entries
+    top = next(iter(names), "").partition("/")[0]
+    if f"{top}/data.pkl" in names:
+        from . import torch_zip
+
+        return torch_zip.read_archive(archive, top, make)
+    if "model.weights.h5" in names:
+        return "Keras", import_module(".keras", __package__).read(source, make)
+    if not names or any(name.endswith(npy.SUFFIX) for name in names):
+        return "npz", npy.read_npz(archive, make)
+    raise source.error(
+        "",
+        "a zip archive, but neither of torch (it has no data.pkl) nor of NumPy (no .npy): its "
+        f"first entry is {next(iter(names))[:100]!r}",
+    )

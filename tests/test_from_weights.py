@@ -1,0 +1,412 @@
+"""from_weights makes the module that a file holds: from recorded files of torch, without torch."""
+
+import io
+import itertools
+import threading
+
+import numpy as np
+import pytest
+import recorded_files
+from file_trees import Counted, arrays_by_path, lazy, lazy_all, whole_module
+from recorded_files import assert_as_accurate, run, truth
+from reference import cell_parameter_shapes, make_parameters, parameter_shapes
+from support import assert_same_bits
+
+import pylstm
+from pylstm.files.record import Record
+
+FILES = recorded_files.recorded_files()
+MODULES = [(name, prefix) for name, file in FILES.items() for prefix in file.modules]
+
+
+def parameters(seed=1, dtype=np.float32, **options):
+    """The parameters of an LSTM(2, 3)."""
+    return make_parameters(seed, parameter_shapes(2, 3, **options), dtype, scale=1.0)
+
+
+def cell_parameters(seed=1, dtype=np.float32, **options):
+    return make_parameters(seed, cell_parameter_shapes(2, 3, **options), dtype, scale=1.0)
+
+
+def prefixed(prefix, mapping):
+    return {f"{prefix}.{name}": value for name, value in mapping.items()}
+
+
+# Recorded files -------------------------------------------------------------------------------
+
+
+def test_there_are_enough_recorded_files():
+    assert len(FILES) >= 60
+    assert recorded_files.ARCHIVE.stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("mmap", [False, True], ids=["read", "mapped"])
+@pytest.mark.parametrize("name", FILES)
+def test_load_gives_the_arrays(name, mmap):
+    loaded = arrays_by_path(pylstm.load(FILES[name].content, mmap=mmap))
+    for path, expected in FILES[name].arrays.items():
+        assert_same_bits(loaded[path], expected)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_find_lstms_finds_what_is_there(name):
+    found = {one.prefix: one for one in pylstm.find_lstms(FILES[name].content)}
+    assert set(found) == set(FILES[name].modules)
+    for prefix, module in FILES[name].modules.items():
+        assert found[prefix].kind == module.kind
+        for attribute, value in module.structure.items():
+            assert getattr(found[prefix], attribute) == value
+    assert pylstm.find_lstms(pylstm.load(FILES[name].content)) == list(found.values())
+
+
+@pytest.mark.parametrize(("name", "prefix"), MODULES)
+def test_modules_compute_what_torch_computed(name, prefix):
+    file, expected = FILES[name], FILES[name].modules[prefix]
+    cls = getattr(pylstm, expected.kind)
+    module = cls.from_weights(file.content, prefix)
+    options = {"batch_first": False, "dropout": 0.0, "training": True} | expected.options
+    for attribute, value in (expected.structure | options).items():
+        assert getattr(module, attribute, value) == value
+    if expected.batch_first:
+        module.batch_first = True
+    start = prefix + "." if prefix else ""
+    own = {key: file.arrays[start + key] for key in module.state_dict()}
+    exact = truth(own, expected.kind, expected.batch_first)
+    assert_as_accurate(run(module), expected.results, exact)
+    # The same from what load returned.
+    other = cls.from_weights(pylstm.load(file.content), prefix)
+    assert_same_bits(tuple(other.state_dict().values()), tuple(module.state_dict().values()))
+
+
+def test_from_paths_and_file_objects(tmp_path):
+    file = FILES["structure_9"]
+    path = tmp_path / "no suffix"
+    path.write_bytes(b"before" + file.content)
+    with path.open("rb") as opened:
+        opened.seek(6)
+        from_object = pylstm.LSTM.from_weights(opened)
+        assert not opened.closed
+    path.write_bytes(file.content)
+    for module in (from_object, *map(pylstm.LSTM.from_weights, (path, str(path)))):
+        state = prefixed("lstm", module.state_dict())
+        assert_same_bits(tuple(state.values()), tuple(file.arrays.values()))
+
+
+# Dtypes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("float16", "float32"),
+        ("longdouble", "float32"),
+        ("int64", "float32"),
+        ("uint8", "float32"),
+        ("bool", "float32"),
+        (">f8", "float64"),
+    ],
+)
+def test_the_dtype_is_the_files_where_it_can_be(dtype, expected):
+    tree = {name: (4 * value).astype(dtype) for name, value in parameters().items()}
+    module = pylstm.LSTM.from_weights(tree)
+    assert module.weight_ih_l0.dtype == expected
+    for name, value in module.state_dict().items():
+        assert_same_bits(value, tree[name].astype(expected))
+    for wanted in (np.float32, "float64"):
+        assert pylstm.LSTM.from_weights(tree, dtype=wanted).weight_ih_l0.dtype == wanted
+
+
+def test_bfloat16_is_widened():
+    bits = {name: value.view(np.uint32) >> 16 for name, value in parameters().items()}
+    tree = {name: lazy(value.astype(np.uint16), "bfloat16") for name, value in bits.items()}
+    module = pylstm.LSTM.from_weights(tree)
+    assert_same_bits(module.bias_ih_l0, (bits["bias_ih_l0"] << 16).view(np.float32))
+
+
+def test_views_are_read_as_they_stand():
+    expected = parameters()
+    views = {
+        "weight_ih_l0": np.asfortranarray(expected["weight_ih_l0"]),
+        "weight_hh_l0": np.repeat(expected["weight_hh_l0"], 2, axis=1)[:, ::2],
+        "bias_ih_l0": expected["bias_ih_l0"][::-1].copy()[::-1],
+        "bias_hh_l0": expected["bias_hh_l0"],
+    }
+    state = pylstm.LSTM.from_weights(views).state_dict()
+    assert_same_bits(tuple(state.values()), tuple(expected.values()))
+
+
+def test_the_module_owns_its_parameters():
+    tree = parameters()
+    module = pylstm.LSTM.from_weights(tree)
+    before = module.weight_ih_l0.copy()
+    tree["weight_ih_l0"][...] = 7
+    assert_same_bits(module.weight_ih_l0, before)
+    module.weight_ih_l0 = np.zeros_like(before)
+    assert (tree["weight_ih_l0"] == 7).all()
+
+
+# Choosing -------------------------------------------------------------------------------------
+
+
+CHECKPOINT = {
+    "epoch": 3,
+    "state_dict": {
+        **prefixed("module.encoder.rnn", parameters(1, bidirectional=True)),
+        **prefixed("module.decoder.rnn", parameters(2)),
+        **prefixed("module.decoder.step", cell_parameters(3)),
+        **prefixed("rnn", parameters(4, num_layers=2)),
+        "gru.weight_ih_l0": np.zeros((9, 2)),
+        "gru.weight_hh_l0": np.zeros((9, 3)),
+    },
+    "rnn": parameters(5, bias=False),
+}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "seed"),
+    [
+        ("state_dict.module.encoder.rnn", 1),
+        ("encoder.rnn", 1),
+        ("module.decoder.rnn", 2),
+        ("state_dict.rnn", 4),
+        ("rnn", 5),  # a whole path goes before the ends of others
+    ],
+)
+def test_prefixes(prefix, seed):
+    weight = pylstm.LSTM.from_weights(CHECKPOINT, prefix).weight_ih_l0
+    assert_same_bits(weight, parameters(seed)["weight_ih_l0"])
+
+
+def test_the_only_one_of_its_kind_needs_no_prefix():
+    state = pylstm.LSTMCell.from_weights(CHECKPOINT).state_dict()
+    assert_same_bits(tuple(state.values()), tuple(cell_parameters(3).values()))
+
+
+@pytest.mark.parametrize("prefix", [None, "coder.rnn", "encoder", "encoder.rnn.", "", "module"])
+def test_no_choice_lists_what_there_is(prefix):
+    with pytest.raises(ValueError, match="LSTM") as caught:
+        pylstm.LSTM.from_weights(CHECKPOINT, prefix)
+    assert isinstance(caught.value, pylstm.WeightFileError)
+    text = str(caught.value)
+    assert ("choose one by its whole prefix" in text) == (prefix is None)
+    for line in (
+        "'state_dict.module.encoder.rnn': LSTM(2, 3, bidirectional=True) of float32",
+        "'state_dict.module.decoder.step': LSTMCell(2, 3) of float32",
+        "'rnn': LSTM(2, 3, bias=False) of float32",
+        "'state_dict.gru': GRU (weight_hh_l0 has shape (9, 3): three gates)",
+    ):
+        assert f"\n  {line}" in text
+
+
+def test_an_end_that_fits_several_is_refused():
+    tree = {key: value for key, value in CHECKPOINT.items() if key != "rnn"}
+    with pytest.raises(ValueError, match="holds 3 LSTMs with prefix 'rnn'; choose one"):
+        pylstm.LSTM.from_weights(tree, "rnn")
+    assert pylstm.LSTM.from_weights(tree, "state_dict.rnn").num_layers == 2
+
+
+def test_short_and_long_lists():
+    with pytest.raises(ValueError, match=r"^<dict>: it holds no LSTM, nor the like of it$"):
+        pylstm.LSTM.from_weights({"weight": np.zeros(3)})
+    with pytest.raises(ValueError, match="it holds no LSTMCell; there are:\n  '': LSTM"):
+        pylstm.LSTMCell.from_weights(parameters())
+    many = {f"m{k}": parameters() for k in range(100)}
+    with pytest.raises(ValueError, match=r"holds 100 LSTMs(.|\n)*and 80 more$") as caught:
+        pylstm.LSTM.from_weights(many)
+    assert len(str(caught.value).splitlines()) == 22
+
+
+def test_errors_name_the_file(tmp_path):
+    path = tmp_path / "weights.npz"
+    np.savez(path, a=np.zeros(2))
+    with pytest.raises(pylstm.WeightFileError) as caught:
+        pylstm.LSTM.from_weights(path)
+    assert caught.value.file == str(path)
+    with pytest.raises(FileNotFoundError):
+        pylstm.LSTM.from_weights(tmp_path / "absent.pt")
+    with pytest.raises(OSError):
+        pylstm.find_lstms(tmp_path)
+    for wrong in (3, None, pylstm.LSTM(2, 3)):
+        with pytest.raises(TypeError, match="source must be"):
+            pylstm.LSTM.from_weights(wrong)
+
+
+# Options --------------------------------------------------------------------------------------
+
+
+WHOLE = whole_module("LSTM", parameters(num_layers=2), batch_first=True, dropout=0.5)
+
+
+def test_recorded_options_are_defaults():
+    module = pylstm.LSTM.from_weights(WHOLE)
+    assert (module.batch_first, module.dropout, module.training) == (True, 0.5, True)
+    module = pylstm.LSTM.from_weights(WHOLE, batch_first=False, dropout=0.25, dtype="float64")
+    assert (module.batch_first, module.dropout, module._dtype) == (False, 0.25, np.float64)
+    still = whole_module("LSTM", parameters())
+    still.state["training"] = False
+    assert not pylstm.LSTM.from_weights(still).training
+
+
+def test_recorded_options_may_be_anything():
+    for value in (None, "yes", 2, -1, 1.5, float("nan"), 10**400, [True], Record("a.B"), {}):
+        odd = whole_module("LSTM", parameters(), batch_first=value, dropout=value)
+        odd.state["training"] = value
+        module = pylstm.LSTM.from_weights(odd)
+        assert (module.batch_first, module.dropout, module.training) == (False, 0.0, True)
+    module = pylstm.LSTM.from_weights(whole_module("LSTM", parameters(), dropout=1))
+    assert module.dropout == 1.0  # without a warning: it was given when the file was made
+    odd = whole_module("LSTMCell", cell_parameters(), batch_first=True, dropout=0.5)
+    assert not hasattr(pylstm.LSTMCell.from_weights(odd), "dropout")
+
+
+def test_options_are_checked_as_the_constructor_checks_them():
+    with pytest.raises(ValueError, match="dropout should be a number in range"):
+        pylstm.LSTM.from_weights(parameters(), dropout=2)
+    with pytest.raises(TypeError, match="batch_first should be of type bool"):
+        pylstm.LSTM.from_weights(parameters(), batch_first=1)
+    with pytest.raises(TypeError, match="float16 is not offered"):
+        pylstm.LSTM.from_weights(parameters(), dtype=np.float16)
+    with pytest.raises(RuntimeError, match="device 'cuda' is not offered"):
+        pylstm.LSTMCell.from_weights(cell_parameters(), device="cuda")
+    with pytest.warns(UserWarning, match="dropout option adds dropout"):
+        pylstm.LSTM.from_weights(parameters(), dropout=0.5)
+    with pytest.raises(TypeError, match="prefix must be a str or None, not int"):
+        pylstm.LSTM.from_weights(parameters(), 0)
+
+
+@pytest.mark.parametrize("name", ["input_size", "hidden_size", "num_layers", "bias", "proj_size"])
+def test_structural_arguments_are_refused(name):
+    accepted = "it takes batch_first, dropout, device, dtype"
+    with pytest.raises(TypeError, match=f"no {name}: the shapes in the file tell it; {accepted}"):
+        pylstm.LSTM.from_weights(parameters(), **{name: 3})
+
+
+def test_unknown_options_are_refused_before_the_file_is_opened():
+    for cls, accepted in (
+        (pylstm.LSTM, "batch_first, dropout, device, dtype"),
+        (pylstm.LSTMCell, "device, dtype"),
+    ):
+        with pytest.raises(TypeError, match=f"no strict: there is no such .* takes {accepted}"):
+            cls.from_weights("no such file", strict=True)
+    with pytest.raises(TypeError, match=r"LSTMCell\.from_weights\(\) takes no batch_first"):
+        pylstm.LSTMCell.from_weights(cell_parameters(), batch_first=True)
+
+
+# Classes and the generator --------------------------------------------------------------------
+
+
+def test_no_random_number_is_drawn():
+    before = pylstm.get_rng_state()
+    module = pylstm.LSTM.from_weights(parameters(num_layers=2))
+    pylstm.LSTMCell.from_weights(cell_parameters())
+    assert_same_bits(pylstm.get_rng_state(), before)
+    # But a reset of such a module draws as any other does.
+    module.reset_parameters()
+    expected = pylstm.LSTM(2, 3, 2)
+    pylstm.set_rng_state(before)
+    expected.reset_parameters()
+    assert_same_bits(module.weight_hh_l1, expected.weight_hh_l1)
+    assert vars(module).keys() == vars(expected).keys()
+
+
+def test_subclasses_are_constructed():
+    class Named(pylstm.LSTM):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.label = "mine"
+
+        def forward(self, input, hx=None):
+            return super().forward(input, hx)[0]
+
+    class Reset(pylstm.LSTMCell):
+        def reset_parameters(self):
+            self.weight_ih = np.ones((12, 2))
+
+    before = pylstm.get_rng_state()
+    module = Named.from_weights(WHOLE, dropout=0.0)
+    assert (type(module), module.label, module.batch_first) == (Named, "mine", True)
+    assert module(np.ones((1, 4, 2))).shape == (1, 4, 3)
+    cell = Reset.from_weights(cell_parameters())
+    assert_same_bits(cell.weight_ih, cell_parameters()["weight_ih"])
+    assert "_awaits_parameters" not in vars(cell)
+    assert_same_bits(pylstm.get_rng_state(), before)
+
+
+def test_a_subclass_of_another_structure_is_an_error():
+    class Wider(pylstm.LSTM):
+        def __init__(self, input_size, hidden_size, **kwargs):
+            super().__init__(input_size, hidden_size + 1, **kwargs)
+
+    with pytest.raises(ValueError, match="weight_ih_l0"):
+        Wider.from_weights(parameters())
+
+
+def test_errors_in_the_middle_leave_nothing_behind():
+    tree = lazy_all(parameters())
+    object.__setattr__(tree["bias_hh_l0"].storage.content, "size", 0)  # the file was cut
+    before = pylstm.get_rng_state()
+    with pytest.raises(pylstm.WeightFileError):
+        pylstm.LSTM.from_weights(tree)
+    assert_same_bits(pylstm.get_rng_state(), before)
+
+
+def test_threads_share_one_tree():
+    modules = []
+
+    def build():
+        modules.extend(pylstm.LSTM.from_weights(CHECKPOINT, "encoder.rnn") for _ in range(20))
+
+    threads = [threading.Thread(target=build) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    states = [tuple(module.state_dict().values()) for module in modules]
+    assert len(states) == 80
+    for state in states[1:]:
+        assert_same_bits(state, states[0])
+
+
+# What is read ---------------------------------------------------------------------------------
+
+
+def big_checkpoint(write):
+    """A file of 8 MB with a small LSTM in it, whose parameters have 432 bytes."""
+    file = io.BytesIO()
+    write(file, {**prefixed("small", parameters()), "big": np.ones((1000, 2000), np.float32)})
+    return file.getvalue()
+
+
+def test_only_the_bytes_of_the_prefix_are_read():
+    content = big_checkpoint(lambda file, tree: np.savez(file, **tree))
+    counted = Counted(io.BytesIO(content))
+    [found] = pylstm.find_lstms(counted)
+    assert found.prefix == "small"
+    assert counted.total < 5000
+    counted = Counted(io.BytesIO(content))
+    pylstm.LSTM.from_weights(counted, "small")
+    assert counted.total < 5000
+
+
+def test_every_option_combination_under_a_prefix():
+    for seed, (layers, bias, both, projection) in enumerate(
+        itertools.product((1, 3), (True, False), (True, False), (0, 1))
+    ):
+        options = {"num_layers": layers, "bias": bias, "bidirectional": both}
+        own = parameters(seed, **options, proj_size=projection)
+        tree = {"a": prefixed("b.rnn", own), "c": [parameters(99, num_layers=7)]}
+        module = pylstm.LSTM.from_weights(tree, "b.rnn")
+        assert {name: getattr(module, name) for name in options} == options
+        assert module.proj_size == projection
+        assert_same_bits(tuple(module.state_dict().values()), tuple(own.values()))
+
+
+def test_values_beyond_float32_are_converted_as_elsewhere():
+    tree = {name: np.full_like(value, 1e300, np.float64) for name, value in parameters().items()}
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        module = pylstm.LSTM.from_weights(tree, dtype="float32")
+    assert np.isinf(module.weight_ih_l0).all()
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        module.load_state_dict(tree)
