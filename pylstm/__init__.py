@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .files.errors import WeightFileError
     from .files.formats import load
     from .find import FoundLSTM, find_lstms
+    from .files.save import save
 
 __all__ = [
     "LSTM",
@@ -34,6 +35,7 @@ __all__ = [
     "initial_seed",
     "load",
     "manual_seed",
+    "save",
     "set_rng_state",
     "show_config",
     "utils",
@@ -46,6 +48,7 @@ _LAZY = {
     "WeightFileError": ".files.errors",
     "find_lstms": ".find",
     "load": ".files.formats",
+    "save": ".files.save",
     "utils": ".utils",
 }
 
