@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from . import utils
     from .files.errors import WeightFileError
     from .files.formats import load
-    from .find import FoundLSTM, find_lstms
     from .files.save import save
+    from .find import FoundLSTM, find_lstms
 
 __all__ = [
     "LSTM",

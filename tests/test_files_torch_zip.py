@@ -205,6 +205,24 @@ def test_constants_of_torchscript():
     assert "holds no tuple" in refused(zip_archive(entries))
 
 
+def test_options_of_torchscript_where_objects_share_their_attributes():
+    # The second object stands in the attributes of the first, which are its own as well.
+    name = b"c__torch__.nets\nLSTM\n)\x81"
+    weight = b"X\x0c\0\0\0weight_ih_l0N"
+    pickle = b"\x80\x02" + name + b"}q\0(" + weight + b"X\1\0\0\0a" + name + b"h\0bub."
+    code = (
+        b"class LSTM(Module):\n  batch_first : Final[bool] = True\n  dropout : Final[float] = x\n"
+    )
+    entries = [
+        Entry("a/data.pkl", pickle),
+        Entry("a/code/__torch__/nets.py", code, deflated=True),
+        Entry("a/constants.pkl", b"\x80\x02)."),
+    ]
+    record = pylstm.load(zip_archive(entries))
+    assert record.state["batch_first"] is True and record.state["dropout"] is None
+    assert record.state["a"].state is record.state
+
+
 def test_other_zip_archives_are_named():
     assert "neither of torch" in refused(zip_archive([Entry("word/document.xml", b"<xml/>")]))
 
