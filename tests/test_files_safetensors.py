@@ -189,9 +189,16 @@ def test_cut_off_at_every_byte():
 def test_too_many_tensors_for_the_size(monkeypatch):
     monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 10)
     header = {str(index): entry(shape=(0,), end=0) for index in range(20)}
-    assert "12 or more of them" in refused(made(header, b""))
+    assert "more than 11 parts" in refused(made(header, b""))
 
 
-def test_names_may_not_take_more_memory_than_the_file_is_worth(monkeypatch):
-    monkeypatch.setattr("pylstm.files.safetensors._LONGEST_TEXT", 50)
+@pytest.mark.parametrize("limit", ["_LONGEST_TEXT", "_LONGEST_STRING"])
+def test_names_may_not_take_more_memory_than_the_file_is_worth(limit, monkeypatch):
+    monkeypatch.setattr(f"pylstm.files.safetensors.{limit}", 50)
     assert "names and metadata" in refused(made({"x" * 60: entry()}))
+
+
+def test_sizes_count_as_parts_too(monkeypatch):
+    monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 10)
+    header = {str(index): entry(shape=(0,) + (1,) * 63, end=0) for index in range(4)}
+    assert "more than 14 parts" in refused(made(header, b""))

@@ -73,7 +73,7 @@ class Entry:
 
 def zip_pieces(entries, *, zip64=False, comment=b"", **wrong):
     """Yield (offset, bytes) of an archive. ``wrong`` replaces fields of the end records."""
-    at, directory = 0, b""
+    at, parts = 0, []
     for entry in entries:
         stored = entry.data
         if entry.deflated:
@@ -98,12 +98,13 @@ def zip_pieces(entries, *, zip64=False, comment=b"", **wrong):
         if entry.zip64:
             extra = struct.pack("<2H3Q", 1, 24, size, compressed, start)
             small = (0xFFFFFFFF,) * 3
-        directory += struct.pack(
+        central = struct.pack(
             "<4s6H3L5H2L",
             *(b"PK\1\2", 20, 20, entry.flags | 0x0808, method, 0, 0, crc, *small[:2]),
             *(len(name), len(extra), 0, 0, 0, 0, small[2]),
         )
-        directory += name + extra
+        parts.append(central + name + extra)
+    directory = b"".join(parts)
     count = len(entries)
     end = {"here": count, "count": count, "size": len(directory), "offset": at} | wrong
     fields = (end["here"], end["count"], end["size"], end["offset"])
