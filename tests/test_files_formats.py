@@ -113,6 +113,7 @@ def test_files_that_cannot_be_opened(tmp_path):
         (b"hello world", "not a weight file"),
         (b"<!DOCTYPE html>" + b" " * 1000, "not a weight file"),
         (b"\0" * 1000, "not a weight file"),
+        (b"\x08\7\xff\xff", "not a weight file"),
         (b"model/" + b"\0" * 251 + b"ustar  \0" + b"\0" * 500, "a tar archive"),
     ],
 )
@@ -141,6 +142,19 @@ def test_the_file_is_closed(tmp_path, recwarn):
         tensor = weights.tree["weight"]
     with pytest.raises(ValueError, match="closed"):
         tensor.read()
+
+
+def test_a_file_that_shrinks(tmp_path):
+    path = tmp_path / "weights"
+    pylstm.save({"weight": np.zeros(10**6)}, path.with_suffix(".safetensors"))
+    path.with_suffix(".safetensors").rename(path)
+    with open_weights(path) as weights:
+        os.truncate(path, 10**6)
+        tensor = weights.tree["weight"]
+        with pytest.raises(WeightFileError, match="became shorter"):
+            tensor.read()
+        with pytest.raises(WeightFileError, match="cannot be mapped"):
+            tensor.storage.map()
 
 
 def test_an_array_that_memory_cannot_hold(tmp_path):

@@ -129,7 +129,10 @@ class Source:
             ) from None
         if self.size == 0:
             return memoryview(b"")
-        whole = mmap.mmap(descriptor, self._start + self.size, access=mmap.ACCESS_READ)
+        try:
+            whole = mmap.mmap(descriptor, self._start + self.size, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as problem:  # too large for the machine, or shorter by now
+            raise self.error("", f"cannot be mapped: {problem}") from None
         return memoryview(whole)[self._start :]
 
 
