@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import utils
     from .files.errors import WeightFileError
     from .files.formats import load
+    from .files.save import save
     from .find import FoundLSTM, find_lstms
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "initial_seed",
     "load",
     "manual_seed",
+    "save",
     "set_num_threads",
     "set_rng_state",
     "show_config",
@@ -49,6 +51,7 @@ _LAZY = {
     "WeightFileError": ".files.errors",
     "find_lstms": ".find",
     "load": ".files.formats",
+    "save": ".files.save",
     "utils": ".utils",
 }
 

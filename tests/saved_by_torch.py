@@ -381,8 +381,8 @@ def scripts():
             scripted = Saved(f"scripted_{seed}", save_script(torch.jit.script(module)))
             x = torch.ones(STEPS, ROWS, 2)
             traced = Saved(f"traced_{seed}", save_script(torch.jit.trace(module, x)))
-            scripted.recorded, traced.recorded = OPTIONS, ("training",)
             for one in (scripted, traced):
+                one.recorded = OPTIONS
                 one.arrays, one.modules = flatten(module), {"rnn": module.rnn}
                 yield one
         modules = {"a": lstm(3, "float64", batch_first=True), "b": cell(4, "float64")}

@@ -1,6 +1,8 @@
 """Programs as users write them, with types; mypy reads this file, and a test runs it."""
 
 import io
+import tempfile
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
@@ -100,6 +102,10 @@ def weights() -> nn.LSTM:
         assert_type(found, nn.FoundLSTM)
         assert_type(found.prefix, str)
         assert_type(found.num_layers, int)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tagger.safetensors"
+        nn.save(state, path)
+        state.update(nn.load(path, mmap=True))
     assert_type(nn.LSTM.from_weights(state, "lstm", batch_first=True), nn.LSTM)
     return nn.LSTM.from_weights({"a": state}, prefix="a.lstm", dtype=np.float64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,9 @@ _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 
 # First opcodes that picklers of protocol 0 and 1 write; later ones start with PROTO.
 _PICKLE_STARTS = b"\x80(])}clIJKMLFGNSTUVX"
+
+# ONNX's protocol buffer: field 1, the version of its format, then the tag of field 2 to 8 or 14.
+_ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42\x72]")
 
 
 class WeightFile:
@@ -163,8 +167,7 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
         return "torch legacy", "torch_legacy"
     if source.size > 262 and source.read(257, 5) == b"ustar":
         raise source.error("", "a tar archive, as torch wrote before its release 0.1.10")
-    # Field 1 of ONNX's protocol buffer, the version of its format: no opcode of a pickle.
-    if head.startswith(b"\x08"):
+    if _ONNX.match(head):
         return "ONNX", "onnx"
     if head and head[0] in _PICKLE_STARTS:
         return "pickle", "pickled"

@@ -65,7 +65,7 @@ class Tail:
 def read(source: Source, make: Make) -> Any:
     """Return the array of a ``.npy`` file."""
     whole = Segment(source, 0, source.size, "")
-    return _array(source.name, whole, whole, make)
+    return _array(source, whole, whole, make)
 
 
 def read_npz(archive: ZipArchive, make: Make) -> dict[str, Any]:
@@ -75,15 +75,16 @@ def read_npz(archive: ZipArchive, make: Make) -> dict[str, Any]:
         if name.endswith(SUFFIX):
             # Opened twice: a deflated entry that has begun to inflate holds on to its window.
             header, content = archive.open(name), archive.open(name)
-            tree[name.removesuffix(SUFFIX)] = _array(archive.source.name, header, content, make)
+            tree[name.removesuffix(SUFFIX)] = _array(archive.source, header, content, make)
     return tree
 
 
-def _array(file: str, head: Bytes, content: Bytes, make: Make) -> Any:
+def _array(source: Source, head: Bytes, content: Bytes, make: Make) -> Any:
     """Return what ``make`` returns for the array; a :class:`Record` for text and dates."""
-    record = content.record
+    file, record = source.name, content.record
     header, start = _header(file, head)
     descr, fortran, shape = _fields(file, record, header)
+    source.count(1, record, shape)
     if descr[-1] == "O" or descr.lstrip("<>|=").startswith("O"):
         raise WeightFileError(
             file, record, "an array of Python objects, which only a pickle could restore"

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 # The limit of the reference reader.
 LONGEST_HEADER = 100_000_000
 
-# Of a header: decoding may take four times as much.
-_LONGEST_TEXT = 50_000_000
+# Bytes of names and metadata, together and each: decoded, a character may take four bytes instead
+# of one, and several times that while it is being decoded.
+_LONGEST_TEXT = 1 << 25
+_LONGEST_STRING = 1 << 22
 
 DTYPES = {
     "F64": "float64",
@@ -52,7 +54,7 @@ DTYPES = {
 _PACKED = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
-_STRING = re.compile(rb'"[^"\\]*"')
+_STRING = re.compile(rb'"([^"\\\x00-\x1f]*)"')  # without escapes
 _FIELD = re.compile(
     rb'[ \t\r\n]*"(dtype|shape|data_offsets)"[ \t\r\n]*:[ \t\r\n]*'
     rb'(?:"([A-Z0-9_]{1,20})"|\[([0-9, \t\r\n]*)\])[ \t\r\n]*([,}])'
@@ -125,7 +127,7 @@ class _Header:
         self._at = 0
         self._decoded = 0
         self.items: list[_Item] = []
-        names = set()
+        names: set[str] = set()
         for name in self._members(first=True):
             if name in names:
                 raise self._error("has a name twice")
@@ -133,8 +135,9 @@ class _Header:
             if name == "__metadata__":
                 self._metadata()
             else:
-                self.items.append(self._item(name))
-                source.check_count(len(self.items), "header")
+                item = self._item(name)
+                source.count(1, "header", item.shape)
+                self.items.append(item)
         self._skip_space()
         if self._at != len(text):
             raise self._error("goes on after its end")
@@ -173,16 +176,21 @@ class _Header:
 
     def _string(self) -> str:
         self._skip_space()
-        start = self._at
-        plain = _STRING.match(self._text, start)
-        end = plain.end() if plain else self._end_of_string(start)
-        raw = self._text[start:end]
-        self._decoded += len(raw)
-        if self._decoded > _LONGEST_TEXT:
-            raise self._error(f"has more than {_LONGEST_TEXT} bytes of names and metadata")
+        plain = _STRING.match(self._text, self._at)
+        end = plain.end() if plain else self._end_of_string(self._at)
+        length = end - self._at
+        self._decoded += length
+        if length > _LONGEST_STRING or self._decoded > _LONGEST_TEXT:
+            raise self._error(
+                f"has names and metadata of more than {_LONGEST_TEXT} bytes, or one of more "
+                f"than {_LONGEST_STRING}"
+            )
         try:
-            text: str = json.loads(raw.decode("utf-8"))
-            text.encode()  # JSON can escape half a character
+            if plain:
+                text = plain[1].decode("utf-8")
+            else:
+                text = json.loads(self._text[self._at : end].decode("utf-8"))
+                text.encode()  # JSON can escape half a character
         except ValueError:
             raise self._error("has a string that is neither JSON nor UTF-8") from None
         self._at = end
@@ -206,6 +214,7 @@ class _Header:
             if key in metadata:
                 raise self._error("has a key of __metadata__ twice")
             metadata[key] = self._string()
+            self._source.count(1, "header")
         self._source.metadata.update(metadata)
 
     def _item(self, name: str) -> _Item:

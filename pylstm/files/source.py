@@ -15,6 +15,7 @@ from .errors import WeightFileError
 
 MOST_PARTS = 100_000
 BYTES_PER_PART = 1024
+SIZES_PER_PART = 16  # of a tensor: as many cost as much as another tensor
 
 
 class Source:
@@ -35,6 +36,7 @@ class Source:
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
         self.name = name
         self.metadata: dict[str, str] = {}
+        self._parts = 0
         self._owned = owned
         self._map: memoryview | None = None
         self._file: BinaryIO | None = None
@@ -75,14 +77,15 @@ class Source:
                 record, f"needs {count} bytes at offset {offset}, the file has {self.size}"
             )
 
-    def check_count(self, count: int, record: str) -> None:
-        """Raise if a file of this size has more parts than any sensible one.
+    def count(self, parts: int, record: str, shape: tuple[int, ...] = ()) -> None:
+        """Count parts of the file, each perhaps of that shape; raise if they become too many.
 
-        A part of a few bytes in the file becomes objects of some hundred bytes in memory: few
-        enough of them stay within the bounds of memory whatever they are.
+        A part of a few bytes in the file becomes objects of some hundred bytes in memory, and
+        takes some 30 us: few enough of them stay within bounds whatever they are.
         """
-        if count > MOST_PARTS + self.size // BYTES_PER_PART:
-            raise self.error(record, f"{count} or more of them in a file of {self.size} bytes")
+        self._parts += parts + len(shape) // SIZES_PER_PART
+        if self._parts > MOST_PARTS + self.size // BYTES_PER_PART:
+            raise self.error(record, f"more than {self._parts - 1} parts in {self.size} bytes")
 
     def read(self, offset: int, count: int, record: str = "") -> bytes:
         """Return ``count`` bytes at ``offset``."""
@@ -126,7 +129,10 @@ class Source:
             ) from None
         if self.size == 0:
             return memoryview(b"")
-        whole = mmap.mmap(descriptor, self._start + self.size, access=mmap.ACCESS_READ)
+        try:
+            whole = mmap.mmap(descriptor, self._start + self.size, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as problem:  # too large for the machine, or shorter by now
+            raise self.error("", f"cannot be mapped: {problem}") from None
         return memoryview(whole)[self._start :]
 
 

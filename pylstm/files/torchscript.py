@@ -9,9 +9,13 @@ from typing import Any
 from .modules import walk
 from .record import Record
 
-# A module's class, and the two constants that from_weights wants. The source is never run.
+# A module's class, the two constants that from_weights wants, and the call that a traced module
+# makes instead: train, bidirectional and batch_first are its last arguments. The source is never
+# run.
 _LINES = re.compile(
-    rb"^(?:class (\w+)\(Module\):|  (batch_first|dropout) : Final\[\w+\] = (\S{1,40}))$",
+    rb"^(?:class (\w+)\(Module\):$|  (batch_first|dropout) : Final\[\w+\] = (\S{1,40})$"
+    rb"|    [\w, ]{1,200} = torch\.lstm\([\w, ]{1,400}, (?:True|False), \d{1,9}, ([0-9.e-]{1,40}), "
+    rb"(?:True|False), (?:True|False), (True|False)\)$)",
     re.MULTILINE,
 )
 
@@ -29,16 +33,22 @@ def add_constants(tree: Any, source: Callable[[str], bytes], file: str) -> None:
         The archive, for messages.
     """
     sources: dict[str, dict[str, dict[str, Any]]] = {}
-    for _, _, value in walk(tree, file):
-        if not isinstance(value, Record) or not isinstance(value.state, dict):
-            continue
-        if "weight_ih_l0" in value.state:
-            folders, _, name = value.class_name.rpartition(".")
-            path = f"code/{folders.replace('.', '/')}.py"
-            if path not in sources:
-                sources[path] = _constants(source(path))
-            for constant, meant in sources[path].get(name, {}).items():
-                value.state.setdefault(constant, meant)
+    # All of them before the first is changed: a mapping must not grow while it is walked through.
+    for record in [value for _, _, value in walk(tree, file) if _may_be_lstm(value)]:
+        folders, _, name = record.class_name.rpartition(".")
+        path = f"code/{folders.replace('.', '/')}.py"
+        if path not in sources:
+            sources[path] = _constants(source(path))
+        for constant, meant in sources[path].get(name, {}).items():
+            record.state.setdefault(constant, meant)
+
+
+def _may_be_lstm(value: Any) -> bool:
+    return (
+        isinstance(value, Record)
+        and isinstance(value.state, dict)
+        and "weight_ih_l0" in value.state
+    )
 
 
 def _constants(text: bytes) -> dict[str, dict[str, Any]]:
@@ -46,14 +56,22 @@ def _constants(text: bytes) -> dict[str, dict[str, Any]]:
     classes: dict[str, dict[str, Any]] = {}
     constants: dict[str, Any] = {}
     for match in _LINES.finditer(text):
-        name, constant, value = (part.decode("ascii", "replace") for part in match.groups(b""))
+        name, constant, value, dropout, batch_first = (
+            part.decode("ascii", "replace") for part in match.groups(b"")
+        )
         if name:
             constants = classes.setdefault(name, {})
-        elif value in ("True", "False"):
-            constants[constant] = value == "True"
+        elif constant:
+            constants[constant] = _value(value)
         else:
-            try:
-                constants[constant] = float(value)
-            except ValueError:
-                continue  # no number, so nothing that dropout can be
+            constants.update(dropout=_value(dropout), batch_first=_value(batch_first))
     return classes
+
+
+def _value(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
+    try:
+        return float(text)
+    except ValueError:
+        return None  # nothing that either option can be

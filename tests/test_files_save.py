@@ -1,0 +1,306 @@
+"""save: three formats, equal bytes back, and never half a file."""
+
+import io
+import json
+import os
+import stat
+import struct
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import pylstm
+from pylstm import WeightFileError
+from pylstm.files.formats import open_weights
+from pylstm.files.save import write
+
+SUFFIXES = [".safetensors", ".npz", ".pt", ".pth"]
+DTYPES = ["f8", "f4", "f2", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"]
+ARRAYS = {
+    **{f"of.{dtype}": (np.arange(6).reshape(2, 3) % 4).astype(dtype) for dtype in DTYPES},
+    "nan": np.array([np.nan, -0.0, np.inf, 5e-324]),
+    "scalar": np.array(2.5, "f4"),
+    "empty": np.zeros((3, 0, 2), "f4"),
+    "transposed": np.arange(6.0).reshape(2, 3).T,
+    "reversed": np.arange(5)[::-2],
+    "big-endian": np.arange(3, dtype=">f8"),
+    "read-only": np.broadcast_to(np.float32(3), (2, 2)),
+    "é \n \" \\ ' / 😀": np.ones(1),
+    "": np.ones(1),
+    ".": np.ones(1),
+}
+
+
+class DLPackOnly:
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._array.__dlpack_device__()
+
+
+def saved(mapping, path):
+    pylstm.save(mapping, path)
+    return pylstm.load(path)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_round_trips_are_equal_as_bytes(suffix, mmap, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    pylstm.save(ARRAYS, path)
+    loaded = pylstm.load(path, mmap=mmap)
+    assert set(loaded) == set(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert loaded[name].dtype == array.dtype.newbyteorder("=")
+        assert loaded[name].shape == array.shape
+        assert loaded[name].tobytes() == array.astype(array.dtype.newbyteorder("=")).tobytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_equal_arrays_make_equal_files(suffix, tmp_path):
+    first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
+    pylstm.save(ARRAYS, first)
+    pylstm.save(dict(ARRAYS), second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_module_and_back(suffix, tmp_path):
+    lstm = pylstm.LSTM(3, 4, num_layers=2, bidirectional=True, proj_size=2)
+    other = pylstm.LSTM(3, 4, num_layers=2, bidirectional=True, proj_size=2)
+    other.load_state_dict(saved(lstm.state_dict(), tmp_path / f"lstm{suffix}"))
+    for name, array in lstm.state_dict().items():
+        assert array.tobytes() == other.state_dict()[name].tobytes()
+
+
+def test_names_are_case_blind_to_the_suffix(tmp_path):
+    assert list(saved({"a": 1}, tmp_path / "weights.NPZ")) == ["a"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_asarray_takes(suffix, tmp_path):
+    values = {"list": [[1.0, 2.0]], "number": 3, "flag": True, "dlpack": DLPackOnly(np.ones(2))}
+    loaded = saved(values, tmp_path / f"weights{suffix}")
+    for name, expected in {**values, "dlpack": np.ones(2)}.items():
+        np.testing.assert_array_equal(loaded[name], np.asarray(expected), strict=True)
+
+
+def test_nested_mappings(tmp_path):
+    nested = OrderedDict(model={"lstm": {"a": np.ones(2)}, "b": np.zeros(1)}, step=np.array(7))
+    loaded = saved(nested, tmp_path / "weights.pt")
+    assert list(loaded) == ["model", "step"] and list(loaded["model"]) == ["lstm", "b"]
+    np.testing.assert_array_equal(loaded["model"]["lstm"]["a"], [1, 1])
+    for suffix in (".npz", ".safetensors"):
+        loaded = saved(nested, tmp_path / f"weights{suffix}")
+        assert set(loaded) == {"model.lstm.a", "model.b", "step"}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nothing_to_save(suffix, tmp_path):
+    assert saved({}, tmp_path / f"weights{suffix}") == {}
+
+
+def test_complex128_is_not_for_safetensors(tmp_path):
+    array = np.array([1 + 2j])
+    for suffix in (".npz", ".pt"):
+        np.testing.assert_array_equal(saved({"a": array}, tmp_path / f"a{suffix}")["a"], array)
+    with pytest.raises(TypeError, match=r"'a' has dtype complex128.*save it as .npz or .pt"):
+        pylstm.save({"a": array}, tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    "mapping, error, message",
+    [
+        ([1], TypeError, "save needs a mapping"),
+        (np.ones(2), TypeError, "save needs a mapping"),
+        ({1: np.ones(2)}, TypeError, "names must be strings, not int"),
+        ({"a": {1: 2}}, TypeError, r"names must be strings, not int \(in 'a'\)"),
+        ({"a": None}, TypeError, "'a' is"),
+        ({"a": "text"}, TypeError, "'a' is"),
+        ({"a": {"b": b"text"}}, TypeError, "'a.b' is"),
+        ({"a": pylstm.files.Record("x.Y")}, TypeError, "'a' is"),
+        ({"a": object()}, TypeError, "'a' has dtype object"),
+        ({"a": 2**70}, TypeError, "'a' has dtype object"),
+        ({"a": [[1], [1, 2]]}, TypeError, "'a' cannot be made an array"),
+        ({"a": np.array(["text"])}, TypeError, "'a' has dtype <U4"),
+        ({"a": np.zeros(2, [("x", "f4")])}, TypeError, "'a' has dtype"),
+        ({"a": np.ma.masked_array([1.0])}, TypeError, "'a' is a masked array"),
+        ({"a": {"b": 1}, "a.b": 2}, ValueError, "two arrays have the name 'a.b'"),
+        ({"\ud800": 1}, ValueError, "not valid Unicode"),
+    ],
+)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_refused(mapping, error, message, suffix, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    with pytest.raises(error, match=message):
+        pylstm.save(mapping, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_a_format_cannot_hold(tmp_path):
+    with pytest.raises(ValueError, match="__metadata__"):
+        pylstm.save({"__metadata__": 1}, tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="zip archive"):
+        pylstm.save({"a\0b": 1}, tmp_path / "a.npz")
+    for name in ("file", "args", "kwds", "allow_pickle"):
+        assert list(saved({name: 1}, tmp_path / "a.npz")) == [name]
+
+
+def test_a_mapping_that_holds_itself(tmp_path):
+    mapping = {}
+    mapping["a"] = mapping
+    with pytest.raises(ValueError, match="nested more than 100 deep, or holds itself"):
+        pylstm.save(mapping, tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("name", ["weights", "weights.txt", "weights.pt.gz", ".pt"])
+def test_unknown_suffixes(name, tmp_path):
+    with pytest.raises(ValueError, match="suffix"):
+        pylstm.save({}, tmp_path / name)
+
+
+# ---------------------------------------------------------------------------- whole files only
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_failure_leaves_the_old_file(suffix, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    pylstm.save({"a": np.ones(3)}, path)
+    before = path.read_bytes()
+
+    class Failing:
+        dtype = np.dtype("f4")
+        shape = (10,)
+
+        def read(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write({"a": np.ones(10_000), "b": Failing()}, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "weights.pt"
+    pylstm.save({"a": np.ones(3)}, path)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        pylstm.save({"a": np.zeros(3)}, path)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(pylstm.load(path)["a"], np.ones(3))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_may_be_saved_over_itself(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    pylstm.save({"a": np.arange(10_000.0)}, path)
+    mapped = pylstm.load(path, mmap=True)
+    pylstm.save({"b": mapped["a"][::-1]}, path)
+    np.testing.assert_array_equal(pylstm.load(path)["b"], np.arange(10_000.0)[::-1])
+    np.testing.assert_array_equal(mapped["a"], np.arange(10_000.0))
+
+
+def test_permissions(tmp_path):
+    path = tmp_path / "weights.npz"
+    before = os.umask(0o027)
+    try:
+        pylstm.save({"a": 1}, path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o604)
+    pylstm.save({"a": 2}, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604
+
+
+def test_links_stay_links(tmp_path):
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "weights.pt", tmp_path / "latest.pt"
+    link.symlink_to(target)
+    for value in (1, 2):
+        pylstm.save({"a": value}, link)
+        assert link.is_symlink() and not target.is_symlink()
+        assert pylstm.load(target)["a"] == value
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_cannot_be_written(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        pylstm.save({}, tmp_path / "missing" / "a.pt")
+    (tmp_path / "folder.pt").mkdir()
+    with pytest.raises(IsADirectoryError):
+        pylstm.save({}, tmp_path / "folder.pt")
+    os.mkfifo(tmp_path / "pipe.pt")
+    with pytest.raises(OSError, match="not a regular file"):
+        pylstm.save({}, tmp_path / "pipe.pt")
+
+
+# ---------------------------------------------------------------------------- the formats
+
+
+def test_npz_is_what_numpy_reads(tmp_path):
+    path = tmp_path / "weights.npz"
+    pylstm.save(ARRAYS, path)
+    with np.load(path, allow_pickle=False) as loaded:
+        assert set(loaded) == set(ARRAYS)
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(loaded[name], array)
+
+
+def test_tensors_in_a_torch_file_are_aligned(tmp_path):
+    path = tmp_path / "weights.pt"
+    pylstm.save(ARRAYS, path)
+    content = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[0] == "archive/data.pkl"
+        storages = [entry for entry in archive.infolist() if "/data/" in entry.filename]
+        assert len(storages) == len(ARRAYS)
+        for entry in storages:
+            name, extra = struct.unpack_from("<2H", content, entry.header_offset + 26)
+            assert (entry.header_offset + 30 + name + extra) % 64 == 0
+            assert entry.compress_type == zipfile.ZIP_STORED
+
+
+def test_a_safetensors_header_is_aligned_and_its_tensors_too(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    pylstm.save(ARRAYS, path)
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    assert length % 8 == 0
+    header = json.loads(content[8 : 8 + length])
+    for name, entry in header.items():
+        assert entry["data_offsets"][0] % ARRAYS[name].itemsize == 0
+
+
+def test_arrays_are_read_one_after_another_and_reported(tmp_path):
+    source, target = tmp_path / "a.safetensors", tmp_path / "b.pt"
+    arrays = {"a": np.arange(6, dtype="f2"), "b": np.ones((2, 2)), "c": np.zeros(0, "i4")}
+    pylstm.save(arrays, source)
+    counts = []
+    with open_weights(source) as weights:
+        write(weights.tree, target, counts.append)
+    assert sorted(counts) == [0, 12, 32]
+    for name, array in pylstm.load(target).items():
+        np.testing.assert_array_equal(array, arrays[name], strict=True)
+
+
+def test_a_damaged_source_leaves_no_file(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, a=np.arange(1000.0))
+    content = bytearray(path.read_bytes())
+    content[600] ^= 1
+    with open_weights(bytes(content)) as weights, pytest.raises(WeightFileError):
+        write(weights.tree, tmp_path / "b.pt")
+    assert list(tmp_path.iterdir()) == [path]
