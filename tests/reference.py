@@ -198,28 +198,3 @@ def make_parameters(seed, shapes, dtype=np.float64, scale=None):
         name: fractions(1000 * seed + index, shape, scale).astype(dtype)
         for index, (name, shape) in enumerate(shapes.items())
     }
-
-
-VALUE_KINDS = ("ordinary", "huge", "tiny", "subnormal", "special")
-
-
-def make_values(kind, seed, shape, dtype=np.float64):
-    """An array of one of VALUE_KINDS; "special" sprinkles infinities, NaN and -0 over every third row.
-
-    The rows are those of the last axis but one, so other rows of a batch stay ordinary.
-    """
-    values = fractions(seed, shape)
-    if kind == "special":
-        rows = values.reshape(-1, shape[-1])
-        marks = (np.inf, -np.inf, np.nan, -0.0)
-        for index in range(1, len(rows), 3):
-            rows[index, index % shape[-1]] = marks[index // 3 % len(marks)]
-        return rows.reshape(shape).astype(dtype)
-    limits = np.finfo(dtype)
-    scale = {
-        "ordinary": 1.0,
-        "huge": float(limits.max) / 2,
-        "tiny": float(limits.tiny) * 8,
-        "subnormal": float(limits.smallest_subnormal) * 64,
-    }[kind]
-    return (values * scale).astype(dtype)

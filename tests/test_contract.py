@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from contract_cases import POOL, contract_cases, plain_cases
 from float_environment import MODES, changed, control_word, why_not
-from reference import make_values
 from support import assert_same_bits, with_parameters
 
 import pylstm
+from pylstm.contract.cases import values
 from pylstm.utils.rnn import pack_sequence
 
 CASES = contract_cases()
@@ -28,7 +28,7 @@ all_cases = pytest.mark.parametrize("case", CASES, ids=str)
 def whole(case):
     """(module, x, h, c, results) of the whole pool of rows at once."""
     lstm = case.module()
-    x, h, c = case.arrays()
+    x, h, c = case.arrays(POOL)
     return lstm, x, h, c, lstm(x, (h, c))
 
 
@@ -194,7 +194,7 @@ def test_long_sequences_in_pieces(dtype):
     for options in ({}, {"num_layers": 2, "proj_size": 5}):
         lstm = with_parameters(pylstm.LSTM(9, 18, **options, dtype=dtype), 1)
         for rows in (1, 2, 7):
-            x = make_values("ordinary", rows, (203, rows, 9), dtype)
+            x = values("ordinary", rows, (203, rows, 9), dtype)
             expected = lstm(x)
             for length in (1, 7, 16, 50, 101):
                 states, outputs = None, []
@@ -244,14 +244,14 @@ def test_everything_that_makes_numbers_is_shielded(mode, dtype):
             results += [*lstm.state_dict().values(), lstm.eval()(x, hx)]
         return tuple(results)
 
-    x = make_values("ordinary", 1, (6, 2, 5)) / 3
+    x = values("ordinary", 1, (6, 2, 5)) / 3
     x[2] *= 1e-310  # subnormal in float64, zero in float32
     x[3] *= 1e-40  # subnormal in float32
     x_of_other = x.astype("float64" if dtype == "float32" else "float32")
-    hx = make_values("ordinary", 2, (4, 2, 3)) / 7, make_values("subnormal", 3, (4, 2, 7))
-    thirds = make_values("ordinary", 4, (28, 7)) / 3
+    hx = values("ordinary", 2, (4, 2, 3)) / 7, values("subnormal", 3, (4, 2, 7))
+    thirds = values("ordinary", 4, (28, 7)) / 3
     doubles = {
-        name: make_values("ordinary", index, value.shape) * (1e-40 if index % 4 == 1 else 1) / 3
+        name: values("ordinary", index, value.shape) * (1e-40 if index % 4 == 1 else 1) / 3
         for index, (name, value) in enumerate(
             pylstm.LSTM(5, 7, 2, bidirectional=True, proj_size=3).state_dict().items()
         )

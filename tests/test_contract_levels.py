@@ -6,17 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from contract_cases import hashes
+from contract_cases import names
 from support import available_levels
 
 import pylstm
-
-HERE = Path(__file__).parent
-RECORD = HERE / "data" / "contract_hashes.txt"
-
-
-def parse(text):
-    return dict(line.rsplit(" ", 1) for line in text.splitlines())
+from pylstm.contract import LevelRun, recorded_hashes
+from pylstm.contract.cases import Case, hash_of
 
 
 def differences(actual, expected):
@@ -25,35 +20,30 @@ def differences(actual, expected):
 
 @pytest.fixture(scope="module")
 def current():
-    return hashes()
+    return {name: hash_of(name) for name in names()}
 
 
 @pytest.mark.parametrize("level", [n for n in available_levels() if n != pylstm._core.simd_level()])
 def test_other_levels_give_the_same_bits(current, level):
-    package = Path(pylstm.__file__).parents[1]
-    script = (
-        f"import runpy, sys; sys.path[:0] = [{str(package)!r}, {str(HERE)!r}];"
-        "runpy.run_module('contract_cases', run_name='__main__')"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"PYLSTM_SIMD": level},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    printed = parse(result.stdout)
-    assert len(printed) == len(current)
+    with LevelRun(level) as run:
+        printed = dict(run)
+    assert list(printed) == list(current)
     assert differences(printed, current) == []
 
 
 def test_recorded_bits(current):
-    expected = parse(RECORD.read_text(encoding="utf-8"))
+    expected = recorded_hashes()
     assert list(current) == list(expected), (
         "cases were added: record them (data/record_contract.py)"
     )
     assert differences(current, expected) == []
+
+
+def test_the_name_of_a_case_says_all_of_it():
+    for name in names()[:-2]:
+        assert str(Case.named(name)) == name
+    with pytest.raises(ValueError, match="does not name a case"):
+        Case.named("1-1-float32-layers1-bias-odd")
 
 
 def test_unknown_level_is_an_import_error():

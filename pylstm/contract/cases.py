@@ -1,0 +1,191 @@
+"""The cases of the numeric contract: a module, an input, and the hash of what comes out.
+
+All numbers are made here from integers, so that they are the same on every machine and with
+every version of NumPy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pylstm
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+# The scale of "special" values is 1; infinities, NaN and -0 are put among them.
+KINDS = ("ordinary", "huge", "tiny", "subnormal", "special")
+
+_NAME = re.compile(
+    r"(?P<input_size>\d+)-(?P<hidden_size>\d+)-(?P<dtype>\w+)-layers(?P<num_layers>\d+)"
+    r"(?P<bidirectional>-bidirectional)?(?:-proj(?P<proj_size>\d+))?(?P<bias>-bias)?"
+    rf"-(?P<kind>{'|'.join(KINDS)})(?P<infinite_weight>-infinite)?"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One module and one input; ``str(case)`` is its name, ``Case.named`` the way back.
+
+    Parameters
+    ----------
+    hidden_size, input_size, dtype, num_layers, bidirectional, proj_size, bias
+        The module's.
+    kind : str
+        The values of the input and the states: one of `KINDS`.
+    infinite_weight : bool
+        Whether one recurrent weight is infinite.
+    """
+
+    hidden_size: int
+    input_size: int
+    dtype: str
+    num_layers: int
+    bidirectional: bool
+    proj_size: int
+    bias: bool
+    kind: str
+    infinite_weight: bool = False
+
+    @classmethod
+    def named(cls, name: str) -> Case:
+        """Return the case of this name."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"{name!r} does not name a case of the contract")
+        numbers = ("hidden_size", "input_size", "num_layers", "proj_size")
+        switches = ("bidirectional", "bias", "infinite_weight")
+        fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
+        fields |= {key: match[key] is not None for key in switches}
+        return cls(**fields, dtype=match["dtype"], kind=match["kind"])
+
+    def __str__(self) -> str:
+        words = [f"{self.input_size}-{self.hidden_size}", self.dtype, f"layers{self.num_layers}"]
+        words += ["bidirectional"] * self.bidirectional
+        words += [f"proj{self.proj_size}"] * bool(self.proj_size)
+        words += ["bias"] * self.bias + [self.kind] + ["infinite"] * self.infinite_weight
+        return "-".join(words)
+
+    @property
+    def seed(self) -> int:
+        """Of all the case's numbers."""
+        return self.hidden_size * 1000 + self.input_size
+
+    @property
+    def steps(self) -> int:
+        """Length of the input, enough for chunks of steps where that is cheap."""
+        return 11 if self.hidden_size * self.input_size <= 5000 else 5
+
+    def module(self, **options: Any) -> pylstm.LSTM:
+        """Return the case's LSTM, with constructor arguments replaced by ``options``."""
+        arguments: dict[str, Any] = {
+            "input_size": self.input_size,
+            "hidden_size": self.hidden_size,
+            "num_layers": self.num_layers,
+            "bias": self.bias,
+            "bidirectional": self.bidirectional,
+            "proj_size": self.proj_size,
+            "dtype": self.dtype,
+        }
+        lstm = pylstm.LSTM(**(arguments | options))
+        scale = 2.0 ** -round(0.5 * np.log2(self.hidden_size))
+        lstm.load_state_dict(
+            {
+                name: fractions(1000 * self.seed + index, value.shape, scale)
+                for index, (name, value) in enumerate(lstm.state_dict().items())
+            }
+        )
+        if self.infinite_weight:
+            lstm.weight_hh_l0[0, 0] = float("inf")
+        return lstm
+
+    def arrays(self, rows: int) -> list[Array]:
+        """Return x [T, rows, I], h_0 and c_0 in the module's dtype."""
+        depth = self.num_layers * (1 + self.bidirectional)
+        shapes = (
+            (self.steps, rows, self.input_size),
+            (depth, rows, self.proj_size or self.hidden_size),
+            (depth, rows, self.hidden_size),
+        )
+        return [
+            values(self.kind, self.seed + index, shape, self.dtype)
+            for index, shape in enumerate(shapes)
+        ]
+
+    def hash(self) -> str:
+        """Run a batch with states and a single row without them; hash all results."""
+        x, h_0, c_0 = self.arrays(5 if self.hidden_size > 64 else 9)
+        results: list[Array] = []
+        for output, (h_n, c_n) in (self.module()(x, (h_0, c_0)), self.module()(x[:, :1])):
+            results += output, h_n, c_n
+        return hash_arrays(results)
+
+
+def hash_of(name: str) -> str:
+    """Run the case of this name at the SIMD level in use; return its hash in hexadecimal."""
+    prefix, _, dtype = name.partition("-")
+    return hash_arrays(activations(dtype)) if prefix == "activations" else Case.named(name).hash()
+
+
+def activations(dtype: str) -> tuple[Array, Array]:
+    """Return h and c of a cell for totals from -100 to 100 in every gate, c_0 from -20 to 20."""
+    cell = pylstm.LSTMCell(4, 1, bias=False, dtype=dtype)
+    # Weights that pass the input on to the gates.
+    cell.load_state_dict({"weight_ih": np.eye(4), "weight_hh": np.zeros((4, 1))})
+    totals = fractions(11, (20_000, 4), 16.0)
+    totals[::4] *= 6.25
+    totals[1::4] *= 2.0**-20
+    c_0 = fractions(12, (20_000, 1), 20.0)
+    h, c = cell(totals, (c_0 * 0, c_0))
+    return h, c
+
+
+def fractions(seed: int, shape: tuple[int, ...], scale: float = 1.0) -> Array:
+    """Return multiples of scale * 2**-23 in [-scale, scale), float64, from splitmix64's sequence.
+
+    With a power of two as scale they are exact in float32, too.
+    """
+    count = int(np.prod(shape, dtype=np.int64))
+    with np.errstate(over="ignore"):
+        z = np.arange(1, count + 1, dtype=np.uint64) + (np.uint64(seed) << np.uint64(32))
+        z *= np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    signed = (z >> np.uint64(40)).astype(np.float64) - 2.0**23
+    return (signed * (2.0**-23 * scale)).reshape(shape)
+
+
+def values(kind: str, seed: int, shape: tuple[int, ...], dtype: str = "float64") -> Array:
+    """Return an array of one of `KINDS`; "special" marks every third row from the second on."""
+    limits = np.finfo(dtype)
+    scale = {
+        "huge": float(limits.max) / 2,
+        "tiny": float(limits.tiny) * 8,
+        "subnormal": float(limits.smallest_subnormal) * 64,
+    }.get(kind, 1.0)
+    array = fractions(seed, shape) * scale
+    if kind == "special":
+        rows = array.reshape(-1, shape[-1])
+        marks = (np.inf, -np.inf, np.nan, -0.0)
+        for index in range(1, len(rows), 3):
+            rows[index, index % shape[-1]] = marks[index // 3 % len(marks)]
+    return array.astype(dtype)
+
+
+def hash_arrays(arrays: Iterable[Array]) -> str:
+    """Return half of the SHA-256 of shapes and little-endian bytes, all NaNs made equal."""
+    sha = hashlib.sha256()
+    for number, array in enumerate(arrays):
+        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
+        sha.update(f"{number} {array.shape} {array.dtype.name}\n".encode())
+        sha.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    return sha.hexdigest()[:32]
