@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -57,28 +58,30 @@ def test_demo_reads_the_digits(demo_output):
 
 
 def test_demo_data_is_small():
-    files = list(Path(digits.__file__).parent.glob("*.npz"))
+    files = [path for path in digits.FOLDER.iterdir() if path.suffix in (".npz", ".pt")]
     assert len(files) == 2
     assert sum(path.stat().st_size for path in files) < DATA_BYTES
 
 
+def test_the_weights_are_a_file_of_torch(demo_output):
+    assert re.search(r"weights\s+digits_weights\.pt", demo_output)
+    with zipfile.ZipFile(digits.WEIGHTS) as archive:
+        assert "digits_weights/data.pkl" in archive.namelist()
+        assert archive.read("digits_weights/.data/serialization_id")  # torch 2.1 and newer
+
+
 def test_digits_match_torch_as_closely_as_rounding_allows():
-    recorded = digits.load_npz("digits_heldout.npz")
+    recorded = digits.load_answers()
     images = (recorded["images"] / 16).astype(np.float32)
-    _, logits = digits.DigitReader(digits.load_npz("digits_weights.npz"))(images)
+    _, logits = digits.DigitReader(digits.WEIGHTS)(images)
     np.testing.assert_array_equal(logits.argmax(axis=1), recorded["torch_logits"].argmax(axis=1))
     np.testing.assert_allclose(logits, recorded["torch_logits"], rtol=0, atol=2e-5)
 
 
 def test_a_wrong_answer_fails_the_digits(monkeypatch, capsys):
-    def spoiled(name):
-        arrays = dict(load(name))
-        if "torch_logits" in arrays:
-            arrays["torch_logits"] = np.roll(arrays["torch_logits"], 1, axis=1)
-        return arrays
-
-    load = digits.load_npz
-    monkeypatch.setattr(digits, "load_npz", spoiled)
+    recorded = digits.load_answers()
+    recorded["torch_logits"] = np.roll(recorded["torch_logits"], 1, axis=1)
+    monkeypatch.setattr(digits, "load_answers", lambda: recorded)
     monkeypatch.setattr(digits, "seconds", lambda function: 0.0)
     assert digits.run() is False
     assert "same class as torch  0 of" in capsys.readouterr().out

@@ -1,12 +1,13 @@
 """Handwritten digits, read row by row by an LSTM that torch trained.
 
-The weights and torch's answers were recorded by ``train.py`` in this folder. The LSTM
-takes an 8x8 image as a sequence of 8 rows with 8 pixels each; a linear layer turns its
-last hidden state into one score per digit.
+The weights are the file that ``torch.save`` wrote, read here without torch; ``train.py`` in
+this folder made it and recorded torch's answers. The LSTM takes an 8x8 image as a sequence
+of 8 rows with 8 pixels each; a linear layer turns its last hidden state into one score per
+digit.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 import pylstm as nn
 
 FOLDER = Path(__file__).parent
+WEIGHTS = FOLDER / "digits_weights.pt"
+HELD_OUT = FOLDER / "digits_heldout.npz"
 
 Float32 = NDArray[np.float32]
 
@@ -29,19 +32,14 @@ class DigitReader:
 
     Parameters
     ----------
-    weights : mapping of str to ndarray
-        A torch state_dict with the keys ``lstm.*``, ``head.weight`` and ``head.bias``.
+    path : path or str
+        A torch file with a state_dict: the keys ``lstm.*``, ``head.weight`` and ``head.bias``.
     """
 
-    def __init__(self, weights: Mapping[str, Float32]) -> None:
-        self.lstm = nn.LSTM(8, 64, batch_first=True)
-        self.lstm.load_state_dict(
-            {
-                name.removeprefix("lstm."): value
-                for name, value in weights.items()
-                if name.startswith("lstm.")
-            }
-        )
+    def __init__(self, path: Path | str) -> None:
+        # Of the file, each line reads what it needs. That the input is (N, L, 8) no shape tells.
+        self.lstm = nn.LSTM.from_weights(path, "lstm", batch_first=True)
+        weights = nn.load(path)
         self.weight = weights["head.weight"]  # [10, 64]
         self.bias = weights["head.bias"]  # [10]
 
@@ -51,9 +49,9 @@ class DigitReader:
         return h_n[-1], h_n[-1] @ self.weight.T + self.bias
 
 
-def load_npz(name: str) -> dict[str, np.ndarray]:
-    """Return all arrays of one of the data files as a dict."""
-    with np.load(FOLDER / name) as file:
+def load_answers() -> dict[str, np.ndarray]:
+    """Return the held-out images, their labels, and torch's logits for them."""
+    with np.load(HELD_OUT) as file:
         return dict(file)
 
 
@@ -90,8 +88,8 @@ def run() -> bool:
         Whether the accuracy is reached, every class is torch's, every logit is within
         `LOGIT_TOLERANCE` of torch's, and one image alone gives the bits it has in the batch.
     """
-    reader = DigitReader(load_npz("digits_weights.npz"))
-    recorded = load_npz("digits_heldout.npz")
+    reader = DigitReader(WEIGHTS)
+    recorded = load_answers()
     images = (recorded["images"] / 16).astype(np.float32)
     torch_logits = recorded["torch_logits"]
 
@@ -107,6 +105,7 @@ def run() -> bool:
     batch = seconds(lambda: reader(images)) / len(images)
 
     print(f"Handwritten digits: {reader.lstm!r} reads {len(images)} images it has never seen")
+    print(f"  weights              {WEIGHTS.name}, as torch.save wrote it; no torch is needed")
     print_sample(images, answers)
     print(f"  accuracy             {accuracy:.2%}")
     print(f"  time per image       {one * 1e6:.1f} us alone, {batch * 1e6:.2f} us in a batch")

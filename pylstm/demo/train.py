@@ -5,8 +5,9 @@ core, and writes the two data files beside itself:
 
     python -m pylstm.demo.train
 
-``digits_weights.npz``
-    The network's torch state_dict, key by key (``lstm.weight_ih_l0``, ..., ``head.bias``).
+``digits_weights.pt``
+    The network's state_dict (``lstm.weight_ih_l0``, ..., ``head.bias``), as ``torch.save``
+    writes it.
 ``digits_heldout.npz``
     The images that training never saw, their labels, and torch's logits for them.
 
@@ -96,8 +97,7 @@ def main():
         raise SystemExit("not good enough to ship")
 
     folder = Path(__file__).parent
-    state = {name: value.numpy() for name, value in model.state_dict().items()}
-    np.savez_compressed(folder / "digits_weights.npz", **state)
+    torch.save(model.state_dict(), folder / "digits_weights.pt")
     np.savez_compressed(
         folder / "digits_heldout.npz", images=images, labels=labels, torch_logits=logits
     )
