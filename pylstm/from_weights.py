@@ -44,7 +44,7 @@ def from_weights(
     with opened(source) as (tree, name):
         candidate = _choose(survey(tree, name), kind, prefix)
         try:
-            return _build(cls, candidate, options)
+            return build(cls, candidate, options)
         except MemoryError:
             reason = f"no memory for its {candidate.found.num_parameters} parameters"
             raise WeightFileError(name, candidate.found.prefix, reason) from None
@@ -64,14 +64,19 @@ def _check_arguments(cls: type, kind: str, prefix: Any, options: dict[str, Any])
 
 
 def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
-    """Return the only module of a kind that ``prefix`` fits; a whole path goes before an end."""
-    fitting = [each for each in report.candidates if each.found.kind == kind]
-    if prefix is not None:
-        whole = [each for each in fitting if each.found.prefix == prefix]
-        fitting = whole or [each for each in fitting if each.found.prefix.endswith(f".{prefix}")]
-    if len(fitting) != 1:
-        _refuse(report, kind, prefix, fitting)
-    return fitting[0]
+    """Return the only module of a kind that ``prefix`` fits."""
+    chosen = fitting([each for each in report.candidates if each.found.kind == kind], prefix)
+    if len(chosen) != 1:
+        _refuse(report, kind, prefix, chosen)
+    return chosen[0]
+
+
+def fitting(candidates: list[Candidate], prefix: str | None) -> list[Candidate]:
+    """Return those that a prefix fits: a whole path before the end of one, all without a prefix."""
+    if prefix is None:
+        return candidates
+    whole = [each for each in candidates if each.found.prefix == prefix]
+    return whole or [each for each in candidates if each.found.prefix.endswith(f".{prefix}")]
 
 
 def _refuse(report: Survey, kind: str, prefix: str | None, fitting: list[Candidate]) -> NoReturn:
@@ -90,7 +95,8 @@ def _refuse(report: Survey, kind: str, prefix: str | None, fitting: list[Candida
     raise WeightFileError(report.name, "", "\n  ".join([reason, *lines]))
 
 
-def _build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -> AnyModule:
+def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -> AnyModule:
+    """Make the module that was found, while its file is open."""
     found = candidate.found
     arguments = {name: getattr(found, name) for name in _STRUCTURE[found.kind]}
     arguments["dtype"] = "float64" if found.dtype == np.float64 else "float32"

@@ -1,0 +1,172 @@
+"""Write the tensors of a weight file, or of one part of it, in another format."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..files.errors import WeightFileError
+from ..files.formats import open_weights
+from ..files.save import write
+from ..files.tensor import Tensor
+from .listing import Entry, tensors
+from .output import Failure, counted, printable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+# Seconds before the progress is shown, and between two lines of it.
+PATIENCE, INTERVAL = 1.0, 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add IN, OUT, --prefix and --dtype."""
+    parser.add_argument("input", metavar="IN", help="a weight file of any supported format")
+    parser.add_argument(
+        "output", metavar="OUT", help="the new file: .safetensors, .npz, .pt or .pth"
+    )
+    parser.add_argument(
+        "--prefix", metavar="P", help="write only what is below P, without P in the names"
+    )
+    parser.add_argument(
+        "--dtype", choices=("float16", "float32"), help="for all tensors of floating point"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read and write one tensor after the other."""
+    with open_weights(arguments.input) as file:
+        values = {
+            name: Converted(name, entry.value, np.dtype(arguments.dtype))
+            if arguments.dtype and entry.value.dtype.kind == "f"
+            else entry.value
+            for name, entry in select(tensors(file), arguments.prefix, file.name).items()
+        }
+        total = sum(value.nbytes for value in values.values())
+        with Progress(total) as progress:
+            try:
+                write(values, arguments.output, progress.advance)
+            except WeightFileError:
+                raise
+            except (TypeError, ValueError) as error:  # what the format of OUT cannot hold
+                raise Failure(str(error)) from None
+    print(
+        f"{printable(arguments.output)}: {counted(len(values), 'tensor')}, {counted(total, 'byte')}"
+    )
+    return 0
+
+
+def select(entries: Iterable[Entry], prefix: str | None, file: str) -> dict[str, Entry]:
+    """Return the tensors below ``prefix`` by their names there; all of them without one.
+
+    As in ``from_weights`` it may also be the end of a path, if no other path ends so.
+    """
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        name = entry.name()
+        if entry.is_deep:
+            raise Failure(f"{file}: {name}: is too deep in the file to be given a name", code=1)
+        if name in found:
+            raise Failure(f"{file}: {name}: two tensors have this name", code=1)
+        found[name] = entry
+    if not prefix:
+        return found
+    roots = {f"{prefix}."} & {name[: len(prefix) + 1] for name in found}
+    if not roots:
+        pattern = re.compile(rf".*\.{re.escape(prefix)}\.", re.DOTALL)
+        roots = {match[0] for match in map(pattern.match, found) if match}
+    if len(roots) != 1:
+        which = ", ".join(repr(root[:-1]) for root in sorted(roots)[:20])
+        problem = f"ends several paths: {which}" if roots else "is not in the file; see `inspect`"
+        raise Failure(f"{file}: prefix {prefix!r} {problem}", code=1)
+    root = roots.pop()
+    return {
+        name.removeprefix(root): entry for name, entry in found.items() if name.startswith(root)
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """A tensor of floating point that is read in another dtype when its turn comes.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    value : Tensor or ndarray
+    dtype : dtype
+    """
+
+    name: str
+    value: Tensor | Array
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's own."""
+        return self.value.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the new dtype."""
+        return self.value.size * self.dtype.itemsize
+
+    def read(self) -> Array:
+        """Return the array; refuse values that would become infinite."""
+        array = self.value if isinstance(self.value, np.ndarray) else self.value.read()
+        with np.errstate(over="ignore"):
+            converted = array.astype(self.dtype)
+        if np.any(np.isinf(converted) & np.isfinite(array)):
+            raise Failure(f"{self.name}: its values do not fit {self.dtype}", code=1)
+        return converted
+
+
+class Progress:
+    """A line on stderr that counts megabytes, where stderr is a terminal and it takes long.
+
+    Parameters
+    ----------
+    total : int
+        Bytes that will be written.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._next = time.monotonic() + PATIENCE
+        self._shown = False
+        self._wanted = sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._shown:
+            # What follows shall not begin behind the line.
+            print(file=sys.stderr)
+
+    def advance(self, count: int) -> None:
+        """Count bytes that have been written."""
+        self._done += count
+        now = time.monotonic()
+        if self._wanted and now >= self._next:
+            self._next = now + INTERVAL
+            self._shown = True
+            share = f"{self._done / max(self._total, 1):4.0%}"
+            megabytes = f"{self._done / 1e6:,.0f} of {self._total / 1e6:,.0f} MB"
+            print(f"\r{share}  {megabytes}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,110 @@
+"""The command line on files of torch, beside torch itself and onnxruntime."""
+
+import itertools
+import json
+
+import pytest
+
+pytest.importorskip("torch.nn")
+
+import torch
+
+from pylstm.cli import main
+
+
+class Tagger(torch.nn.Module):
+    """Two LSTMs and a cell among other things; pylstm cannot import this class's file."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(10, 6)
+        self.words = torch.nn.LSTM(6, 5, num_layers=2, batch_first=True, bidirectional=True)
+        self.tags = torch.nn.LSTM(10, 4, bias=False, dtype=torch.float64)
+        self.step = torch.nn.LSTMCell(4, 3)
+        self.gru = torch.nn.GRU(3, 3)
+
+
+@pytest.fixture
+def tagger():
+    torch.manual_seed(5)
+    return Tagger()
+
+
+def save_state(model, path):
+    torch.save(model.state_dict(), path)
+
+
+def save_legacy(model, path):
+    torch.save({"model": model.state_dict()}, path, _use_new_zipfile_serialization=False)
+
+
+def save_whole(model, path):
+    torch.save(model, path)
+
+
+@pytest.mark.parametrize("write", [save_state, save_legacy, save_whole])
+def test_verify_agrees_with_torch(tagger, tmp_path, capsys, write):
+    path = tmp_path / "tagger.pt"
+    write(tagger, path)
+    assert main(["verify", str(path), "--against", "torch"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("  Within the tolerance of ") == 3
+    assert text.count(f"torch {torch.__version__}") == 3 * 6
+    assert ("batch_first=True" in text) == (write is save_whole)
+
+
+@pytest.mark.parametrize(
+    ("bias", "proj_size", "bidirectional"),
+    list(itertools.product((True, False), (0, 3), (False, True))),
+)
+def test_verify_every_option(tmp_path, capsys, bias, proj_size, bidirectional):
+    module = torch.nn.LSTM(7, 6, 2, bias, bidirectional=bidirectional, proj_size=proj_size)
+    torch.save(module.state_dict(), tmp_path / "lstm.pt")
+    assert main(["verify", str(tmp_path / "lstm.pt")]) == 0
+    text = capsys.readouterr().out
+    assert "(root): LSTM(7, 6" in text
+    assert f"torch {torch.__version__}" in text
+
+
+def test_verify_agrees_with_onnxruntime(tagger, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    path = tmp_path / "tagger.pt"
+    save_whole(tagger, path)
+    for prefix in ("words", "step"):
+        assert main(["verify", str(path), "--prefix", prefix, "--against", "onnxruntime"]) == 0
+        text = capsys.readouterr().out
+        assert text.count("onnxruntime") == 6
+        assert "  Within the tolerance of 1.2e-04." in text
+    assert main(["verify", str(path), "--prefix", "tags", "--against", "onnxruntime"]) == 1
+    assert "cannot run it: it has LSTMs in float32 only" in capsys.readouterr().out
+
+
+def test_inspect_sees_what_torch_wrote(tagger, tmp_path, capsys):
+    for write in (save_state, save_legacy, save_whole):
+        path = tmp_path / "tagger.pt"
+        write(tagger, path)
+        assert main(["inspect", "--json", str(path)]) == 0
+        report = json.loads(capsys.readouterr().out)
+        prefix = "model." if write is save_legacy else ""
+        assert [(found["prefix"], found["kind"]) for found in report["lstms"]] == [
+            (f"{prefix}words", "LSTM"),
+            (f"{prefix}tags", "LSTM"),
+            (f"{prefix}step", "LSTMCell"),
+        ]
+        assert [miss["kind"] for miss in report["near_misses"]] == ["GRU"]
+        assert [tensor["name"] for tensor in report["tensors"]] == [
+            prefix + name for name in tagger.state_dict()
+        ]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_convert_for_torch(tagger, tmp_path, capsys, dtype):
+    source, target = tmp_path / "in.pt", tmp_path / "out.pt"
+    save_whole(tagger, source)
+    words = ["convert", str(source), str(target), "--prefix", "words", "--dtype", dtype]
+    assert main(words) == 0
+    loaded = torch.load(target, weights_only=True)
+    expected = tagger.words.to(getattr(torch, dtype)).state_dict()
+    assert list(loaded) == list(expected)
+    assert all(torch.equal(loaded[name], value) for name, value in expected.items())
