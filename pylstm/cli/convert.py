@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             name: Converted(name, entry.value, np.dtype(arguments.dtype))
             if arguments.dtype and entry.value.dtype.kind == "f"
             else entry.value
-            for name, entry in select(tensors(file.tree), arguments.prefix, file.name).items()
+            for name, entry in select(tensors(file), arguments.prefix, file.name).items()
         }
         total = sum(value.nbytes for value in values.values())
         with Progress(total) as progress:

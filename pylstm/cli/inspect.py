@@ -56,13 +56,13 @@ def print_text(file: WeightFile, report: Survey) -> None:
             ),
         )
     count = total = 0
-    for entry in tensors(file.tree):
+    for entry in tensors(file):
         count, total = count + 1, total + entry.nbytes
     print(f"\n{counted(count, 'tensor')}, {counted(total, 'byte')}")
     if count:
         print_table(
             ("name", "dtype", "shape", "bytes"),
-            lambda: (_tensor_row(entry) for entry in tensors(file.tree)),
+            lambda: (_tensor_row(entry) for entry in tensors(file)),
             numbers="bytes",
         )
 
@@ -97,7 +97,7 @@ def print_json(file: WeightFile, report: Survey) -> None:
     lists = {
         "lstms": (_json_lstm(candidate.found) for candidate in report.candidates),
         "near_misses": (vars(miss) for miss in report.near_misses),
-        "tensors": map(_json_tensor, tensors(file.tree)),
+        "tensors": map(_json_tensor, tensors(file)),
     }
     print("{", end="")
     for name, value in fields.items():

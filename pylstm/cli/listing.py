@@ -14,6 +14,8 @@ from ..files.tensor import Tensor
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ..files.formats import WeightFile
+
 # Names above this many characters are shown by their end. A file of nested lists could
 # otherwise ask for pages of text with every few bytes.
 MAX_NAME = 1000
@@ -59,9 +61,9 @@ class Entry:
         return self.value.nbytes
 
 
-def tensors(tree: Any) -> Iterator[Entry]:
-    """Yield every tensor of a tree; a container that stands in several places counts once."""
-    for place, key, value in walk(tree):
+def tensors(file: WeightFile) -> Iterator[Entry]:
+    """Yield every tensor of a file; a container that stands in several places counts once."""
+    for place, key, value in walk(file.tree, file.name):
         # torch's recurrent modules list their parameters in this attribute once more.
         if isinstance(value, (Tensor, np.ndarray)) and place.name != "_flat_weights":
             yield Entry(place, key, value)
