@@ -9,23 +9,6 @@ from .source import Segment, Source
 from .tensor import Make, Storage
 from .unpickle import Budget, unpickle
 
-# Protocols 2 to 5 say so in their first two bytes; what the older ones begin with is also the
-# beginning of many a text, but that does not end with their last opcode.
-_PROTO = 0x80
-_HIGHEST_PROTOCOL = 5
-_OLD_BEGINNINGS = b"(])}cGIJKLMNSTUVX"
-_STOP = b"."
-
-
-def recognises(source: Source) -> bool:
-    """Return whether the content looks like a pickle."""
-    head = source.read(0, min(source.size, 2))
-    if len(head) < 2:
-        return False
-    if head[0] == _PROTO:
-        return head[1] <= _HIGHEST_PROTOCOL
-    return head[0] in _OLD_BEGINNINGS and source.read(source.size - 1, 1) == _STOP
-
 
 def read(source: Source, make: Make) -> Any:
     """Return the tree of the file: the first pickle in it, as Python's own reader does."""

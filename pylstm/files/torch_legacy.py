@@ -16,22 +16,11 @@ from .unpickle import Budget, StorageId, StorageView, storage_id, unpickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
-_HEAD_BYTES = 64
-_TAR_MARK = slice(257, 262)
 _COUNT_BYTES = 8
-
-
-def recognises(source: Source) -> bool:
-    """Return whether the content is of this format, or of the even older one in a tar archive."""
-    head = source.read(0, min(source.size, _HEAD_BYTES))
-    numbers = (_MAGIC.to_bytes(10, "little"), str(_MAGIC).encode())
-    return any(number in head for number in numbers) or _is_tar(source)
 
 
 def read(source: Source, make: Make) -> Any:
     """Return the tree of the file."""
-    if _is_tar(source):
-        raise source.error("", "a tar archive, as torch wrote them before version 0.1.10")
     return read_content(Segment(source, 0, source.size, ""), make)
 
 
@@ -72,10 +61,6 @@ def read_content(content: Segment, make: Make) -> Any:
         start=start,
     )
     return tree
-
-
-def _is_tar(source: Source) -> bool:
-    return source.size > 512 and source.read(0, 512)[_TAR_MARK] == b"ustar"
 
 
 def _as_is(tensor: Any) -> Any:

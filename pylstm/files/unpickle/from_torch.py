@@ -141,7 +141,9 @@ def _view(
     if not isinstance(storage, Storage):
         context.fail(f"a tensor of a {type(storage).__name__} instead of a storage")
     later = metadata if type(metadata) is dict else {}
-    conjugate, negate = later.get("conj") is True, later.get("neg") is True
+    kind = storage.numpy_dtype.kind
+    conjugate = later.get("conj") is True and kind == "c"
+    negate = later.get("neg") is True and kind in "fc"
     return context.tensor(storage, shape, strides, offset, conjugate=conjugate, negate=negate)
 
 

@@ -23,7 +23,7 @@ _SHORT = 256  # characters that are compared in no time
 _DEPTH = 32  # of tuples in tuples: hashing them takes the C stack
 _NODE_STEPS = 200  # for each element of a tuple
 _EQUAL_STEPS = 10  # for an object whose hash may equal another's, which then calls __eq__
-_TABLE_BYTES = 100  # of the hash table, for each entry, while it grows
+_TABLE_BYTES = 120  # of the hash table, for each entry, while it grows
 
 _FEW_EQUAL = frozenset({float, bool, type(None), type(...)})
 _MUTABLE = frozenset({list, dict, OrderedDict, set, bytearray})

@@ -63,10 +63,7 @@ def _unicode_line(machine: Machine) -> str:
     line = machine.stream.line()
     wide = b"\\u" in line or b"\\U" in line
     machine.context.spend(64 + len(line) * (7 if wide else 2))
-    try:
-        return str(line, "raw-unicode-escape")
-    except UnicodeDecodeError:
-        machine.fail("a string with a wrong escape")
+    return str(line, "raw-unicode-escape")
 
 
 def _string_line(machine: Machine) -> Any:
@@ -95,10 +92,7 @@ def _text(machine: Machine, size: int) -> str:
     data = stream.take(size)
     if long and _TWO_BYTES_WIDE.search(data):
         context.spend(5 * size)
-    try:
-        return str(data, "utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        machine.fail("a string that is not UTF-8")
+    return str(data, "utf-8", "surrogatepass")
 
 
 def _byte_run(machine: Machine, size: int, *, writable: bool = False) -> Any:

@@ -17,7 +17,7 @@ from .stream import Stream
 
 _LONGEST_NAME = 1000
 
-SLOT_BYTES = 8  # bytes: a place on the stack, in a list, in the memo
+SLOT_BYTES = 9  # a place on the stack, in a list or in the memo, with what lists keep in reserve
 _ABSENT: Any = object()  # a gap in the memo
 
 
@@ -90,13 +90,17 @@ class Machine:
     def remember(self, place: int) -> None:
         """Store the top of the stack in the memo."""
         value, memo = self.stack[-1], self.memo
-        if place >= len(memo):
+        if place == len(memo):
+            memo.append(value)
+        elif place > len(memo):
             # Picklers count; a gap is allowed, but none that the file has no bytes for.
-            if place > self.stream.position:
+            if place > self.stream.content.size:
                 self.fail(f"memo index {place} is too large")
             self.context.spend(SLOT_BYTES * (place + 1 - len(memo)))
-            memo.extend([_ABSENT] * (place + 1 - len(memo)))
-        memo[place] = value
+            memo.extend([_ABSENT] * (place - len(memo)))
+            memo.append(value)
+        else:
+            memo[place] = value
         if isinstance(value, Unbuilt):
             value.places.append(place)
 

@@ -30,16 +30,18 @@ _STOP = b"."[0]
 
 def run(machine: Machine) -> Any:
     """Return the object that the pickle leaves on its stack."""
-    stream, context = machine.stream, machine.context
-    while (code := stream.byte()) != _STOP:
+    next_byte, spend = machine.stream.byte, machine.context.spend
+    while (code := next_byte()) != _STOP:
         action = _ACTIONS[code]
         if action is None:
             machine.fail(f"opcode {bytes([code])!r} is none that is read")
-        context.spend(_CHARGES[code])
+        spend(_CHARGES[code])
         try:
             action(machine)
         except IndexError:
             machine.fail("takes more from the stack than there is")
+        except UnicodeDecodeError as error:
+            machine.fail(f"a text or name is damaged: {error.reason}")
     if not machine.stack:
         machine.fail("STOP without an object on the stack")
     return machine.stack[-1]
@@ -127,7 +129,7 @@ def _frozen_set(machine: Machine) -> None:
 
 
 def _append_all(machine: Machine, items: list[Any]) -> None:
-    machine.context.spend((SLOT_BYTES + 1) * len(items))
+    machine.context.spend(SLOT_BYTES * len(items))
     target = machine.stack[-1]
     if isinstance(target, Record) and not isinstance(target, Name):
         target.items = [] if target.items is None else target.items
