@@ -18,6 +18,7 @@ from .stream import Stream
 _LONGEST_NAME = 1000
 
 SLOT_BYTES = 9  # a place on the stack, in a list or in the memo, with what lists keep in reserve
+_STATELESS = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, type(None))
 _ABSENT: Any = object()  # a gap in the memo
 
 
@@ -73,8 +74,9 @@ class Machine:
         elif isinstance(target, Record):
             if not (isinstance(target, Unbuilt) and self.finished(target, state)):
                 target.state = _joined(state)
-        elif isinstance(target, (dict, list, tuple, set, frozenset, str, bytes, int, float)):
+        elif isinstance(target, _STATELESS):
             self.fail(f"sets the state of a {type(target).__name__}")
+        # What is left is a tensor, whose attributes a tree has no place for.
 
     def finished(self, target: Unbuilt, state: Any) -> bool:
         """Put the value that ``state`` gives ``target`` on the stack and in the memo, if any."""
