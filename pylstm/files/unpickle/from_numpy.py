@@ -24,7 +24,7 @@ def _dtype(context: Context, args: tuple[Any, ...]) -> Any:
 
     def finish(state: Any) -> Any:
         match args, state:
-            case (str() as code, *_), (int(), "<" | ">" | "|" | "=" as order, *_):
+            case (str() as code, *_), (int(), str("<" | ">" | "|" | "=" as order), *_):
                 if code in _DTYPES:
                     return _DTYPES[code].newbyteorder("<" if order in "|=" else order)
         return None
@@ -39,7 +39,7 @@ def _reconstruct(context: Context, args: tuple[Any, ...]) -> Any:
 
     def finish(state: Any) -> Any:
         match state:
-            case (int(), tuple() as shape, np.dtype() as dtype, fortran, data):
+            case (int(), tuple() as shape, np.dtype() as dtype, int() as fortran, data):
                 return _array(context, data, dtype, shape, bool(fortran))
         return None
 
@@ -49,7 +49,7 @@ def _reconstruct(context: Context, args: tuple[Any, ...]) -> Any:
 def _from_buffer(context: Context, args: tuple[Any, ...]) -> Any:
     """Return an array of protocol 5: data, dtype, shape and order at once."""
     match args:
-        case (data, np.dtype() as dtype, tuple() as shape, "C" | "F" as order):
+        case (data, np.dtype() as dtype, tuple() as shape, str("C" | "F" as order)):
             return _array(context, data, dtype, shape, order == "F")
     return Record("numpy.ndarray", args)
 

@@ -97,7 +97,7 @@ class Machine:
         elif place > len(memo):
             # Picklers count; a gap is allowed, but none that the file has no bytes for.
             if place > self.stream.content.size:
-                self.fail(f"memo index {place} is too large")
+                self.fail("a memo index that is too large")
             self.context.spend(SLOT_BYTES * (place + 1 - len(memo)))
             memo.extend([_ABSENT] * (place - len(memo)))
             memo.append(value)
@@ -110,7 +110,7 @@ class Machine:
         """Push what is stored in the memo."""
         value = self.memo[place] if place < len(self.memo) else _ABSENT
         if value is _ABSENT:
-            self.fail(f"memo index {place} was not set")
+            self.fail("a memo index that was not set")
         self.stack.append(value)
 
     def name(self, module: Any, name: Any) -> None:
