@@ -6,7 +6,6 @@ import copy
 import datetime
 import enum
 import functools
-import gc
 import io
 import json
 import pathlib
