@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from hostile_pickles import canary_opcodes, number, outside_opcodes, text
 
-from pylstm.files import Record, WeightFileError
+from pylstm.files import Record, WeightFileError, torch_legacy
 from pylstm.files.pickled import read
 from pylstm.files.source import Segment, open_source
 from pylstm.files.tensor import Arrays, Storage, Tensor
@@ -438,6 +438,31 @@ def test_opcodes_that_reach_outside_are_refused(name):
 )  # fmt: skip
 def test_damaged_pickles_are_refused(data):
     refusal(data)
+
+
+def test_arrays_in_the_place_of_a_text_are_compared_with_none():
+    array = pickle.dumps(np.arange(3.0), 2)[2:-1]
+    refusal(b"c_codecs\nencode\n" + text("x") + array + b"\x86R.")
+    assert load(array_pickle(order=array)).class_name == "numpy.ndarray"
+    assert load(array_pickle(fortran=array)).class_name == "numpy.ndarray"
+    with pytest.raises(WeightFileError):
+        torch_legacy.read(
+            open_source(pickle.dumps(0x1950A86A20F9469CFC6C) + array + b"."), Arrays()
+        )
+
+
+def test_a_program_may_allow_few_digits():
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        for data in (
+            b"L" + b"9" * 700 + b"L\n.",
+            b"Np" + b"9" * 600 + b"\n.",
+            b"Ng" + b"9" * 600 + b"\n.",
+        ):
+            refusal(data)
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def test_messages_say_where_and_never_fail_to_print():
