@@ -102,7 +102,7 @@ class _Storages:
 
     def _object(self, persistent_id: Any, storage_of: Callable[[StorageId], Storage]) -> Any:
         match persistent_id:
-            case ("module", cls, *_):
+            case (str("module"), cls, *_):
                 return cls  # its source code follows
         described = storage_id(persistent_id)
         if described is None:

@@ -1,7 +1,9 @@
 """An inert reader of pickles: no import, no call, no attribute of anything that a file names.
 
 Plain data come out as they went in. Tensors and NumPy arrays become what the caller makes of
-their description. Everything else is a :class:`~pylstm.files.record.Record`.
+their description. Everything else is a :class:`~pylstm.files.record.Record`; two of those have
+names of their own: ``key`` holds what serves as a key and cannot be hashed, as arrays;
+``operator.call`` is a call of what another call returned.
 """
 
 from __future__ import annotations
@@ -65,13 +67,14 @@ def unpickle(
     """
     budget = budget or Budget(content.size)
     memory = budget.memory
-    context = Context(file, content.record, make, budget, load_storage)
-    machine = Machine(Stream(content, file, start), context, persistent)
+    context = Context(Stream(content, file, start), make, budget, load_storage)
+    machine = Machine(context, persistent)
     tree = run(machine)
     if not all(run_of_bytes.used for run_of_bytes in machine.in_file.values()):
         # Long bytes are left in the file, because they mostly are the data of an array. Some of
         # these are not, so a second run reads them where they are wanted.
-        machine = Machine(Stream(content, file, start), context, persistent, machine.in_file)
+        context.stream = Stream(content, file, start)
+        machine = Machine(context, persistent, machine.in_file)
         del tree
         budget.memory = memory
         tree = run(machine)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ..errors import WeightFileError
 from ..record import Record
 from ..source import Segment, Source
 from ..tensor import Make, Storage, Tensor
 from .budget import Budget
+from .stream import Stream
 
 RECORD_BYTES = 128  # a Record, in CPython, with its place on the stack
 TENSOR_BYTES = 1200  # a view by as_strided, with what it keeps alive
@@ -25,8 +25,8 @@ class Context:
 
     Parameters
     ----------
-    file, record : str
-        For messages.
+    stream : Stream
+        Where it is read from.
     make : Make
         Called with every tensor.
     budget : Budget
@@ -36,14 +36,14 @@ class Context:
 
     def __init__(
         self,
-        file: str,
-        record: str,
+        stream: Stream,
         make: Make,
         budget: Budget,
         load_storage: Callable[[Segment], Any] | None = None,
     ) -> None:
-        self.file = file
-        self.record = record
+        self.stream = stream
+        self.file = stream.file
+        self.record = stream.content.record
         self.make = make
         self.budget = budget
         self.load_storage = load_storage
@@ -53,8 +53,8 @@ class Context:
         self.retyped: dict[tuple[Storage, str], Storage] = {}
 
     def fail(self, reason: str) -> NoReturn:
-        """Raise the error about this pickle."""
-        raise WeightFileError(self.file, self.record, reason)
+        """Raise the error about this pickle, with the place that was reached."""
+        self.stream.fail(reason)
 
     def spend(self, memory: int) -> None:
         """Charge bytes of memory, before they are allocated."""
@@ -103,8 +103,9 @@ class Context:
         return self.make(tensor)
 
 
-# What a known name does with the arguments of its call.
+# What a known name does with the arguments of its call, and with the state that follows.
 Handler = Callable[[Context, tuple[Any, ...]], Any]
+Finish = Callable[[Context, tuple[Any, ...], Any], Any]
 
 
 class Name(Record):
@@ -136,17 +137,15 @@ class Unbuilt(Record):
     Attributes
     ----------
     finish : callable
-        Takes the state of BUILD and returns the value, or None if there is none that this
-        package knows; the object then stays the record that it is.
+        Takes the context, the arguments of the call and the state of BUILD. Returns the value, or
+        None if there is none that this package knows; the object then stays the record it is.
     places : list of int
         The indices in the memo that have to be replaced.
     """
 
     __slots__ = ("finish", "places")
 
-    def __init__(
-        self, class_name: str, args: tuple[Any, ...], finish: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, class_name: str, args: tuple[Any, ...], finish: Finish) -> None:
         super().__init__(class_name, args)
         self.finish = finish
         self.places: list[int] = []
@@ -173,6 +172,6 @@ def segment_of(context: Context, data: bytes | bytearray | str | FileBytes) -> S
         data.used = True
         return data.segment
     if isinstance(data, str):
-        data = data.encode("utf-8", "surrogatepass")  # a Python 2 string, see Machine.byte_string
+        data = data.encode("utf-8", "surrogatepass")  # it was a string of Python 2
     context.spend(len(data) + RECORD_BYTES)
     return Segment(Source(context.file, memoryview(data)), 0, len(data), context.record)

@@ -21,35 +21,35 @@ _LARGEST_SCALAR = 16
 
 def _dtype(context: Context, args: tuple[Any, ...]) -> Any:
     """Return ``numpy.dtype(code, ...)``, whose byte order follows with BUILD."""
+    return Unbuilt("numpy.dtype", args, _finished_dtype)
 
-    def finish(state: Any) -> Any:
-        match args, state:
-            case (str() as code, *_), (int(), "<" | ">" | "|" | "=" as order, *_):
-                if code in _DTYPES:
-                    return _DTYPES[code].newbyteorder("<" if order in "|=" else order)
-        return None
 
-    return Unbuilt("numpy.dtype", args, finish)
+def _finished_dtype(context: Context, args: tuple[Any, ...], state: Any) -> Any:
+    match args, state:
+        case (str() as code, *_), (int(), str("<" | ">" | "|" | "=" as order), *_):
+            if code in _DTYPES:
+                return _DTYPES[code].newbyteorder("<" if order in "|=" else order)
+    return None
 
 
 def _reconstruct(context: Context, args: tuple[Any, ...]) -> Any:
     """Return an array without its shape, dtype and data, which follow with BUILD."""
     if not args or not isinstance(args[0], Name):
         context.fail("an array of no class")
+    return Unbuilt(args[0].class_name, args[1:], _finished_array)
 
-    def finish(state: Any) -> Any:
-        match state:
-            case (int(), tuple() as shape, np.dtype() as dtype, fortran, data):
-                return _array(context, data, dtype, shape, bool(fortran))
-        return None
 
-    return Unbuilt(args[0].class_name, args[1:], finish)
+def _finished_array(context: Context, args: tuple[Any, ...], state: Any) -> Any:
+    match state:
+        case (int(), tuple() as shape, np.dtype() as dtype, int() as fortran, data):
+            return _array(context, data, dtype, shape, bool(fortran))
+    return None
 
 
 def _from_buffer(context: Context, args: tuple[Any, ...]) -> Any:
     """Return an array of protocol 5: data, dtype, shape and order at once."""
     match args:
-        case (data, np.dtype() as dtype, tuple() as shape, "C" | "F" as order):
+        case (data, np.dtype() as dtype, tuple() as shape, str("C" | "F" as order)):
             return _array(context, data, dtype, shape, order == "F")
     return Record("numpy.ndarray", args)
 

@@ -67,7 +67,7 @@ def _frozen_set(context: Context, args: tuple[Any, ...]) -> Any:
 def _encode(context: Context, args: tuple[Any, ...]) -> Any:
     """Return bytes, which protocols 0 to 2 write as text of their values."""
     match args:
-        case (str() as text, "latin1" | "latin-1"):
+        case (str() as text, str("latin1" | "latin-1")):
             context.spend(len(text) + 64)
             try:
                 return text.encode("latin-1")

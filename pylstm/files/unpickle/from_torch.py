@@ -70,7 +70,14 @@ class StorageId:
 def storage_id(persistent_id: Any) -> StorageId | None:
     """Return what a persistent id says about a storage; None if it is none of torch's forms."""
     match persistent_id:
-        case ("storage", StorageType() as kind, str() as key, str() | None, int() as numel, *view):
+        case (
+            str("storage"),
+            StorageType() as kind,
+            str() as key,
+            str() | None,
+            int() as numel,
+            *view,
+        ):
             pass
         case _:
             return None

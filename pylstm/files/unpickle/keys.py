@@ -22,7 +22,7 @@ from .context import RECORD_BYTES, Context, FileBytes
 _SHORT = 256  # characters that are compared in no time
 _DEPTH = 32  # of tuples in tuples: hashing them takes the C stack
 _NODE_STEPS = 200  # for each element of a tuple
-_EQUAL_STEPS = 10  # for an object whose hash may equal another's, which then calls __eq__
+_EQUAL_STEPS = 20  # for an object whose hash may equal another's, which then calls __eq__
 _TABLE_BYTES = 120  # of the hash table, for each entry, while it grows
 
 _FEW_EQUAL = frozenset({float, bool, type(None), type(...)})

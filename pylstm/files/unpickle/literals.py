@@ -15,8 +15,10 @@ LONGEST_NUMBER = 4000  # decimal digits: their conversion takes quadratic time
 _LAZY_BYTES = 4096  # so many bytes and more stay in the file, as those of an array
 _DECIMAL = re.compile(rb"[+-]?[0-9]+")
 _TWO_BYTES_WIDE = re.compile(rb"[\xc4-\xff]")  # UTF-8 of what does not fit into one byte
-_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
-_ESCAPED = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_WIDE_ESCAPE = re.compile(rb"\\u(?!00)|\\U")  # of what does not fit into one byte
+# So much of a string as is taken at once; and only the escapes that Python 2 writes, for which
+# Python 3 has the same meaning.
+_ESCAPED_RUN = re.compile(rb"(?:[^\\]|\\(?:x[0-9a-f]{2}|[\\'\"nrt])){1,4096}")
 
 _INT, _FLOAT = 32, 24  # bytes, in CPython
 _Literal = Callable[[Machine], Any]
@@ -26,7 +28,10 @@ def decimal(machine: Machine, line: bytes | bytearray) -> int:
     """Return the integer that a line of text says."""
     if not _DECIMAL.fullmatch(line):
         machine.fail("a number that is none")
-    return int(line)
+    try:
+        return int(line)
+    except ValueError:  # a program may allow less digits than Python does
+        machine.fail("a number of too many digits")
 
 
 def _int_line(machine: Machine) -> Any:
@@ -61,38 +66,43 @@ def _float(machine: Machine) -> float:
 
 def _unicode_line(machine: Machine) -> str:
     line = machine.stream.line()
-    wide = b"\\u" in line or b"\\U" in line
-    machine.context.spend(64 + len(line) * (7 if wide else 2))
+    machine.context.spend(64 + len(line) * (7 if _WIDE_ESCAPE.search(line) else 2))
     return str(line, "raw-unicode-escape")
 
 
 def _string_line(machine: Machine) -> Any:
-    line = bytes(machine.stream.line())
-    machine.context.spend(64 + 3 * len(line))
+    """Read a string of Python 2 as its ``repr``."""
+    line = machine.stream.line()
+    machine.context.spend(64 + 2 * len(line))
     if len(line) < 2 or line[0] != line[-1] or line[0] not in b"'\"":
         machine.fail("a string without quotes")
-
-    def value(match: re.Match[bytes]) -> bytes:
-        if match[1]:
-            return bytes.fromhex(match[1].decode())
-        if match[2] not in _ESCAPED:
+    value = bytearray()
+    at = 1
+    while at < len(line) - 1:
+        run = _ESCAPED_RUN.match(line, at, len(line) - 1)
+        if run is None:
             machine.fail("a string with a wrong escape")
-        return _ESCAPED[match[2]]
-
-    return _as_text(machine, _ESCAPE.sub(value, line[1:-1]))
+        value += run[0].decode("unicode_escape").encode("latin-1")
+        at = run.end()
+    return _as_text(machine, bytes(value))
 
 
 def _text(machine: Machine, size: int) -> str:
-    stream, context = machine.stream, machine.context
-    stream.need(size)
-    # At worst, decoding copies it from one to two to four bytes for each character. Charged
-    # before that happens, for short ones without looking.
-    long = size > _LAZY_BYTES
-    context.spend(64 + (2 if long else 7) * size)
-    data = stream.take(size)
-    if long and _TWO_BYTES_WIDE.search(data):
-        context.spend(5 * size)
+    machine.stream.need(size)
+    machine.context.spend(2 * size)
+    data = machine.stream.take(size)
+    _charge_decoding(machine, data)
     return str(data, "utf-8", "surrogatepass")
+
+
+def _charge_decoding(machine: Machine, data: bytes | bytearray) -> None:
+    """Charge what Python needs beside ``data`` to make them a string.
+
+    It copies them from one to two to four bytes for each character if they need that; short ones
+    are charged for it without looking.
+    """
+    wide = len(data) <= _LAZY_BYTES or _TWO_BYTES_WIDE.search(data) is not None
+    machine.context.spend(64 + (5 * len(data) if wide else 0))
 
 
 def _byte_run(machine: Machine, size: int, *, writable: bool = False) -> Any:
@@ -122,7 +132,8 @@ def _byte_string(machine: Machine, size: int) -> Any:
 
 def _as_text(machine: Machine, data: bytes) -> Any:
     """Return a string of Python 2 as text if it is UTF-8, as bytes if not."""
-    machine.context.spend(7 * len(data))
+    machine.context.spend(len(data))
+    _charge_decoding(machine, data)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

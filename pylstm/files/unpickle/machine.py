@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from ..record import Record
 from .context import RECORD_BYTES, Context, FileBytes, Name, Unbuilt
 from .names import look_up
-from .stream import Stream
 
 _LONGEST_NAME = 1000
 
@@ -27,7 +26,6 @@ class Machine:
 
     Parameters
     ----------
-    stream : Stream
     context : Context
     persistent : callable or None
         Given a persistent id, returns the object.
@@ -38,12 +36,11 @@ class Machine:
 
     def __init__(
         self,
-        stream: Stream,
         context: Context,
         persistent: Callable[[Any], Any] | None,
         earlier: dict[int, FileBytes] | None = None,
     ) -> None:
-        self.stream = stream
+        self.stream = context.stream
         self.context = context
         self.persistent = persistent
         self.earlier = earlier
@@ -80,7 +77,7 @@ class Machine:
 
     def finished(self, target: Unbuilt, state: Any) -> bool:
         """Put the value that ``state`` gives ``target`` on the stack and in the memo, if any."""
-        value = target.finish(state)
+        value = target.finish(self.context, target.args, state)
         if value is None:
             return False
         self.stack[-1] = value
@@ -97,7 +94,7 @@ class Machine:
         elif place > len(memo):
             # Picklers count; a gap is allowed, but none that the file has no bytes for.
             if place > self.stream.content.size:
-                self.fail(f"memo index {place} is too large")
+                self.fail("a memo index that is too large")
             self.context.spend(SLOT_BYTES * (place + 1 - len(memo)))
             memo.extend([_ABSENT] * (place - len(memo)))
             memo.append(value)
@@ -110,7 +107,7 @@ class Machine:
         """Push what is stored in the memo."""
         value = self.memo[place] if place < len(self.memo) else _ABSENT
         if value is _ABSENT:
-            self.fail(f"memo index {place} was not set")
+            self.fail("a memo index that was not set")
         self.stack.append(value)
 
     def name(self, module: Any, name: Any) -> None:

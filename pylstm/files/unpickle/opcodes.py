@@ -317,6 +317,7 @@ def _persistent_object(machine: Machine) -> None:
 def _persistent(machine: Machine, identity: Any) -> None:
     if machine.persistent is None:
         machine.fail("refers to an object outside of the pickle")
+    machine.context.spend(RECORD_BYTES)
     machine.stack.append(machine.persistent(identity))
 
 

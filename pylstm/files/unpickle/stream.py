@@ -24,7 +24,7 @@ class Stream:
 
     def __init__(self, content: Bytes, file: str, start: int = 0) -> None:
         self.content = content
-        self._file = file
+        self.file = file
         self._piece = b""
         self._at = 0  # within the piece
         self._end = start  # of the piece, within the content
@@ -101,7 +101,7 @@ class Stream:
     def fail(self, reason: str) -> NoReturn:
         """Raise the error about this place."""
         where = f"the pickle, at byte {self.position}: "
-        raise WeightFileError(self._file, self.content.record, where + reason)
+        raise WeightFileError(self.file, self.content.record, where + reason)
 
     def _jump(self, position: int) -> None:
         self._piece, self._at, self._end = b"", 0, position
@@ -109,9 +109,7 @@ class Stream:
     def _next_piece(self) -> None:
         count = min(_PIECE, self.content.size - self._end)
         if count <= 0:
-            raise WeightFileError(
-                self._file, self.content.record, "the pickle ends before its STOP"
-            )
+            raise WeightFileError(self.file, self.content.record, "the pickle ends before its STOP")
         piece = bytearray(count)
         self.content.readinto(self._end, memoryview(piece))
         self._piece, self._at, self._end = bytes(piece), 0, self._end + count
