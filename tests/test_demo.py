@@ -135,7 +135,7 @@ def test_the_readme_example_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
     example = next(block for block in blocks if "import pylstm as nn" in block)
     source = pylstm.LSTM(100, 20, 4)
-    np.savez(tmp_path / "lstm.npz", **source.state_dict())
+    pylstm.save(source.state_dict(), tmp_path / "lstm.pt")
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(example, names)
