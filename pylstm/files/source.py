@@ -29,12 +29,15 @@ class Source:
         For messages: the path, or what kind of object it is.
     size : int
         Bytes. A file object counts from the position it was given at.
+    path : Path or None
+        Where the file is, if it was opened by its path.
     metadata : dict of str to str
         What the reader of a format found in the file for people to read.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
         self.name = name
+        self.path: Path | None = None
         self.metadata: dict[str, str] = {}
         self._parts = 0
         self._owned = owned
@@ -195,7 +198,9 @@ def open_source(source: Any) -> Source:
         # Before it is opened: opening a pipe would wait for its other end.
         if not (path.is_file() or path.is_dir()) and path.exists():
             raise OSError(errno.EINVAL, "not a regular file; pass an open binary file", str(path))
-        return Source(str(path), path.open("rb"), owned=True)
+        opened = Source(str(path), path.open("rb"), owned=True)
+        opened.path = path
+        return opened
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Source("<bytes>", memoryview(source).cast("B"))
     if isinstance(source, io.TextIOBase):
