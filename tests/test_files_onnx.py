@@ -534,7 +534,10 @@ def test_places_outside_the_file_beside(tmp_path, key, value):
 
 
 def test_not_a_model():
-    for data in (b"\x08", b"\x08\x07", b"\x08" + bytes(100), b"\x08\x07\x3a\xff\xff\xff\xff\x7f"):
+    for data in (b"\x08", b"\x08\x07", b"\x08" + bytes(100)):
+        with pytest.raises(pylstm.WeightFileError, match="not a weight file"):
+            pylstm.load(data)
+    for data in (b"\x08\x07\x12\x00", b"\x08\x07\x3a\xff\xff\xff\xff\x7f"):
         with pytest.raises(pylstm.WeightFileError, match=r"onnx cannot read it|without a graph"):
             pylstm.load(data)
     with pytest.raises(pylstm.WeightFileError) as caught:

@@ -60,7 +60,6 @@ class Hdf5File:
         """
         stack = [("", self._file["/"].id, 0)]
         entered = set()
-        count = 0
         text_left = _MOST_TEXT
         while stack:
             path, group, depth = stack.pop()
@@ -72,8 +71,7 @@ class Hdf5File:
                 raise self._source.error(path[:100], "its groups are nested too deeply")
             for name in self._hard_links(group):
                 below = f"{path}/{name}" if path else name
-                count += 1
-                self._source.check_count(count, "groups and datasets")
+                self._source.count(1, "groups and datasets")
                 text_left -= len(below)
                 if text_left < 0:
                     raise self._source.error(path[:100], "the names of its groups are too long")

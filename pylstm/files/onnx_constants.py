@@ -143,10 +143,8 @@ class Constants:
     def _scopes(self, model: Any) -> list[Scope]:
         functions = {(each.domain, each.name): each for each in model.functions}
         scopes = [Scope("", model.graph.node, model.opset_import, _named(model.graph))]
-        count = 0
         for scope in scopes:  # which grows meanwhile
-            count += len(scope.nodes) + 1
-            self._source.check_count(count, "nodes, with those of called functions")
+            self._source.count(len(scope.nodes) + 1, "nodes, with those of called functions")
             if scope.depth > _MOST_NESTED:
                 raise self._source.error(scope.path[:100], "graphs or functions nest too deeply")
             for index, node in enumerate(scope.nodes):
