@@ -3,6 +3,7 @@
 #include "lockstep.h"
 
 #define LOCKSTEP_CLOSED 0x10000
+
 struct lockstep lockstep_lead(struct lockstep_team *team)
 {
     return (struct lockstep){.team = team, .began = system_nanoseconds()};
@@ -44,11 +45,12 @@ static void admit(struct lockstep *view, ptrdiff_t turn)
     view->shares = true;
 }
 
-/* Where the units of member "rank" begin: at a block, the blocks dealt out as evenly as can be. */
+/* Where the units of member "rank" begin: at a block, the blocks dealt out as evenly as can be.
+ * The leader has the most: whom it waits for is late, and has not just more to do. */
 static ptrdiff_t first_unit(const struct lockstep_team *team, int members, int rank)
 {
     const ptrdiff_t blocks = (team->hidden + team->lanes - 1) / team->lanes;
-    const ptrdiff_t unit = blocks * rank / members * team->lanes;
+    const ptrdiff_t unit = (blocks * rank + members - 1) / members * team->lanes;
 
     return unit < team->hidden ? unit : team->hidden;
 }
@@ -76,7 +78,7 @@ bool lockstep_is_late(const struct lockstep *view, uint64_t now)
 }
 
 /* Waits until member "rank" has finished as many steps as this one. */
-static bool wait_for(struct lockstep *view, int rank)
+static bool wait_for(struct lockstep *view, int rank, const struct lstm_stop *stop)
 {
     struct lockstep_team *team = view->team;
     uint64_t since = 0;
@@ -95,14 +97,14 @@ static bool wait_for(struct lockstep *view, int rank)
             const uint64_t now = system_nanoseconds();
             view->waited += since ? now - since : 0;
             since = now;
-            if (lockstep_is_late(view, now))
+            if (lockstep_is_late(view, now) || (stop && stop->asked(stop->data)))
                 return false;
         }
     }
     return true;
 }
 
-bool lockstep_wait(struct lockstep *view)
+bool lockstep_wait(struct lockstep *view, const struct lstm_stop *stop)
 {
     struct lockstep_team *team = view->team;
 
@@ -111,7 +113,7 @@ bool lockstep_wait(struct lockstep *view)
     const int members = atomic_load_explicit(&team->members, memory_order_relaxed);
     atomic_store_explicit(&team->progress[view->rank].turns, view->turn + 1, memory_order_release);
     for (int rank = 0; rank < members; rank++)
-        if (rank != view->rank && !wait_for(view, rank)) {
+        if (rank != view->rank && !wait_for(view, rank, stop)) {
             atomic_store(&team->abandoned, true);
             return false;
         }

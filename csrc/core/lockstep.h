@@ -7,6 +7,8 @@
 #ifndef PYLSTM_CORE_LOCKSTEP_H
 #define PYLSTM_CORE_LOCKSTEP_H
 
+#include "lstm.h"
+
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -51,7 +53,8 @@ bool lockstep_is_late(const struct lockstep *view, uint64_t now);
  * are its units. */
 bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrdiff_t *end);
 /* This member's part is done: waits for the others'. Returns false where the team is abandoned;
- * the leader abandons it when the others keep it waiting for too long. */
-bool lockstep_wait(struct lockstep *view);
+ * the leader abandons it when "stop" asks for that, which may be NULL, or when the others keep it
+ * waiting for too long. */
+bool lockstep_wait(struct lockstep *view, const struct lstm_stop *stop);
 
 #endif

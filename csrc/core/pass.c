@@ -242,7 +242,7 @@ static bool walk_step(const struct pass *pass, struct walk *walk, ptrdiff_t done
         }
         walk->step.backwards = done & 1;
         run_step(pass, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
-        if (pass->lockstep && !lockstep_wait(pass->lockstep))
+        if (pass->lockstep && !lockstep_wait(pass->lockstep, pass->stop))
             return false;
     }
     walk->known = rows;

@@ -45,6 +45,7 @@ static inline void system_join(system_thread thread)
     CloseHandle(thread);
 }
 static inline void system_yield(void) { SwitchToThread(); }
+static inline void system_nap(void) { Sleep(1); }
 static inline uint64_t system_nanoseconds(void)
 {
     LARGE_INTEGER ticks, rate;
@@ -85,20 +86,24 @@ static inline void system_wait(system_condition *condition, system_mutex *mutex)
 }
 static inline void system_signal(system_condition *condition) { pthread_cond_signal(condition); }
 
-/* The new thread takes no signals: they are for the program's own threads. */
+/* The new thread takes no signals, they are for the program's own threads; but its own faults it
+ * may report. */
 static inline bool system_start(system_thread *thread, system_result (*run)(void *), void *argument,
                                 size_t stack_bytes)
 {
     pthread_attr_t attributes;
-    sigset_t all, before;
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t signals, before;
     int failed;
 
     if (pthread_attr_init(&attributes) != 0)
         return false;
-    sigfillset(&all);
+    sigfillset(&signals);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&signals, faults[i]);
     failed = pthread_attr_setstacksize(&attributes, stack_bytes);
     if (!failed)
-        failed = pthread_sigmask(SIG_SETMASK, &all, &before);
+        failed = pthread_sigmask(SIG_SETMASK, &signals, &before);
     if (!failed) {
         failed = pthread_create(thread, &attributes, run, argument);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -108,6 +113,7 @@ static inline bool system_start(system_thread *thread, system_result (*run)(void
 }
 static inline void system_join(system_thread thread) { pthread_join(thread, NULL); }
 static inline void system_yield(void) { sched_yield(); }
+static inline void system_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
 static inline uint64_t system_nanoseconds(void)
 {
     struct timespec now;
@@ -127,14 +133,17 @@ static inline void system_pause(void)
 #endif
 }
 
-/* One turn of a helper's loop that waits: after some 25 us of them, others may have the core. A
- * caller never gives its core away: on a busy machine it would come back after milliseconds. */
+/* One turn of a loop that waits: after some 25 us of them others may have the core, and after some
+ * milliseconds the loop hardly uses it. Not for a caller at work, which never gives its core away:
+ * on a busy machine it would come back after milliseconds. */
 static inline void system_idle(unsigned turn)
 {
     if (turn < 2048)
         system_pause();
-    else
+    else if (turn < 20000)
         system_yield();
+    else
+        system_nap();
 }
 
 #endif

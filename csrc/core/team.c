@@ -19,7 +19,7 @@
 #define MANY_ROWS 16
 #define ADMISSION_NANOSECONDS 100000 /* a helper that sleeps needs about 50 us */
 
-static int at_most(ptrdiff_t count, int threads) { return count < threads ? (int)count : threads; }
+static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
 
 struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
                            bool asked_for)
@@ -27,9 +27,9 @@ struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *c
     const double least = asked_for ? WORK_PER_THREAD_ASKED : WORK_PER_THREAD;
     const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
     const double seconds = lstm_work(net, call) / rate;
-    const double steps = (double)call->steps * (double)(net->num_layers * net->num_directions);
+    const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
     const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
-    struct lstm_plan plan = {.threads = at_most((ptrdiff_t)(seconds / least), threads)};
+    struct lstm_plan plan = {.threads = at_most(seconds / least, threads)};
 
     if (plan.threads < 2 || call->dropout > 0)
         return (struct lstm_plan){.threads = 1}; /* masks are drawn in one order */
@@ -37,16 +37,16 @@ struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *c
         blocks > 1 && seconds / steps > WORK_PER_MEETING * plan.threads &&
         !(net->num_directions == 2 && plan.threads == 2)) {
         plan.sharing = SHARE_UNITS;
-        plan.threads = at_most(blocks, plan.threads);
+        plan.threads = at_most((double)blocks, plan.threads);
     } else if (call->batch >= 2 * ROWS_PER_THREAD &&
                (call->batch >= MANY_ROWS || net->num_directions == 1)) {
         plan.sharing = SHARE_ROWS;
-        plan.threads = at_most(call->batch / ROWS_PER_THREAD, plan.threads);
+        plan.threads = at_most((double)(call->batch / ROWS_PER_THREAD), plan.threads);
         plan.tasks = plan.threads;
         plan.phases = 1;
     } else if (net->num_directions == 2) {
         plan.sharing = SHARE_DIRECTIONS;
-        plan.threads = plan.threads < 2 ? plan.threads : 2;
+        plan.threads = 2;
         plan.tasks = 2;
         plan.phases = net->num_layers;
     } else
@@ -95,10 +95,10 @@ ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call
 /* The whole call, with the own memory of thread "thread". */
 static struct part team_part(const struct lstm_team *team, ptrdiff_t thread)
 {
-    struct part part = whole_call(team->net, team->packed, &team->call, team->workspace);
+    struct part part = whole_call(&team->net, team->packed, &team->call, team->workspace);
 
     part.scratch +=
-        thread * scratch_layout(team->net, &team->call, part_rows(&team->call, &team->plan)).size;
+        thread * scratch_layout(&team->net, &team->call, part_rows(&team->call, &team->plan)).size;
     return part;
 }
 
@@ -189,6 +189,9 @@ static void leave(struct lstm_team *team, int users)
         team->release(team);
 }
 
+/* Have the helpers stayed in another process? Then they never leave. */
+static bool is_forked(const struct lstm_team *team) { return team->forks != pool_forks(); }
+
 /* What a helper does. */
 static void help(struct pool_job *job)
 {
@@ -237,16 +240,30 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     bool finished, stopped;
 
     team->job.run = help;
-    team->lockstep.hidden = team->net->hidden_size;
-    team->lockstep.lanes = team->net->kernels->lanes;
+    team->forks = pool_forks();
+    team->lockstep.hidden = team->net.hidden_size;
+    team->lockstep.lanes = team->net.kernels->lanes;
     team->lockstep.expected = helpers;
     team->lockstep.admission = ADMISSION_NANOSECONDS;
     atomic_store(&team->users, 1 + helpers);
     pool_post(pool, &team->job, helpers);
     finished = lead(team, &waited, &passed);
     abandon(team); /* where it is finished too: whoever comes now has nothing to do */
-    leave(team, 1 + pool_retract(pool, &team->job));
+    atomic_fetch_sub(&team->users, pool_retract(pool, &team->job));
     stopped = !finished && stop && stop->asked(stop->data);
-    pool_leave(pool, !stopped && (!finished || 3 * waited > passed));
-    return finished ? TEAM_DONE : stopped ? TEAM_STOPPED : TEAM_LATE;
+    pool_leave(pool, team->forks, !stopped && (!finished || 3 * waited > passed));
+    if (!finished)
+        return stopped ? TEAM_STOPPED : TEAM_LATE;
+    leave(team, is_forked(team) ? atomic_load(&team->users) : 1);
+    return TEAM_DONE;
+}
+
+void lstm_team_end(struct lstm_team *team)
+{
+    for (unsigned turn = 0; atomic_load_explicit(&team->users, memory_order_acquire) > 1; turn++) {
+        if (is_forked(team))
+            break;
+        system_idle(turn);
+    }
+    team->release(team);
 }

@@ -25,19 +25,19 @@ struct lstm_plan {
 struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
                            bool asked_for);
 
-/* A call and the threads that work on it. Helpers may be late, still writing to the results and
- * the workspace when the caller has long gone on: so both belong to the team, until the last of
- * its users has left. */
+/* A call and the threads that work on it. Helpers may be late, still looking at the team when the
+ * caller has long gone on: so it owns its memory, until the last of its users has left. */
 struct lstm_team {
     struct pool_job job;
-    const struct lstm_net *net;
+    struct lstm_net net;
     const void *packed;
     struct lstm_call call;
     struct lstm_plan plan;
-    char *workspace; /* 64-byte aligned, lstm_team_workspace() bytes */
-    /* Called by the last user, in any thread: gives back all that the team owns. */
+    char *workspace; /* 64-byte aligned, lstm_team_workspace() bytes, the team's own */
+    /* Called by the last user, in any thread: gives back team and workspace. */
     void (*release)(struct lstm_team *team);
 
+    uint_fast64_t forks; /* pool_forks() at the start */
     atomic_int users;
     alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
     alignas(128) atomic_ptrdiff_t finished; /* tasks */
@@ -55,8 +55,12 @@ ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call
                               const struct lstm_plan *plan);
 
 /* Runs the call of a team whose first seven fields are set and whose others are zero, with
- * "helpers" helpers of a pool that the caller has entered; leaves the pool, and the team: it may
- * be gone afterwards. */
+ * "helpers" helpers of a pool that the caller has entered; leaves the pool. After TEAM_DONE nobody
+ * touches what the call points to any more, and the team is gone. Else helpers may still read the
+ * packed weights and the inputs and write to the results, until lstm_team_end(). */
 enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers);
+/* Waits until all helpers have left a team that is not done, for one step at most once they have a
+ * processor; then the team is gone. */
+void lstm_team_end(struct lstm_team *team);
 
 #endif

@@ -25,6 +25,8 @@ void pool_watch_forks(void)
 #endif
 }
 
+uint_fast64_t pool_forks(void) { return atomic_load(&forks); }
+
 /* ---- Helpers ---- */
 
 /* A posted job, now this helper's, or NULL where the pool closes. */
@@ -93,14 +95,14 @@ static void wake(struct pool_helper *helper)
 /* Makes the caller the owner, unless there is one already. */
 static bool acquire(struct pool *pool)
 {
-    const uint_fast64_t generation = atomic_load(&forks) << 1;
+    const uint_fast64_t generation = pool_forks() << 1;
     uint_fast64_t seen = atomic_load_explicit(&pool->owner, memory_order_relaxed);
 
     if (seen == (generation | 1) ||
         !atomic_compare_exchange_strong(&pool->owner, &seen, generation | 1))
         return false;
     if (seen != generation) { /* the threads, and an owner perhaps, stayed in the parent */
-        pool->started = 0;
+        pool->started = pool->penalty = pool->pause = 0;
         atomic_store(&pool->closing, pool->closed);
     }
     return true;
@@ -135,8 +137,11 @@ int pool_enter(struct pool *pool, int wanted)
     while (!pool->closed && pool->started < wanted && pool->started < POOL_MOST_HELPERS &&
            start_helper(pool))
         available++;
-    if (available == 0)
+    if (available == 0) {
+        if (pool->started == 0)
+            pool->pause = MOST_PENALTY; /* no thread can be had: asking costs more than a try */
         release(pool);
+    }
     return available;
 }
 
@@ -163,8 +168,10 @@ int pool_retract(struct pool *pool, struct pool_job *job)
     return retracted;
 }
 
-void pool_leave(struct pool *pool, bool late)
+void pool_leave(struct pool *pool, uint_fast64_t entered, bool late)
 {
+    if (entered != pool_forks())
+        return; /* it was the parent's; the child's may belong to another thread by now */
     if (!late)
         pool->penalty /= 2;
     else {
@@ -180,10 +187,10 @@ void pool_close(struct pool *pool)
 {
     const uint64_t until = system_nanoseconds() + CLOSE_PATIENCE;
 
-    while (!acquire(pool)) {
+    for (unsigned turn = 0; !acquire(pool); turn++) {
         if (system_nanoseconds() > until)
             return; /* a call that goes on while the program ends keeps its threads */
-        system_yield();
+        system_idle(turn);
     }
     atomic_store(&pool->closing, true);
     for (int i = 0; i < pool->started; i++) {

@@ -44,6 +44,9 @@ struct pool {
 
 /* Once, when the library is loaded and before any fork: lets pools notice forks. */
 void pool_watch_forks(void);
+/* How many forks lie behind this process. Where that changes under a caller, it goes on in a child
+ * that a signal's handler has made, and its helpers have stayed in the parent. */
+uint_fast64_t pool_forks(void);
 
 /* Takes the pool for one call. Returns how many of at most "wanted" helpers can be posted to,
  * starting threads where there are fewer; 0 where another caller has the pool, no thread can be
@@ -54,9 +57,10 @@ void pool_post(struct pool *pool, struct pool_job *job, int count);
 /* Takes "job" back from helpers that have not begun it. Returns from how many. */
 int pool_retract(struct pool *pool, struct pool_job *job);
 /* Gives the pool to the next caller; helpers that are still at work are not offered again
- * before they have finished. "late": they kept their caller waiting, the machine is busy; so the
- * next calls are told to work alone, twice as many every time. */
-void pool_leave(struct pool *pool, bool late);
+ * before they have finished. "entered" is what pool_forks() said when the pool was entered. "late":
+ * they kept their caller waiting, the machine is busy; so the next calls are told to work alone,
+ * twice as many every time. */
+void pool_leave(struct pool *pool, uint_fast64_t entered, bool late);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
 void pool_close(struct pool *pool);
 

@@ -170,6 +170,8 @@ int request_open(struct request *request, layer_object *self, const struct argum
 
 void request_clear(struct request *request)
 {
+    if (request->late != NULL)
+        request_end_late(request);
     snapshot_release(request->snapshot);
     array_release(request->x);
     array_release(request->state[0]);

@@ -102,7 +102,7 @@ static PyObject *run(struct request *request)
 
     if (request_fit(request) < 0)
         return NULL;
-    for (;;) {
+    do {
         result = request->results = new_results(request, arrays);
         if (result == NULL)
             return NULL;
@@ -111,13 +111,10 @@ static PyObject *run(struct request *request)
         call.y = call.h_n; /* one step's output is its h */
         call.y_row = net->hidden_size;
         status = request_run(request, &call);
-        if (status == 0)
-            return result;
-        Py_DECREF(result);
-        if (status < 0)
-            return NULL;
-        request->alone = true;
-    }
+    } while (status == REQUEST_AGAIN);
+    if (status < 0)
+        Py_CLEAR(result);
+    return result;
 }
 
 PyDoc_STRVAR(

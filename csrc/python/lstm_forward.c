@@ -131,7 +131,7 @@ static PyObject *run(struct request *request)
 
     if (request_fit(request) < 0)
         return NULL;
-    for (;;) {
+    do {
         result = request->results = new_results(request, arrays);
         if (result == NULL)
             return NULL;
@@ -141,13 +141,10 @@ static PyObject *run(struct request *request)
         if (self->training && request->snapshot->net.num_layers > 1)
             call.dropout = self->dropout;
         status = request_run(request, &call);
-        if (status == 0)
-            return result;
-        Py_DECREF(result);
-        if (status < 0)
-            return NULL;
-        request->alone = true;
-    }
+    } while (status == REQUEST_AGAIN);
+    if (status < 0)
+        Py_CLEAR(result);
+    return result;
 }
 
 PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments)

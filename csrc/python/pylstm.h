@@ -60,9 +60,8 @@ struct module_state {
     struct lock rng_lock;
 
     struct pool pool;
-    atomic_int threads;       /* how many a call may have; 0 until that is known */
-    atomic_bool threads_set;  /* by the user: then calls are shared more eagerly */
-    _Atomic(void *) finished; /* shared calls to be freed, by a thread that has the GIL */
+    atomic_int threads;      /* how many a call may have; 0 until that is known */
+    atomic_bool threads_set; /* by the user: then calls are shared more eagerly */
 };
 
 extern struct PyModuleDef core_module;
@@ -220,12 +219,14 @@ struct request {
     bool batch_first;
     bool packed; /* x is the data of a packed sequence */
     bool fits;   /* no array needs a conversion */
-    bool alone;  /* no other threads */
     ptrdiff_t steps;
     ptrdiff_t batch;
-    /* What else a running call uses: borrowed. */
-    PyObject *results;
-    PyArrayObject *batch_sizes;
+    PyArrayObject *batch_sizes; /* of packed data; borrowed */
+    PyObject *results;          /* what the call writes to; borrowed */
+    /* The threads of a first try that was given up, and the results that they may still write to;
+     * or NULL. */
+    struct lstm_team *late;
+    PyObject *late_results;
 };
 
 struct arguments {
@@ -245,12 +246,12 @@ int request_fit(struct request *request);
 void request_begin(const struct request *request, struct lstm_call *call, PyArrayObject *h_n,
                    PyArrayObject *c_n);
 /* Runs the core on what "call" says (run.c); the amount of work decides about the GIL and about
- * other threads. REQUEST_AGAIN: one of those still writes to request->results. Make others, set
- * request->alone, and run again. */
+ * other threads. REQUEST_AGAIN: one of those is late, and request->results are the request's now.
+ * Make others and run again, which is then done alone. */
 enum { REQUEST_AGAIN = 1 };
 int request_run(struct request *request, struct lstm_call *call);
-/* Gives back what shared calls held that all threads have left. */
-void shared_calls_free(struct module_state *state);
+/* Waits for the threads of a first try, before anything that they can reach is given back. */
+void request_end_late(struct request *request);
 void request_clear(struct request *request);
 /* The tp_call of both types: forward(), or Python's way round through the hooks. */
 PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,

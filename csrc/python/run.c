@@ -41,6 +41,24 @@ static bool interrupt_asked(void *data)
     return interrupt->raised;
 }
 
+/* Do signals' handlers run in this thread? Any other would ask for the GIL for nothing. */
+static bool in_main_thread(void)
+{
+    PyObject *name = PyUnicode_FromString("threading");
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    PyObject *thread = module == NULL ? NULL : PyObject_CallMethod(module, "main_thread", NULL);
+    PyObject *ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "ident");
+    const unsigned long main_thread = ident == NULL ? 0 : PyLong_AsUnsignedLong(ident);
+    const bool known = ident != NULL && !PyErr_Occurred();
+
+    PyErr_Clear(); /* not known: looked for in vain, at worst */
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    Py_XDECREF(thread);
+    Py_XDECREF(ident);
+    return !known || main_thread == PyThread_get_thread_ident();
+}
+
 /* Releases the GIL; a long call will look for signals. */
 static void unlock(struct interrupt *interrupt, struct lstm_call *call, double work)
 {
@@ -48,7 +66,7 @@ static void unlock(struct interrupt *interrupt, struct lstm_call *call, double w
     const double per_look = WORK_PER_LOOK * steps / work;
 
     interrupt->raised = false;
-    if (work > INTERRUPTIBLE_WORK) {
+    if (work > INTERRUPTIBLE_WORK && in_main_thread()) {
         interrupt->stop = (struct lstm_stop){interrupt_asked, interrupt};
         interrupt->asked = 0;
         interrupt->per_look = per_look < 1 ? 1 : per_look > 1e9 ? 1000000000 : (unsigned)per_look;
@@ -118,41 +136,16 @@ static int run_alone(const struct request *request, struct lstm_call *call, doub
 
 /* ---- With other threads ---- */
 
-enum { HELD = 5 };
-
-/* A call that several threads work on, and all that they read and write. */
+/* A call that several threads work on. What it points to is kept alive by the request. */
 struct shared_call {
     struct lstm_team team;
-    struct module_state *state;
-    struct snapshot *snapshot;
-    PyObject *held[HELD];
     void *memory; /* where this struct itself was allocated */
-    void *next;   /* in module_state.finished */
 };
 
-/* The last thread has left: it may have no GIL, so the next call that has one does the rest. */
-static void shared_call_finished(struct lstm_team *team)
+/* The last user may be a thread that Python knows nothing of. */
+static void shared_call_free(struct lstm_team *team)
 {
-    struct shared_call *shared = (struct shared_call *)team;
-    _Atomic(void *) *list = &shared->state->finished;
-
-    shared->next = atomic_load(list);
-    while (!atomic_compare_exchange_weak(list, &shared->next, shared)) {
-    }
-}
-
-void shared_calls_free(struct module_state *state)
-{
-    struct shared_call *shared = atomic_exchange(&state->finished, NULL);
-
-    while (shared != NULL) {
-        struct shared_call *next = shared->next;
-        for (int i = 0; i < HELD; i++)
-            Py_XDECREF(shared->held[i]);
-        snapshot_release(shared->snapshot);
-        PyMem_Free(shared->memory);
-        shared = next;
-    }
+    PyMem_RawFree(((struct shared_call *)team)->memory);
 }
 
 static struct shared_call *shared_call_new(const struct request *request,
@@ -160,55 +153,62 @@ static struct shared_call *shared_call_new(const struct request *request,
                                            const struct lstm_plan *plan)
 {
     const struct lstm_net *net = &request->snapshot->net;
-    const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + 2 * alignof(struct lstm_team));
+    const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
     const ptrdiff_t size = lstm_team_workspace(net, call, plan);
-    PyObject *held[HELD] = {(PyObject *)request->x, (PyObject *)request->state[0],
-                            (PyObject *)request->state[1], request->results,
-                            (PyObject *)request->batch_sizes};
     struct shared_call *shared;
     char *memory;
 
-    memory = size < 0 || size > PTRDIFF_MAX - spare ? NULL : PyMem_Malloc((size_t)(size + spare));
+    memory =
+        size < 0 || size > PTRDIFF_MAX - spare ? NULL : PyMem_RawMalloc((size_t)(size + spare));
     if (memory == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    shared = (void *)(memory + (-(uintptr_t)memory & (alignof(struct lstm_team) - 1)));
+    shared = (void *)(memory + (-(uintptr_t)memory & (alignof(struct shared_call) - 1)));
     memset(shared, 0, sizeof *shared);
     shared->memory = memory;
-    shared->state = request->self->state;
-    shared->snapshot = snapshot_acquire(request->snapshot);
-    for (int i = 0; i < HELD; i++)
-        Py_XINCREF(shared->held[i] = held[i]);
-    shared->team.net = net;
+    shared->team.net = *net;
     shared->team.packed = request->snapshot->packed;
     shared->team.call = *call;
     shared->team.plan = *plan;
     shared->team.workspace = (char *)(shared + 1);
-    shared->team.release = shared_call_finished;
+    shared->team.release = shared_call_free;
     return shared;
 }
 
 /* Runs the call with "helpers" helpers of the pool, which has been entered. */
-static int run_shared(const struct request *request, struct lstm_call *call, double work,
+static int run_shared(struct request *request, struct lstm_call *call, double work,
                       const struct lstm_plan *plan, int helpers)
 {
-    struct module_state *state = request->self->state;
+    struct pool *pool = &request->self->state->pool;
     struct shared_call *shared = shared_call_new(request, call, plan);
     struct interrupt interrupt;
     enum team_result result;
 
     if (shared == NULL) {
-        pool_leave(&state->pool, false);
+        pool_leave(pool, pool_forks(), false);
         return -1;
     }
     unlock(&interrupt, &shared->team.call, work);
-    result = lstm_team_run(&shared->team, &state->pool, helpers);
-    const int status = lock(&interrupt);
-    shared_calls_free(state);
-    if (status < 0)
+    result = lstm_team_run(&shared->team, pool, helpers);
+    if (result == TEAM_STOPPED)
+        lstm_team_end(&shared->team);
+    if (lock(&interrupt) < 0)
         return -1;
-    return result == TEAM_DONE ? 0 : REQUEST_AGAIN;
+    if (result == TEAM_DONE)
+        return 0;
+    request->late = &shared->team;
+    request->late_results = request->results;
+    return REQUEST_AGAIN;
+}
+
+void request_end_late(struct request *request)
+{
+    Py_BEGIN_ALLOW_THREADS
+    lstm_team_end(request->late);
+    Py_END_ALLOW_THREADS
+    request->late = NULL;
+    Py_CLEAR(request->late_results);
 }
 
 int request_run(struct request *request, struct lstm_call *call)
@@ -220,7 +220,7 @@ int request_run(struct request *request, struct lstm_call *call)
 
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
-    if (work < UNLOCKED_WORK || request->alone)
+    if (work < UNLOCKED_WORK || request->late != NULL)
         return run_alone(request, call, work);
     threads = threads_limit(state);
     if (threads < 0)

@@ -57,11 +57,7 @@ int threads_limit(struct module_state *state)
     return state->threads;
 }
 
-void threads_close(struct module_state *state)
-{
-    pool_close(&state->pool);
-    shared_calls_free(state);
-}
+void threads_close(struct module_state *state) { pool_close(&state->pool); }
 
 PyDoc_STRVAR(
     set_num_threads_doc,
