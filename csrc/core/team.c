@@ -67,16 +67,21 @@ static ptrdiff_t first_row(const struct lstm_call *call, const struct lstm_plan 
     return row < call->batch ? row : call->batch;
 }
 
-/* Most rows of any part. */
-static ptrdiff_t part_rows(const struct lstm_call *call, const struct lstm_plan *plan)
+/* Bytes of each thread's own memory: what the part that needs most has. More rows may need less,
+ * since from a few rows on nothing is computed ahead. */
+static ptrdiff_t own_size(const struct lstm_net *net, const struct lstm_call *call,
+                          const struct lstm_plan *plan)
 {
     ptrdiff_t most = 0;
 
     if (plan->sharing != SHARE_ROWS)
-        return call->batch;
+        return scratch_layout(net, call, call->batch).size;
     for (ptrdiff_t task = 0; task < plan->tasks; task++) {
         const ptrdiff_t rows = first_row(call, plan, task + 1) - first_row(call, plan, task);
-        most = rows > most ? rows : most;
+        const ptrdiff_t size = scratch_layout(net, call, rows).size;
+        if (size < 0)
+            return -1;
+        most = size > most ? size : most;
     }
     return most;
 }
@@ -85,11 +90,11 @@ ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call
                               const struct lstm_plan *plan)
 {
     const ptrdiff_t buffer = layer_buffer_size(net, call);
-    const ptrdiff_t scratch = scratch_layout(net, call, part_rows(call, plan)).size;
+    const ptrdiff_t own = own_size(net, call, plan);
 
-    if (buffer < 0 || scratch < 0 || scratch > (PTRDIFF_MAX - buffer) / plan->threads)
+    if (buffer < 0 || own < 0 || own > (PTRDIFF_MAX - buffer) / plan->threads)
         return -1;
-    return buffer + plan->threads * scratch;
+    return buffer + plan->threads * own;
 }
 
 /* The whole call, with the own memory of thread "thread". */
@@ -97,8 +102,7 @@ static struct part team_part(const struct lstm_team *team, ptrdiff_t thread)
 {
     struct part part = whole_call(&team->net, team->packed, &team->call, team->workspace);
 
-    part.scratch +=
-        thread * scratch_layout(&team->net, &team->call, part_rows(&team->call, &team->plan)).size;
+    part.scratch += thread * own_size(&team->net, &team->call, &team->plan);
     return part;
 }
 

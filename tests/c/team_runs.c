@@ -1,0 +1,224 @@
+#define _DEFAULT_SOURCE /* opendir */
+#include "team_runs.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 128, WRONG = 0x5a };
+
+atomic_long teams_made, teams_released;
+
+static void *allocate(size_t size)
+{
+    void *memory = aligned_alloc(ALIGNMENT, (size / ALIGNMENT + 1) * ALIGNMENT);
+    if (memory == NULL) {
+        printf("out of memory\n");
+        exit(1);
+    }
+    return memory;
+}
+
+/* ---- The call ---- */
+
+static ptrdiff_t hidden_out(const struct lstm_net *net)
+{
+    return net->proj_size ? net->proj_size : net->hidden_size;
+}
+
+/* Element where row "row" of all steps begins, rows of "width". */
+static ptrdiff_t row_at(const struct network_shape *shape, ptrdiff_t row, ptrdiff_t width)
+{
+    if (shape->ragged || !shape->batch_major)
+        return row * width;
+    return (row % shape->batch * shape->steps + row / shape->batch) * width;
+}
+
+static void set_strides(const struct network_shape *shape, ptrdiff_t width, ptrdiff_t *step,
+                        ptrdiff_t *row)
+{
+    const bool batch_major = shape->batch_major && !shape->ragged;
+    *step = batch_major ? width : shape->batch * width;
+    *row = batch_major ? shape->steps * width : width;
+}
+
+static void fill_inputs(struct subject *subject, const struct network_shape *shape)
+{
+    const struct network_data *data = &subject->data;
+    const ptrdiff_t width = shape->input_size, x_size = data->rows * width;
+    const size_t itemsize = real_size(shape->dtype);
+    struct lstm_call *call = &subject->call;
+    char *at = subject->inputs =
+        allocate((size_t)(x_size + data->h_size + data->c_size) * itemsize);
+
+    call->x = at;
+    set_strides(shape, width, &call->x_step, &call->x_row);
+    for (ptrdiff_t row = 0; row < data->rows; row++)
+        for (ptrdiff_t i = 0; i < width; i++)
+            real_set(shape->dtype, at, row_at(shape, row, width) + i, data->x[row * width + i]);
+    at += (size_t)x_size * itemsize;
+    for (ptrdiff_t i = 0; i < data->h_size + data->c_size; i++)
+        real_set(shape->dtype, at, i, data->h0[i]); /* c0 follows h0 */
+    if (shape->with_h0) {
+        call->h0 = at;
+        call->h0_row = hidden_out(&subject->net);
+        call->h0_layer = shape->batch * call->h0_row;
+    }
+    if (shape->with_c0) {
+        call->c0 = at + (size_t)data->h_size * itemsize;
+        call->c0_row = shape->hidden_size;
+        call->c0_layer = shape->batch * call->c0_row;
+    }
+    if (shape->ragged)
+        call->batch_sizes = data->batch_sizes;
+}
+
+static void point_results(struct subject *subject, unsigned char *results)
+{
+    const size_t itemsize = subject->net.kernels->itemsize;
+    struct lstm_call *call = &subject->call;
+
+    call->y = results;
+    call->h_n = results + (size_t)subject->data.y_size * itemsize;
+    call->c_n = results + (size_t)(subject->data.y_size + subject->data.h_size) * itemsize;
+}
+
+static void pack(struct subject *subject)
+{
+    const struct network_data *data = &subject->data;
+    const enum dtype dtype = subject->net.kernels->dtype;
+    void *params = allocate((size_t)data->params_size * real_size(dtype));
+
+    for (ptrdiff_t i = 0; i < data->params_size; i++)
+        real_set(dtype, params, i, data->params[i]);
+    subject->packed = allocate((size_t)lstm_packed_size(&subject->net) * real_size(dtype));
+    subject->call.finite_weights = lstm_pack(&subject->net, params, subject->packed);
+    free(params);
+}
+
+struct subject subject_make(const struct network_shape *shape, const char *level)
+{
+    struct subject subject = {.data = network_data_make(shape)};
+
+    subject.net = subject.data.net;
+    subject.net.kernels = kernels_for(level, shape->dtype);
+    subject.call.steps = shape->steps;
+    subject.call.batch = shape->batch;
+    fill_inputs(&subject, shape);
+    set_strides(shape, shape->num_directions * hidden_out(&subject.net), &subject.call.y_step,
+                &subject.call.y_row);
+    pack(&subject);
+    subject.result_bytes = (size_t)network_result_size(&subject.data) * real_size(shape->dtype);
+    subject.expected = allocate(subject.result_bytes);
+    subject.results = allocate(subject.result_bytes);
+    subject_run_alone(&subject);
+    memcpy(subject.expected, subject.results, subject.result_bytes);
+    subject_spoil(&subject);
+    return subject;
+}
+
+void subject_free(struct subject *subject)
+{
+    network_data_free(&subject->data);
+    free(subject->packed);
+    free(subject->inputs);
+    free(subject->expected);
+    free(subject->results);
+}
+
+void subject_spoil(struct subject *subject)
+{
+    memset(subject->results, WRONG, subject->result_bytes);
+}
+
+bool subject_is_right(const struct subject *subject)
+{
+    return memcmp(subject->results, subject->expected, subject->result_bytes) == 0;
+}
+
+void subject_run_alone(struct subject *subject)
+{
+    void *workspace;
+
+    point_results(subject, subject->results);
+    workspace = allocate((size_t)lstm_workspace_size(&subject->net, &subject->call));
+    lstm_forward(&subject->net, subject->packed, &subject->call, workspace);
+    free(workspace);
+}
+
+/* ---- Teams ---- */
+
+const char *sharing_name(enum lstm_sharing sharing)
+{
+    static const char *const names[] = {"nothing", "rows", "directions", "units"};
+    return names[sharing];
+}
+
+bool plan_force(const struct subject *subject, enum lstm_sharing sharing, int threads,
+                struct lstm_plan *plan)
+{
+    const struct lstm_net *net = &subject->net;
+    const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
+
+    *plan = (struct lstm_plan){.sharing = sharing, .threads = threads};
+    if (sharing == SHARE_UNITS)
+        return net->proj_size == 0 && threads <= blocks;
+    plan->tasks = sharing == SHARE_ROWS ? threads : 2;
+    plan->phases = sharing == SHARE_ROWS ? 1 : net->num_layers;
+    return sharing == SHARE_ROWS ? threads <= subject->call.batch
+                                 : threads == 2 && net->num_directions == 2;
+}
+
+static void release(struct lstm_team *team)
+{
+    free(team->workspace);
+    free(team);
+    atomic_fetch_add(&teams_released, 1);
+}
+
+struct lstm_team *team_make(const struct subject *subject, const struct lstm_plan *plan)
+{
+    struct lstm_team *team = allocate(sizeof *team);
+
+    memset(team, 0, sizeof *team);
+    team->net = subject->net;
+    team->packed = subject->packed;
+    team->call = subject->call;
+    team->plan = *plan;
+    team->workspace = allocate((size_t)lstm_team_workspace(&subject->net, &subject->call, plan));
+    team->release = release;
+    atomic_fetch_add(&teams_made, 1);
+    return team;
+}
+
+int pool_insist(struct pool *pool, const struct lstm_plan *plan)
+{
+    for (int tries = 0; tries < 100000; tries++) {
+        const int helpers = pool_enter(pool, plan->threads - 1);
+        if (helpers > 0)
+            return helpers;
+    }
+    printf("no helper can be had\n");
+    exit(1);
+}
+
+int thread_count(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = 0;
+
+    if (folder == NULL)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+bool thread_count_becomes(int count)
+{
+    for (int tries = 0; tries < 20000 && thread_count() > count; tries++)
+        system_nap();
+    return thread_count() == count;
+}

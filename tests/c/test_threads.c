@@ -1,0 +1,625 @@
+/* Thread test program: the pool, teams and plans of csrc/core, without Python.
+ *
+ *   test_threads [--quick]
+ *
+ * Whatever the plan and whoever comes late, the bytes are those of lstm_forward(); memory goes back
+ * once; forks, stops and other callers are survived. Nothing is timed: helpers are late because a
+ * gate holds them in a kernel, not because of luck. */
+#define _DEFAULT_SOURCE /* fork, alarm */
+#include "team_runs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ThreadSanitizer cannot follow a fork of a process with threads. */
+#if defined(__SANITIZE_THREAD__)
+#define CAN_FORK 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CAN_FORK 0
+#endif
+#endif
+#ifndef CAN_FORK
+#define CAN_FORK 1
+#endif
+enum { SANITIZER_THREADS = CAN_FORK ? 0 : 1 };
+
+enum { MOST_THREADS = 5, TRIES = 200, HANG_SECONDS = 900 };
+
+static struct pool pool;
+
+static const char *best_level(void)
+{
+    const char *best = "portable";
+    for (int i = 0; kernels_level_name(i); i++)
+        if (kernels_level_available(i))
+            best = kernels_level_name(i);
+    return best;
+}
+
+/* ---- Every plan gives the same bytes ---- */
+
+static struct network_shape random_shape(struct random *random, uint64_t seed)
+{
+    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 64, 70, 100};
+    struct network_shape shape = {.seed = seed, .values = VALUES_ORDINARY};
+
+    shape.dtype = (enum dtype)random_below(random, DTYPE_COUNT);
+    shape.input_size = 1 + random_below(random, 70);
+    shape.hidden_size = hidden[random_below(random, 9)];
+    if (random_below(random, 4) == 0)
+        shape.proj_size = 1 + random_below(random, shape.hidden_size);
+    shape.num_layers = 1 + random_below(random, 3);
+    shape.num_directions = 1 + (int)random_below(random, 2);
+    shape.bias = random_below(random, 4) > 0;
+    shape.steps = 1 + random_below(random, 40);
+    shape.batch = 1 + random_below(random, 40);
+    shape.ragged = random_below(random, 3) == 0;
+    shape.batch_major = random_below(random, 2);
+    shape.with_h0 = random_below(random, 2);
+    shape.with_c0 = random_below(random, 2);
+    if (random_below(random, 8) == 0)
+        shape.values = VALUES_HUGE;
+    return shape;
+}
+
+/* Shares the call once; where a helper was late, runs it alone, as callers do. */
+static void share(struct subject *subject, const struct lstm_plan *plan)
+{
+    const int helpers = pool_insist(&pool, plan);
+    struct lstm_team *team = team_make(subject, plan);
+    const enum team_result result = lstm_team_run(team, &pool, helpers);
+
+    check(result != TEAM_STOPPED, "stopped, and nobody had asked");
+    if (result == TEAM_LATE) {
+        lstm_team_end(team);
+        subject_spoil(subject);
+        subject_run_alone(subject);
+    }
+    check(subject_is_right(subject), "shared by %s among %d threads (%d came, %s): other bytes",
+          sharing_name(plan->sharing), plan->threads, helpers + 1,
+          result == TEAM_LATE ? "late" : "done");
+    subject_spoil(subject);
+}
+
+static void check_plans(int count)
+{
+    struct random random = random_seed(7);
+
+    for (int turn = 0; turn < count; turn++) {
+        const struct network_shape shape = random_shape(&random, (uint64_t)turn);
+        int level = (int)random_below(&random, 8);
+        while (!kernels_level_name(level) || !kernels_level_available(level))
+            level--;
+        struct subject subject = subject_make(&shape, kernels_level_name(level));
+        struct lstm_plan plan;
+        network_describe(&shape, kernels_level_name(level));
+        for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+            for (int threads = 2; threads <= MOST_THREADS; threads++)
+                if (plan_force(&subject, sharing, threads, &plan))
+                    share(&subject, &plan);
+        subject_free(&subject);
+    }
+}
+
+/* ---- What lstm_plan() chooses ---- */
+
+static struct lstm_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
+{
+    return (struct lstm_net){.kernels = kernels_for(best_level(), DTYPE_FLOAT32),
+                             .input_size = size,
+                             .hidden_size = size,
+                             .num_layers = layers,
+                             .num_directions = directions,
+                             .bias = true};
+}
+
+static void check_plan_is_sane(const struct lstm_net *net, const struct lstm_call *call,
+                               int threads, bool asked_for)
+{
+    const struct lstm_plan plan = lstm_plan(net, call, threads, asked_for);
+    const enum lstm_sharing sharing = plan.sharing;
+
+    case_begin("plan for I %td H %td P %td layers %td directions %d T %td N %td, %d threads%s",
+               net->input_size, net->hidden_size, net->proj_size, net->num_layers,
+               net->num_directions, call->steps, call->batch, threads, asked_for ? " asked" : "");
+    check(plan.threads >= 1 && plan.threads <= (threads > 1 ? threads : 1), "%d threads",
+          plan.threads);
+    check((plan.threads == 1) == (sharing == SHARE_NOTHING), "%d threads share %s", plan.threads,
+          sharing_name(sharing));
+    check(asked_for || sharing != SHARE_UNITS, "units, and nobody had asked for threads");
+    check(net->proj_size == 0 || sharing != SHARE_UNITS, "units of a projection");
+    check(sharing != SHARE_ROWS ||
+              (plan.phases == 1 && plan.tasks == plan.threads && plan.tasks <= call->batch / 4),
+          "rows: %td tasks", plan.tasks);
+    check(sharing != SHARE_DIRECTIONS || (net->num_directions == 2 && plan.threads == 2 &&
+                                          plan.tasks == 2 && plan.phases == net->num_layers),
+          "directions: %td tasks in %td phases", plan.tasks, plan.phases);
+    check(call->dropout == 0 || plan.threads == 1, "dropout is drawn in one order");
+}
+
+static void check_plan_choices(void)
+{
+    static const ptrdiff_t sizes[] = {1, 20, 128, 512, (ptrdiff_t)1 << 40};
+    struct lstm_call call = {.steps = 10, .batch = 1};
+    struct random random = random_seed(1);
+    struct lstm_net net = plan_net(20, 1, 1);
+
+    case_begin("plan of small calls");
+    for (int threads = 1; threads <= 64; threads++) {
+        check(lstm_plan(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
+        check(lstm_plan(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
+    }
+    for (int turn = 0; turn < 4000; turn++) {
+        net = plan_net(sizes[random_below(&random, 5)], sizes[random_below(&random, 5)],
+                       1 + (int)random_below(&random, 2));
+        net.input_size = sizes[random_below(&random, 5)];
+        net.proj_size = random_below(&random, 4) ? 0 : 1;
+        call.steps = sizes[random_below(&random, 5)];
+        call.batch = sizes[random_below(&random, 5)];
+        call.dropout = random_below(&random, 8) ? 0.0 : 0.5;
+        check_plan_is_sane(&net, &call, (int)random_below(&random, 65), random_below(&random, 2));
+    }
+    case_begin("plan of known calls");
+    call = (struct lstm_call){.steps = 100, .batch = 1};
+    net = plan_net(256, 1, 1);
+    check(lstm_plan(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
+    check(lstm_plan(&net, &call, 2, false).threads == 1, "one row: units without being asked");
+    net = plan_net(512, 1, 2);
+    check(lstm_plan(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(lstm_plan(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
+    call.batch = 32;
+    check(lstm_plan(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
+    check(lstm_plan(&net, &call, 1, true).threads == 1, "one thread is two");
+}
+
+/* ---- A gate that holds helpers in the kernel ---- */
+
+static _Thread_local bool leads_here;
+static struct {
+    const struct lstm_kernels *kernels;
+    atomic_bool closed;
+    atomic_int entered; /* steps of helpers that have begun */
+} gate;
+
+static void gated_step(const struct lstm_step *step)
+{
+    if (!leads_here) {
+        atomic_fetch_add(&gate.entered, 1);
+        while (atomic_load(&gate.closed))
+            system_nap();
+    } else if (atomic_load(&gate.closed) && atomic_load(&gate.entered) == 0)
+        system_nap(); /* there is time for a helper to come */
+    gate.kernels->step(step);
+}
+
+/* A call of many short steps, with kernels that pass the gate. */
+static struct subject gated_subject(struct lstm_kernels *kernels)
+{
+    const struct network_shape shape = {.dtype = DTYPE_FLOAT32,
+                                        .input_size = 3,
+                                        .hidden_size = 32,
+                                        .num_layers = 1,
+                                        .num_directions = 2,
+                                        .bias = true,
+                                        .steps = 1500,
+                                        .batch = 2,
+                                        .values = VALUES_ORDINARY,
+                                        .seed = 5};
+    struct subject subject = subject_make(&shape, best_level());
+
+    gate.kernels = subject.net.kernels;
+    *kernels = *subject.net.kernels;
+    kernels->step = gated_step;
+    subject.net.kernels = kernels;
+    return subject;
+}
+
+static bool helper_entered(void *data)
+{
+    (void)data;
+    return atomic_load(&gate.entered) > 0;
+}
+
+/* Runs with one helper that stays at the gate. Returns the team, or NULL where the helper never
+ * came; the gate is open then. */
+static struct lstm_team *run_with_held_helper(struct subject *subject, enum lstm_sharing sharing,
+                                              enum team_result expected)
+{
+    const struct lstm_stop stop = {helper_entered, NULL};
+    struct lstm_plan plan;
+
+    check(plan_force(subject, sharing, 2, &plan), "the gated call cannot be shared");
+    subject->call.stop = expected == TEAM_STOPPED ? &stop : NULL;
+    for (int tries = 0; tries < TRIES; tries++) {
+        const int helpers = pool_insist(&pool, &plan);
+        struct lstm_team *team = team_make(subject, &plan);
+        atomic_store(&gate.entered, 0);
+        atomic_store(&gate.closed, true);
+        const enum team_result result = lstm_team_run(team, &pool, helpers);
+        if (result == expected)
+            return team;
+        atomic_store(&gate.closed, false);
+        /* Without a stop, nobody came or a helper was late before it came to the gate. */
+        if (result != TEAM_DONE)
+            lstm_team_end(team);
+        check(result != TEAM_STOPPED, "stopped, and nobody had asked");
+    }
+    check(false, "no helper in %d tries", TRIES);
+    return NULL;
+}
+
+static void check_late_helper(enum lstm_sharing sharing)
+{
+    struct lstm_kernels first_kernels, kernels;
+    struct subject first = gated_subject(&first_kernels), second = gated_subject(&kernels);
+    int refused = 0;
+
+    case_begin("a late helper, %s", sharing_name(sharing));
+    struct lstm_team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
+    if (team != NULL) {
+        const long released = atomic_load(&teams_released);
+        subject_run_alone(&second);
+        check(subject_is_right(&second), "alone beside a late helper: other bytes");
+        for (int i = 0; i < 5000; i++)
+            if (pool_enter(&pool, 1) > 0) {
+                pool_leave(&pool, pool_forks(), false);
+                check(false, "a helper at work was offered again");
+            } else
+                refused++;
+        check(refused == 5000, "refused %d times", refused);
+        check(atomic_load(&teams_released) == released, "released under the late helper");
+        atomic_store(&gate.closed, false);
+        lstm_team_end(team);
+        check(atomic_load(&teams_released) == released + 1, "released %ld times",
+              atomic_load(&teams_released) - released);
+        check(atomic_load(&gate.entered) == 1, "the late helper went on for %d steps",
+              atomic_load(&gate.entered) - 1);
+        struct lstm_plan plan;
+        if (plan_force(&second, sharing, 2, &plan)) {
+            second.call.stop = NULL;
+            subject_spoil(&second);
+            share(&second, &plan);
+        }
+    }
+    subject_free(&first);
+    subject_free(&second);
+}
+
+static void check_stop(enum lstm_sharing sharing)
+{
+    struct lstm_kernels kernels;
+    struct subject subject = gated_subject(&kernels);
+    struct lstm_plan plan;
+
+    case_begin("a call that is stopped, %s", sharing_name(sharing));
+    struct lstm_team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
+    if (team != NULL) {
+        atomic_store(&gate.closed, false);
+        lstm_team_end(team);
+        check(atomic_load(&gate.entered) == 1, "the helper went on for %d steps",
+              atomic_load(&gate.entered) - 1);
+        subject.call.stop = NULL;
+        subject_spoil(&subject);
+        if (plan_force(&subject, sharing, 2, &plan))
+            share(&subject, &plan);
+    }
+    subject_free(&subject);
+}
+
+/* ---- The pool ---- */
+
+/* How often in a row the pool turns a caller away. */
+static int refusals(void)
+{
+    for (int count = 0; count < 100000; count++)
+        if (pool_enter(&pool, 1) > 0) {
+            pool_leave(&pool, pool_forks(), false);
+            return count;
+        }
+    return -1;
+}
+
+static void enter_and_leave(bool late)
+{
+    const struct lstm_plan plan = {.threads = 2};
+
+    pool_insist(&pool, &plan);
+    pool_leave(&pool, pool_forks(), late);
+}
+
+static void check_pause(void)
+{
+    case_begin("the pool pauses and recovers");
+    for (int i = 0; i < 20; i++)
+        enter_and_leave(false);
+    check(refusals() == 0, "a pool without late helpers turns callers away");
+    enter_and_leave(true);
+    const int first = refusals();
+    enter_and_leave(true);
+    enter_and_leave(true);
+    const int third = refusals();
+    for (int i = 0; i < 20; i++)
+        enter_and_leave(false);
+    enter_and_leave(true);
+    check(first > 0 && third > first, "turned %d callers away, then %d", first, third);
+    check(refusals() == first, "has not recovered");
+}
+
+static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
+{
+    atomic_int *phase = argument;
+    const struct lstm_plan plan = {.threads = 2};
+
+    pool_insist(&pool, &plan);
+    atomic_store(phase, 1);
+    while (atomic_load(phase) == 1)
+        system_nap();
+    pool_leave(&pool, pool_forks(), false);
+    return 0;
+}
+
+static void check_taken(void)
+{
+    atomic_int phase = 0;
+    system_thread thread;
+
+    case_begin("a pool that is taken");
+    if (!check(system_start(&thread, hold_pool, &phase, 1 << 20), "no thread"))
+        return;
+    while (atomic_load(&phase) == 0)
+        system_nap();
+    check(pool_enter(&pool, 3) == 0, "two callers have the pool");
+    atomic_store(&phase, 2);
+    system_join(thread);
+    check(refusals() == 0, "the pool was not given back");
+}
+
+/* Callers that share where they can, and work alone where the pool is taken or pauses. */
+static system_result SYSTEM_THREAD_CALL call_often(void *argument)
+{
+    struct subject *subject = argument;
+    struct lstm_plan plan;
+
+    for (int turn = 0; turn < 60; turn++) {
+        const enum lstm_sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
+        const int threads = 2 + turn % 3;
+        int helpers = 0;
+        if (plan_force(subject, sharing, threads, &plan))
+            helpers = pool_enter(&pool, threads - 1);
+        if (helpers == 0)
+            subject_run_alone(subject);
+        else {
+            struct lstm_team *team = team_make(subject, &plan);
+            if (lstm_team_run(team, &pool, helpers) == TEAM_LATE) {
+                lstm_team_end(team);
+                subject_run_alone(subject);
+            }
+        }
+        if (!subject_is_right(subject))
+            return (system_result)1;
+        subject_spoil(subject);
+    }
+    return 0;
+}
+
+static void check_many_callers(void)
+{
+    enum { CALLERS = 3 };
+    struct subject subjects[CALLERS];
+    system_thread threads[CALLERS];
+    struct random random = random_seed(3);
+
+    case_begin("many callers");
+    for (int i = 0; i < CALLERS; i++) {
+        struct network_shape shape = random_shape(&random, (uint64_t)i);
+        shape.hidden_size = 64;
+        shape.proj_size = 0;
+        shape.batch = 12;
+        subjects[i] = subject_make(&shape, best_level());
+        check(system_start(&threads[i], call_often, &subjects[i], 1 << 20), "no thread");
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        void *wrong = NULL;
+        pthread_join(threads[i], &wrong);
+        check(wrong == NULL, "caller %d: other bytes", i);
+        subject_free(&subjects[i]);
+    }
+}
+
+/* ---- Forks ---- */
+
+#if CAN_FORK
+
+/* Shares and runs alone in a new process. Exits with 0 where all is right. */
+static void run_child(struct subject *subject)
+{
+    struct lstm_plan plan;
+    const long failures = check_failures;
+
+    alarm(HANG_SECONDS); /* a child has no alarm of its parent's */
+    for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+        if (plan_force(subject, sharing, 2, &plan))
+            share(subject, &plan);
+    pool_close(&pool);
+    _exit(check_failures == failures ? 0 : 1);
+}
+
+static void check_child(struct subject *subject)
+{
+    const pid_t child = fork();
+    int status = -1;
+
+    if (child == 0)
+        run_child(subject);
+    check(child > 0 && waitpid(child, &status, 0) == child && status == 0,
+          "the child ended with status %d", status);
+}
+
+static struct subject forked_subject(ptrdiff_t steps)
+{
+    const struct network_shape shape = {.dtype = DTYPE_FLOAT64,
+                                        .input_size = 8,
+                                        .hidden_size = 48,
+                                        .num_layers = 2,
+                                        .num_directions = 2,
+                                        .steps = steps,
+                                        .batch = 8,
+                                        .values = VALUES_ORDINARY};
+    return subject_make(&shape, best_level());
+}
+
+static void check_fork_before_use(void)
+{
+    struct subject subject = forked_subject(20);
+    const int before = thread_count();
+
+    case_begin("fork before use");
+    check_child(&subject);
+    check(thread_count() == before, "a thread that nobody has asked for");
+    subject_free(&subject);
+}
+
+static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
+{
+    struct subject subject = forked_subject(50);
+    struct lstm_plan plan;
+
+    plan_force(&subject, SHARE_UNITS, 2, &plan);
+    while (!atomic_load((atomic_bool *)argument)) {
+        const int helpers = pool_insist(&pool, &plan);
+        struct lstm_team *team = team_make(&subject, &plan);
+        if (lstm_team_run(team, &pool, helpers) != TEAM_DONE)
+            lstm_team_end(team);
+    }
+    subject_free(&subject);
+    return 0;
+}
+
+static void check_fork_during_use(int count)
+{
+    struct subject subject = forked_subject(20);
+    atomic_bool told = false;
+    system_thread thread;
+
+    case_begin("fork after use");
+    check_child(&subject);
+    case_begin("fork during use in another thread");
+    check(system_start(&thread, call_until_told, &told, 1 << 20), "no thread");
+    for (int i = 0; i < count; i++)
+        check_child(&subject);
+    atomic_store(&told, true);
+    system_join(thread);
+    subject_free(&subject);
+}
+
+/* A signal's handler forks while its thread leads a team. */
+struct forker {
+    int asked;
+    pid_t child;
+};
+
+static bool fork_once(void *data)
+{
+    struct forker *forker = data;
+
+    if (++forker->asked == 40)
+        forker->child = fork();
+    return false;
+}
+
+static void check_fork_within_call(enum lstm_sharing sharing)
+{
+    struct subject subject = forked_subject(200);
+    struct forker forker = {0, -1};
+    const struct lstm_stop stop = {fork_once, &forker};
+    struct lstm_plan plan;
+    int status = -1;
+
+    case_begin("fork within a call, %s", sharing_name(sharing));
+    plan_force(&subject, sharing, 2, &plan);
+    subject.call.stop = &stop;
+    share(&subject, &plan); /* in both processes */
+    subject.call.stop = NULL;
+    if (forker.child == 0)
+        run_child(&subject);
+    check(forker.child > 0 && waitpid(forker.child, &status, 0) == forker.child && status == 0,
+          "the child ended with status %d", status);
+    share(&subject, &plan);
+    subject_free(&subject);
+}
+
+#endif
+
+/* ---- The end ---- */
+
+static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 200; i++)
+        system_nap();
+    atomic_store(&gate.closed, false);
+    return 0;
+}
+
+static void check_close(int before)
+{
+    struct lstm_kernels kernels;
+    struct subject subject = gated_subject(&kernels);
+    system_thread thread;
+
+    case_begin("a pool that closes under a busy helper");
+    struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
+    pool_close(&pool);
+    system_join(thread);
+    if (team != NULL)
+        lstm_team_end(team);
+    check(thread_count_becomes(before + SANITIZER_THREADS), "%d threads are left over",
+          thread_count() - before);
+    check(pool_enter(&pool, 1) == 0, "a closed pool has helpers");
+    pool_close(&pool);
+    check(atomic_load(&teams_made) == atomic_load(&teams_released), "%ld teams, %ld released",
+          atomic_load(&teams_made), atomic_load(&teams_released));
+    subject_free(&subject);
+}
+
+int main(int argc, char **argv)
+{
+    const bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+    const int before = thread_count();
+
+    if (argc > 2 || (argc > 1 && !quick)) {
+        fprintf(stderr, "usage: %s [--quick]\n", argv[0]);
+        return 2;
+    }
+    report_crashes();
+    alarm(HANG_SECONDS);
+    leads_here = true;
+    pool_watch_forks();
+    check_plan_choices();
+    check(thread_count() == before && pool_enter(&pool, 0) == 0, "a thread before its first use");
+#if CAN_FORK
+    check_fork_before_use();
+#endif
+    /* These know of one helper: before more are started. */
+    for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
+        check_late_helper(sharing);
+        check_stop(sharing);
+#if CAN_FORK
+        check_fork_within_call(sharing);
+#endif
+    }
+    check_plans(quick ? 30 : 200);
+    check_pause();
+    check_taken();
+    check_many_callers();
+#if CAN_FORK
+    check_fork_during_use(quick ? 10 : 50);
+#endif
+    check_close(before);
+    return check_summary("test_threads");
+}
