@@ -10,12 +10,14 @@
 
 from typing import TYPE_CHECKING
 
+from . import _core
 from ._core import get_num_threads, set_num_threads
 from ._version import __version__
 from .config import show_config
 from .generator import get_rng_state, initial_seed, manual_seed, set_rng_state
 from .lstm import LSTM, LSTMCell
 from .module import Module
+from .threadpools import announce as _announce
 
 if TYPE_CHECKING:
     from . import utils
@@ -43,6 +45,8 @@ __all__ = [
     "show_config",
     "utils",
 ]
+
+_announce(_core)
 
 
 # Public names that many programs never use, and the modules that are imported when they do.

@@ -36,7 +36,7 @@ def _quota(membership: Path, root: Path) -> int | None:
         while the path is the host's: so every folder from the path's end up to the root counts.
     """
     try:
-        lines = membership.read_text().splitlines()
+        lines = membership.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return None
     shares = [

@@ -71,35 +71,67 @@ PyDoc_STRVAR(
     "n : int\n"
     "    1 or more; 1: no other thread is ever used.\n\n"
     "Raises\n------\n"
-    "TypeError\n"
-    "    If n is not an int.\n"
     "RuntimeError\n"
-    "    If n is less than 1.");
+    "    If n is not an int, or less than 1.\n"
+    "ValueError\n"
+    "    If n does not fit 32 bits.");
 
-static PyObject *set_num_threads(PyObject *module, PyObject *value)
+/* A number of threads, with the errors of torch.set_num_threads; -1 on failure. */
+static int threads_from_object(PyObject *value)
 {
-    struct module_state *state = PyModule_GetState(module);
-    PyObject *index;
+    PyObject *index, *type;
     int overflow;
     long threads;
 
     if (PyBool_Check(value) || !PyIndex_Check(value)) {
-        error_type("set_num_threads expects an int, but", value);
-        return NULL;
+        type = PyObject_GetAttrString((PyObject *)Py_TYPE(value), "__name__");
+        if (type != NULL)
+            PyErr_Format(PyExc_RuntimeError, "set_num_threads expects an int, but got %S", type);
+        Py_XDECREF(type);
+        return -1;
     }
     index = PyNumber_Index(value);
     if (index == NULL)
-        return NULL;
+        return -1;
     threads = PyLong_AsLongAndOverflow(index, &overflow);
     Py_DECREF(index);
     if (threads == -1 && PyErr_Occurred())
-        return NULL;
-    if (overflow < 0 || (overflow == 0 && threads < 1)) {
-        PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
-        return NULL;
+        return -1;
+    if (overflow != 0 || threads > INT32_MAX || threads < INT32_MIN) {
+        PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long");
+        return -1;
     }
-    state->threads = overflow ? MOST_THREADS : clamp(threads);
+    if (threads < 1) {
+        PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
+        return -1;
+    }
+    return clamp(threads);
+}
+
+static PyObject *set_num_threads(PyObject *module, PyObject *value)
+{
+    struct module_state *state = PyModule_GetState(module);
+    const int threads = threads_from_object(value);
+
+    if (threads < 0)
+        return NULL;
+    state->threads = threads;
     state->threads_set = true;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(limit_threads_doc,
+             "_limit_threads($module, n, /)\n--\n\n"
+             "Like :func:`set_num_threads`, but calls are shared no more eagerly than before.");
+
+static PyObject *limit_threads(PyObject *module, PyObject *value)
+{
+    struct module_state *state = PyModule_GetState(module);
+    const int threads = threads_from_object(value);
+
+    if (threads < 0)
+        return NULL;
+    state->threads = threads;
     Py_RETURN_NONE;
 }
 
@@ -125,14 +157,20 @@ PyDoc_STRVAR(close_threads_doc, "_close_threads($module, /)\n--\n\n"
 
 static PyObject *close_threads(PyObject *module, PyObject *unused)
 {
+    struct module_state *state = PyModule_GetState(module);
+
     (void)unused;
-    threads_close(PyModule_GetState(module));
+    /* A call that has the pool may need the GIL to get on. */
+    Py_BEGIN_ALLOW_THREADS
+    threads_close(state);
+    Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 
 PyMethodDef threads_methods[] = {
     {"set_num_threads", set_num_threads, METH_O, set_num_threads_doc},
     {"get_num_threads", get_num_threads, METH_NOARGS, get_num_threads_doc},
+    {"_limit_threads", limit_threads, METH_O, limit_threads_doc},
     {"_close_threads", close_threads, METH_NOARGS, close_threads_doc},
     {NULL, NULL, 0, NULL},
 };

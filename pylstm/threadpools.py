@@ -1,0 +1,119 @@
+"""What the process is told of the thread pool: threadpoolctl, and the interpreter when it ends.
+
+Importing pylstm imports neither threadpoolctl nor anything else for it. Where threadpoolctl has
+been imported before, it is told at once; else a finder waits for it in ``sys.meta_path``, and goes
+when it has come. So the order of the two imports does not matter, and programs that do without it
+pay nothing.
+
+All that is left with others refers to the extension module weakly, and this file has no global
+that holds it: so pylstm can be unloaded, which ends its threads.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import weakref
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from ._version import __version__
+
+CONTROLLED_BY = "threadpoolctl"
+Reference: TypeAlias = weakref.ref[ModuleType]
+
+
+def announce(core: ModuleType) -> None:
+    """Let threadpoolctl know of the pool, now or when it is imported; end its threads at exit."""
+    reference = weakref.ref(core)
+    atexit.register(_end_threads, reference)
+    if CONTROLLED_BY in sys.modules:
+        _register(sys.modules[CONTROLLED_BY], reference)
+    else:
+        sys.meta_path.insert(0, _Finder(reference))
+
+
+def _end_threads(core: Reference) -> None:
+    if (module := core()) is not None:
+        module._close_threads()
+
+
+class _Finder:
+    """Finds threadpoolctl where Python would, and has it told of pylstm once it is there."""
+
+    def __init__(self, core: Reference) -> None:
+        self.core = core
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != CONTROLLED_BY:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(self, spec.loader)  # type: ignore[assignment]
+        return spec
+
+
+class _Loader:
+    """Does what the module's own loader does, and stands aside for it."""
+
+    def __init__(self, finder: _Finder, loader: Any) -> None:
+        self._finder = finder
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        spec.loader = self._loader
+        module: ModuleType | None = self._loader.create_module(spec)
+        spec.loader = self  # type: ignore[assignment]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        with suppress(ValueError):  # it was imported twice
+            sys.meta_path.remove(self._finder)
+        _register(module, self._finder.core)
+
+
+class _Controller:
+    """The methods that threadpoolctl.LibController asks for."""
+
+    user_api = internal_api = "pylstm"
+    check_symbols = ("PyInit__core",)
+    core: Reference
+    filepath: str
+    dynlib: object
+
+    def get_num_threads(self) -> int:
+        module = self.core()
+        return 1 if module is None else int(module.get_num_threads())
+
+    def set_num_threads(self, num_threads: int) -> None:
+        if (module := self.core()) is not None:
+            module._limit_threads(num_threads)
+
+    def get_version(self) -> str:
+        return __version__
+
+    def set_additional_attributes(self) -> None:
+        from pathlib import Path
+
+        module = self.core()
+        if module is None or not Path(self.filepath).samefile(str(module.__file__)):
+            self.dynlib = None  # another project's _core: it must not pass for ours
+
+
+def _register(threadpoolctl: ModuleType, core: Reference) -> None:
+    from pathlib import Path  # not above: importing it would take as long as all of pylstm
+
+    module = core()
+    if module is not None and hasattr(threadpoolctl, "register"):  # 3.2 and newer
+        bases = (_Controller, threadpoolctl.LibController)
+        names = {"core": core, "filename_prefixes": (Path(str(module.__file__)).name.lower(),)}
+        threadpoolctl.register(type("PylstmController", bases, names))
