@@ -36,7 +36,7 @@ def _quota(membership: Path, root: Path) -> int | None:
         while the path is the host's: so every folder from the path's end up to the root counts.
     """
     try:
-        lines = membership.read_text("utf-8", "surrogateescape").splitlines()
+        lines = membership.read_text("utf-8", "surrogateescape").split("\n")
     except OSError:
         return None
     shares = [
@@ -61,10 +61,10 @@ def _share(folder: Path) -> float | None:
     """Return quota over period, in CPUs."""
     try:
         if (unified := folder / "cpu.max").is_file():
-            quota, period = unified.read_text().split()
+            quota, period = map(int, unified.read_text().split())
         else:
-            quota = (folder / "cpu.cfs_quota_us").read_text()
-            period = (folder / "cpu.cfs_period_us").read_text()
-        return float(quota) / float(period) if float(quota) > 0 else None
+            quota = int((folder / "cpu.cfs_quota_us").read_text())
+            period = int((folder / "cpu.cfs_period_us").read_text())
+        return quota / period if quota > 0 else None
     except (OSError, ValueError, ZeroDivisionError):
         return None  # "max", or no such file
