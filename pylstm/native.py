@@ -187,9 +187,15 @@ class NativeModule(Layer, Module):
         if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
             dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
         staged = self._apart(_contiguous(own, dtype))
+        converted = None
+        if dtype != self._dtype.name:  # what needs memory comes first
+            converted = type(self).__new__(type(self))
+            converted._share(self)
+            converted._convert(dtype)
 
         def write() -> None:
-            self._convert(dtype)
+            if converted is not None:
+                self._share(converted)
             self._assign(staged)
             write_others()
 

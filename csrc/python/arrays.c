@@ -83,9 +83,13 @@ static int refuse_masked(PyObject *object, const char *name)
     const Py_ssize_t count = list ? PySequence_Size(object) : 1;
     int masked = 0;
 
+    if (count < 0)
+        return -1;
     for (Py_ssize_t i = 0; i < count && masked == 0; i++) {
         PyObject *item = list ? PySequence_GetItem(object, i) : Py_NewRef(object);
         if (item == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_IndexError))
+                return -1;
             PyErr_Clear(); /* the list has become shorter */
             break;
         }
