@@ -139,13 +139,13 @@ class NativeModule(Layer, Module):
                 "(torch.nn.Parameter or None expected): in pylstm, an array of its shape"
             )
         expected = self._parameter_view(name).shape
-        array = as_array(value, name, self._dtype.name)
+        array = as_array(value, name, None)
         if array.shape != expected:
             raise ValueError(
                 f"cannot assign an array of shape {array.shape} to parameter '{name}': "
                 f"its shape is {expected} for good"
             )
-        self._assign(self._apart({name: np.ascontiguousarray(array)}))
+        self._assign(self._apart(_contiguous({name: array}, self._dtype.name)))
 
     def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
         """Return ``values``, copied where they lie in the block that is about to be written."""

@@ -39,8 +39,12 @@ PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype)
 PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
                          const npy_intp *dims)
 {
-    return (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim,
-                                                 dims, NULL, NULL, 0, NULL);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim, dims,
+                                           NULL, NULL, 0, NULL);
+
+    if (array == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) /* more than can be counted */
+        PyErr_SetString(PyExc_MemoryError, "the results do not fit into memory");
+    return (PyArrayObject *)array;
 }
 
 /* ---- What is refused before NumPy sees it ---- */
@@ -270,6 +274,10 @@ static int convert(struct module_state *state, PyArrayObject **array, enum dtype
 {
     PyObject *result;
 
+    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double)) {
+        PyErr_SetString(PyExc_MemoryError, "an array cannot be converted within memory");
+        return -1;
+    }
     const fpenv_t saved = fpenv_enter();
     result = PyArray_FromArray(*array, array_descr(state, dtype),
                                flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
