@@ -2,7 +2,8 @@
 
 Environment variables: PYLSTM_ABI3=1 builds one binary for Python 3.11 and newer,
 PYLSTM_WERROR=1 makes warnings errors, PYLSTM_SANITIZE=1 adds AddressSanitizer and
-UndefinedBehaviorSanitizer. CC chooses the compiler.
+UndefinedBehaviorSanitizer, PYLSTM_COVERAGE=1 counts lines and branches for gcov, and
+PYLSTM_TEST_HOOKS=1 adds functions that make allocations fail. CC chooses the compiler.
 """
 
 import os
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parent
 ABI3 = os.environ.get("PYLSTM_ABI3") == "1"
 WERROR = os.environ.get("PYLSTM_WERROR") == "1"
 SANITIZE = os.environ.get("PYLSTM_SANITIZE") == "1"
+COVERAGE = os.environ.get("PYLSTM_COVERAGE") == "1"
+TEST_HOOKS = os.environ.get("PYLSTM_TEST_HOOKS") == "1"
 
 # The oldest NumPy that the binary runs on: keep it equal to the pin in pyproject.toml.
 NUMPY_TARGET = "NPY_2_0_API_VERSION"
@@ -44,6 +47,12 @@ if SANITIZE:
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     COMPILE_FLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", *sanitizers]
     LINK_FLAGS += sanitizers
+if COVERAGE:
+    COMPILE_FLAGS += ["-Og", "-fno-inline", "--coverage", "-fprofile-update=atomic"]
+    LINK_FLAGS.append("--coverage")
+    MACROS.append(("PYLSTM_COVERAGE", "1"))
+if TEST_HOOKS:
+    MACROS.append(("PYLSTM_TEST_HOOKS", "1"))
 if ABI3:
     MACROS.append(("Py_LIMITED_API", "0x030b0000"))
 

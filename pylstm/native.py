@@ -139,13 +139,13 @@ class NativeModule(Layer, Module):
                 "(torch.nn.Parameter or None expected): in pylstm, an array of its shape"
             )
         expected = self._parameter_view(name).shape
-        array = as_array(value, name, self._dtype.name)
+        array = as_array(value, name, None)
         if array.shape != expected:
             raise ValueError(
                 f"cannot assign an array of shape {array.shape} to parameter '{name}': "
                 f"its shape is {expected} for good"
             )
-        self._assign(self._apart({name: np.ascontiguousarray(array)}))
+        self._assign(self._apart(_contiguous({name: array}, self._dtype.name)))
 
     def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
         """Return ``values``, copied where they lie in the block that is about to be written."""
@@ -187,9 +187,15 @@ class NativeModule(Layer, Module):
         if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
             dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
         staged = self._apart(_contiguous(own, dtype))
+        converted = None
+        if dtype != self._dtype.name:  # what needs memory comes first
+            converted = type(self).__new__(type(self))
+            converted._share(self)
+            converted._convert(dtype)
 
         def write() -> None:
-            self._convert(dtype)
+            if converted is not None:
+                self._share(converted)
             self._assign(staged)
             write_others()
 

@@ -118,6 +118,8 @@ class _Loading:
                 return None
             if not writeable:
                 raise ValueError("assignment destination is read-only")
+        except MemoryError:
+            raise
         except Exception as error:
             if shape is None:
                 self._not_an_array(value, key, f": {error}")

@@ -39,8 +39,12 @@ PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype)
 PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
                          const npy_intp *dims)
 {
-    return (PyArrayObject *)PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim,
-                                                 dims, NULL, NULL, 0, NULL);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim, dims,
+                                           NULL, NULL, 0, NULL);
+
+    if (array == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) /* more than can be counted */
+        PyErr_SetString(PyExc_MemoryError, "the results do not fit into memory");
+    return (PyArrayObject *)array;
 }
 
 /* ---- What is refused before NumPy sees it ---- */
@@ -83,9 +87,13 @@ static int refuse_masked(PyObject *object, const char *name)
     const Py_ssize_t count = list ? PySequence_Size(object) : 1;
     int masked = 0;
 
+    if (count < 0)
+        return -1;
     for (Py_ssize_t i = 0; i < count && masked == 0; i++) {
         PyObject *item = list ? PySequence_GetItem(object, i) : Py_NewRef(object);
         if (item == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_IndexError))
+                return -1;
             PyErr_Clear(); /* the list has become shorter */
             break;
         }
@@ -266,6 +274,10 @@ static int convert(struct module_state *state, PyArrayObject **array, enum dtype
 {
     PyObject *result;
 
+    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double)) {
+        PyErr_SetString(PyExc_MemoryError, "an array cannot be converted within memory");
+        return -1;
+    }
     const fpenv_t saved = fpenv_enter();
     result = PyArray_FromArray(*array, array_descr(state, dtype),
                                flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);

@@ -34,7 +34,7 @@ struct block *block_new(const struct lstm_net *net, bool cell)
     if (nbytes < 0 || byte_count(net, lstm_packed_size(net), sizeof(struct snapshot)) < 0) {
         return NULL;
     }
-    struct block *block = PyMem_Calloc(1, sizeof(struct block) + ALIGNMENT + (size_t)nbytes);
+    struct block *block = memory_new_zeroed(sizeof(struct block) + ALIGNMENT + (size_t)nbytes);
     if (block == NULL) {
         error_too_large();
         return NULL;
@@ -62,7 +62,7 @@ void block_release(struct block *block)
         return;
     }
     snapshot_release(block->snapshot);
-    PyMem_Free(block);
+    memory_free(block);
 }
 
 void block_changed(struct block *block)
@@ -80,7 +80,7 @@ void snapshot_release(struct snapshot *snapshot)
 {
     if (snapshot != NULL &&
         atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) == 1) {
-        PyMem_Free(snapshot);
+        memory_free(snapshot);
     }
 }
 
@@ -92,7 +92,7 @@ static struct snapshot *snapshot_new(const struct block *block)
     if (nbytes < 0) {
         return NULL;
     }
-    struct snapshot *snapshot = PyMem_Malloc(sizeof(struct snapshot) + ALIGNMENT + (size_t)nbytes);
+    struct snapshot *snapshot = memory_new(sizeof(struct snapshot) + ALIGNMENT + (size_t)nbytes);
     if (snapshot == NULL) {
         error_too_large();
         return NULL;

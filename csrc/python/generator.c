@@ -97,18 +97,18 @@ static PyObject *set_rng_state(PyObject *module, PyObject *argument)
         array_release(given);
         return NULL;
     }
+    if (PyArray_SIZE(given) != GENERATOR_STATE_SIZE) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "Expected a CPUGeneratorImplState of size %d but found the input RNG state "
+                     "size to be %zd",
+                     GENERATOR_STATE_SIZE, (Py_ssize_t)PyArray_SIZE(given));
+        array_release(given);
+        return NULL;
+    }
     bytes = (PyArrayObject *)PyArray_FromArray(given, NULL, NPY_ARRAY_CARRAY_RO);
     array_release(given);
     if (bytes == NULL)
         return NULL;
-    if (PyArray_SIZE(bytes) != GENERATOR_STATE_SIZE) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "Expected a CPUGeneratorImplState of size %d but found the input RNG state "
-                     "size to be %zd",
-                     GENERATOR_STATE_SIZE, (Py_ssize_t)PyArray_SIZE(bytes));
-        array_release(bytes);
-        return NULL;
-    }
     lock_acquire(&state->rng_lock);
     result = generator_set_state(&state->rng, PyArray_DATA(bytes));
     lock_release(&state->rng_lock);

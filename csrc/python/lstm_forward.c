@@ -176,12 +176,15 @@ static PyArrayObject *read_batch_sizes(struct request *request, PyArrayObject *g
     const npy_intp rows = PyArray_DIM(request->x, 0);
     npy_intp total = 0, step = 0;
 
-    if (PyArray_NDIM(given) == 1 && PyTypeNum_ISINTEGER(PyArray_TYPE(given)))
-        sizes = (PyArrayObject *)PyArray_FromArray(given, PyArray_DescrFromType(NPY_INT64),
-                                                   NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY |
-                                                       NPY_ARRAY_FORCECAST);
-    else
+    if (PyArray_NDIM(given) != 1 || !PyTypeNum_ISINTEGER(PyArray_TYPE(given))) {
         PyErr_SetString(PyExc_ValueError, "batch_sizes must be a 1-D array of int64");
+        return NULL;
+    }
+    if (PyArray_DIM(given, 0) > rows)
+        goto wrong; /* not copied: who knows how long it is */
+    sizes = (PyArrayObject *)PyArray_FromArray(given, PyArray_DescrFromType(NPY_INT64),
+                                               NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY |
+                                                   NPY_ARRAY_FORCECAST);
     if (sizes == NULL)
         return NULL;
     const int64_t *size = PyArray_DATA(sizes);
@@ -195,6 +198,7 @@ static PyArrayObject *read_batch_sizes(struct request *request, PyArrayObject *g
     }
     if (step == request->steps && total == rows)
         return sizes;
+wrong:
     PyErr_Format(PyExc_ValueError,
                  "batch_sizes must be at least 1, not increase, and add up to the %zd rows of the "
                  "packed data",

@@ -154,6 +154,10 @@ static int module_exec(PyObject *module)
         (state->lstm_type = add_type(module, &lstm_type_spec, state->layer_type)) == NULL ||
         (state->cell_type = add_type(module, &cell_type_spec, state->layer_type)) == NULL)
         return -1;
+#ifdef PYLSTM_TEST_HOOKS
+    if (PyModule_AddFunctions(module, test_hooks_methods) < 0)
+        return -1;
+#endif
     return PyModule_AddFunctions(module, generator_methods) < 0 ||
                    PyModule_AddFunctions(module, threads_methods) < 0
                ? -1

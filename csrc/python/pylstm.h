@@ -40,6 +40,20 @@ static inline void lock_acquire(struct lock *lock) { (void)lock; }
 static inline void lock_release(struct lock *lock) { (void)lock; }
 #endif
 
+/* ---- Memory of our own, objects aside. Needs no GIL; in builds for tests it can be made to fail
+ * (test_hooks.c). ---- */
+
+#ifdef PYLSTM_TEST_HOOKS
+void *memory_new(size_t nbytes);
+void *memory_new_zeroed(size_t nbytes);
+void memory_free(void *memory);
+extern PyMethodDef test_hooks_methods[];
+#else
+static inline void *memory_new(size_t nbytes) { return PyMem_RawMalloc(nbytes); }
+static inline void *memory_new_zeroed(size_t nbytes) { return PyMem_RawCalloc(1, nbytes); }
+static inline void memory_free(void *memory) { PyMem_RawFree(memory); }
+#endif
+
 /* A function as PyType_Slot and PyModuleDef_Slot want it, and back: ISO C has no such
  * conversion, every platform of CPython has. */
 #define SLOT_FUNCTION(function) (__extension__(void *)(function))

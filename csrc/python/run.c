@@ -124,13 +124,13 @@ static int run_alone(const struct request *request, struct lstm_call *call, doub
 
     if (size >= 0 && size <= STACK_WORKSPACE)
         return run_in(request, call, work, workspace);
-    memory = size < 0 || size > PTRDIFF_MAX - 64 ? NULL : PyMem_Malloc((size_t)size + 64);
+    memory = size < 0 || size > PTRDIFF_MAX - 64 ? NULL : memory_new((size_t)size + 64);
     if (memory == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     result = run_in(request, call, work, memory + (-(uintptr_t)memory & 63));
-    PyMem_Free(memory);
+    memory_free(memory);
     return result;
 }
 
@@ -145,7 +145,7 @@ struct shared_call {
 /* The last user may be a thread that Python knows nothing of. */
 static void shared_call_free(struct lstm_team *team)
 {
-    PyMem_RawFree(((struct shared_call *)team)->memory);
+    memory_free(((struct shared_call *)team)->memory);
 }
 
 static struct shared_call *shared_call_new(const struct request *request,
@@ -158,8 +158,7 @@ static struct shared_call *shared_call_new(const struct request *request,
     struct shared_call *shared;
     char *memory;
 
-    memory =
-        size < 0 || size > PTRDIFF_MAX - spare ? NULL : PyMem_RawMalloc((size_t)(size + spare));
+    memory = size < 0 || size > PTRDIFF_MAX - spare ? NULL : memory_new((size_t)(size + spare));
     if (memory == NULL) {
         PyErr_NoMemory();
         return NULL;

@@ -9,7 +9,11 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
+#ifdef PYLSTM_COVERAGE /* lines and branches count once, not once for every place of a call */
+#define INLINE static __attribute__((unused))
+#else
 #define INLINE static inline __attribute__((always_inline, unused))
+#endif
 #if defined(__clang__)
 #define NOINLINE __attribute__((noinline, unused))
 #else

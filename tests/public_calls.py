@@ -1,0 +1,236 @@
+"""Every public call as a case that can be run again and again: for tests that make calls fail."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from reference import fractions
+
+import pylstm
+from pylstm import _core
+from pylstm.utils import rnn
+
+X = fractions(1, (5, 3, 4)).astype(np.float32)
+STATES = tuple(fractions(seed, (1, 3, 6)).astype(np.float32) for seed in (2, 3))
+# Large enough for another thread, see lstm_plan() in csrc/core/team.c.
+LONG = fractions(4, (40, 32, 64)).astype(np.float32)
+
+
+@dataclass
+class Case:
+    """A call, and the modules whose bits it uses."""
+
+    call: Callable[[], Any]
+    modules: list[Any] = field(default_factory=list)
+    changes: bool = False  # the modules, where that is its purpose
+    native: bool = False  # nothing but C runs
+
+
+def lstm(*args, **kwargs):
+    return pylstm.LSTM(4, 6, *args, **kwargs)
+
+
+def on(module, call, changes=False, native=False):
+    """The case of `call(module)`."""
+    return Case(lambda: call(module), [module], changes, native)
+
+
+def native(module, call):
+    return on(module, call, native=True)
+
+
+def shared(batch=32, **kwargs):
+    """A call that two threads share."""
+    pylstm.set_num_threads(2)
+    return native(pylstm.LSTM(64, 64, **kwargs), lambda m: m(LONG[:, :batch]))
+
+
+def construct(cls, *args, **kwargs):
+    def make():
+        pylstm.manual_seed(3)
+        return pylstm_arrays(cls(*args, **kwargs))
+
+    return Case(make)
+
+
+def pylstm_arrays(module):
+    """The parameters of a module, as a result to compare."""
+    return [value.copy() for value in module.state_dict().values()]
+
+
+def pickled(module):
+    return pylstm_arrays(pickle.loads(pickle.dumps(module)))
+
+
+def tagger():
+    tree = pylstm.Module()
+    tree.encoder, tree.decoder = lstm(), pylstm.LSTMCell(4, 6)
+    return tree
+
+
+def loading(module, **kwargs):
+    """Load other values, float64 with assign=True, into `module`."""
+    dtype = np.float64 if kwargs else np.float32
+    state = {name: np.full(value.shape, 0.25, dtype) for name, value in module.state_dict().items()}
+    return on(module, lambda m: m.load_state_dict(state, **kwargs) and None, changes=True)
+
+
+def assigning():
+    def assign(module):
+        module.bias_ih_l0 = [0.5] * 24
+
+    return on(lstm(), assign, changes=True)
+
+
+def leased():
+    """A call while somebody holds a writable parameter: it packs for itself."""
+    module = lstm()
+    held = module.weight_hh_l0
+    return Case(lambda: (held[:0], module(X))[1], [module])
+
+
+def hooked():
+    module = lstm()
+    module.register_forward_pre_hook(lambda module, args: None)
+    module.register_forward_hook(lambda module, args, output: output)
+    return on(module, lambda m: m(X))
+
+
+def initialised_again(module):
+    pylstm.manual_seed(5)
+    module.__init__(4, 6)
+
+
+def reset(module):
+    pylstm.manual_seed(5)
+    module.reset_parameters()
+
+
+def packed_batch():
+    return rnn.pack_sequence([X[:, 0], X[:3, 1], X[:4, 2]], enforce_sorted=False)
+
+
+def packed_result(module, hx=None):
+    output, states = module(packed_batch(), hx)
+    return output.data, states
+
+
+def refused(module):
+    """What every kind of wrong call makes of errors.c."""
+    for function, *arguments in (
+        (module, X[..., :3]),
+        (module, X, (STATES[0][:, :1], STATES[1])),
+        (module, X, [X]),
+        (module._assign, {"bias_hh_l0": X}),
+        (module._parameter, "bias"),
+        (module._share, None),
+        (_core.as_array, None, "x"),
+    ):
+        try:
+            function(*arguments)
+        except MemoryError:
+            raise
+        except Exception:
+            continue
+        raise AssertionError("a wrong call came through")
+
+
+def refused_dtype(module):
+    try:
+        module(X > 0)
+    except TypeError:
+        return
+
+
+def seeds():
+    pylstm.manual_seed(4)
+    pylstm.set_rng_state(pylstm.get_rng_state())
+    pylstm.manual_seed(pylstm.initial_seed())
+    return [pylstm.get_rng_state()]
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "construct LSTM": lambda: construct(pylstm.LSTM, 4, 6, 2, bidirectional=True, proj_size=3),
+    "construct LSTMCell": lambda: construct(pylstm.LSTMCell, 4, 6, bias=False),
+    "construct float64": lambda: construct(pylstm.LSTM, 4, 6, dtype=np.float64),
+    "dense": lambda: native(lstm(), lambda m: m(X)),
+    "dense with states": lambda: native(lstm(), lambda m: m(X, STATES)),
+    "dense converted": lambda: native(lstm(), lambda m: m(X.tolist(), [s.tolist() for s in STATES])),
+    "dense strided": lambda: native(lstm(), lambda m: m(X[::-1, :, ::-1])),
+    "dense overlapping states": lambda: native(lstm(), lambda m: m(X.astype(">f4"), STATES)),
+    "unbatched, stacked states": lambda: native(lstm(), lambda m: m(X[:, 0], np.zeros((2, 1, 6)))),
+    "deep": lambda: native(lstm(3, bidirectional=True, batch_first=True), lambda m: m(X)),
+    "large workspace": lambda: native(pylstm.LSTM(4, 64, 2), lambda m: m(np.ones((90, 8, 4)))),
+    "dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]),
+    "packed": lambda: on(lstm(), packed_result),
+    "packed with states": lambda: on(lstm(), lambda m: packed_result(m, STATES)),
+    "cell": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0])),
+    "cell with states": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0], [s[0] for s in STATES])),
+    "cell unbatched": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0, 0].astype(np.float64))),
+    "cell stacked states": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0, 0], np.ones((2, 6)))),
+    "leased": leased,
+    "hooks": hooked,
+    "forward": lambda: native(lstm(), lambda m: m.forward(X)),
+    "shared rows": lambda: shared(),
+    "shared directions": lambda: shared(2, bidirectional=True),
+    "shared units": lambda: shared(2, num_layers=2),
+    "state_dict": lambda: on(lstm(), lambda m: list(m.state_dict().values())),
+    "parameters": lambda: on(lstm(), lambda m: [p.copy() for p in m.parameters()]),
+    "repr": lambda: on(lstm(2), lambda m: (repr(m), m._repr_html_(), m._parameter_names)),
+    "load_state_dict": lambda: loading(lstm(2)),
+    "load into a tree": lambda: loading(tagger()),
+    "load and take the dtype": lambda: loading(tagger(), assign=True),
+    "assign a parameter": assigning,
+    "double": lambda: on(lstm(), lambda m: m.double() and None, changes=True),
+    "to": lambda: on(pylstm.LSTMCell(4, 6), lambda m: m.to("float64") and None, changes=True),
+    "reset": lambda: on(lstm(), reset, changes=True),
+    "__init__ again": lambda: on(lstm(2, bidirectional=True), initialised_again, changes=True),
+    "flatten_parameters": lambda: native(lstm(), lambda m: (m._assign({}), m.flatten_parameters())[1]),
+    "pickle": lambda: on(lstm(), pickled),
+    "copy": lambda: on(lstm(), lambda m: copy.copy(m)(X)),
+    "deepcopy": lambda: on(tagger(), lambda m: pylstm_arrays(copy.deepcopy(m))),
+    "build": lambda: Case(lambda: _core.LSTM()._build(4, 6, 2, True, True, 3, "float64"), native=True),
+    "build a cell": lambda: Case(lambda: _core.LSTMCell()._build(4, 6, True, "float32"), native=True),
+    "names": lambda: native(lstm(), lambda m: (m._parameter_names, m._dtype, m._leases)),
+    "lease": lambda: native(lstm(), lambda m: [m._parameter("weight_hh_l0"), m._parameter_view("bias_ih_l0")]),
+    "run packed": lambda: native(lstm(), lambda m: m._run_packed(X[:, 0], [3, 2], None, None)),
+    "copy in": lambda: native(lstm(), lambda m: m._assign({"bias_hh_l0": m._parameter_view("bias_hh_l0")})),
+    "refused": lambda: native(lstm(), refused),
+    "refused dtype": lambda: on(lstm(), refused_dtype),
+    "generator": lambda: Case(seeds),
+    "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
+    "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),
+    "pad_sequence": lambda: Case(lambda: rnn.pad_sequence([X[:, 0], X[:2, 1]])),
+    "unpack": lambda: Case(lambda: rnn.unpack_sequence(packed_batch())),
+}  # fmt: skip
+
+
+def prepare(name):
+    """A fresh case, with the same bits every time."""
+    pylstm.manual_seed(0)
+    return CASES[name]()
+
+
+def bits(value):
+    """What a result is made of, as something that can be compared: dtypes, shapes and bytes."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, tuple | list):
+        return tuple(map(bits, value))
+    return None
+
+
+def state_bits(modules):
+    """Parameters of modules and what calls make of them."""
+    results = []
+    pylstm.manual_seed(2)  # masks
+    for module in modules:
+        for part in module.modules():
+            if isinstance(part, pylstm.LSTM | pylstm.LSTMCell):
+                shape = (2, 2) if isinstance(part, pylstm.LSTM) else (2,)
+                results.append(part(np.full((*shape, part.input_size), 0.5)))
+                results.append(list(part.state_dict().values()))
+    return bits(results)

@@ -1,0 +1,93 @@
+"""Make every allocation of Python fail in one of the public calls: ``python_memory.py NAME``.
+
+For n = 0, 1, 2, ... the n-th allocation of the call fails, and then, once more, the n-th and the
+five after it (more at once, and Python itself gives up). Either the call raises, or its result is right; and its modules can be used afterwards.
+Then the same again under tracemalloc: what failed calls leave behind must not grow, where they
+are calls of C. (Python's own functions leak: one whose frame cannot be made keeps its arguments.)
+"""
+
+import _testcapi
+import gc
+import os
+import sys
+import tracemalloc
+from pathlib import Path
+
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parent))
+
+from public_calls import bits, prepare, state_bits
+
+BURSTS = 1, 6
+PATIENCE = 40  # calls without an error before all is said to be over: free lists hide failures
+LEAST_LEAK = 16  # bytes
+
+
+def fails(case, start, stop, allowed):
+    """Does the call raise while allocations [start, stop) fail? A result has to be right."""
+    result = error = None
+    _testcapi.set_nomemory(start, stop)
+    try:
+        result = case.call()
+    except BaseException as caught:
+        error = caught
+    finally:
+        _testcapi.remove_mem_hooks()
+    if error is None:
+        assert bits(result) in allowed, f"wrong result where allocation {start} failed"
+    elif not isinstance(error, Exception) or is_careless(case, error):
+        raise error
+    return error is not None
+
+
+def is_careless(case, error):
+    """Has C of ours, not of NumPy, failed without an exception, or worked in spite of one?"""
+    return isinstance(error, SystemError) and (case.native or "lstm" in str(error).lower())
+
+
+def walk(name):
+    """Let every allocation of a fresh case fail; return how many calls raised."""
+    reference = prepare(name)
+    before = state_bits(reference.modules)
+    allowed = {bits(reference.call())}
+    states = {before, state_bits(reference.modules)}
+    case = prepare(name)
+    state_bits(case.modules)
+    failed = good = start = 0
+    while good < PATIENCE:
+        for burst in BURSTS:
+            raised = fails(case, start, start + burst, allowed)
+            failed += raised
+            state = state_bits(case.modules)
+            assert state in states or case.changes, f"allocation {start} broke the module"
+            if case.changes:
+                case = prepare(name)
+                state_bits(case.modules)
+            good = 0 if raised else good + 1
+        start += 1
+    return failed
+
+
+def growth(name):
+    """Bytes that the least of some walks leaves behind."""
+    grown = []
+    tracemalloc.start()
+    for _ in range(4):
+        before = tracemalloc.get_traced_memory()[0]
+        walk(name)
+        gc.collect()
+        grown.append(tracemalloc.get_traced_memory()[0] - before)
+    tracemalloc.stop()
+    return min(grown)
+
+
+def main(name):
+    print(f"{name}: {walk(name)} calls failed")
+    if not prepare(name).native:
+        return 0
+    grown = growth(name)
+    print(f"{grown} bytes left behind")
+    return int(grown >= LEAST_LEAK)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

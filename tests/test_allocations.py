@@ -1,0 +1,69 @@
+"""Memory that runs out, at every place of every public call: an error, and nothing is broken."""
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from public_calls import CASES, bits, prepare, state_bits
+
+from pylstm import _core
+
+MOST = 2000  # allocations of a call
+
+
+def alive_after(case, expected):
+    """How many allocations are alive. What a late helper thread has held, a next call frees."""
+    for _ in range(100):
+        alive = _core._test_allocations()[1]
+        if alive <= expected or case.changes:
+            break
+        case.call()
+    return alive
+
+
+@pytest.mark.skipif(
+    not hasattr(_core, "_test_fail_allocation"),
+    reason="needs a build that can make allocations fail: PYLSTM_TEST_HOOKS=1 (make sanitize)",
+)
+@pytest.mark.parametrize("name", CASES)
+def test_every_allocation_of_ours_and_of_array_data_may_fail(name):
+    case = prepare(name)
+    before = state_bits(case.modules)
+    gc.collect()
+    alive = _core._test_allocations()[1]
+    for n in range(1, MOST):
+        _core._test_fail_allocation(n)
+        try:
+            result, error = case.call(), None
+        except MemoryError as caught:
+            result, error = None, caught
+        finally:
+            made = _core._test_allocations()[0]
+            _core._test_fail_allocation(0)
+        if made < n:  # there was no n-th
+            assert error is None
+            break
+        assert error is not None, f"allocation {n} failed and nobody said so"
+        del error
+        assert state_bits(case.modules) == before, f"after allocation {n} failed"
+        assert alive_after(case, alive) <= alive, f"a leak where allocation {n} failed"
+    assert n < MOST - 1
+    again = prepare(name)
+    assert bits(result) == bits(again.call())
+
+
+# NumPy writes through NULL where the dict of ndarray.__array_interface__ cannot be made.
+CRASHES_IN_NUMPY = {"parameters"}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in CRASHES_IN_NUMPY])
+def test_every_allocation_of_python_may_fail(name):
+    """In a process of its own: what fails here is Python's and NumPy's memory as well."""
+    pytest.importorskip("_testcapi")
+    script = Path(__file__).parent / "python_memory.py"
+    done = subprocess.run(
+        [sys.executable, script, name], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"

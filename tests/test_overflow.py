@@ -1,0 +1,163 @@
+"""Sizes up to 2**62 and beyond, everywhere a size can come from: an error, never a wrap-around."""
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+from support import assert_same_bits
+
+import pylstm
+from pylstm import LSTM, LSTMCell, _core
+from pylstm.utils import rnn
+
+HUGE = 2**58
+SIZES = (1, 3, 2**31, 2**32, 2**61, 2**62, 2**63 - 1, 2**63, 2**64 + 1)
+
+
+def spread(*shape, dtype=np.float32):
+    """Ones of a huge shape in the memory of one row: the kernels could walk it as it is."""
+    row = np.ones(min(shape[-1], 64), dtype)
+    last = row.itemsize if shape[-1] <= 64 else 0
+    return as_strided(row, shape, (*[0] * (len(shape) - 1), last), writeable=False)
+
+
+# ---------------------------------------------------------------------------- modules
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"bias": False}])
+def test_sizes_of_an_lstm(options):
+    for sizes in itertools.product(SIZES, repeat=3):
+        if max(sizes) > 3:
+            with pytest.raises(MemoryError, match="parameters do not fit into memory"):
+                LSTM(*sizes, **options)
+
+
+@pytest.mark.parametrize("hidden", SIZES[2:])
+def test_projections(hidden):
+    for proj in (1, hidden // 2, hidden - 1):
+        with pytest.raises(MemoryError):
+            LSTM(1, hidden, proj_size=proj)
+
+
+def test_sizes_of_a_cell():
+    for sizes in itertools.product((0, *SIZES), repeat=2):
+        if max(sizes) > 3 and min(sizes) > 0:
+            with pytest.raises(MemoryError):
+                LSTMCell(*sizes)
+    with pytest.raises(MemoryError):  # without a single weight, and yet too large to be counted
+        LSTMCell(2**62, 0)
+
+
+def test_a_module_stays_as_it_was():
+    lstm = LSTM(4, 3)
+    x = np.ones((2, 4))
+    before = lstm(x)
+    for sizes in ((2**62, 2**62), (1, 2**31), (2**63, 1)):
+        with pytest.raises(MemoryError):
+            lstm.__init__(*sizes)
+        with pytest.raises(MemoryError):
+            lstm._build(*sizes, 1, True, False, 0, "float32")
+    assert_same_bits(lstm(x), before)
+
+
+# ---------------------------------------------------------------------------- calls
+
+
+@pytest.mark.parametrize("shape", [(HUGE, 1, 4), (1, HUGE, 4), (2**29, 2**29, 4), (HUGE, 4)])
+@pytest.mark.parametrize(
+    "options", [{}, {"num_layers": 3, "bidirectional": True, "proj_size": 2}, {"batch_first": True}]
+)
+@pytest.mark.parametrize("hidden", [3, 64])
+def test_results_that_no_memory_holds(shape, options, hidden):
+    lstm = LSTM(4, hidden, **options)
+    with pytest.raises(MemoryError):
+        lstm(spread(*shape))
+    with pytest.raises(MemoryError):  # a conversion would be needed before
+        lstm(spread(*shape, dtype=np.float16))
+
+
+def test_cells():
+    with pytest.raises(MemoryError):
+        LSTMCell(4, 3)(spread(HUGE, 4))
+    with pytest.raises(MemoryError):
+        LSTMCell(4, 3)(spread(HUGE, 4), (spread(HUGE, 3), spread(HUGE, 3)))
+    nothing = np.empty((2**60, 0), np.float32)
+    with pytest.raises(MemoryError):
+        LSTMCell(0, 3)(nothing)
+    h, c = LSTMCell(0, 0)(nothing)
+    assert h.shape == c.shape == (2**60, 0)
+
+
+@pytest.mark.parametrize("shape", [(HUGE, 2, 3), (1, HUGE, 3), (1, 2, HUGE)])
+def test_states(shape):
+    good = np.zeros((1, 2, 3))
+    for hx in [(spread(*shape), good), (good, spread(*shape))]:
+        with pytest.raises(RuntimeError, match=f"Expected hidden.*{HUGE}"):
+            LSTM(4, 3)(np.ones((5, 2, 4)), hx)
+    with pytest.raises(RuntimeError, match=f"got {HUGE}"):
+        LSTM(4, 3)(np.ones((5, 4)), spread(HUGE, 1, 3))
+
+
+def test_packed_sequences():
+    lstm = LSTM(4, 3, 2)
+    for data, sizes, error in [
+        (spread(HUGE, 4), [HUGE], MemoryError),
+        (spread(HUGE, 4), [2**57, 2**57], MemoryError),
+        (spread(HUGE, 4), [], ValueError),
+        (spread(HUGE, 4), spread(HUGE, dtype=np.int64), MemoryError),
+        (np.ones((5, 4)), spread(HUGE, dtype=np.int64), ValueError),
+        (np.ones((5, 4)), [2**62, 2**62, 2**62, 2**62], ValueError),
+        (np.ones((5, 4)), [2**63 - 1, 6], ValueError),
+        (np.ones((5, 4)), np.uint64([2**64 - 1, 6]), ValueError),
+    ]:
+        with pytest.raises(error):
+            lstm._run_packed(data, sizes, None, None)
+
+
+# ---------------------------------------------------------------------------- the rest
+
+
+def test_parameters_and_state():
+    lstm = LSTM(4, 3)
+    before = lstm(np.ones((2, 4)))
+    for name in lstm.state_dict():
+        with pytest.raises(ValueError, match="cannot assign an array of shape"):
+            setattr(lstm, name, spread(HUGE, 4))
+    with pytest.raises(RuntimeError, match="size mismatch for weight_ih_l0"):
+        lstm.load_state_dict({name: spread(HUGE, 4) for name in lstm.state_dict()})
+    for name in (
+        "weight_ih_l4611686018427387904",
+        "weight_ih_l99999999999999999999",
+        "bias_ih_l10",
+    ):
+        with pytest.raises(KeyError):
+            lstm._parameter(name)
+        with pytest.raises(AttributeError):
+            getattr(lstm, name)
+    assert_same_bits(lstm(np.ones((2, 4))), before)
+
+
+def test_the_generator():
+    state = pylstm.get_rng_state()
+    for size in (HUGE, 2**62):
+        with pytest.raises(RuntimeError, match=f"size to be {size}"):
+            pylstm.set_rng_state(spread(size, dtype=np.uint8))
+    assert np.array_equal(pylstm.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("n", [2**31, 2**62, 2**63, 2**200, -(2**31), -(2**62), -(2**200)])
+def test_thread_counts(n):
+    before = pylstm.get_num_threads()
+    with pytest.raises((ValueError, RuntimeError)):
+        pylstm.set_num_threads(n)
+    assert pylstm.get_num_threads() == before
+
+
+def test_conversions():
+    with pytest.raises(MemoryError):
+        _core.as_array(spread(HUGE, 4), "x", "float64")
+    with pytest.raises(MemoryError):
+        rnn.pad_sequence([spread(2**40, 4), spread(1, 4)])
+    with pytest.raises((RuntimeError, ValueError)):
+        rnn.pack_padded_sequence(np.ones((5, 1, 4)), [2**62])
