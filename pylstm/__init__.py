@@ -48,7 +48,6 @@ __all__ = [
 
 _announce(_core)
 
-
 # Public names that many programs never use, and the modules that are imported when they do.
 _LAZY = {
     "FoundLSTM": ".find",

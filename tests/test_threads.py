@@ -181,8 +181,8 @@ TORCH_ERRORS = [
     (None, RuntimeError, "set_num_threads expects an int, but got NoneType"),
     (2**31, ValueError, "Overflow when unpacking long"),
     (2**40, ValueError, "Overflow when unpacking long"),
-    (2**70, ValueError, "Overflow when unpacking long"),
-    (-(2**70), ValueError, "Overflow when unpacking long"),
+    (2**70, ValueError, "Overflow when unpacking long long"),
+    (-(2**70), ValueError, "Overflow when unpacking long long"),
 ]
 
 

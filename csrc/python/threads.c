@@ -7,7 +7,7 @@
 #define VARIABLE "PYLSTM_NUM_THREADS"
 #define MOST_THREADS (POOL_MOST_HELPERS + 1)
 
-static int clamp(long threads) { return threads < MOST_THREADS ? (int)threads : MOST_THREADS; }
+static int clamp(long long threads) { return threads < MOST_THREADS ? (int)threads : MOST_THREADS; }
 
 int threads_from_environment(struct module_state *state)
 {
@@ -81,7 +81,7 @@ static int threads_from_object(PyObject *value)
 {
     PyObject *index, *type;
     int overflow;
-    long threads;
+    long long threads;
 
     if (PyBool_Check(value) || !PyIndex_Check(value)) {
         type = PyObject_GetAttrString((PyObject *)Py_TYPE(value), "__name__");
@@ -93,12 +93,13 @@ static int threads_from_object(PyObject *value)
     index = PyNumber_Index(value);
     if (index == NULL)
         return -1;
-    threads = PyLong_AsLongAndOverflow(index, &overflow);
+    threads = PyLong_AsLongLongAndOverflow(index, &overflow);
     Py_DECREF(index);
     if (threads == -1 && PyErr_Occurred())
         return -1;
     if (overflow != 0 || threads > INT32_MAX || threads < INT32_MIN) {
-        PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long");
+        PyErr_SetString(PyExc_ValueError, overflow != 0 ? "Overflow when unpacking long long"
+                                                        : "Overflow when unpacking long");
         return -1;
     }
     if (threads < 1) {
