@@ -30,3 +30,12 @@ def dtype(request):
 def fixed_seed():
     """Every test starts from the same generator state, in whatever order tests run."""
     pylstm.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    """A test that chooses a number of threads does so for itself."""
+    before = pylstm.get_num_threads()
+    yield
+    if pylstm.get_num_threads() != before:
+        pylstm.set_num_threads(before)

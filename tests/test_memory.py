@@ -7,6 +7,7 @@ import pickle
 import sys
 import tracemalloc
 
+import growth as footprints
 import numpy as np
 import pytest
 from reference import fractions
@@ -209,3 +210,12 @@ def test_modules_are_collected():
     assert count() == before + 10
     del modules, module
     assert count() == before
+
+
+@pytest.mark.parametrize("case", footprints.cases(20_000, 400), ids=lambda case: case[0])
+def test_many_calls_leave_nothing_behind(case):
+    """`python tests/growth.py` in short; the resident memory is the sanitizers' too."""
+    _, action, count, touched = case
+    grown = footprints.growth(action, count, touched)
+    for name in ("blocks", "objects", "references"):
+        assert getattr(grown, name) <= getattr(footprints.LIMITS, name)

@@ -24,6 +24,7 @@ struct lstm_net {
     bool bias;
 };
 
+/* In the order of torch. */
 enum lstm_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
 
 /* One parameter in torch's order; a bias has cols 1 and ndim 1. */

@@ -65,7 +65,8 @@ static bool NAME(pack_direction)(const struct lstm_net *net, ptrdiff_t index, co
     const ptrdiff_t units = net->hidden_size;
     const ptrdiff_t group = lstm_param_count(net) / (net->num_layers * net->num_directions);
     const struct direction_layout at = direction_layout(net, index / net->num_directions);
-    const REAL *source[5] = {NULL};
+    /* By kind; what the network does not have is not read. */
+    const REAL *source[] = {params, params, params, params, params};
     bool finite;
 
     for (ptrdiff_t i = 0; i < group; i++) {

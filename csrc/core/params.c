@@ -35,15 +35,13 @@ static ptrdiff_t direction_size(const struct lstm_net *net, ptrdiff_t layer)
 
 struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
 {
-    static const enum lstm_param_kind with_bias[] = {WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH,
-                                                     WEIGHT_HR};
-    static const enum lstm_param_kind without_bias[] = {WEIGHT_IH, WEIGHT_HH, WEIGHT_HR};
     const ptrdiff_t group = params_per_direction(net);
     const ptrdiff_t which = index / group;
     const ptrdiff_t layer = which / net->num_directions;
     const int direction = (int)(which % net->num_directions);
     const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
-    struct lstm_param param = {.layer = layer, .direction = direction, .ndim = 2, .rows = gates};
+    struct lstm_param param = {
+        .kind = WEIGHT_IH, .layer = layer, .direction = direction, .ndim = 2, .rows = gates};
     ptrdiff_t sizes[5]; /* elements of each kind */
 
     param.offset = direction * direction_size(net, layer);
@@ -55,9 +53,10 @@ struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
     sizes[WEIGHT_HH] = gates * lstm_hidden_out(net);
     sizes[BIAS_IH] = sizes[BIAS_HH] = gates;
     sizes[WEIGHT_HR] = net->proj_size * net->hidden_size;
-    for (ptrdiff_t i = 0;; i++) {
-        param.kind = net->bias ? with_bias[i] : without_bias[i];
-        if (i == index % group)
+    for (ptrdiff_t before = index % group; param.kind < WEIGHT_HR; param.kind++) {
+        if (!net->bias && (param.kind == BIAS_IH || param.kind == BIAS_HH))
+            continue;
+        if (before-- == 0)
             break;
         param.offset += sizes[param.kind];
     }

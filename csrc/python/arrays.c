@@ -80,23 +80,26 @@ static int is_masked(PyObject *object)
     return result;
 }
 
+/* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says; another
+ * object is its own item 0. A new reference; NULL, without an exception, beyond the end. */
+static PyObject *item_of(PyObject *object, Py_ssize_t index)
+{
+    PyObject *item = index == 0 ? object : NULL;
+
+    if (PyList_Check(object))
+        item = index < PyList_Size(object) ? PyList_GetItem(object, index) : NULL;
+    else if (PyTuple_Check(object))
+        item = index < PyTuple_Size(object) ? PyTuple_GetItem(object, index) : NULL;
+    return Py_XNewRef(item);
+}
+
 /* TypeError for masked arrays and for lists of them, whose mask NumPy would drop. */
 static int refuse_masked(PyObject *object, const char *name)
 {
-    const bool list = PyList_Check(object) || PyTuple_Check(object);
-    const Py_ssize_t count = list ? PySequence_Size(object) : 1;
+    PyObject *item;
     int masked = 0;
 
-    if (count < 0)
-        return -1;
-    for (Py_ssize_t i = 0; i < count && masked == 0; i++) {
-        PyObject *item = list ? PySequence_GetItem(object, i) : Py_NewRef(object);
-        if (item == NULL) {
-            if (!PyErr_ExceptionMatches(PyExc_IndexError))
-                return -1;
-            PyErr_Clear(); /* the list has become shorter */
-            break;
-        }
+    for (Py_ssize_t i = 0; masked == 0 && (item = item_of(object, i)) != NULL; i++) {
         masked = is_masked(item);
         Py_DECREF(item);
     }

@@ -20,6 +20,10 @@ typedef struct {
 static PyObject *lease_new(struct module_state *state, struct block *block, char *data,
                            size_t nbytes, bool writable)
 {
+    if (state->lease_type == NULL) { /* the interpreter goes down */
+        PyErr_SetString(PyExc_SystemError, "pylstm._core has been unloaded");
+        return NULL;
+    }
     lease_object *self = PyObject_New(lease_object, state->lease_type);
     if (self == NULL) {
         return NULL;

@@ -136,10 +136,22 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, PyTypeObject 
     return (PyTypeObject *)type;
 }
 
+/* The slot below does so from Python 3.12 on, and only where the interpreter asks for it. */
+static int refuse_subinterpreter(void)
+{
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
+        return 0;
+    PyErr_SetString(PyExc_ImportError,
+                    "pylstm cannot be used in a subinterpreter, because NumPy cannot");
+    return -1;
+}
+
 static int module_exec(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
 
+    if (refuse_subinterpreter() < 0)
+        return -1;
     import_array1(-1);
     if (choose_kernels() < 0 || intern_names(state) < 0 || generator_seed_from_system(state) < 0 ||
         threads_from_environment(state) < 0)
@@ -177,6 +189,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
+/* The types alone: what the last calls need, perhaps made by a finalizer while the interpreter
+ * goes down, stays until module_free(). */
 static int module_clear(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
@@ -185,6 +199,15 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->layer_type);
     Py_CLEAR(state->lstm_type);
     Py_CLEAR(state->cell_type);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+
+    threads_close(state);
+    module_clear(module);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
         Py_CLEAR(state->descr[dtype]);
     Py_CLEAR(state->input_name);
@@ -192,13 +215,6 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->call_impl_name);
     Py_CLEAR(state->forward_packed_name);
     Py_CLEAR(state->batch_sizes_name);
-    return 0;
-}
-
-static void module_free(void *module)
-{
-    threads_close(PyModule_GetState(module));
-    module_clear(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {
