@@ -18,8 +18,9 @@ from reference import lstm as reference_lstm
 from support import with_parameters
 
 import pylstm
-from pylstm.cli import COMMANDS, convert, inspect, listing, main, output, peers, selftest, verify
+from pylstm.cli import COMMANDS, convert, inspect, listing, main, peers, selftest, verify
 from pylstm.contract import recorded_hashes
+from pylstm.files.errors import printable
 from pylstm.files.source import Source
 from pylstm.files.tensor import Storage
 
@@ -189,10 +190,8 @@ def test_names_in_files_cannot_steer_a_terminal(tmp_path, no_peers, capsys):
 
 
 def test_printable():
-    assert output.printable("größe.λ 中") == "größe.λ 中"
-    assert output.printable("a\tb\x00\x7f\xa0\ud800\U000e0001") == (
-        r"a\tb\x00\x7f\xa0\ud800\U000e0001"
-    )
+    assert printable("größe.λ 中") == "größe.λ 中"
+    assert printable("a\tb\x00\x7f\xa0\ud800\U000e0001") == (r"a\tb\x00\x7f\xa0\ud800\U000e0001")
 
 
 def inspected(capsys, tree):

@@ -184,3 +184,25 @@ pylstm.load
 assert "pylstm.files.unpickle" not in sys.modules and "zipfile" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_messages_show_what_a_file_chose_escaped_and_short():
+    error = WeightFileError("a\x1b[2J.pt", "b\nc" * 1000, "two\n  lines \u202e" + "d" * 5000)
+    text = str(error)
+    assert len(text) < 4000
+    assert text.startswith(r"a\x1b[2J.pt: b\ncb\nc")
+    assert "...\\ncb\\nc" in text
+    first, second = text.split("\n")
+    assert first.endswith(": two")
+    assert second.startswith(r"  lines \u202eddd")
+    assert error.record == "b\nc" * 1000
+    assert repr(pylstm.files.Record("a\n\x1b")) == r"<Record of a\n\x1b>"
+
+
+def test_mapped_booleans_are_booleans_whatever_the_bytes():
+    content = b'{"a":{"dtype":"BOOL","shape":[4],"data_offsets":[0,4]}}'
+    for data in (b"\0\1\0\1", b"\0\1\2\xff"):
+        mapped = pylstm.load(safetensors_file(content.decode(), data), mmap=True)["a"]
+        assert mapped.tolist() == [byte > 0 for byte in data]
+        assert mapped.tobytes() == bytes(byte > 0 for byte in data)
+        assert not mapped.flags.writeable

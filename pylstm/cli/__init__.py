@@ -17,9 +17,9 @@ from collections.abc import Sequence
 
 import pylstm
 
-from ..files import WeightFileError
+from ..files.errors import WeightFileError, printable
 from . import convert, demo, info, inspect, selftest, verify
-from .output import Failure, printable
+from .output import Failure
 
 COMMANDS = {
     "demo": demo,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.errors import WeightFileError
+from ..files.errors import WeightFileError, printable
 from ..files.formats import open_weights
 from ..files.save import write
 from ..files.tensor import Tensor
 from .listing import Entry, tensors
-from .output import Failure, counted, printable
+from .output import Failure, counted
 
 if TYPE_CHECKING:
     import numpy.typing as npt

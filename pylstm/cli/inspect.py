@@ -6,10 +6,11 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..files.errors import printable
 from ..files.formats import open_weights
 from ..find import survey
 from .listing import Entry, tensors
-from .output import MAX_COLUMN, counted, print_table, printable
+from .output import MAX_COLUMN, counted, print_table
 
 if TYPE_CHECKING:
     from ..files.formats import WeightFile

@@ -1,4 +1,4 @@
-"""What the commands print: aligned tables, and text of files that cannot steer a terminal."""
+"""What the commands print: aligned tables."""
 
 from __future__ import annotations
 
@@ -16,15 +16,6 @@ class Failure(Exception):
         self.code = code
 
 
-def printable(text: str) -> str:
-    r"""Return ``text`` with everything escaped that is not seen: ``\x1b``, ``\u202e``."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
-
-
 def counted(number: int, thing: str) -> str:
     """Return ``1 byte`` or ``2,048 bytes``."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
@@ -40,7 +31,7 @@ def print_table(
     headers : sequence of str
     rows : callable
         Makes the rows, one text per header; called twice, so that they need not be kept. Text
-        from a file must have gone through `printable`.
+        from a file must have gone through `pylstm.files.errors.printable`.
     numbers : str, optional
         Headers of the columns that are aligned at the right, separated by spaces.
     """

@@ -9,10 +9,11 @@ import numpy as np
 
 import pylstm
 
+from ..files.errors import printable
 from ..files.formats import open_weights
 from ..find import survey
 from ..from_weights import build, fitting
-from .output import Failure, print_table, printable
+from .output import Failure, print_table
 from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
 from .twin import run_twin
 

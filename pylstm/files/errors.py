@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONGEST_LINE = 1000  # characters: a name may be as long as the file
+
 
 class WeightFileError(ValueError):
     """A weight file that is damaged, hostile or of a kind that pylstm does not read.
@@ -24,4 +26,20 @@ class WeightFileError(ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.record, self.reason) if part)
+        # A list in the reason has lines of its own; a name that the file chose may not make any.
+        parts = (self.file, self.record, *self.reason.split("\n"))
+        file, record, *reason = (printable(_shortened(part)) for part in parts)
+        return ": ".join(part for part in (file, record, "\n".join(reason)) if part)
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with everything escaped that is not seen: ``\x1b``, ``\u202e``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 20]}...{text[-17:]}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import printable
+
 
 class Record:
     """An object of a class that only the file's writer knew: its parts, and no behaviour.
@@ -33,7 +35,7 @@ class Record:
 
     def __repr__(self) -> str:
         # Not its parts: they may hold the record itself, or millions of others.
-        return f"<Record of {self.class_name}>"
+        return f"<Record of {printable(self.class_name)}>"
 
 
 @dataclass(frozen=True)

@@ -116,11 +116,15 @@ class Storage:
         raw = self.raw_dtype
         view = self.content.view()[: self.numel * raw.itemsize]
         elements = np.frombuffer(view, raw)
-        if self.dtype in PLAIN_DTYPES and raw.isnative:
+        if self.dtype in PLAIN_DTYPES and raw.isnative and self._is_clean(elements):
             return elements
         decoded = self._decoded(elements.copy())
         decoded.flags.writeable = False
         return decoded
+
+    def _is_clean(self, elements: Array) -> bool:
+        """Return whether NumPy understands the elements as they are: not every byte is a bool."""
+        return self.dtype != "bool" or bool(elements.view(np.uint8).max(initial=0) <= 1)
 
     def _decoded(self, elements: Array) -> Array:
         if not elements.dtype.isnative:

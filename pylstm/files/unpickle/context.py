@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from ..errors import printable
 from ..record import Record
 from ..source import Segment, Source
 from ..tensor import Make, Storage, Tensor
@@ -118,7 +119,7 @@ class Name(Record):
         self.handler = handler
 
     def __repr__(self) -> str:
-        return f"<{self.class_name}>"
+        return f"<{printable(self.class_name)}>"
 
 
 class StorageType(Name):

@@ -1,0 +1,754 @@
+"""Files made by hand to break the readers, each with what shall come of it.
+
+``ATTACKS`` holds them by name: how the file is made, and whether it is refused or loaded; None
+where both are right.
+"""
+
+import functools
+import json
+import pickle
+import struct
+import zlib
+from dataclasses import replace
+
+import hostile_pickles
+import numpy as np
+from containers import (
+    entries,
+    legacy,
+    mapping,
+    program,
+    sequence,
+    state_dict,
+    storage,
+    tensor,
+    torch_zip,
+)
+from hostile_pickles import number, text
+from mutate_zip import DEFLATED, Entry, deflated, write
+from seeds import npy
+
+REFUSED, LOADED, EITHER = "refused", "loaded", None
+ATTACKS = {}
+
+CANARY = "canary"  # in the folder that the process runs in
+FLOATS = bytes(64 * 4)
+
+
+def attack(name, expected, make, *args, **options):
+    assert name not in ATTACKS, name
+    ATTACKS[name] = expected, functools.partial(make, *args, **options)
+
+
+def attacks(group, expected, make=lambda content: content, **options):
+    """Register what a function returns: files, or arguments of ``make``, by name.
+
+    What takes long is a function that returns it.
+    """
+
+    def register(function):
+        for name, value in function().items():
+            attack(f"{group}: {name}", expected, _made, value, make, options)
+        return function
+
+    return register
+
+
+def _made(value, make, options):
+    return make(value() if callable(value) else value, **options)
+
+
+def content(name):
+    """Return the bytes of an attack."""
+    return ATTACKS[name][1]()
+
+
+# Pickles, in every place that a pickle can have ------------------------------------------------
+
+NPY_OBJECTS = {"descr": "|O", "fortran_order": False, "shape": (1,)}
+
+
+def in_npy(opcodes):
+    """The pickle of an array of objects."""
+    header = repr(NPY_OBJECTS).encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + opcodes
+
+
+PLACES = {
+    "plain": lambda opcodes: opcodes,
+    "torch": torch_zip,
+    "torch, deflated": functools.partial(torch_zip, method=DEFLATED),
+    "legacy": legacy,
+    "TorchScript": lambda opcodes: write(
+        entries(program(b"}"), more=[Entry(b"archive/constants.pkl", opcodes)])
+    ),
+    "npy": in_npy,
+    "npz": lambda opcodes: write([Entry(b"weight.npy", in_npy(opcodes))]),
+    "storages of legacy": lambda opcodes: legacy(program(b"}"))[:-4] + opcodes,
+    "inside of bytes": lambda opcodes: program(
+        b"ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(legacy(opcodes))) + legacy(opcodes) + b"\x85R"
+    ),
+}  # fmt: skip
+
+for _place, _put in PLACES.items():
+    attacks(f"code in {_place}", EITHER, _put)(lambda: hostile_pickles.canary_opcodes(CANARY))
+    attacks(f"outside in {_place}", REFUSED, _put)(hostile_pickles.outside_opcodes)
+
+HEAVY = 20_000
+
+
+@functools.cache
+def heavy():
+    return hostile_pickles.heavy(HEAVY)
+
+
+for _place in ("torch, deflated", "legacy"):
+    for _name, (_, _expected) in hostile_pickles.heavy(1000).items():
+        # Packed, the file is small, and so is what it may ask for.
+        attack(
+            f"heavy in {_place}: {_name}",
+            EITHER if "deflated" in _place else _expected,
+            lambda name, put: put(heavy()[name][0]),
+            _name,
+            PLACES[_place],
+        )
+
+# Trees that are hard to walk through -----------------------------------------------------------
+
+DEEP = 1_000_000
+
+
+@attacks("tree", LOADED)
+def trees():
+    lstm = mapping(state_dict())
+    return {
+        "a list in itself": program(b"]q\0h\0a"),
+        "a dict in itself": program(b"}q\0K\1h\0s"),
+        "a dict in its own list": program(b"}q\0K\1]h\0as"),
+        "a tuple in its own list": program(b"]q\0h\0\x85q\1a0h\1"),
+        "a record in its own state": program(b"ca\nB\n)Rq\0}" + text("a") + b"h\0sb"),
+        "a record that is its own state": program(b"ca\nB\n)Rq\0h\0b"),
+        "a record in its own items": program(b"ca\nB\n)Rq\0h\0a"),
+        "lists with 2**60 paths": program(b"]" + b"q\0]h\0ah\0a" * 60),
+        "tuples with 2**60 paths": program(b"N" + b"2\x86" * 60),
+        "dicts with 2**60 paths": program(b"}" + b"q\0}" + b"".join([(text("a") + b"h\0s" + text("b") + b"h\0sq\0}") for _ in range(60)])),
+        "records with 2**60 paths": program(b"N" + b"2\x86q\0ca\nB\nh\0R" * 60),
+        "a weight under 2**60 paths": torch_zip(program(lstm + b"2\x86" * 60), [FLOATS]),
+    }  # fmt: skip
+
+
+DEEP_NESTS = {
+    "tuples": lambda: b"N" + b"\x85" * DEEP,
+    "lists": lambda: b"](" * DEEP + b"N" + b"e" * DEEP,
+    "dicts": lambda: b"(N" * DEEP + b"N" + b"d" * DEEP,
+    "records": lambda: b"ca\nb\nq\0" + b"h\0" * DEEP + b"N" + b"\x85R" * DEEP,
+    "states": lambda: b"ca\nb\nq\0" + b"h\0)R" * DEEP + b"N" + b"b" * DEEP,
+    "items": lambda: b"ca\nb\nq\0" + b"h\0)R" * DEEP + b"N" + b"a" * DEEP,
+    "modules": lambda: b"ca\nb\nq\0" + text("_modules") + b"q\x010" + b"h\0)R}h\1}K\0" * (DEEP // 10) + b"N" + b"ssb" * (DEEP // 10),
+    "frozensets": lambda: b"(" * DEEP + b"N" + b"\x91" * DEEP,
+}  # fmt: skip
+
+for _name, _opcodes in DEEP_NESTS.items():
+    attack(f"deep {_name}", EITHER, lambda opcodes: program(opcodes()), _opcodes)
+
+# Tensors that reach out of their storages ------------------------------------------------------
+
+REFUSED_VIEWS = {
+    "one beyond": ((8, 8), (8, 1), 1),
+    "the last row beyond": ((9, 8), (8, 1)),
+    "a step too wide": ((8, 8), (9, 1), 0),
+    "offset -1": ((4,), (1,), -1),
+    "offset 2**31": ((4,), (1,), 2**31),
+    "offset 2**62": ((4,), (1,), 2**62),
+    "offset 2**63": ((4,), (1,), 2**63),
+    "offset 2**64": ((4,), (1,), 2**64),
+    "offset 2**2000": ((4,), (1,), 2**2000),
+    "offset beyond, empty": ((0,), (1,), 65),
+    "size -1": ((-1,), (1,)),
+    "sizes whose product is 64": ((-8, -8), (8, 1)),
+    "size 2**61": ((2**61,), (1,)),
+    "size 2**64": ((2**64,), (0,)),
+    "sizes whose product wraps around": ((2**32, 2**32), (0, 0)),
+    "sizes whose product wraps to 64": ((2**58, 64), (0, 1)),
+    "an empty tensor of huge sizes": ((2**62, 0, 2**62), (0, 0, 0)),
+    "stride -1": ((64,), (-1,), 63),
+    "stride -2**63": ((2,), (-(2**63),)),
+    "stride 2**62": ((2,), (2**62,)),
+    "stride 2**64": ((2,), (2**64,)),
+    "strides that cancel": ((2, 2), (2**63, -(2**63))),
+    "more strides than sizes": ((8,), (8, 1)),
+    "more sizes than strides": ((8, 8), (1,)),
+    "65 axes": ((1,) * 65, (1,) * 65),
+    "100,000 axes": ((1,) * 100_000, (1,) * 100_000),
+    "sizes of 100,000 digits": ((2**2000,) * 20, (0,) * 20),
+    "True as a size": (b"\x88\x85", (1,)),
+    "a float as a size": (b"G" + struct.pack(">d", 4.0) + b"\x85", (1,)),
+    "a string as a size": (text("4") + b"\x85", (1,)),
+    "None as sizes": (b"N", (1,)),
+    "a dict as strides": ((8,), b"}"),
+    "a float as offset": ((8,), (1,), b"G" + struct.pack(">d", 0.0)),
+    "more elements than there are": ((8,), (1,), 0, 65),
+    "fewer elements than there are": ((8,), (1,), 0, 63),
+    "-1 elements": ((8,), (1,), 0, -1),
+    "2**62 elements": ((8,), (1,), 0, 2**62),
+    "2**64 elements": ((8,), (1,), 0, 2**64),
+}
+LOADED_VIEWS = {
+    "exactly fitting": ((8, 8), (8, 1)),
+    "transposed": ((8, 8), (1, 8)),
+    "backwards overlapping": ((57, 8), (1, 1)),
+    "a size of 1 with any stride": ((1, 8), (2**40, 1), 0),
+    "an empty tensor at the end": ((0,), (1,), 64),
+    "expanded": ((2**40,), (0,)),
+    "expanded to exabytes": ((2**20, 2**20, 2**17), (0, 0, 1), 0),
+}
+for _views, _expected in ((REFUSED_VIEWS, REFUSED), (LOADED_VIEWS, LOADED)):
+    for _name, _view in _views.items():
+        if _name == "expanded to exabytes":
+            _expected = EITHER
+        for _place in (torch_zip, legacy):
+            attack(
+                f"view in {_place.__name__}: {_name}",
+                _expected,
+                lambda place, view: place(program(tensor(*view)), [FLOATS]),
+                _place,
+                _view,
+            )
+
+
+def storage_view(offset, size):
+    """The persistent id of a part of a storage, in legacy files."""
+    view = b"(" + text("1") + number(offset) + number(size) + b"t"
+    return legacy(program(tensor((8,), (1,), view=view)), [FLOATS])
+
+
+for _offset, _size in ((0, 65), (64, 1), (-1, 8), (2**63, 2**63), (0, -1), (2**62, -(2**62))):
+    attack(f"a part of a storage: {_offset}, {_size}", REFUSED, storage_view, _offset, _size)
+
+
+@attacks("many tensors", None)
+def many_tensors():
+    view = tensor((8, 8), (8, 1)).removesuffix(b"}tR")
+    conjugate = view + mapping([("conj", b"\x88")]) + b"tR"
+    large = tensor((2**18,), (1,), numel=2**18).removesuffix(b"}tR")
+    kinds = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
+    sizes = (4, 8, 2, 2, 8, 4, 2, 1, 1, 1)
+    return {
+        "of one storage": torch_zip(program(b"(" + (view + b"}tR") * 3000 + b"l"), [FLOATS]),
+        "of one storage from the memo": torch_zip(
+            program(storage(64) + b"q\x000ctorch._utils\n_rebuild_tensor_v2\nq\x010" + sequence((8,)) + b"q\2" + number(0) + sequence((1,)) + b"q\x03000(" + b"h\1(h\0K\0h\2h\3\x89NtR" * 40_000 + b"l"),
+            [FLOATS],
+        ),
+        "conjugated": torch_zip(program(b"(" + conjugate * 1000 + b"l"), [FLOATS]),
+        "conjugated, of one large storage": torch_zip(
+            program(b"(" + (large + mapping([("neg", b"\x88")]) + b"tR") * 200 + b"l"), [bytes(2**20)]
+        ),
+        "the same bytes in every dtype": torch_zip(
+            program(b"(" + b"".join(tensor((8,), (1,), numel=2**20 // size, kind=f"{kind}Storage") for kind, size in zip(kinds, sizes, strict=True)) + b"l"),
+            [bytes(2**20)],
+        ),
+        "10,000 storages": lambda: torch_zip(
+            program(b"(" + b"".join(tensor((1,), (1,), numel=1, key=str(key)) for key in range(10_000)) + b"l"),
+            [bytes(4)] * 10_000,
+        ),
+    }  # fmt: skip
+
+
+@attacks("storage", REFUSED)
+def storages():
+    def named(key, **options):
+        return torch_zip(program(tensor((8,), (1,), key=key, **options)), [FLOATS])
+
+    return {
+        "that is not there": named("1"),
+        "above the folder": named("../../data/0"),
+        "of the folder itself": named(""),
+        "absolute": named("/etc/passwd"),
+        "that is the pickle": named("../data.pkl"),
+        "with a NUL": named("0\0"),
+        "with half a character": named("\ud800"),
+        "with a name of 100,000 characters": named("0" * 100_000),
+        "of another kind": named("0", kind="DoubleStorage"),
+        "of no kind": named("0", kind="Nonsense"),
+        "with no id": torch_zip(program(text("0") + b"Q"), [FLOATS]),
+        "with an id of an opcode's line": torch_zip(program(b"P0\n"), [FLOATS]),
+        "with an array as its id": program(b"cnumpy\narray\n)RQ"),
+    }
+
+
+@attacks("legacy", REFUSED)
+def legacies():
+    tree = program(tensor((8,), (1,)))
+    return {
+        "no keys": legacy(tree),
+        "a key too many": legacy(tree, [FLOATS, FLOATS]),
+        "a key twice": legacy(tree, [FLOATS, FLOATS], keys=["0", "0"]),
+        "keys that are a dict": legacy(tree, [FLOATS], keys={"0": 0}),
+        "a key that is a list": legacy(tree, [FLOATS], keys=[[]]),
+        "a key that is a number": legacy(tree, [FLOATS], keys=[0]),
+        "a count of 2**63 - 1": legacy(tree, [FLOATS], counts=[2**63 - 1]),
+        "a count of -1": legacy(tree, [FLOATS], counts=[-1]),
+        "a count of 63": legacy(tree, [FLOATS], counts=[63]),
+        "cut off in a count": legacy(tree, [FLOATS])[:-260],
+        "cut off in a storage": legacy(tree, [FLOATS])[:-1],
+        "another version": legacy(tree, [FLOATS]).replace(b"M\xe9\x03", b"M\xea\x03", 1),
+        "one storage of two kinds": legacy(
+            program(b"(" + tensor((8,), (1,)) + tensor((8,), (1,), kind="IntStorage") + b"l"),
+            [FLOATS],
+        ),
+    }
+
+
+# Zip archives ----------------------------------------------------------------------------------
+
+
+def one(entry, **around):
+    """An archive of a state_dict, and one more entry."""
+    return write([*entries(program(mapping(state_dict())), [FLOATS]), entry], **around)
+
+
+def changed(index, **fields):
+    """An archive of a state_dict, one of whose entries is described otherwise."""
+    made = entries(program(mapping(state_dict())), [FLOATS])
+    made[index] = replace(made[index], **fields)
+    return write(made)
+
+
+ARRAY = npy(np.arange(6, dtype=np.float32))
+PICKLE, STORAGE = 0, 2  # of ``entries``
+
+
+def zeros():
+    """An array of 32 MB; 32 KB deflated."""
+    return npy(np.zeros(2**23, np.float32))
+
+
+def overlapping(count):
+    """An archive of many names for one entry that inflates to 32 MB."""
+    first = Entry(b"a.npy", zeros(), DEFLATED)
+    size = {"packed": len(deflated(first.content)), "size": len(first.content), "method": DEFLATED}
+    return write([first, *(Entry(b"%d.npy" % i, b"", at=0, central=size) for i in range(count))])
+
+
+@functools.cache
+def _bomb():
+    """Deflated data of 1 GB of zeros, in 1 MB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return piece * 1024 + packer.flush()
+
+
+def _lying(content, size):
+    """An archive of a deflated array that says it has another size."""
+    fields = {"size": size}
+    return write([Entry(b"a.npy", content, DEFLATED, central=fields, local=fields)])
+
+
+@attacks("zip", REFUSED)
+def archives():
+    tree = program(mapping(state_dict()))
+    size = len(tree)
+    honest = torch_zip(tree, [FLOATS])
+    end = honest.rindex(b"PK\5\6")
+    forged = write(entries(program(b"N")))
+    return {
+        "two entries at one place": one(Entry(b"archive/data/1", FLOATS, at=0)),
+        "many entries at one place": lambda: overlapping(50),
+        "an entry within another": changed(STORAGE, at=40),
+        "an entry behind the file": changed(STORAGE, at=2**31),
+        "an entry in the directory": changed(STORAGE, at=end - 60),
+        "a size into the next entry": changed(PICKLE, central={"packed": size + 9, "size": size + 9}),
+        "a size into the next entry, both headers": changed(
+            PICKLE, central={"packed": size + 9, "size": size + 9}, local={"packed": size + 9, "size": size + 9}
+        ),
+        "a size of 4 GB": changed(PICKLE, central={"packed": 2**32 - 2, "size": 2**32 - 2}),
+        "a stored size that is not the packed one": changed(STORAGE, central={"size": 2**31}),
+        "a name twice": one(Entry(b"archive/data/0", FLOATS)),
+        "the pickle twice": one(Entry(b"archive/data.pkl", program(b"N"))),
+        "another name in the local header": changed(PICKLE, local={"name": 3}),
+        "a long local name": changed(PICKLE, local={"name": 65535}),
+        "long local padding": changed(PICKLE, local={"extra": 65535}),
+        "an encrypted entry": changed(PICKLE, central={"flags": 1}, local={"flags": 1}),
+        "a strongly encrypted entry": changed(PICKLE, central={"flags": 0x41}),
+        "method 14": changed(PICKLE, method=14),
+        "method 65535": changed(PICKLE, central={"method": 65535}),
+        "bytes in front": torch_zip(tree, [FLOATS], prefix=b"\x7fELF" + bytes(60)),
+        "an archive in front": forged + honest,
+        "an archive behind": honest + forged,
+        "bytes behind": honest + b"\0",
+        "a comment with an end record": torch_zip(tree, [FLOATS], comment=b"PK\5\6" + bytes(18)),
+        "a comment with an archive": torch_zip(tree, [FLOATS], comment=forged),
+        "a comment longer than it says": torch_zip(tree, [FLOATS], comment=b"abc", end={"comment": 1}),
+        "a comment beyond the file": torch_zip(tree, [FLOATS], end={"comment": 9}),
+        "65,535 entries": torch_zip(tree, [FLOATS], end={"here": 65535, "count": 65535}),
+        "65,535 entries of ZIP64": torch_zip(tree, [FLOATS], zip64={"count": 65535}, end={"here": 65535, "count": 65535}),
+        "2**63 entries of ZIP64": torch_zip(tree, [FLOATS], zip64={"count": 2**63}, end={"here": 65535, "count": 65535}),
+        "2**40 entries in a directory of that size": torch_zip(tree, [FLOATS], zip64={"count": 2**40, "size": 46 * 2**40}),
+        "one entry too few": torch_zip(tree, [FLOATS], end={"here": 3, "count": 3}),
+        "one entry too many": torch_zip(tree, [FLOATS], end={"here": 5, "count": 5}),
+        "several parts": torch_zip(tree, [FLOATS], end={"disk": 1}),
+        "a directory of 4 GB": torch_zip(tree, [FLOATS], end={"size": 2**32 - 1}),
+        "a directory at 4 GB": torch_zip(tree, [FLOATS], end={"start": 2**32 - 1}),
+        "a directory of ZIP64 at 2**63": torch_zip(tree, [FLOATS], zip64={"start": 2**63}, end={"start": 2**32 - 1}),
+        "two end records that disagree": torch_zip(tree, [FLOATS], zip64={"count": 3}),
+        "a ZIP64 end at 2**63": torch_zip(tree, [FLOATS], zip64={"end": 2**63}),
+        "a ZIP64 end of 2**64 - 1 bytes": torch_zip(tree, [FLOATS], zip64={"length": 2**64 - 1}),
+        "a size of ZIP64 without its field": changed(PICKLE, central={"size": 2**32 - 1}),
+        "a size of ZIP64 that is 2**63": changed(
+            PICKLE, central={"size": 2**32 - 1, "packed": 2**32 - 1}, extra=struct.pack("<2H2Q", 1, 16, 2**63, 2**63)
+        ),
+        "a field of ZIP64 cut short": changed(PICKLE, central={"size": 2**32 - 1}, extra=struct.pack("<2HL", 1, 8, 1)),
+        "extra fields beyond the directory": changed(PICKLE, central={"extra": 65535}),
+        "a name beyond the directory": changed(PICKLE, central={"name": 65535}),
+        "a name that is not UTF-8": changed(PICKLE, name=b"archive/\xff.pkl", central={"flags": 0x800}),
+        "no entries but a count": b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 1, 1, 0, 0, 0),
+        "only a beginning": b"PK\3\4",
+        "only an end": b"PK\5\6",
+        "itself in itself": write([Entry(b"archive/data.pkl", honest)]),
+        "a pickle inflating to 1 GB": lambda: write(
+            [Entry(b"archive/data.pkl", b"", DEFLATED, packed=_bomb(), central={"size": 2**30, "packed": len(_bomb())})]
+        ),
+        "a pickle of nothing but 64 MB of lists": lambda: write(entries(b"]" * 2**26 + b".", method=DEFLATED)),
+        "a byte order of 16 MB": lambda: changed(1, content=bytes(2**24), method=DEFLATED),
+        "an array that says 1 GB and inflates to less": _lying(npy(np.zeros(99)), 2**20),
+        "an array that inflates to more": lambda: _lying(zeros(), 1000),
+        "a header that inflates forever": lambda: write([Entry(b"a.npy", b"\x93NUMPY\2\0\xff\xff\xff\x7f" + b" " * 2**24, DEFLATED)]),
+        "deflated data cut off": write([Entry(b"a.npy", ARRAY, DEFLATED, packed=deflated(ARRAY)[:-9])]),
+        "deflated data damaged": write([Entry(b"a.npy", ARRAY, DEFLATED, packed=b"\xff" * 60)]),
+        "bytes behind deflated data": write([Entry(b"a.npy", ARRAY, DEFLATED, packed=deflated(ARRAY) + b"x")]),
+        "a wrong checksum": write([Entry(b"a.npy", ARRAY, DEFLATED, central={"crc": 1})]),
+        "an archive of something else": write([Entry(b"META-INF/MANIFEST.MF", b"Manifest-Version: 1.0")]),
+        "150,000 empty entries": lambda: write([Entry(b"%d" % i, b"") for i in range(150_000)], zip64={}),
+    }  # fmt: skip
+
+
+@attacks("zip names", LOADED)
+def names():
+    names = [
+        b"../../canary.npy", b"/canary.npy", b"C:\\canary.npy", b"..\\..\\canary.npy", b".npy",
+        b"a\0b.npy", b"a\n\x1b[2J.npy", b"a//b/./c.npy", b"\xff\xfe.npy", b"a" * 60_000 + b".npy",
+    ]  # fmt: skip
+    return {ascii(name[:20]): write([Entry(name, ARRAY)]) for name in names}
+
+
+@attacks("zip, harmless", LOADED)
+def harmless():
+    tree = program(mapping(state_dict()))
+    return {
+        "bytes before the directory": torch_zip(tree, [FLOATS], gap=bytes(9)),
+        "a comment": torch_zip(tree, [FLOATS], comment=b"made by hand"),
+        "records of ZIP64": torch_zip(tree, [FLOATS], zip64={}),
+        "all entries deflated": torch_zip(tree, [FLOATS], DEFLATED),
+        "no entries": write([]),
+        "folders": write([Entry(b"a/", b""), Entry(b"a/b.npy", ARRAY)]),
+        "32 MB of zeros in 32 KB": lambda: write([Entry(b"a.npy", zeros(), DEFLATED)]),
+        "names that differ in case": write([Entry(b"a.npy", ARRAY), Entry(b"A.npy", ARRAY)]),
+    }
+
+
+# safetensors -----------------------------------------------------------------------------------
+
+
+def safetensors(header, data=b"", length=None):
+    """A file of a header, which may be any object or text."""
+    if not isinstance(header, bytes):
+        header = json.dumps(header).encode()
+    return struct.pack("<Q", len(header) if length is None else length) + header + data
+
+
+def tensors(**offsets):
+    """The header of tensors of bytes."""
+    return {
+        name: {"dtype": "U8", "shape": [max(0, end - start)], "data_offsets": [start, end]}
+        for name, (start, end) in offsets.items()
+    }
+
+
+def described(text):
+    """A header whose one tensor has ``text`` as its fields."""
+    return safetensors(b'{"a":{' + text + b"}}", bytes(8))
+
+
+@attacks("safetensors", REFUSED)
+def headers():
+    good = json.dumps(tensors(a=(0, 8))).encode()
+    fields = b'"dtype":"U8","shape":[8],"data_offsets":[0,8]'
+    digits = b"9" * 1_000_000
+    return {
+        "overlapping tensors": safetensors(tensors(a=(0, 8), b=(4, 12)), bytes(12)),
+        "one tensor within another": safetensors(tensors(a=(0, 8), b=(2, 4)), bytes(8)),
+        "two tensors of the same bytes": safetensors(tensors(a=(0, 8), b=(0, 8)), bytes(8)),
+        "a hole": safetensors(tensors(a=(0, 4), b=(8, 12)), bytes(12)),
+        "a hole at the start": safetensors(tensors(a=(4, 8)), bytes(8)),
+        "bytes behind the last": safetensors(tensors(a=(0, 8)), bytes(9)),
+        "beyond the file": safetensors(tensors(a=(0, 9)), bytes(8)),
+        "beyond any file": safetensors(tensors(a=(0, 2**62)), bytes(8)),
+        "backwards": described(b'"dtype":"U8","shape":[8],"data_offsets":[8,0]'),
+        "a header of no bytes": struct.pack("<Q", 0) + b"{}",
+        "a header longer than the file": safetensors(good, bytes(8), length=2**20),
+        "a header of 2**40 bytes": safetensors(good, bytes(8), length=2**40),
+        "a header of 2**64 - 1 bytes": safetensors(good, bytes(8), length=2**64 - 1),
+        "a header shorter than it is": safetensors(good, bytes(8), length=9),
+        "a header that takes in data": safetensors(good, bytes(8), length=len(good) + 4),
+        "cut off in the length": b"\x40\0\0",
+        "a negative offset": described(b'"dtype":"U8","shape":[8],"data_offsets":[-8,0]'),
+        "a negative shape": described(b'"dtype":"U8","shape":[-8],"data_offsets":[0,8]'),
+        "a shape of floats": described(b'"dtype":"U8","shape":[8.0],"data_offsets":[0,8]'),
+        "a shape of 1e999": described(b'"dtype":"U8","shape":[1e999],"data_offsets":[0,8]'),
+        "a shape of text": described(b'"dtype":"U8","shape":["8"],"data_offsets":[0,8]'),
+        "a shape that wraps around": described(b'"dtype":"U8","shape":[8,2305843009213693952,8],"data_offsets":[0,8]'),
+        "an empty shape of huge sizes": described(b'"dtype":"U8","shape":[0,9223372036854775807],"data_offsets":[0,0]'),
+        "a shape of 100,000 axes": described(b'"dtype":"U8","shape":[8' + b",1" * 100_000 + b'],"data_offsets":[0,8]'),
+        "a shape of 100,000 huge axes": described(b'"dtype":"U8","shape":[8' + b",9223372036854775807" * 100_000 + b'],"data_offsets":[0,8]'),
+        "a size of a million digits": described(b'"dtype":"U8","shape":[' + digits + b'],"data_offsets":[0,8]'),
+        "an offset of a million digits": described(b'"dtype":"U8","shape":[8],"data_offsets":[0,' + digits + b"]"),
+        "leading zeros": described(b'"dtype":"U8","shape":[08],"data_offsets":[0,8]'),
+        "three offsets": described(b'"dtype":"U8","shape":[8],"data_offsets":[0,8,8]'),
+        "no offsets": described(b'"dtype":"U8","shape":[8]'),
+        "a field twice": described(fields + b',"shape":[8]'),
+        "a field too many": described(fields + b',"device":"cpu"'),
+        "an unknown dtype": described(b'"dtype":"U9","shape":[8],"data_offsets":[0,8]'),
+        "a dtype that is a list": described(b'"dtype":[1],"shape":[8],"data_offsets":[0,8]'),
+        "the name of a tensor twice": safetensors(good[:-1] + b"," + good[1:], bytes(8)),
+        "the name of a tensor twice, once escaped": safetensors(good[:-1] + b"," + good[1:].replace(b'"a"', b'"\\u0061"'), bytes(8)),
+        "metadata twice": safetensors(b'{"__metadata__":{},"__metadata__":{}}'),
+        "a key of the metadata twice": safetensors(b'{"__metadata__":{"a":"b","a":"c"}}'),
+        "metadata that is a number": safetensors(b'{"__metadata__":{"a":1}}'),
+        "metadata that is null": safetensors(b'{"__metadata__":null}'),
+        "a list": safetensors(b"[]"),
+        "100,000 lists in each other": safetensors(b'{"a":' + b"[" * 100_000),
+        "100,000 dicts in each other": safetensors(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+        "100,000 lists in the metadata": safetensors(b'{"__metadata__":{"a":' + b"[" * 100_000),
+        "half a character": safetensors(good.replace(b'"a"', b'"\\ud800"'), bytes(8)),
+        "half a character as bytes": safetensors(good.replace(b'"a"', b'"\xed\xa0\x80"'), bytes(8)),
+        "a name that is not UTF-8": safetensors(good.replace(b'"a"', b'"\xff"'), bytes(8)),
+        "a control character as it is": safetensors(good.replace(b'"a"', b'"\x1b[2J"'), bytes(8)),
+        "a byte order mark": safetensors(b"\xef\xbb\xbf" + good, bytes(8)),
+        "a comment": safetensors(b"{/**/" + good[1:], bytes(8)),
+        "a comma at the end": safetensors(good[:-1] + b",}", bytes(8)),
+        "something behind the end": safetensors(good + b"{}", bytes(8)),
+        "a NUL behind the end": safetensors(good + b"\0", bytes(8)),
+        "quotes without an end": safetensors(b'{"' + b"\\" * 1_000_000),
+        "a million quotes escaped": safetensors(b'{"' + b'\\"' * 500_000),
+    }  # fmt: skip
+
+
+@attacks("safetensors, harmless", EITHER)
+def harmless_headers():
+    return {
+        "nothing": safetensors({}),
+        "tensors in another order": safetensors(tensors(b=(4, 8), a=(0, 4)), bytes(8)),
+        "30,000 empty tensors": lambda: safetensors(tensors(**{f"a{i}": (0, 0) for i in range(30_000)})),
+        "a megabyte of space": safetensors(json.dumps(tensors(a=(0, 8))).encode() + b" " * 2**20, bytes(8)),
+        "a name of a megabyte": safetensors(tensors(**{"a" * 2**20: (0, 8)}), bytes(8)),
+        "a megabyte of escapes": safetensors(b'{"' + b"\\u0061" * 170_000 + b'":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}', bytes(8)),
+        "metadata of a megabyte": safetensors({"__metadata__": {"a": "\u20ac" * 2**18}}),
+        "100,000 keys of metadata": safetensors({"__metadata__": {str(i): "" for i in range(100_000)}}),
+        "names that steer a terminal": safetensors(tensors(**{"\x1b[2J\n.weight_ih_l0": (0, 8)}), bytes(8)),
+    }  # fmt: skip
+
+
+# NumPy -----------------------------------------------------------------------------------------
+
+
+def array(header, data=bytes(32), version=1, length=None):
+    """A ``.npy`` file with any text as its header."""
+    if isinstance(header, str):
+        header = header.encode("latin-1")
+    width = 2 if version == 1 else 4
+    size = len(header) if length is None else length
+    return b"\x93NUMPY" + bytes([version, 0]) + size.to_bytes(width, "little") + header + data
+
+
+def fields(descr="'<f4'", order="False", shape="(8,)"):
+    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n"
+
+
+REFUSED_ARRAYS = {
+    "code as the dtype": fields("__import__('os').system('touch canary')"),
+    "code as the order": fields(order="open('canary', 'x')"),
+    "code as the shape": fields(shape="(open('canary', 'x'),)"),
+    "code around": "[" + fields().strip() + "for x in [open('canary', 'x')]][0]",
+    "a call around": "dict(descr='<f4', fortran_order=False, shape=(8,))",
+    "a format string": fields(shape='f\'{open("canary", "x")}\''),
+    "objects": fields("'|O'"),
+    "objects of 8 bytes": fields("'O8'"),
+    "objects in a structure": fields("[('a', '|O')]"),
+    "a structure": fields("[('a', '<f4'), ('b', '<f4')]", shape="(4,)"),
+    "a structure 10,000 deep": fields("[('a'," * 800 + "'<f4'" + ")]" * 800),
+    "a dtype of arrays": fields("'(4,)f4'", shape="(2,)"),
+    "a dtype with commas": fields("'f4,f4'", shape="(4,)"),
+    "a dtype of a gigabyte": fields("'<f1000000000'"),
+    "an empty dtype": fields("''"),
+    "a dtype of bytes": fields("b'<f4'"),
+    "a size too many": fields(shape="(9,)"),
+    "a size too few": fields(shape="(7,)"),
+    "a negative size": fields(shape="(-8,)"),
+    "sizes whose product is 8": fields(shape="(-2, -4)"),
+    "sizes that wrap around": fields(shape="(4294967296, 4294967296, 8)"),
+    "an empty array of huge sizes": fields(shape="(0, 4611686018427387904, 4)"),
+    "a size of 9,000 digits": fields(shape="(" + "9" * 9000 + ",)"),
+    "a float as a size": fields(shape="(8.0,)"),
+    "True as a size": fields(shape="(True,)"),
+    "a hexadecimal size": fields(shape="(0x8,)"),
+    "65 axes": fields(shape="(8," + "1," * 64 + ")"),
+    "4,000 axes": fields(shape="(8," + "1," * 4000 + ")"),
+    "a list as the shape": fields(shape="[8]"),
+    "a number as the shape": fields(shape="8"),
+    "1 as the order": fields(order="1"),
+    "a field twice": fields().replace("}", "'shape': (8,), }"),
+    "a field too many": fields().replace("}", "'x': 1, }"),
+    "no shape": "{'descr': '<f4', 'fortran_order': False}",
+    "9,000 parentheses": "(" * 9000,
+    "9,000 braces": "{" * 9000,
+    "a NUL": fields().replace("}", "\0}"),
+    "nothing": "",
+}
+for _name, _header in REFUSED_ARRAYS.items():
+    attack(f"npy: {_name}", REFUSED, array, _header)
+    attack(
+        f"npz: {_name}", REFUSED, lambda header: write([Entry(b"a.npy", array(header))]), _header
+    )
+
+
+@attacks("npy file", REFUSED)
+def npy_files():
+    return {
+        "a header longer than the file": array(fields(), length=65535),
+        "a header of 4 GB": array(fields(), version=2, length=2**32 - 1),
+        "a header of a megabyte": array(fields().strip() + " " * 2**20, version=2),
+        "version 0": array(fields(), version=0),
+        "version 4": array(fields(), version=4),
+        "a header that is not UTF-8": array(b"\xff" + fields().encode(), version=3),
+        "an array of objects": in_npy(pickle.dumps(["a"])),
+        "cut off": array(fields())[:-1],
+        "a byte too many": array(fields()) + b"\0",
+        "only its magic": b"\x93NUMPY",
+    }
+
+
+# What find_lstms and from_weights are asked to believe -----------------------------------------
+
+
+def lstm(items, floats=FLOATS):
+    """A torch file with these items."""
+    return torch_zip(program(mapping(items)), [floats])
+
+
+@attacks("LSTM", LOADED)
+def lstms():
+    def expanded(shape):
+        return tensor(shape, (0,) * len(shape))
+
+    huge = state_dict(hidden=2**20, inputs=2**20, weight=expanded)
+    base = state_dict()
+    deep = [(f"{'a.' * 2000}{name}", value) for name, value in base]
+    vast = text("a" * 2**20) + b"q\0"
+    half = [(name, value) for name, value in base if not name.startswith("bias_hh")]
+    shared = tensor((1,), (1,)) + b"q\x050"
+    module = b"ctorch.nn.modules.rnn\nLSTM\n)R}(" + text("_parameters") + mapping(base)
+    return {
+        "of 16 terabytes": lstm(huge),
+        "of 2**19 units": lstm(state_dict(hidden=2**19, inputs=1, weight=expanded)),
+        "of 2**40 inputs": lstm(state_dict(hidden=1, inputs=2**40, weight=expanded)),
+        "in layer 999999999999": lstm(state_dict(layer="_l999999999999")),
+        "in layer 999999": lstm([*base, *state_dict(layer="_l999999")]),
+        "in layer 01": lstm([*base, *state_dict(layer="_l01")]),
+        "in layer -1": lstm([*base, *state_dict(layer="_l-1")]),
+        "in layer of a million digits": lstm(state_dict(layer="_l" + "9" * 1_000_000)),
+        "in layer of Arabic digits": lstm([*base, *state_dict(layer="_l\u0661")]),
+        "with a line feed": lstm(state_dict(layer="_l0\n")),
+        "with control characters": lstm([(f"\x1b[2J\r{name}", value) for name, value in base]),
+        "with control characters, incomplete": lstm([(f"\x1b[2J\n.{name}", value) for name, value in half]),
+        "with half a character": lstm([(f"\ud800.{name}", value) for name, value in base]),
+        "with right-to-left text": lstm([(f"\u202e.{name}", value) for name, value in base]),
+        "under 2,000 dots": lstm(deep),
+        "under a long name": torch_zip(program(b"}" + vast + mapping(base) + b"s"), [FLOATS]),
+        "of 60,000 layers": lambda: torch_zip(
+            program(shared + b"}(" + b"".join(text(f"weight_ih_l{i}") + b"h\5" for i in range(60_000)) + b"u"),
+            [FLOATS],
+        ),
+        "of no units": lstm(state_dict(hidden=0)),
+        "of no inputs": lstm(state_dict(inputs=0)),
+        "of scalars": lstm([(name, tensor((), ())) for name, _ in base]),
+        "of complex numbers": lstm(state_dict(weight=lambda shape: tensor(shape, (0,) * len(shape), numel=32, kind="ComplexFloatStorage"))),
+        "of booleans": lstm(state_dict(weight=lambda shape: tensor(shape, (0,) * len(shape), numel=256, kind="BoolStorage"))),
+        "of numbers": lstm([(name, b"K\1") for name, _ in base]),
+        "of texts": lstm([(name, text("a")) for name, _ in base]),
+        "of records": lstm([(name, b"ca\nb\n)R") for name, _ in base]),
+        "of lists of itself": lstm([(name, b"]q\7h\7a") for name, _ in base]),
+        "with a projection to nothing": lstm([*base, ("weight_hr_l0", tensor((0, 2), (2, 1)))]),
+        "with a projection wider than it": lstm([*base, ("weight_hr_l0", tensor((4, 2), (2, 1)))]),
+        "with a dropout that is no number": torch_zip(
+            program(module + text("dropout") + b"F" + b"nan\n" + text("batch_first") + text("yes") + text("training") + b"N" + b"ub"),
+            [FLOATS],
+        ),
+        "with a dropout of 600 digits": torch_zip(program(module + text("dropout") + number(2**2000) + b"ub"), [FLOATS]),
+        "that is its own module": torch_zip(
+            program(b"ctorch.nn.modules.rnn\nLSTM\n)Rq\x09}(" + text("_parameters") + mapping(base) + text("_modules") + mapping([("a", b"h\x09")]) + b"ub"),
+            [FLOATS],
+        ),
+        "with parametrizations of itself": lstm([("parametrizations", b"}q\x09" + text("parametrizations") + b"h\x09s" + text("weight_ih_l0") + b"h\x09s" + text("original0") + b"h\x09s")]),
+    }  # fmt: skip
+
+
+@attacks("many LSTMs", EITHER)
+def many_lstms():
+    one = mapping(state_dict())
+    name = text("a" * 1000) + b"q\x08" + b"0"
+    return {
+        "10,000 of one state_dict": torch_zip(
+            program(one + b"q\x090}(" + b"".join(number(i) + b"h\x09" for i in range(10_000)) + b"u"), [FLOATS]
+        ),
+        "10,000 prefixes of a key": lstm(
+            [(f"{i}.{name}", tensor((8, 2), (2, 1))) for i in range(3000) for name in ("weight_ih_l0", "weight_hh_l0")]
+        ),
+        "under long names in each other": torch_zip(
+            program(name + one + b"q\x090" + b"}h\x08" * 20_000 + b"h\x09" + b"s" * 20_000), [FLOATS]
+        ),
+        "in each container of a deep nest": torch_zip(
+            program(tensor((8, 2), (2, 1)) + b"q\x090" + name + text("weight_hh_l0") + b"q\x070" + b"}(h\7h\x09h\x08" * 20_000 + b"N" + b"u" * 20_000),
+            [FLOATS],
+        ),
+    }  # fmt: skip
+
+
+# Files that are nothing, or two things at once --------------------------------------------------
+
+
+@attacks("file", REFUSED)
+def files():
+    return {
+        "empty": b"",
+        "a zero": b"\0",
+        "zeros": bytes(100_000),
+        "text": b"weights\n" * 100,
+        "a line of JSON": b'{"a": 1}',
+        "PROTO alone": b"\x80",
+        "PROTO 2 alone": b"\x80\2",
+        "HDF5 alone": b"\x89HDF\r\n\x1a\n",
+        "ONNX alone": b"\x08",
+        "ONNX of nothing": b"\x08\x08",
+        "GZIP": zlib.compress(b"a", wbits=31),
+        "a tar archive": bytes(257) + b"ustar\x0000" + bytes(300),
+        "a length and a brace": struct.pack("<Q", 1) + b"{",
+        "torch's old number alone": pickle.dumps(0x1950A86A20F9469CFC6C, 2),
+        "a script": b"#!/bin/sh\ntouch canary\n",
+        "an executable": b"\x7fELF\2\1\1" + bytes(100),
+    }
+
+
+@attacks("two files in one", EITHER)
+def polyglots():
+    return {
+        "a pickle that ends with an archive": program(b"N") + torch_zip(program(b"N")),
+        "an archive that starts with a pickle": torch_zip(program(b"N"), prefix=program(b"N")),
+        "safetensors that end with an archive": safetensors(tensors(a=(0, 8)), bytes(8)) + write([Entry(b"a.npy", ARRAY)]),
+        "an array that ends with an archive": ARRAY + write([Entry(b"a.npy", ARRAY)]),
+        "torch and NumPy": write([*entries(program(b"N")), Entry(b"a.npy", ARRAY)]),
+        "NumPy and torch": write([Entry(b"a.npy", ARRAY), *entries(program(b"N"))]),
+        "Keras and NumPy": write([Entry(b"model.weights.h5", b"\x89HDF\r\n\x1a\n"), Entry(b"a.npy", ARRAY)]),
+        "two folders": write([*entries(program(b"N")), Entry(b"other/data.pkl", program(b"]"))]),
+        "no folder": write([Entry(b"data.pkl", program(b"N"))]),
+        "an empty folder": write([Entry(b"/data.pkl", program(b"N"))]),
+    }  # fmt: skip

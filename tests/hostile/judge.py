@@ -1,0 +1,294 @@
+"""Whether pylstm keeps its promises about one file, whatever that file is.
+
+``judge`` opens a file in every way there is. Each of them may raise WeightFileError and nothing
+else, in 5 seconds of CPU, with 4 x file + 64 MB beyond what its arrays hold. What is loaded must
+lie within its memory and be the same whichever way it was opened.
+"""
+
+import io
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+import pylstm
+from pylstm.files.record import Record
+
+CPU_SECONDS = 5
+WALL_SECONDS = 120  # nothing here waits; other programs may take the processor
+SPARE_BYTES = 64 << 20
+LONGEST_MESSAGE = 20_000
+COMPARED_BYTES = 1 << 22
+PLAIN = {str, bytes, int, float, bool, type(None), complex}
+
+# Events of sys.audit.
+FORBIDDEN = {
+    "code.__new__", "compile", "ctypes.dlopen", "exec", "import", "marshal.loads", "open",
+    "os.chmod", "os.exec", "os.fork", "os.forkpty", "os.link", "os.mkdir", "os.posix_spawn",
+    "os.remove", "os.rename", "os.rmdir", "os.spawn", "os.symlink", "os.system",
+    "pickle.find_class", "shutil.rmtree", "socket.__new__", "subprocess.Popen",
+}  # fmt: skip
+
+
+class Broken(Exception):
+    """A promise was not kept."""
+
+
+class Guard:
+    """Watches one process: what it runs, what it takes.
+
+    Parameters
+    ----------
+    folder : path
+        For the file.
+    timed : bool, default True
+        Whether the process ends when a file takes too long.
+
+    Attributes
+    ----------
+    path : str
+        Of the one file that may be opened.
+    strict : bool
+        Whether imports and files are watched too; the libraries that read ONNX and HDF5 do much
+        of that.
+    """
+
+    def __init__(self, folder, timed=True):
+        self._seconds = (CPU_SECONDS, WALL_SECONDS) if timed else (0, 0)
+        self.path = str(Path(folder) / "file")
+        self.watching = self.strict = False
+        self.seen = None
+        self._status = os.open("/proc/self/status", os.O_RDONLY)
+        self._clear = os.open("/proc/self/clear_refs", os.O_WRONLY)
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event, args):
+        if not self.watching or event not in FORBIDDEN:
+            return
+        if event == "open" and args[0] == self.path and args[1] in ("rb", "r", None):
+            return
+        if event in ("open", "import", "compile", "exec") and not self.strict:
+            return
+        self.watching = False
+        # Kept as well: the code under test may catch the exception.
+        self.seen = f"{event}{args!r:.500}"
+        raise Broken(self.seen)
+
+    def _start_timers(self, cpu, wall):
+        """Let the process be killed in so many seconds, even in the middle of C code; 0: never."""
+        if self._seconds[0]:
+            signal.setitimer(signal.ITIMER_PROF, cpu)
+            signal.setitimer(signal.ITIMER_REAL, wall)
+
+    def forget_peak(self):
+        """Let the peak of resident memory be what is resident now, and return that in bytes."""
+        os.pwrite(self._clear, b"5", 0)
+        return self.peak()
+
+    def peak(self):
+        """The most bytes that were resident at once."""
+        text = os.pread(self._status, 4096, 0)
+        return int(text[text.index(b"VmHWM:") + 6 :].split(None, 1)[0]) << 10
+
+    @contextmanager
+    def limits(self, size, what):
+        """Run the body within the limits for a file of ``size`` bytes.
+
+        Yields a list: arrays in what is put into it do not count as memory that was taken.
+        """
+        held = []
+        before = self.forget_peak()
+        self._start_timers(*self._seconds)
+        self.seen, self.watching = None, True
+        try:
+            yield held
+        finally:
+            self.watching = False
+            self._start_timers(0, 0)
+        if self.seen:
+            raise Broken(f"{what}: {self.seen}")
+        grown = self.peak() - before
+        if grown > 4 * size + SPARE_BYTES:
+            grown -= sum(owned_bytes(arrays(held)).values())
+            if grown > 4 * size + SPARE_BYTES:
+                raise Broken(f"{what}: a file of {size} bytes took {grown} bytes of memory")
+
+
+def judge(guard, content, format=""):
+    """Return what came of loading the file: its tree, or the WeightFileError."""
+    path = Path(guard.path)
+    path.unlink(missing_ok=True)  # what was mapped before stays as it was
+    path.write_bytes(content)
+    guard.strict = format not in ("onnx", "keras")
+    loaded = attempt(guard, content, "load", lambda: pylstm.load(content))
+    mapped = attempt(guard, content, "load, mapped", lambda: pylstm.load(guard.path, mmap=True))
+    found = attempt(guard, content, "find_lstms", lambda: pylstm.find_lstms(guard.path))
+    made = {"LSTM": attempt(guard, content, "LSTM", lambda: pylstm.LSTM.from_weights(content))}
+    if is_tree(loaded):
+        made["LSTMCell"] = attempt(
+            guard, content, "LSTMCell", lambda: pylstm.LSTMCell.from_weights(loaded)
+        )
+    if isinstance(loaded, Exception) != isinstance(mapped, Exception):
+        raise Broken(f"load gives {loaded!r:.500}, and mapped {mapped!r:.500}")
+    if not isinstance(loaded, Exception):
+        check_same(loaded, mapped)
+        check_found(guard, content, loaded, found, made)
+        if content.startswith(b"\x93NUMPY") or format.startswith("npz"):
+            check_numpy(content, loaded)
+    return loaded
+
+
+def open_all(content):
+    """Open an honest file in every way: readers are imported when a file needs them."""
+    pylstm.find_lstms(content)
+    pylstm.load(content, mmap=True)
+    with suppress(ValueError):
+        pylstm.LSTM.from_weights(content)
+
+
+def attempt(guard, content, what, action):
+    """Return what ``action`` returns, or the WeightFileError that it raises."""
+    with guard.limits(len(content), what) as held:
+        try:
+            result = action()
+            held.append(result)
+        except pylstm.WeightFileError as error:
+            result = error
+        except ImportError as error:
+            if "pip install pylstm[" not in str(error):
+                raise
+            result = error
+        # Not before: its text may be made of what the file says.
+        text = str(result) if isinstance(result, Exception) else ""
+    if len(text) > LONGEST_MESSAGE or not text.replace("\n", "").isprintable():
+        raise Broken(f"{what}: the message is {text[:2000]!r}")
+    return result
+
+
+# What was loaded ------------------------------------------------------------------------------
+
+
+def children(value):
+    """What is in a container, the keys of a mapping included."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, Record):
+        return value.class_name, value.args, value.state, value.items
+    if isinstance(value, Mapping):
+        return [*value, *value.values()]
+    if isinstance(value, pylstm.Module):
+        return list(value.state_dict().values())
+    return ()
+
+
+def is_tree(value):
+    """Whether find_lstms takes what a file holds instead of the file."""
+    return isinstance(value, (np.ndarray, Record, Mapping, list, tuple, set, frozenset))
+
+
+def arrays(tree):
+    """All arrays in a tree, each once; it may be deep, and have cycles."""
+    waiting, entered, found = [tree], {}, []
+    while waiting:
+        value = waiting.pop()
+        if type(value) in PLAIN or id(value) in entered:
+            continue
+        entered[id(value)] = value
+        if isinstance(value, np.ndarray):
+            found.append(value)
+        else:
+            waiting += children(value)
+    return found
+
+
+def owner(array):
+    """The array whose memory an array is a view of."""
+    while isinstance(array.base, np.ndarray) or hasattr(array.base, "__array_interface__"):
+        array = array.base if isinstance(array.base, np.ndarray) else array.base.base
+    return array
+
+
+def owned_bytes(held):
+    """The sizes of the memory that arrays hold, by the identity of its owner."""
+    return {id(owner(array)): owner(array).nbytes for array in held}
+
+
+def check_bounds(array):
+    """Check that every element is in the memory that the array is a view of."""
+    if array.size == 0:
+        return
+    low, high = byte_bounds(array)
+    first, last = byte_bounds(owner(array))
+    if low < first or high > last:
+        raise Broken(f"an array of shape {array.shape} reaches beyond its memory")
+    array[(0,) * array.ndim], array[(-1,) * array.ndim]
+
+
+def check_same(one, other):
+    """Check that two trees hold the same, and that their arrays stay within their memory."""
+    waiting, entered = [(one, other)], {}
+    while waiting:
+        a, b = waiting.pop()
+        if type(a) is not type(b):
+            raise Broken(f"loads as {a!r:.200}, mapped as {b!r:.200}")
+        if type(a) in PLAIN:
+            if a != b and a == a:
+                raise Broken(f"loads as {a!r:.200}, mapped as {b!r:.200}")
+        elif id(a) not in entered:
+            entered[id(a)] = a
+            if isinstance(a, np.ndarray):
+                check_bounds(a)
+                check_bounds(b)
+                check_same_array(a, b, "loaded and mapped")
+            below = children(a), children(b)
+            if len(below[0]) != len(below[1]):
+                raise Broken("loads and maps with different numbers of entries")
+            waiting += zip(*below, strict=True)
+
+
+def check_same_array(a, b, what):
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        raise Broken(f"{what}: {a.dtype} {a.shape} and {b.dtype} {b.shape}")
+    if a.nbytes <= COMPARED_BYTES and a.tobytes() != b.tobytes():
+        raise Broken(f"{what}: other values in an array of {a.dtype} {a.shape}")
+
+
+def check_found(guard, content, loaded, found, made):
+    """Check that what was found in a file is what is in it."""
+    if is_tree(loaded):
+        again = attempt(guard, content, "find_lstms(tree)", lambda: pylstm.find_lstms(loaded))
+        # What load reads may still be too deep to search.
+        if again != found and not (isinstance(again, Exception) and isinstance(found, Exception)):
+            raise Broken(f"in the file is {found!r:.500}, in its tree {again!r:.500}")
+    if isinstance(found, Exception):
+        return
+    for kind, module in made.items():
+        count = sum(each.kind == kind for each in found)
+        if (count == 1) == isinstance(module, Exception):
+            raise Broken(f"{count} {kind}s were found, from_weights gives {module!r:.500}")
+
+
+def check_numpy(content, loaded):
+    """Check that NumPy loads the same, if it loads anything."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = np.load(io.BytesIO(content), allow_pickle=False)
+            if not isinstance(expected, np.ndarray):
+                expected = {name: expected[name] for name in expected.files}
+    except Exception:  # its errors are of many kinds
+        return
+    if isinstance(expected, np.ndarray):
+        loaded, expected = {"": loaded}, {"": expected}
+    for name, array in loaded.items():
+        if isinstance(array, np.ndarray) and name in expected:
+            other = expected[name].astype(expected[name].dtype.newbyteorder("="), copy=False)
+            if other.dtype == bool:
+                other = other.view(np.uint8) != 0  # NumPy keeps any byte
+            check_same_array(array, other, f"{name!r} here and in NumPy")
