@@ -41,8 +41,9 @@ def run_python(*arguments, **environment):
     )
 
 
-def run_scenario(name, *arguments):
-    result = run_python(str(HERE / "thread_scenarios.py"), name, *map(str, arguments))
+def run_scenario(name, *arguments, **environment):
+    script = str(HERE / "thread_scenarios.py")
+    result = run_python(script, name, *map(str, arguments), **environment)
     assert result.returncode == 0, result.stderr[-4000:]
     return result.stdout
 
@@ -370,7 +371,9 @@ def test_ctrl_c_in_a_long_call(count):
 @needs_proc
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="threads cannot be made late")
 def test_late_helpers():
-    run_scenario("late_helpers")
+    # Where AddressSanitizer is: it must not keep what has been freed.
+    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
+    run_scenario("late_helpers", ASAN_OPTIONS=options)
 
 
 def test_exit_with_a_call_under_way():

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "../core/lstm.h"
 #include "../core/random.h"
@@ -48,6 +49,10 @@ void *memory_new(size_t nbytes);
 void *memory_new_zeroed(size_t nbytes);
 void memory_free(void *memory);
 extern PyMethodDef test_hooks_methods[];
+#elif defined(Py_LIMITED_API) /* which has none of the next functions before 3.13 */
+static inline void *memory_new(size_t nbytes) { return malloc(nbytes); }
+static inline void *memory_new_zeroed(size_t nbytes) { return calloc(1, nbytes); }
+static inline void memory_free(void *memory) { free(memory); }
 #else
 static inline void *memory_new(size_t nbytes) { return PyMem_RawMalloc(nbytes); }
 static inline void *memory_new_zeroed(size_t nbytes) { return PyMem_RawCalloc(1, nbytes); }
