@@ -5,8 +5,8 @@ PYTEST ?= $(PYTHON) -m pytest
 C_FILES = $(shell find csrc tests/c benchmarks -name '*.[ch]')
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
-.PHONY: help build test test-levels test-torch c-test c-test-neon c-bench sanitize lint typecheck \
-	format size symbols bench instructions accuracy sdist clean
+.PHONY: help build test test-levels test-torch c-test c-test-neon c-bench fuzz sanitize lint \
+	typecheck format size symbols bench instructions accuracy sdist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -35,6 +35,11 @@ c-test-neon: ## the same for NEON, cross-compiled and emulated
 
 c-bench: ## time the kernels: fraction of a pure FMA loop
 	$(MAKE) -C tests/c bench
+
+fuzz: ## coverage-guided fuzzing of the readers of weight files, a minute per format (atheris)
+	@formats=$$($(PYTHON) tests/hostile/fuzz.py --formats) || exit 1; for format in $$formats; do \
+	    echo "== $$format"; $(PYTHON) tests/hostile/fuzz.py $$format 60 || exit 1; \
+	done
 
 sanitize: ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy
 	bash .ci/run --step sanitize

@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["pylstm"]):
         judge.open_all(seeds.seeds(_format)[0])
 
 ADDRESS_SPACE = 4 << 30  # the fuzzer's own memory grows with what it has found
-LARGEST = 20_000
+LARGEST = 100_000
 
 
 def main(format, seconds):
@@ -36,7 +36,9 @@ def main(format, seconds):
     corpus.mkdir(parents=True, exist_ok=True)
     for index, content in enumerate(seeds.seeds(format)):
         (corpus / f"seed-{index}").write_bytes(content)
-    guard = judge.Guard(folder, timed=False)  # libFuzzer has its own timer
+    guard = judge.Guard(
+        folder, timed=False
+    )  # libFuzzer has a timer, for all that is done to a file
 
     def test(content):
         judge.judge(guard, content, format)
@@ -49,11 +51,14 @@ def main(format, seconds):
 
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESS_SPACE,) * 2)
-    options = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", "-timeout=5", "-verbosity=0"]
+    options = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", "-timeout=25", "-verbosity=0"]
     options += ["-print_final_stats=1", "-rss_limit_mb=4096", f"-artifact_prefix={folder}/"]
     atheris.Setup([sys.argv[0], *options, str(corpus)], test, custom_mutator=change)
     atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:] == ["--formats"]:
+        print(*seeds.FORMATS)
+    else:
+        main(*sys.argv[1:])
