@@ -194,10 +194,12 @@ struct lstm_team *team_make(const struct subject *subject, const struct lstm_pla
 
 int pool_insist(struct pool *pool, const struct lstm_plan *plan)
 {
-    for (int tries = 0; tries < 100000; tries++) {
+    for (long tries = 0; tries < 1000000; tries++) {
         const int helpers = pool_enter(pool, plan->threads - 1);
         if (helpers > 0)
             return helpers;
+        if (tries > 2000) /* it is no pause: a helper is at work, and the machine is busy */
+            system_nap();
     }
     printf("no helper can be had\n");
     exit(1);

@@ -315,7 +315,7 @@ static void check_stop(enum lstm_sharing sharing)
 /* How often in a row the pool turns a caller away. */
 static int refusals(void)
 {
-    for (int count = 0; count < 100000; count++)
+    for (int count = 0; count < 10000; count++)
         if (pool_enter(&pool, 1) > 0) {
             pool_leave(&pool, pool_forks(), false);
             return count;
@@ -542,7 +542,8 @@ static void check_fork_within_call(enum lstm_sharing sharing)
     case_begin("fork within a call, %s", sharing_name(sharing));
     plan_force(&subject, sharing, 2, &plan);
     subject.call.stop = &stop;
-    share(&subject, &plan); /* in both processes */
+    for (int tries = 0; tries < TRIES && forker.asked < 40; tries++)
+        share(&subject, &plan); /* and on in both processes */
     subject.call.stop = NULL;
     if (forker.child == 0)
         run_child(&subject);
