@@ -1,6 +1,6 @@
 """Mutations of honest files: only WeightFileError, or a load that is right.
 
-PYLSTM_FUZZ=5000 makes so many of each format; .ci/run --step hostile does that. See one again by
+PYLSTM_FUZZ=5000 makes so many of each format. See one again by
 its name: python tests/hostile/worker.py torch:123
 """
 
