@@ -304,6 +304,8 @@ def interrupted(threads):
     pylstm.set_num_threads(threads)
     before = module(x[:100])
     seen = []
+    # Programs that a shell starts in the background inherit SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def handler(number, frame):
         seen.append(number)
