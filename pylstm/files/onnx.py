@@ -102,6 +102,8 @@ class _Nodes:
         reasons = reasons or _misshapen(node, weights)
         if reasons:
             return Unsupported(kind, "; ".join(reasons))
+        # A node of some bytes becomes a record and tensors, though nodes may share their weights.
+        self._source.count(2 + 2 * len(weights) * len(weights[_W]), "LSTM nodes")
         parameters: dict[str, Any] = {}
         for direction, suffix in enumerate(("_l0", "_l0_reverse")[: len(weights[_W])]):
             for position, array in weights.items():

@@ -25,8 +25,9 @@ from containers import (
     torch_zip,
 )
 from hostile_pickles import number, text
-from mutate_zip import DEFLATED, Entry, deflated, write
-from seeds import npy
+from mutate_onnx import BYTES, VARINT, message
+from mutate_zip import DEFLATED, STORED, Entry, deflated, write
+from seeds import EXTRAS, FORMATS, npy, seeds
 
 REFUSED, LOADED, EITHER = "refused", "loaded", None
 ATTACKS = {}
@@ -61,6 +62,12 @@ def _made(value, make, options):
 def content(name):
     """Return the bytes of an attack."""
     return ATTACKS[name][1]()
+
+
+def format(name):
+    """Return which package reads an attack, as ``judge`` takes it; empty if pylstm does."""
+    group = name.partition(":")[0].lower()
+    return group if group in EXTRAS else ""
 
 
 # Pickles, in every place that a pickle can have ------------------------------------------------
@@ -752,3 +759,131 @@ def polyglots():
         "no folder": write([Entry(b"data.pkl", program(b"N"))]),
         "an empty folder": write([Entry(b"/data.pkl", program(b"N"))]),
     }  # fmt: skip
+
+
+# TorchScript, ONNX, Keras ----------------------------------------------------------------------
+
+
+def script(code, method=STORED, class_name="__torch__.a.M"):
+    """An archive of TorchScript with one module and the source of its class."""
+    module, _, name = class_name.rpartition(".")
+    tree = f"c{module}\n{name}\n".encode() + b")\x81" + mapping([*state_dict(), ("a", b"N")]) + b"b"
+    more = [
+        Entry(b"archive/constants.pkl", program(b")")),
+        Entry(f"archive/code/{module.replace('.', '/')}.py".encode(), code, method),
+    ]
+    return write(entries(program(tree), [FLOATS], more=more))
+
+
+@attacks("TorchScript", EITHER)
+def scripts():
+    head = b"class M(Module):\n"
+    call = b"    " + b"a, " * 60 + b" = torch.lstm("
+    return {
+        "code that would run": script(head + b"open('canary', 'x')\n"),
+        "code that inflates to 64 MB": lambda: script(head + b" " * 2**26, DEFLATED),
+        "code of a megabyte of spaces": script(head + b" " * 2**20),
+        "code of nearly a call": script(head + call * 20_000),
+        "code of lines that are nearly a call": script(head + (call + b"a, True, " * 40 + b"\n") * 2000),
+        "100,000 classes": script(b"".join(b"class M%d(Module):\n" % i for i in range(100_000))),
+        "a constant of no number": script(head + b"  dropout : Final[float] = nan\n"),
+        "a constant of 40 digits": script(head + b"  batch_first : Final[bool] = " + b"9" * 40 + b"\n"),
+        "a class above the archive": script(head, class_name="..os.path.M"),
+        "a class in a loop of names": script(head, class_name="a" * 900 + ".M"),
+    }  # fmt: skip
+
+
+def onnx_model(nodes=(), tensors=()):
+    """A model of ONNX; nodes and tensors are fields of their messages."""
+    graph = [(1, BYTES, message(node)) for node in nodes]
+    graph += [(5, BYTES, message(tensor)) for tensor in tensors]
+    opset = message([(2, VARINT, 22)])
+    return message([(1, VARINT, 10), (7, BYTES, message(graph)), (8, BYTES, opset)])
+
+
+def onnx_node(kind, inputs, output):
+    made = [(1, BYTES, name) for name in inputs]
+    return [*made, (2, BYTES, output), (3, BYTES, output), (4, BYTES, kind)]
+
+
+def onnx_tensor(name, dims, data=b"", external=None):
+    """A tensor of floats; ``external`` is the file that it is in."""
+    made = [(1, VARINT, size) for size in dims] + [(2, VARINT, 1), (8, BYTES, name)]
+    if external is None:
+        return [*made, (9, BYTES, data)]
+    entry = message([(1, BYTES, b"location"), (2, BYTES, external)])
+    return [*made, (13, BYTES, entry), (14, VARINT, 1)]
+
+
+def onnx_lstm(*tensors, before=()):
+    return onnx_model([*before, onnx_node(b"LSTM", (b"X", b"W", b"R"), b"Y")], tensors)
+
+
+def nested_graphs(depth):
+    """A graph in an attribute of a node of a graph, and so on."""
+    graph = b""
+    for _ in range(depth):
+        attribute = message([(1, BYTES, b"g"), (6, BYTES, graph), (20, VARINT, 5)])
+        graph = message([(1, BYTES, message([(4, BYTES, b"If"), (5, BYTES, attribute)]))])
+    return message([(1, VARINT, 10), (7, BYTES, graph)])
+
+
+def onnx_attacks():
+    w, r = onnx_tensor(b"W", (1, 4, 1), bytes(16)), onnx_tensor(b"R", (1, 4, 1), bytes(16))
+    doubled = [onnx_node(b"Concat", (b"R%d" % i,) * 2, b"R%d" % (i + 1)) for i in range(60)]
+    doubled.append(onnx_node(b"Identity", (b"R60",), b"R"))
+    return {
+        "a tensor of 2**62 elements": onnx_lstm(w, onnx_tensor(b"R", (2**62,))),
+        "a tensor of 2**64 - 1 elements": onnx_lstm(w, onnx_tensor(b"R", (2**64 - 1,))),
+        "a tensor of sizes that wrap around": onnx_lstm(w, onnx_tensor(b"R", (2**32, 2**32, 4), bytes(16))),
+        "an empty tensor of huge sizes": onnx_lstm(w, onnx_tensor(b"R", (0, 2**62, 2**62))),
+        "a tensor of 10,000 axes": onnx_lstm(w, onnx_tensor(b"R", (1,) * 10_000, bytes(4))),
+        **{
+            f"a tensor in {path!r}": onnx_lstm(w, onnx_tensor(b"R", (1, 4, 1), external=path.encode()))
+            for path in ("/etc/passwd", "../../../../etc/passwd", "file", ".", "", "/dev/zero", "a\0b")
+        },
+        "60 doublings": onnx_lstm(w, onnx_tensor(b"R0", (1, 4, 1), bytes(16)), before=doubled),
+        "nodes of each other": onnx_lstm(w, before=[onnx_node(b"Identity", (b"R",), b"Q"), onnx_node(b"Identity", (b"Q",), b"R")]),
+        "a node of itself": onnx_lstm(w, before=[onnx_node(b"Identity", (b"R",), b"R")]),
+        "50,000 nodes of one weight": lambda: onnx_model([onnx_node(b"LSTM", (b"X", b"W", b"R"), b"%d" % i) for i in range(50_000)], [w, r]),
+        "50,000 nodes of one name": lambda: onnx_model([onnx_node(b"LSTM", (b"X", b"W", b"R"), b"Y")] * 50_000, [w, r]),
+        # Not a million: protobuf, which answers for itself, takes 90 bytes for two of the file.
+        "300,000 empty nodes": lambda: onnx_model([[]] * 300_000),
+        "names that steer a terminal": onnx_model([onnx_node(b"LSTM", (b"X", b"W", b"Q"), b"\x1b[2J\n")], [w]),
+        "40 graphs in each other": nested_graphs(40),
+        "1,000 graphs in each other": nested_graphs(1000),
+        "10,000 fields of a megabyte that is not there": (b"\x0a" + b"\x80\x80\x40") * 10_000,
+    }  # fmt: skip
+
+
+def keras_archive(config):
+    """A ``.keras`` archive of an honest HDF5 file."""
+    weights = next(each for each in seeds("keras") if not each.startswith(b"PK"))
+    return write([Entry(b"config.json", config), Entry(b"model.weights.h5", weights)])
+
+
+def keras_attacks():
+    layer = b'{"class_name":"LSTM","config":{"name":"lstm"}}'
+    layers = b'{"config":{"layers":[%s]}}'
+    return {
+        "100,000 lists in each other": keras_archive(b"[" * 100_000),
+        "100,000 models in each other": keras_archive(b'{"config":' * 100_000 + b"1" + b"}" * 100_000),
+        "450 wrappers in each other": keras_archive(b'{"config":{"layer":' * 450 + b"1" + b"}}" * 450),
+        "a number of a million digits": keras_archive(layers % (b"9" * 1_000_000)),
+        "50,000 layers": lambda: keras_archive(layers % b",".join([layer] * 50_000)),
+        "a name twice": keras_archive(layers % b",".join([layer] * 2)),
+        "a name that steers a terminal": keras_archive(layers % layer.replace(b'"lstm"', b'"\\u001b[2J\\ud800"')),
+        "not UTF-8": keras_archive(b'{"\xff":1}'),
+        "an archive in an archive": write([Entry(b"model.weights.h5", keras_archive(b"{}"))]),
+        "weights that inflate to 1 GB": lambda: write(
+            [Entry(b"model.weights.h5", b"", DEFLATED, packed=_bomb(), central={"size": 2**30, "packed": len(_bomb())})]
+        ),
+        "nothing behind the magic number": b"\x89HDF\r\n\x1a\n" + bytes(2**20),
+        "ones behind the magic number": b"\x89HDF\r\n\x1a\n" + b"\xff" * 2**20,
+    }  # fmt: skip
+
+
+if "onnx" in FORMATS:
+    attacks("ONNX", EITHER)(onnx_attacks)
+if "keras" in FORMATS:
+    attacks("Keras", EITHER)(keras_attacks)

@@ -55,8 +55,7 @@ class Guard:
     path : str
         Of the one file that may be opened.
     strict : bool
-        Whether imports and files are watched too; the libraries that read ONNX and HDF5 do much
-        of that.
+        Whether imports are watched too; the packages that read ONNX and HDF5 do much of that.
     """
 
     def __init__(self, folder, timed=True):
@@ -73,7 +72,10 @@ class Guard:
             return
         if event == "open" and args[0] == self.path and args[1] in ("rb", "r", None):
             return
-        if event in ("open", "import", "compile", "exec") and not self.strict:
+        if not self.strict and (
+            event in ("import", "compile", "exec")
+            or (event == "open" and str(args[0]).endswith((".py", ".pyc", ".so")))
+        ):
             return
         self.watching = False
         # Kept as well: the code under test may catch the exception.

@@ -70,7 +70,7 @@ def content_of(job):
     format, _, index = job.partition(":")
     if index.isdecimal():
         return mutate.mutation(format, int(index)), format
-    return attacks.content(job), ""
+    return attacks.content(job), attacks.format(job)
 
 
 def serve(folder, address_space):
@@ -90,7 +90,7 @@ def serve(folder, address_space):
     gc.freeze()
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
-        print(json.dumps(verdict(guard, line.strip(), judge)), flush=True)
+        print(json.dumps(verdict(guard, line.rstrip("\n"), judge)), flush=True)
 
 
 def verdict(guard, job, judge):
