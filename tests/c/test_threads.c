@@ -14,18 +14,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ThreadSanitizer cannot follow a fork of a process with threads. */
 #if defined(__SANITIZE_THREAD__)
-#define CAN_FORK 0
+#define SANITIZER_THREADS 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define CAN_FORK 0
+#define SANITIZER_THREADS 1
 #endif
 #endif
+#ifndef SANITIZER_THREADS
+#define SANITIZER_THREADS 0
+#endif
+/* ThreadSanitizer cannot follow a fork of a process with threads, nor can qemu's emulation of a
+ * process: builds for it say -DCAN_FORK=0. */
 #ifndef CAN_FORK
-#define CAN_FORK 1
+#define CAN_FORK !SANITIZER_THREADS
 #endif
-enum { SANITIZER_THREADS = CAN_FORK ? 0 : 1 };
 
 enum { MOST_THREADS = 5, TRIES = 200, HANG_SECONDS = 900 };
 
