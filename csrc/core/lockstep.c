@@ -72,7 +72,8 @@ bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrd
     return view->shares || view->rank == 0;
 }
 
-bool lockstep_is_late(const struct lockstep *view, uint64_t now)
+/* Has the leader waited for more than half the time? It had better worked alone. */
+static bool is_late(const struct lockstep *view, uint64_t now)
 {
     return view->waited > LOCKSTEP_LEAST_PATIENCE && 2 * view->waited > now - view->began;
 }
@@ -97,7 +98,7 @@ static bool wait_for(struct lockstep *view, int rank, const struct lstm_stop *st
             const uint64_t now = system_nanoseconds();
             view->waited += since ? now - since : 0;
             since = now;
-            if (lockstep_is_late(view, now) || (stop && stop->asked(stop->data)))
+            if (is_late(view, now) || (stop && stop->asked(stop->data)))
                 return false;
         }
     }

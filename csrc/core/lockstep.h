@@ -47,8 +47,6 @@ struct lockstep lockstep_lead(struct lockstep_team *team);
 /* A helper arrives. Returns false where the team goes on without it. */
 bool lockstep_join(struct lockstep_team *team, struct lockstep *view);
 bool lockstep_leads(const struct lockstep *view);
-/* Has the leader waited for more than half the time? It had better worked alone. */
-bool lockstep_is_late(const struct lockstep *view, uint64_t now);
 /* Does this member compute a part of step "turn", counted over all passes? Then [*first, *end)
  * are its units. */
 bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrdiff_t *end);

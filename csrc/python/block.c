@@ -70,7 +70,7 @@ void block_changed(struct block *block)
     atomic_fetch_add_explicit(&block->version, 1, memory_order_release);
 }
 
-struct snapshot *snapshot_acquire(struct snapshot *snapshot)
+static struct snapshot *snapshot_acquire(struct snapshot *snapshot)
 {
     atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
     return snapshot;

@@ -132,7 +132,6 @@ void block_changed(struct block *block);
 struct snapshot *block_cached_snapshot(struct block *block);
 /* A snapshot of the present values, a new reference: cached, or packed now. */
 struct snapshot *block_snapshot(struct block *block);
-struct snapshot *snapshot_acquire(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
 
 /* ---- The object behind LSTM and LSTMCell (layer.c, layer_type.c) ---- */
