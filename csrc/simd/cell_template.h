@@ -90,7 +90,7 @@ INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step,
 }
 
 /* The totals of a group to its new c and h. */
-static NOINLINE TARGET void NAME(cell)(const struct NAME(group) *group)
+static NOINLINE TARGET CHAINED void NAME(cell)(const struct NAME(group) *group)
 {
     const struct lstm_step *step = group->step;
     const ptrdiff_t count = group->rows * group->blocks;

@@ -132,7 +132,8 @@ INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first,
 }
 
 /* The units [first, end) of a step; first is where a block begins. */
-static NOINLINE TARGET void NAME(step)(const struct lstm_step *step, ptrdiff_t first, ptrdiff_t end)
+static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptrdiff_t first,
+                                               ptrdiff_t end)
 {
     ALIGNED REAL totals[GROUP_VECTORS * BLOCK_TOTALS];
     const ptrdiff_t blocks = (end - first + LANES - 1) / LANES;
