@@ -583,3 +583,36 @@ def test_a_finalizer_may_use_and_save_its_module():
     assert_same_bits(outputs[0], expected)
     assert_same_bits(saved[0](X), expected)
     Saves.__del__ = lambda self: None
+
+
+class Rows(tuple):
+    """A tuple of a class of its own, as packed sequences are."""
+
+
+class Raising(tuple):
+    @property
+    def batch_sizes(self):
+        raise Boom
+
+
+def test_tuples_of_other_classes():
+    lstm = make(LSTM)
+    assert_same_bits(lstm(Rows(X.tolist())), lstm(X))
+    with pytest.raises(Boom):
+        lstm(Raising(X.tolist()))
+
+
+def test_what_the_native_types_refuse():
+    lstm = make(LSTM)
+    for name in ("dropout", "batch_first", "training", "_direct"):
+        with pytest.raises(AttributeError, match="cannot be deleted"):
+            delattr(lstm, name)
+    for dtype in (3, None, "float16", "\ud800"):
+        with pytest.raises((TypeError, ValueError)):
+            lstm._convert(dtype)
+    for sizes in ((0, 3, 1), (4, 0, 1), (4, 3, 0)):
+        with pytest.raises(ValueError, match="at least 1"):
+            lstm._build(*sizes, True, False, 0, "float32")
+    with pytest.raises(ValueError, match="not negative"):
+        make(LSTMCell)._build(-1, 3, True, "float32")
+    assert lstm._dtype == np.float32
