@@ -6,7 +6,7 @@ C_FILES = $(shell find csrc tests/c benchmarks -name '*.[ch]')
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-bench fuzz sanitize lint \
-	typecheck format size symbols bench instructions accuracy sdist coverage growth clean
+	typecheck format size symbols bench instructions accuracy sdist coverage analyze growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -82,6 +82,9 @@ sdist: ## the source distribution
 
 coverage: ## lines and branches of csrc/ that the suite runs, at every level, in a copy
 	bash .ci/run --step coverage
+
+analyze: ## what the static analyzers of gcc and clang find in csrc/
+	bash .ci/run --step analyze
 
 growth: ## what a million small calls and ten thousand constructions leave behind
 	$(PYTHON) tests/growth.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .dtypes import check_device, parse_to, tensor_type_dtype
@@ -15,17 +16,29 @@ class CastMixin:
 
     _parameters: dict[str, Any]
     _buffers: dict[str, Any]
-    children: Any
+    modules: Any
 
     def _cast(self, dtype: str, kinds: str) -> Self:
-        """Convert own arrays of the given NumPy kinds, and the children, to ``dtype``."""
-        for module in self.children():
-            module._cast(dtype, kinds)
-        for table in (self._parameters, self._buffers):
-            for name, array in table.items():
-                if array is not None and array.dtype.kind in kinds:
-                    table[name] = array.astype(dtype, copy=False)
+        """Convert the arrays of the tree that are of the given NumPy kinds; all of them or none."""
+        writers = [module._stage_cast(dtype, kinds) for module in [*self.modules()]]
+        for write in writers:
+            write()
         return self
+
+    def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
+        """Convert own arrays now; return what puts them into place and cannot fail."""
+        staged = [
+            (table, name, array.astype(dtype))
+            for table in (self._parameters, self._buffers)
+            for name, array in table.items()
+            if array is not None and array.dtype.kind in kinds and array.dtype != dtype
+        ]
+
+        def write() -> None:
+            for table, name, array in staged:
+                table[name] = array
+
+        return write
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Convert floating-point parameters and buffers, in place.

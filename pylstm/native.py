@@ -187,11 +187,7 @@ class NativeModule(Layer, Module):
         if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
             dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
         staged = self._apart(_contiguous(own, dtype))
-        converted = None
-        if dtype != self._dtype.name:  # what needs memory comes first
-            converted = type(self).__new__(type(self))
-            converted._share(self)
-            converted._convert(dtype)
+        converted = self._converted(dtype)  # what needs memory comes first
 
         def write() -> None:
             if converted is not None:
@@ -202,8 +198,28 @@ class NativeModule(Layer, Module):
         return write
 
     def _cast(self, dtype: str, kinds: str) -> Self:
-        self._convert(dtype)
+        self._parameter_names  # noqa: B018 - a RuntimeError before __init__
         return super()._cast(dtype, kinds)
+
+    def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
+        converted = self._converted(dtype)
+        cast_others = super()._stage_cast(dtype, kinds)
+
+        def write() -> None:
+            if converted is not None:
+                self._share(converted)
+            cast_others()
+
+        return write
+
+    def _converted(self, dtype: str) -> Layer | None:
+        """Return what holds the parameters in another dtype; None where it is the present one."""
+        if dtype == self._dtype.name:
+            return None
+        holder = Layer()
+        holder._share(self)
+        holder._convert(dtype)
+        return holder
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew from U(-s, s) with s = 1 / sqrt(hidden_size).

@@ -6,7 +6,8 @@ when it has come. So the order of the two imports does not matter, and programs 
 pay nothing.
 
 All that is left with others refers to the extension module weakly, and this file has no global
-that holds it: so pylstm can be unloaded, which ends its threads.
+that holds it: so pylstm can be unloaded, which ends its threads. What was left is then taken back,
+as it is when pylstm is reloaded; only threadpoolctl forgets no one who was registered.
 """
 
 from __future__ import annotations
@@ -22,17 +23,31 @@ from typing import Any, TypeAlias
 from ._version import __version__
 
 CONTROLLED_BY = "threadpoolctl"
+CONTROLLER = "PylstmController"
 Reference: TypeAlias = weakref.ref[ModuleType]
 
 
 def announce(core: ModuleType) -> None:
     """Let threadpoolctl know of the pool, now or when it is imported; end its threads at exit."""
+    _withdraw(core)  # what a reload left before
+    # The only reference that has something to do in the end: after the exit handlers it is no more.
+    atexit.register(_end_threads, weakref.ref(core, lambda _: _withdraw(None)))
     reference = weakref.ref(core)
-    atexit.register(_end_threads, reference)
     if CONTROLLED_BY in sys.modules:
         _register(sys.modules[CONTROLLED_BY], reference)
     else:
         sys.meta_path.insert(0, _Finder(reference))
+
+
+def _withdraw(core: ModuleType | None) -> None:
+    """Take back what was left with others for a module; None: for one that is no more."""
+    atexit.unregister(_end_threads)
+    sys.meta_path[:] = [
+        finder
+        for finder in sys.meta_path
+        if (type(finder).__module__, type(finder).__name__) != (__name__, _Finder.__name__)
+        or finder.core() not in (core, None)  # type: ignore[attr-defined]
+    ]
 
 
 def _end_threads(core: Reference) -> None:
@@ -113,7 +128,10 @@ def _register(threadpoolctl: ModuleType, core: Reference) -> None:
     from pathlib import Path  # not above: importing it would take as long as all of pylstm
 
     module = core()
-    if module is not None and hasattr(threadpoolctl, "register"):  # 3.2 and newer
+    if module is None or not hasattr(threadpoolctl, "register"):  # 3.2 and newer have it
+        return
+    known = threadpoolctl.LibController.__subclasses__()
+    if not any(kind.__name__ == CONTROLLER and kind.core() is module for kind in known):
         bases = (_Controller, threadpoolctl.LibController)
         names = {"core": core, "filename_prefixes": (Path(str(module.__file__)).name.lower(),)}
-        threadpoolctl.register(type("PylstmController", bases, names))
+        threadpoolctl.register(type(CONTROLLER, bases, names))

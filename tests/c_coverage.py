@@ -1,9 +1,10 @@
 """Lines and branches of csrc/ that ran: ``python tests/c_coverage.py FOLDER...``.
 
 The folders hold what builds with gcc's ``--coverage`` leave behind. A line counts as run where
-any build, instruction set or dtype ran it. So does a branch; that of a template is the same one
-in every instance in which its line has as many. Prints a table with the lines and the lines of
-the branches that never ran, and fails below the floors. ``make coverage`` does it all.
+any build, instruction set or dtype ran it. So does a branch, which is what gcov counts as one: each
+way out of a condition. That of a template is the same one in every instance in which its line has
+as many. Prints a table with the lines and the lines of the branches that never ran, and fails below
+the floors. ``make coverage`` does it all.
 """
 
 import json
@@ -78,7 +79,7 @@ def report(collected):
         print(row if name == "all" else f"{row}   {missing[0]}; {missing[1]}")
     absent = sorted({str(p.relative_to(ROOT / "csrc")) for p in ROOT.glob("csrc/*/*.c")} - {*files})
     if absent:
-        print("nothing of these is part of the build:", *absent)
+        print("no code of their own here, but for that of templates:", *absent)
     below = [kind for kind in FLOORS if percent(collected[kind].values()) < FLOORS[kind]]
     for kind in below:
         print(f"FAILED: {kind} below {FLOORS[kind]} %")

@@ -185,6 +185,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "load and take the dtype": lambda: loading(tagger(), assign=True),
     "assign a parameter": assigning,
     "double": lambda: on(lstm(), lambda m: m.double() and None, changes=True),
+    "double a tree": lambda: on(tagger(), lambda m: m.double() and None, changes=True),
     "to": lambda: on(pylstm.LSTMCell(4, 6), lambda m: m.to("float64") and None, changes=True),
     "reset": lambda: on(lstm(), reset, changes=True),
     "__init__ again": lambda: on(lstm(2, bidirectional=True), initialised_again, changes=True),

@@ -23,7 +23,7 @@ def alive_after(case, expected):
     return alive
 
 
-# Part of the suite in builds that can make allocations fail: PYLSTM_TEST_HOOKS=1 (.ci/run, step compilers).
+# Part of the suite in builds that can make allocations fail: PYLSTM_TEST_HOOKS=1 (.ci/run, step coverage).
 if hasattr(_core, "_test_fail_allocation"):
 
     @pytest.mark.parametrize("name", CASES)

@@ -262,3 +262,37 @@ def test_nothing_is_registered_before_init(act, text):
 
     with pytest.raises(AttributeError, match=text):
         Early()
+
+
+@pytest.mark.parametrize("convert", [nn.Module.double, lambda m: m.to(np.float64)])
+def test_a_conversion_that_does_not_fit_into_memory_changes_nothing(convert):
+    tagger = Tagger()
+    tagger.inner.register_buffer("huge", np.broadcast_to(np.float32(0), (2**45,)))
+    tagger.register_buffer("vast", np.broadcast_to(np.float32(0), (2**46,)))
+    before = {name: value.dtype for name, value in tagger.state_dict().items()}
+    x = np.ones((2, 1, 4), np.float32)
+    output = tagger.lstm(x)[0]
+    with pytest.raises(MemoryError):
+        convert(tagger)
+    assert {name: value.dtype for name, value in tagger.state_dict().items()} == before
+    assert tagger.lstm(x)[0].tobytes() == output.tobytes()
+    del tagger.inner.huge, tagger.vast
+    convert(tagger)
+    assert {str(value.dtype) for value in tagger.state_dict().values()} == {"float64"}
+
+
+def test_modules_with_a_constructor_of_their_own_are_converted():
+    class Odd(nn.LSTM):
+        def __new__(cls, needed):
+            return super().__new__(cls)
+
+        def __init__(self, needed):
+            super().__init__(needed, 3)
+
+        def __del__(self, names=[]):  # noqa: B006
+            names.append(self._parameter_names)  # an object without parameters would raise
+
+    odd = Odd(4)
+    assert odd.double().weight_ih_l0.dtype == np.float64
+    odd.load_state_dict({k: v.astype(np.float32) for k, v in odd.state_dict().items()}, assign=True)
+    assert odd.weight_ih_l0.dtype == np.float32

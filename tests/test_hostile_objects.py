@@ -7,7 +7,9 @@ exception; the module is whole afterwards.
 
 import copy
 import gc
+import itertools
 import pickle
+import sys
 import weakref
 
 import numpy as np
@@ -260,6 +262,77 @@ def arrays(result):
     return [arrays(part) for part in result] if isinstance(result, tuple) else result
 
 
+# ---------------------------------------------------------------------------- the collector
+
+
+def shapes_of(array):
+    """Other shapes and dtypes that the array can be given in place."""
+    yield from ((array.size,), (1, array.size), (1,) * 5 + array.shape, array.shape[::-1])
+
+
+@pytest.mark.parametrize("kind", ["fits", "converted", "strided"])
+@pytest.mark.parametrize("case", ["dense", "batch first", "unbatched", "packed", "cell"])
+def test_arrays_that_the_collector_reshapes(case, kind):
+    """The collector may run between the checks and the call, and with it code that reshapes."""
+    module = make(LSTMCell if case == "cell" else LSTM)
+    module.batch_first = case == "batch first"
+
+    def operands():
+        x, h, c = X.copy(), H.copy(), C.copy()
+        if case == "cell":
+            x, h, c = x[0].copy(), h[0].copy(), c[0].copy()
+        elif case == "unbatched":
+            x, h, c = x[:, 0].copy(), h[:, 0].copy(), c[:, 0].copy()
+        elif case == "packed":
+            x = x.reshape(10, 4)
+        elif case == "batch first":
+            x = x.swapaxes(0, 1).copy()
+        made = [
+            array.astype(np.float64 if kind == "converted" else np.float32) for array in (x, h, c)
+        ]
+        return [np.repeat(array, 2, 0)[::2] for array in made] if kind == "strided" else made
+
+    def call(x, h, c):
+        sizes = SIZES.copy()
+        arrays.append(sizes)
+        return module._run_packed(x, sizes, h, c) if case == "packed" else module(x, (h, c))
+
+    def reshape(phase, info):
+        collections.append(phase)
+        if len(collections) != turn:
+            return
+        for array in arrays:
+            for shape in shapes_of(array):
+                try:
+                    array.shape = shape
+                    break
+                except (AttributeError, ValueError):  # not without a copy
+                    continue
+
+    arrays = []
+    expected = call(*operands())
+    threshold, results, kept = gc.get_threshold(), 0, []
+    for turn, spare in itertools.product(range(1, 8), range(3)):
+        arrays[:] = operands()
+        collections = []
+        kept.clear()
+        kept += [(i, -i) for i in range(5000)]  # no freed tuple is left to be used again
+        gc.callbacks.append(reshape)
+        gc.set_threshold(1)  # every other new object that it knows of
+        kept += [[] for _ in range(spare)]
+        try:
+            result = call(*arrays)
+        except (ValueError, RuntimeError, TypeError):  # it came before the checks
+            continue
+        finally:
+            gc.callbacks.remove(reshape)
+            gc.set_threshold(*threshold)
+        assert_same_bits(result, expected)
+        results += len(collections) >= turn
+    # A cell makes one object that it knows of; from Python 3.12 on it never runs within a call.
+    assert results or case == "cell" or sys.version_info >= (3, 12)
+
+
 # ---------------------------------------------------------------------------- lies
 
 
@@ -510,3 +583,36 @@ def test_a_finalizer_may_use_and_save_its_module():
     assert_same_bits(outputs[0], expected)
     assert_same_bits(saved[0](X), expected)
     Saves.__del__ = lambda self: None
+
+
+class Rows(tuple):
+    """A tuple of a class of its own, as packed sequences are."""
+
+
+class Raising(tuple):
+    @property
+    def batch_sizes(self):
+        raise Boom
+
+
+def test_tuples_of_other_classes():
+    lstm = make(LSTM)
+    assert_same_bits(lstm(Rows(X.tolist())), lstm(X))
+    with pytest.raises(Boom):
+        lstm(Raising(X.tolist()))
+
+
+def test_what_the_native_types_refuse():
+    lstm = make(LSTM)
+    for name in ("dropout", "batch_first", "training", "_direct"):
+        with pytest.raises(AttributeError, match="cannot be deleted"):
+            delattr(lstm, name)
+    for dtype in (3, None, "float16", "\ud800"):
+        with pytest.raises((TypeError, ValueError)):
+            lstm._convert(dtype)
+    for sizes in ((0, 3, 1), (4, 0, 1), (4, 3, 0)):
+        with pytest.raises(ValueError, match="at least 1"):
+            lstm._build(*sizes, True, False, 0, "float32")
+    with pytest.raises(ValueError, match="not negative"):
+        make(LSTMCell)._build(-1, 3, True, "float32")
+    assert lstm._dtype == np.float32

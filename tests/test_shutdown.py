@@ -197,6 +197,70 @@ def test_a_library_that_is_imported_again_is_unloaded():
     assert threads <= 1  # of the last import
 
 
+# What the process keeps of imports: finders, exit handlers (their functions, what they refer to).
+LEFT = """
+        def left():
+            gc.collect(), gc.collect()  # what a handler refers to goes after the handler
+            handlers = [o for o in gc.get_objects() if getattr(o, "__name__", None) == "_end_threads"]
+            core = sys.modules.get("pylstm._core")
+            return (
+                sum("pylstm" in type(finder).__module__ for finder in sys.meta_path),
+                len(handlers),
+                0 if core is None else weakref.getweakrefcount(core),
+            )
+        """
+
+
+def test_imports_that_are_repeated_leave_nothing_behind():
+    run(
+        LEFT
+        + """
+        first = left()
+        assert first[:2] == (1, 1)
+        del lstm, check
+        for _ in range(5):
+            del pylstm
+            for name in [*sys.modules]:
+                if name.startswith("pylstm"):
+                    del sys.modules[name]
+            import pylstm
+            pylstm.LSTM(2, 3)(np.ones((2, 2, 2)))
+        assert left() == first, (left(), first)
+        del pylstm
+        for name in [*sys.modules]:
+            if name.startswith("pylstm"):
+                del sys.modules[name]
+        assert left() == (0, 0, 0)
+        """
+    )
+
+
+def test_reloads_leave_nothing_behind():
+    run(
+        LEFT
+        + """
+        import importlib
+        first = left()
+        for _ in range(3):
+            importlib.reload(pylstm)
+        assert left() == first
+        """
+    )
+
+
+def test_reloads_register_once_with_threadpoolctl():
+    pytest.importorskip("threadpoolctl")
+    run(
+        """
+        import importlib, threadpoolctl
+        for _ in range(3):
+            importlib.reload(pylstm)
+        kinds = [k.__name__ for k in threadpoolctl.LibController.__subclasses__()]
+        assert kinds.count("PylstmController") == 1
+        """
+    )
+
+
 def test_reload():
     run(
         """

@@ -368,6 +368,11 @@ def test_ctrl_c_in_a_long_call(count):
     run_scenario("interrupted", count)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such timers")
+def test_ctrl_c_in_a_long_call_with_dropout():
+    run_scenario("interrupted_with_dropout")
+
+
 @needs_proc
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="threads cannot be made late")
 def test_late_helpers():

@@ -328,6 +328,44 @@ def interrupted(threads):
     assert_same_bits(before, expected)
 
 
+def interrupted_with_dropout():
+    """As above, for the calls that keep the generator, and with it the GIL, to themselves."""
+    module = with_parameters(pylstm.LSTM(512, 512, 2, dropout=0.25), 3)
+    x = long_call()[1][:20_000]
+    pylstm.set_num_threads(2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    seen, counted, done = [], [0], threading.Event()
+
+    def handler(number, frame):
+        pylstm.manual_seed(1)  # the generator is free meanwhile
+        seen.append(counted[0])
+        if len(seen) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def count():
+        while not done.wait(0.001):
+            counted[0] += 1
+
+    signal.signal(signal.SIGALRM, handler)
+    other = threading.Thread(target=count)
+    other.start()
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    try:
+        module(x)
+    except KeyboardInterrupt:
+        assert seen[0] < seen[-1], "other threads stood still"
+    else:
+        raise AssertionError(f"not interrupted; {len(seen)} signals")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        done.set()
+        other.join()
+    pylstm.manual_seed(3)
+    result = module(x[:50])
+    pylstm.manual_seed(3)
+    assert_same_bits(module(x[:50]), result)
+
+
 # ---------------------------------------------------------------------------- late helpers
 
 
@@ -468,7 +506,7 @@ def check_threadpoolctl(threadpoolctl):
             module(x)  # shared only where threads were asked for, and a limit asks for none
     assert helpers() == set()
     pylstm.set_num_threads(3)
-    with threadpoolctl.threadpool_limits(2):
+    with threadpoolctl.threadpool_limits(2, user_api="pylstm"):  # OpenBLAS has threads as well
         module(x)
         assert len(helpers()) == 1
     assert pylstm.get_num_threads() == 3

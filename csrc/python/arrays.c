@@ -86,9 +86,18 @@ static PyObject *item_of(PyObject *object, Py_ssize_t index)
 {
     PyObject *item = index == 0 ? object : NULL;
 
+#ifdef Py_GIL_DISABLED /* another thread may take it off the list at any moment */
+    if (PyList_Check(object)) {
+        item = PyList_GetItemRef(object, index);
+        if (item == NULL)
+            PyErr_Clear();
+        return item;
+    }
+#else
     if (PyList_Check(object))
         item = index < PyList_Size(object) ? PyList_GetItem(object, index) : NULL;
-    else if (PyTuple_Check(object))
+#endif
+    if (PyTuple_Check(object))
         item = index < PyTuple_Size(object) ? PyTuple_GetItem(object, index) : NULL;
     return Py_XNewRef(item);
 }

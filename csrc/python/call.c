@@ -205,9 +205,7 @@ static int fit(struct request *request, PyArrayObject **array)
     return array_fit(request->self->state, array, dtype);
 }
 
-/* An overflow makes NumPy call what np.seterr or warnings say: code that may reshape the caller's
- * arrays after they have been checked. Views of them keep what has been checked. */
-static int detach(struct request *request)
+int request_detach(struct request *request)
 {
     PyArrayObject **arrays[3] = {&request->x, &request->state[0], &request->state[1]};
 
@@ -223,13 +221,13 @@ static int detach(struct request *request)
     return 0;
 }
 
-int request_fit(struct request *request)
+static int fit_all(struct request *request)
 {
     if (request->fits)
         return 0;
-    if (request->state[0] != NULL && detach(request) < 0)
-        return -1;
-    if (fit(request, &request->x) < 0 || fit(request, &request->state[0]) < 0)
+    /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
+    if (request_detach(request) < 0 || fit(request, &request->x) < 0 ||
+        fit(request, &request->state[0]) < 0)
         return -1;
     return fit(request, &request->state[1]);
 }
@@ -250,31 +248,29 @@ static void state_strides(const struct request *request, int index, ptrdiff_t *l
     *layer = layer_axis < 0 ? 0 : array_stride(state, layer_axis, dtype);
 }
 
-void request_begin(const struct request *request, struct lstm_call *call, PyArrayObject *h_n,
-                   PyArrayObject *c_n)
+int request_begin(struct request *request, struct lstm_call *call)
 {
+    if (fit_all(request) < 0)
+        return -1;
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     call->steps = request->steps;
     call->batch = request->batch;
     call->batch_sizes = NULL;
     call->x = PyArray_DATA(request->x);
     call->x_step = call->x_row = 0;
-    call->y = NULL;
-    call->y_step = call->y_row = 0;
     call->h0 = call->c0 = NULL;
     call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
-    call->h_n = PyArray_DATA(h_n);
-    call->c_n = PyArray_DATA(c_n);
     call->finite_weights = request->snapshot->finite;
     call->dropout = 0.0;
     call->rng = NULL;
     call->stop = NULL;
     if (request->state[0] == NULL)
-        return;
+        return 0;
     call->h0 = PyArray_DATA(request->state[0]);
     call->c0 = PyArray_DATA(request->state[1]);
     state_strides(request, 0, &call->h0_layer, &call->h0_row);
     state_strides(request, 1, &call->c0_layer, &call->c0_row);
+    return 0;
 }
 
 PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,

@@ -100,16 +100,17 @@ static PyObject *run(struct request *request)
     PyObject *result;
     int status;
 
-    if (request_fit(request) < 0)
+    if (request_begin(request, &call) < 0)
         return NULL;
+    call.x_row = request->batched ? array_stride(request->x, 0, net->kernels->dtype) : 0;
+    call.y_step = 0;
+    call.y_row = net->hidden_size;
     do {
         result = request->results = new_results(request, arrays);
         if (result == NULL)
             return NULL;
-        request_begin(request, &call, arrays[0], arrays[1]);
-        call.x_row = request->batched ? array_stride(request->x, 0, net->kernels->dtype) : 0;
-        call.y = call.h_n; /* one step's output is its h */
-        call.y_row = net->hidden_size;
+        call.y = call.h_n = PyArray_DATA(arrays[0]); /* one step's output is its h */
+        call.c_n = PyArray_DATA(arrays[1]);
         status = request_run(request, &call);
     } while (status == REQUEST_AGAIN);
     if (status < 0)

@@ -250,15 +250,19 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
 }
 
 PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
-                        "Use the parameters of \"other\", a layer of the same kind.");
+                        "Use the parameters of \"other\", a layer of the same kind; a bare Layer\n"
+                        "is of either.");
 
 static PyObject *layer_share(PyObject *object, PyObject *other)
 {
     layer_object *self = (layer_object *)object;
     PyTypeObject *kind = self->state->lstm_type;
+    PyTypeObject *bare = self->state->layer_type;
     struct block *block;
 
-    if (PyObject_TypeCheck(object, self->state->cell_type))
+    if (Py_TYPE(object) == bare || Py_TYPE(other) == bare)
+        kind = bare;
+    else if (PyObject_TypeCheck(object, self->state->cell_type))
         kind = self->state->cell_type;
     if (!PyObject_TypeCheck(object, kind) || !PyObject_TypeCheck(other, kind)) {
         error_type("_share() takes a layer of the same kind", other);

@@ -25,7 +25,7 @@ static void read_sizes(struct request *request)
     const int batch_axis = request->batch_first ? 0 : 1;
 
     request->batch = request->batched ? PyArray_DIM(x, batch_axis) : 1;
-    request->steps = PyArray_DIM(x, request->batched ? 1 - batch_axis : 0);
+    request->steps = request->rows = PyArray_DIM(x, request->batched ? 1 - batch_axis : 0);
 }
 
 static bool state_size_is_right(const struct request *request, int index)
@@ -78,7 +78,7 @@ static PyObject *new_results(const struct request *request, PyArrayObject *array
     const bool batched = request->batched;
     const npy_intp sequence[3] = {request->batch_first ? request->batch : request->steps,
                                   request->batch_first ? request->steps : request->batch, width};
-    const npy_intp flat[2] = {PyArray_DIM(request->x, 0), width}; /* unbatched or packed */
+    const npy_intp flat[2] = {request->rows, width};
     const npy_intp h_dims[3] = {layers, batched ? request->batch : out, out};
     const npy_intp c_dims[3] = {layers, batched ? request->batch : net->hidden_size,
                                 net->hidden_size};
@@ -100,46 +100,61 @@ static PyObject *new_results(const struct request *request, PyArrayObject *array
     return result;
 }
 
-/* Points "call" at the memory of x, the states and the results. */
-static void set_operands(const struct request *request, PyArrayObject *const arrays[3],
-                         struct lstm_call *call)
+static bool has_batch_first(const struct request *request)
+{
+    return request->batched && !request->packed && request->batch_first;
+}
+
+/* Fills "call" with all but where the results are. */
+static int begin(struct request *request, struct lstm_call *call)
 {
     const struct lstm_net *net = &request->snapshot->net;
     const enum dtype dtype = net->kernels->dtype;
-    const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);
-    const bool batch_first = request->batched && !request->packed && request->batch_first;
-    const int step_axis = batch_first ? 1 : 0;
+    const int step_axis = has_batch_first(request) ? 1 : 0;
 
-    request_begin(request, call, arrays[1], arrays[2]);
+    if (request_begin(request, call) < 0)
+        return -1;
+    if (request->batch_sizes != NULL)
+        call->batch_sizes = PyArray_DATA(request->batch_sizes);
+    if (request->self->training && net->num_layers > 1)
+        call->dropout = request->self->dropout;
     call->x_step = array_stride(request->x, step_axis, dtype);
     call->x_row = call->x_step; /* packed: row after row; unbatched: there is one */
     if (request->batched && !request->packed)
         call->x_row = array_stride(request->x, 1 - step_axis, dtype);
+    return 0;
+}
+
+/* Points "call" at the results. That these could be made bounds the products. */
+static void set_results(const struct request *request, PyArrayObject *const arrays[3],
+                        struct lstm_call *call)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);
+    const bool batch_first = has_batch_first(request);
+
     call->y = PyArray_DATA(arrays[0]);
     call->y_step = batch_first ? width : request->batch * width;
     call->y_row = batch_first ? request->steps * width : width;
+    call->h_n = PyArray_DATA(arrays[1]);
+    call->c_n = PyArray_DATA(arrays[2]);
 }
 
 /* Runs a request that has passed all checks. */
 static PyObject *run(struct request *request)
 {
-    layer_object *self = request->self;
     struct lstm_call call;
     PyArrayObject *arrays[3];
     PyObject *result;
     int status;
 
-    if (request_fit(request) < 0)
+    if (begin(request, &call) < 0)
         return NULL;
     do {
         result = request->results = new_results(request, arrays);
         if (result == NULL)
             return NULL;
-        set_operands(request, arrays, &call);
-        if (request->batch_sizes != NULL)
-            call.batch_sizes = PyArray_DATA(request->batch_sizes);
-        if (self->training && request->snapshot->net.num_layers > 1)
-            call.dropout = self->dropout;
+        set_results(request, arrays, &call);
         status = request_run(request, &call);
     } while (status == REQUEST_AGAIN);
     if (status < 0)
@@ -173,7 +188,7 @@ done:
 static PyArrayObject *read_batch_sizes(struct request *request, PyArrayObject *given)
 {
     PyArrayObject *sizes = NULL;
-    const npy_intp rows = PyArray_DIM(request->x, 0);
+    const npy_intp rows = request->rows = PyArray_DIM(request->x, 0);
     npy_intp total = 0, step = 0;
 
     if (PyArray_NDIM(given) != 1 || !PyTypeNum_ISINTEGER(PyArray_TYPE(given))) {
@@ -218,7 +233,7 @@ PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_si
         goto done;
     /* Before the checks: opening may run code that changes the other arrays. */
     given = array_open(batch_sizes, "batch_sizes");
-    if (given == NULL)
+    if (given == NULL || request_detach(&request) < 0)
         goto done;
     request.packed = true;
     if (check_ranks(&request) < 0 || request_check_real(&request) < 0)

@@ -239,6 +239,7 @@ struct request {
     bool fits;   /* no array needs a conversion */
     ptrdiff_t steps;
     ptrdiff_t batch;
+    ptrdiff_t rows;             /* of LSTM's two-dimensional inputs: unbatched or packed */
     PyArrayObject *batch_sizes; /* of packed data; borrowed */
     PyObject *results;          /* what the call writes to; borrowed */
     /* The threads of a first try that was given up, and the results that they may still write to;
@@ -257,12 +258,12 @@ int arguments_read(const struct module_state *state, const char *callee, PyObjec
 /* Fills x, state, given and stacked. request_clear() is due even after a failure. */
 int request_open(struct request *request, layer_object *self, const struct arguments *arguments);
 int request_check_real(struct request *request);
-/* Converts what does not fit; due after all checks. */
-int request_fit(struct request *request);
-/* Fills "call" with sizes, x, the states and where h_n and c_n go; the strides of x and all of
- * y are left to the caller. */
-void request_begin(const struct request *request, struct lstm_call *call, PyArrayObject *h_n,
-                   PyArrayObject *c_n);
+/* Takes views of x and the states: code that runs from here on cannot reshape those. */
+int request_detach(struct request *request);
+/* Converts what does not fit, and fills "call" with sizes, x and the states; the strides of x and
+ * the results are left to the caller. Due right after the checks: whatever else makes Python
+ * objects may run the garbage collector, and that code which reshapes the caller's arrays. */
+int request_begin(struct request *request, struct lstm_call *call);
 /* Runs the core on what "call" says (run.c); the amount of work decides about the GIL and about
  * other threads. REQUEST_AGAIN: one of those is late, and request->results are the request's now.
  * Make others and run again, which is then done alone. */

@@ -16,10 +16,11 @@
 
 /* ---- Signals ---- */
 
-/* Lets Python's handlers run now and then while a call has the GIL released. */
+/* Lets Python's handlers run now and then during a call. */
 struct interrupt {
     struct lstm_stop stop;
-    PyThreadState *thread;
+    PyThreadState *thread;    /* NULL while the call holds the GIL */
+    struct lock *lock;        /* that the call holds as well, or NULL */
     uint64_t looked;          /* nanoseconds */
     unsigned asked, per_look; /* steps since then, and at least so many before the next look */
     bool raised;
@@ -34,9 +35,17 @@ static bool interrupt_asked(void *data)
     interrupt->asked = 0;
     if (system_nanoseconds() - interrupt->looked < NANOSECONDS_PER_LOOK)
         return false;
+    if (interrupt->lock != NULL)
+        lock_release(interrupt->lock);
+    if (interrupt->thread == NULL) /* others have waited for as long as this call runs */
+        interrupt->thread = PyEval_SaveThread();
     PyEval_RestoreThread(interrupt->thread);
     interrupt->raised = PyErr_CheckSignals() < 0;
-    interrupt->thread = PyEval_SaveThread();
+    if (interrupt->lock != NULL) {
+        interrupt->thread = NULL;
+        lock_acquire(interrupt->lock);
+    } else
+        interrupt->thread = PyEval_SaveThread();
     interrupt->looked = system_nanoseconds();
     return interrupt->raised;
 }
@@ -59,20 +68,28 @@ static bool in_main_thread(void)
     return !known || main_thread == PyThread_get_thread_ident();
 }
 
-/* Releases the GIL; a long call will look for signals. */
-static void unlock(struct interrupt *interrupt, struct lstm_call *call, double work)
+/* Has a long call look for signals. */
+static void watch(struct interrupt *interrupt, struct lstm_call *call, double work)
 {
     const double steps = (double)call->steps;
     const double per_look = WORK_PER_LOOK * steps / work;
 
+    *interrupt = (struct interrupt){
+        .stop = {interrupt_asked, interrupt},
+        .looked = system_nanoseconds(),
+        .per_look = per_look < 1     ? 1
+                    : per_look > 1e9 ? 1000000000
+                                     : (unsigned)per_look,
+    };
+    call->stop = &interrupt->stop;
+}
+
+/* Releases the GIL; a long call will look for signals. */
+static void unlock(struct interrupt *interrupt, struct lstm_call *call, double work)
+{
     interrupt->raised = false;
-    if (work > INTERRUPTIBLE_WORK && in_main_thread()) {
-        interrupt->stop = (struct lstm_stop){interrupt_asked, interrupt};
-        interrupt->asked = 0;
-        interrupt->per_look = per_look < 1 ? 1 : per_look > 1e9 ? 1000000000 : (unsigned)per_look;
-        interrupt->looked = system_nanoseconds();
-        call->stop = &interrupt->stop;
-    }
+    if (work > INTERRUPTIBLE_WORK && in_main_thread())
+        watch(interrupt, call, work);
     interrupt->thread = PyEval_SaveThread();
 }
 
@@ -85,15 +102,23 @@ static int lock(struct interrupt *interrupt)
 
 /* ---- Alone ---- */
 
-/* Dropout draws from the module's generator, which other threads must not enter meanwhile. */
-static void run_with_dropout(const struct request *request, struct lstm_call *call, void *workspace)
+/* Dropout draws from the module's generator, which other threads must not enter meanwhile: but
+ * between two steps they may, so that a long call does not keep them waiting. */
+static int run_with_dropout(const struct request *request, struct lstm_call *call, double work,
+                            void *workspace)
 {
     struct module_state *state = request->self->state;
+    struct interrupt interrupt = {.raised = false};
 
     call->rng = &state->rng;
+    if (work > INTERRUPTIBLE_WORK) {
+        watch(&interrupt, call, work);
+        interrupt.lock = &state->rng_lock;
+    }
     lock_acquire(&state->rng_lock);
     lstm_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
     lock_release(&state->rng_lock);
+    return interrupt.raised ? -1 : 0;
 }
 
 static int run_in(const struct request *request, struct lstm_call *call, double work,
@@ -103,8 +128,7 @@ static int run_in(const struct request *request, struct lstm_call *call, double 
     struct interrupt interrupt;
 
     if (call->dropout != 0.0) {
-        run_with_dropout(request, call, workspace);
-        return 0;
+        return run_with_dropout(request, call, work, workspace);
     }
     if (work < UNLOCKED_WORK) {
         lstm_forward(net, request->snapshot->packed, call, workspace);

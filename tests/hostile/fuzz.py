@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import atheris
+import onnx.reference  # noqa: F401
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "fuzz"
@@ -23,8 +24,11 @@ with atheris.instrument_imports(include=["pylstm"]):
     import mutate
     import seeds
 
-    for _format in seeds.FORMATS:  # readers are imported when a file needs them
-        judge.open_all(seeds.seeds(_format)[0])
+    # Readers, and parts of onnx.reference, are imported when a file needs them; an import while a
+    # file is judged counts as that file's doing.
+    for _format in seeds.FORMATS:
+        for _content in seeds.seeds(_format):
+            judge.open_all(_content)
 
 ADDRESS_SPACE = 4 << 30  # the fuzzer's own memory grows with what it has found
 LARGEST = 100_000
