@@ -9,7 +9,7 @@ CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm c-bench \
 	fuzz sanitize lint typecheck format size symbols bench instructions accuracy sdist coverage \
-	growth clean
+	wheel wheel-aarch64 growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -90,6 +90,12 @@ instructions: ## instructions of fixed workloads against the recorded numbers (v
 
 accuracy: ## rounding error beside torch's
 	$(PYTHON) tests/accuracy.py
+
+wheel: ## the abi3 wheel for this Linux: built, audited, installed, tried; into dist
+	bash .ci/wheels native dist
+
+wheel-aarch64: ## the same cross-compiled and emulated (Debian, qemu-user)
+	bash .ci/wheels aarch64 dist
 
 sdist: ## the source distribution
 	$(PYTHON) setup.py --quiet sdist
