@@ -7,9 +7,9 @@ WINE ?= $(or $(wildcard /usr/lib/wine/wine64),wine)
 WINDOWS_GOAL ?= check-quick
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
-.PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm c-bench \
-	fuzz sanitize lint typecheck format size symbols bench instructions accuracy sdist coverage \
-	wheel wheel-aarch64 growth clean
+.PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm \
+	c-compile-clang-cl c-bench fuzz sanitize lint typecheck format size symbols bench \
+	instructions accuracy wheel wheel-aarch64 sdist coverage growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -41,6 +41,9 @@ c-test-windows: ## the same as Windows programs: MinGW-w64 and Wine
 	$(MAKE) -C tests/c CC=x86_64-w64-mingw32-gcc EXE=.exe BUILD=build-windows RUN="$(WINE)" \
 	    CPPFLAGS=-D__USE_MINGW_ANSI_STDIO=1 LDFLAGS=-static PTHREAD= FMA_CFLAGS=-mfma \
 	    CFLAGS="-O3 -Werror -Wno-float-conversion -Wa,-muse-unaligned-vector-move" $(WINDOWS_GOAL)
+
+c-compile-clang-cl: ## the kernels and most of the core with the compiler of Windows builds
+	$(MAKE) -C tests/c BUILD=build-clang-cl compile-clang-cl
 
 c-test-wasm: ## the same as WebAssembly, which has the portable kernels alone (clang, wasmtime)
 	$(MAKE) -C tests/c CC="clang --target=wasm32-wasi --sysroot=/usr" EXE=.wasm BUILD=build-wasm \
