@@ -8,11 +8,11 @@ WINDOWS_GOAL ?= check-quick
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm \
-	c-compile-clang-cl c-bench fuzz sanitize lint typecheck format size symbols bench \
+	c-test-clang-cl c-bench fuzz sanitize lint typecheck format size symbols bench \
 	instructions accuracy wheel wheel-aarch64 sdist coverage growth clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
 
 build: ## build the extension in place
 	$(PYTHON) setup.py build_ext --inplace
@@ -42,7 +42,7 @@ c-test-windows: ## the same as Windows programs: MinGW-w64 and Wine
 	    CPPFLAGS=-D__USE_MINGW_ANSI_STDIO=1 LDFLAGS=-static PTHREAD= FMA_CFLAGS=-mfma \
 	    CFLAGS="-O3 -Werror -Wno-float-conversion -Wa,-muse-unaligned-vector-move" $(WINDOWS_GOAL)
 
-c-compile-clang-cl: ## the kernels and most of the core with the compiler of Windows builds
+c-test-clang-cl: ## the kernels and most of the core with the compiler of Windows builds
 	$(MAKE) -C tests/c BUILD=build-clang-cl compile-clang-cl
 
 c-test-wasm: ## the same as WebAssembly, which has the portable kernels alone (clang, wasmtime)
