@@ -3,13 +3,16 @@
 PYTHON ?= python
 PYTEST ?= $(PYTHON) -m pytest
 C_FILES = $(shell find csrc tests/c benchmarks -name '*.[ch]')
+WINE ?= $(or $(wildcard /usr/lib/wine/wine64),wine)
+WINDOWS_GOAL ?= check-quick
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
-.PHONY: help build test test-levels test-torch c-test c-test-neon c-bench fuzz sanitize lint \
-	typecheck format size symbols bench instructions accuracy sdist coverage analyze growth clean
+.PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm \
+	c-test-clang-cl c-bench fuzz sanitize lint typecheck format size symbols bench \
+	instructions accuracy wheel wheel-aarch64 sdist coverage analyze growth clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
 
 build: ## build the extension in place
 	$(PYTHON) setup.py build_ext --inplace
@@ -32,6 +35,20 @@ c-test: ## every kernel against the portable one, without Python
 c-test-neon: ## the same for NEON, cross-compiled and emulated
 	$(MAKE) -C tests/c CC=aarch64-linux-gnu-gcc LDFLAGS=-static RUN=qemu-aarch64 \
 	    BUILD=build-neon CPPFLAGS=-DCAN_FORK=0 check-quick
+
+# The assembler's option is for gcc alone, which does not align the stack there as AVX wants it.
+c-test-windows: ## the same as Windows programs: MinGW-w64 and Wine
+	$(MAKE) -C tests/c CC=x86_64-w64-mingw32-gcc EXE=.exe BUILD=build-windows RUN="$(WINE)" \
+	    CPPFLAGS=-D__USE_MINGW_ANSI_STDIO=1 LDFLAGS=-static PTHREAD= FMA_CFLAGS=-mfma \
+	    CFLAGS="-O3 -Werror -Wno-float-conversion -Wa,-muse-unaligned-vector-move" $(WINDOWS_GOAL)
+
+c-test-clang-cl: ## the kernels and most of the core with the compiler of Windows builds
+	$(MAKE) -C tests/c BUILD=build-clang-cl compile-clang-cl
+
+c-test-wasm: ## the same as WebAssembly, which has the portable kernels alone (clang, wasmtime)
+	$(MAKE) -C tests/c CC="clang --target=wasm32-wasi --sysroot=/usr" EXE=.wasm BUILD=build-wasm \
+	    RUN="$(PYTHON) run_wasi.py" CFLAGS="-O3 -Werror" \
+	    LDFLAGS="-Wl,--stack-first,-z,stack-size=8388608" check-threadless
 
 c-bench: ## time the kernels: fraction of a pure FMA loop
 	$(MAKE) -C tests/c bench
@@ -76,6 +93,12 @@ instructions: ## instructions of fixed workloads against the recorded numbers (v
 
 accuracy: ## rounding error beside torch's
 	$(PYTHON) tests/accuracy.py
+
+wheel: ## the abi3 wheel for this Linux: built, audited, installed, tried; into dist
+	bash .ci/wheels native dist
+
+wheel-aarch64: ## the same cross-compiled and emulated (Debian, qemu-user)
+	bash .ci/wheels aarch64 dist
 
 sdist: ## the source distribution
 	$(PYTHON) setup.py --quiet sdist

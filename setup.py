@@ -3,17 +3,22 @@
 Environment variables: PYLSTM_ABI3=1 builds one binary for Python 3.11 and newer,
 PYLSTM_WERROR=1 makes warnings errors, PYLSTM_SANITIZE=1 adds AddressSanitizer and
 UndefinedBehaviorSanitizer, PYLSTM_COVERAGE=1 counts lines and branches for gcov, and
-PYLSTM_TEST_HOOKS=1 adds functions that make allocations fail. CC chooses the compiler.
+PYLSTM_TEST_HOOKS=1 adds functions that make allocations fail. CC chooses the compiler; on Windows
+it is clang-cl, since MSVC cannot compile single functions for another instruction set.
 """
 
 import os
+import shutil
+import sysconfig
 from pathlib import Path
 
 import numpy
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-ABI3 = os.environ.get("PYLSTM_ABI3") == "1"
+# Free-threaded Python has no limited API.
+ABI3 = os.environ.get("PYLSTM_ABI3") == "1" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 WERROR = os.environ.get("PYLSTM_WERROR") == "1"
 SANITIZE = os.environ.get("PYLSTM_SANITIZE") == "1"
 COVERAGE = os.environ.get("PYLSTM_COVERAGE") == "1"
@@ -62,7 +67,35 @@ def paths(pattern):
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(f"csrc/**/{pattern}"))
 
 
+class BuildExtension(build_ext):
+    """Tells clang-cl what gcc and clang are told."""
+
+    def build_extensions(self):
+        """Replace MSVC's compiler, keep its linker."""
+        if self.compiler.compiler_type == "msvc":
+            if not self.compiler.initialized:
+                self.compiler.initialize(self.plat_name)
+            self.compiler.cc = clang_cl()
+            self.compiler.compile_options.remove("/GL")  # MSVC's own format of object files
+            for extension in self.extensions:
+                extension.extra_compile_args = [f"/clang:{flag}" for flag in COMPILE_FLAGS]
+        super().build_extensions()
+
+
+def clang_cl():
+    """Return the path of the compiler for Windows."""
+    name = os.environ.get("CC", "clang-cl")
+    found = shutil.which(name)
+    if found is None:
+        raise SystemExit(
+            f"pylstm needs clang-cl on Windows, and {name} is not on the PATH: "
+            "install LLVM, or let CC name its clang-cl"
+        )
+    return found
+
+
 setup(
+    cmdclass={"build_ext": BuildExtension},
     ext_modules=[
         Extension(
             "pylstm._core",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import pylstm
 from pylstm import _core
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,8 +21,9 @@ FILE_LINES = 400
 FUNCTION_LINES = 60
 KERNEL_LINES = 80
 
-# Not ours to check: what tools make, and hidden folders other than the CI's.
+# Not ours to check: what tools make, and hidden folders other than these.
 MADE_FOLDERS = r"build.*|dist|venv|__pycache__|.*\.egg-info"
+HIDDEN_FOLDERS = {".ci", ".github"}
 
 # What a layer may include, by folder below csrc.
 ALLOWED_LAYERS = {
@@ -36,7 +38,7 @@ def tree(*suffixes):
     files = []
     for path in sorted(ROOT.rglob("*")):
         folders = path.relative_to(ROOT).parts[:-1]
-        hidden = any(name.startswith(".") and name != ".ci" for name in folders)
+        hidden = any(name.startswith(".") and name not in HIDDEN_FOLDERS for name in folders)
         made = any(re.fullmatch(MADE_FOLDERS, name) for name in folders)
         if path.is_file() and not hidden and not made and (not suffixes or path.suffix in suffixes):
             files.append(path)
@@ -189,6 +191,7 @@ def test_the_length_counters_count(tmp_path):
 
 def text_files():
     suffixes = {".c", ".h", ".py", ".pyi", ".md", ".toml", ".in", ".cfg", ".sh", ".json", ""}
+    suffixes |= {".yml", ".cff"}
     return [path for path in tree() if path.suffix in suffixes and path.name != "callgrind.out"]
 
 
@@ -206,6 +209,20 @@ def test_readme_opens_with_the_two_commands():
     lines = [line.strip() for line in first_screen]
     assert "pip install -e . && python -m pylstm demo" in lines
     assert "pip install -e '.[test]' && pytest" in lines
+
+
+def test_the_version_is_the_same_everywhere():
+    def found(pattern, name):
+        match = re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), flags=re.M)
+        assert match, f"{name} names no version"
+        return match.group(1)
+
+    version = found(r'^__version__ = "(.+)"$', "pylstm/_version.py")
+    assert pylstm.__version__ == version
+    assert found(r"^version: (.+)$", "CITATION.cff") == version
+    assert found(r"^## \[(.+?)\]", "CHANGELOG.md") == version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" in project["dynamic"] and "version" not in project
 
 
 def test_links_between_documents_lead_somewhere():

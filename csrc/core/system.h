@@ -1,4 +1,5 @@
-/* The operating system's threads, as little of them as the pool needs: pthreads or Windows.
+/* The operating system's threads, as little of them as the pool needs: pthreads, Windows, or the
+ * WebAssembly that has none.
  *
  * Include it before any system header: strict C11 hides the clock otherwise.
  */
@@ -54,7 +55,49 @@ static inline uint64_t system_nanoseconds(void)
     return (uint64_t)((double)ticks.QuadPart * (1e9 / (double)rate.QuadPart));
 }
 
+#elif defined(__wasi__) && !defined(_REENTRANT)
+
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* No thread can be had, so nobody ever meets. */
+typedef char system_mutex, system_condition, system_thread;
+typedef void *system_result;
+#define SYSTEM_THREAD_CALL
+
+static inline void system_mutex_init(system_mutex *mutex) { (void)mutex; }
+static inline void system_lock(system_mutex *mutex) { (void)mutex; }
+static inline void system_unlock(system_mutex *mutex) { (void)mutex; }
+static inline void system_condition_init(system_condition *condition) { (void)condition; }
+static inline void system_wait(system_condition *condition, system_mutex *mutex)
+{
+    (void)condition, (void)mutex;
+}
+static inline void system_signal(system_condition *condition) { (void)condition; }
+static inline bool system_start(system_thread *thread, system_result (*run)(void *), void *argument,
+                                size_t stack_bytes)
+{
+    (void)thread, (void)run, (void)argument, (void)stack_bytes;
+    return false;
+}
+static inline void system_join(system_thread thread) { (void)thread; }
+static inline void system_yield(void) {}
+static inline void system_nap(void) {}
+static inline uint64_t system_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
 #else
+
+#define SYSTEM_FORKS 1 /* a process can go on as two */
 
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

@@ -11,13 +11,13 @@
 /* The one thing that is not part of a pool: pthread_atfork passes no argument. */
 static atomic_uint_fast64_t forks;
 
-#ifndef _WIN32
+#ifdef SYSTEM_FORKS
 static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 #endif
 
 void pool_watch_forks(void)
 {
-#ifndef _WIN32
+#ifdef SYSTEM_FORKS
     static atomic_flag watching = ATOMIC_FLAG_INIT;
 
     if (!atomic_flag_test_and_set(&watching))

@@ -1,7 +1,53 @@
-/* What this machine can run. The builtins include the operating system's part (XGETBV). */
+/* What this machine can run, the operating system's part (XGETBV) included. */
 #include "levels.h"
 
 #if PYLSTM_BUILD_X86
+
+#ifdef _WIN32 /* the builtins need the compiler's own library, which clang-cl does not link */
+
+#include <cpuid.h>
+#include <stdint.h>
+
+enum {
+    FMA = 12,
+    OSXSAVE = 27,
+    AVX2 = 5,
+    AVX512F = 16,
+    AVX512DQ = 17,
+    AVX512BW = 30,
+    AVX512VL = 31
+};
+enum { YMM_STATE = 0x06, ZMM_STATE = 0xe6 }; /* of XCR0 */
+
+static bool has_bit(unsigned int word, int bit) { return word >> bit & 1; }
+
+static bool keeps_state(uint32_t mask)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & mask) == mask;
+}
+
+/* EBX of leaf 7, with nothing set where FMA or the wide registers are missing. */
+static unsigned int features(uint32_t state)
+{
+    unsigned int a, b, c, d;
+    if (!__get_cpuid_count(1, 0, &a, &b, &c, &d) || !has_bit(c, FMA) || !has_bit(c, OSXSAVE) ||
+        !keeps_state(state) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    return b;
+}
+
+bool cpu_has_avx2(void) { return has_bit(features(YMM_STATE), AVX2); }
+
+bool cpu_has_avx512(void)
+{
+    const unsigned int found = features(ZMM_STATE);
+    return has_bit(found, AVX2) && has_bit(found, AVX512F) && has_bit(found, AVX512BW) &&
+           has_bit(found, AVX512DQ) && has_bit(found, AVX512VL);
+}
+
+#else
 
 bool cpu_has_avx2(void)
 {
@@ -16,4 +62,5 @@ bool cpu_has_avx512(void)
            __builtin_cpu_supports("avx512vl");
 }
 
+#endif
 #endif

@@ -13,6 +13,21 @@
 #define PYLSTM_SIMD_VOCABULARY_X86_H
 
 #include <immintrin.h>
+#if defined(_MSC_VER) && defined(__clang__)
+/* clang-cl leaves out of it what the whole file may not use. Each needs those before it. */
+/* clang-format off */
+#include <smmintrin.h>
+#include <avxintrin.h>
+#include <avx2intrin.h>
+#include <fmaintrin.h>
+#include <avx512fintrin.h>
+#include <avx512bwintrin.h>
+#include <avx512dqintrin.h>
+#include <avx512vlintrin.h>
+#include <avx512vlbwintrin.h>
+#include <avx512vldqintrin.h>
+/* clang-format on */
+#endif
 
 #define X86_NAME_(bits, op, suffix) _mm##bits##_##op##_##suffix
 #define X86_NAME(bits, op, suffix) X86_NAME_(bits, op, suffix)

@@ -4,9 +4,9 @@
  * only the recurrent part, whose weights must stream from the caches once per step (the input
  * part is computed ahead in chunks). Whole machines change speed from minute to minute: only
  * ratios inside one run mean something. */
-#define _POSIX_C_SOURCE 199309L /* clock_gettime */
-#include "cases.h"
+#include "../../csrc/core/system.h"
 
+#include "cases.h"
 #include "loops.h"
 #include "support.h"
 
@@ -14,18 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ROUNDS = 7, MOST_ROWS = 8 };
 static const double run_seconds = 0.004; /* of one timed run: long beside the clock, short
                                             beside a scheduler's slice */
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
+static double now(void) { return 1e-9 * (double)system_nanoseconds(); }
 
 /* One thing to time; "run" does it `count` times. */
 struct job {

@@ -32,6 +32,7 @@ static uint64_t control(void) { return 0; }
 static void set_control(uint64_t bits) { (void)bits; }
 #endif
 
+#ifdef FE_UPWARD
 static const int roundings[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
 static const char *const names[] = {
     "flush to zero",
@@ -67,3 +68,24 @@ void environment_reset(void)
     set_control(control() & ~(uint64_t)FLUSH_TO_ZERO);
     fesetround(FE_TONEAREST);
 }
+
+#else /* WebAssembly: it rounds to nearest and flushes nothing, whatever is asked */
+
+int environment_count(void) { return 0; }
+
+const char *environment_name(int setting)
+{
+    (void)setting;
+    return "none";
+}
+
+void environment_set(int setting) { (void)setting, (void)FLUSH_TO_ZERO, set_control(0); }
+
+bool environment_is(int setting)
+{
+    (void)setting;
+    return control() == 0;
+}
+
+void environment_reset(void) {}
+#endif

@@ -8,7 +8,8 @@
 
 static double fused(enum dtype dtype, double a, double b, double c)
 {
-    return dtype == DTYPE_FLOAT32 ? (double)fmaf((float)a, (float)b, (float)c) : fma(a, b, c);
+    return dtype == DTYPE_FLOAT32 ? (double)exact_fmaf((float)a, (float)b, (float)c)
+                                  : exact_fma(a, b, c);
 }
 
 /* Sums and products of two floats are rounded twice here, harmlessly: 53 >= 2 * 24 + 2. */

@@ -1,15 +1,13 @@
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, sigaction */
 #include "support.h"
+
+#include "machine.h"
 
 #include <float.h>
 #include <math.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { MOST_REPORTS = 20, CANARY = 0xa5, CANARY_BYTES = 256 };
 
@@ -45,23 +43,12 @@ bool check(bool ok, const char *format, ...)
     return false;
 }
 
-static void crashed(int signal_number)
-{
-    static const char text[] = "CRASHED (guard page or read-only input touched) ";
-    ssize_t written = write(STDOUT_FILENO, text, sizeof text - 1);
-    written += write(STDOUT_FILENO, current_case, strlen(current_case));
-    written += write(STDOUT_FILENO, "\n", 1);
-    _exit(written > 0 ? 1 : signal_number);
-}
-
 void report_crashes(void)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = crashed;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0) {
-        printf("note: crashes will not name their case\n");
+    setvbuf(stdout, NULL, _IOLBF, 4096);
+    watch_for_crashes(current_case);
+    if (!has_guard_pages) {
+        printf("note: no guard pages here, canaries alone\n");
     }
 }
 
@@ -96,7 +83,7 @@ uint64_t random_bits(struct random *random)
 
 ptrdiff_t random_below(struct random *random, ptrdiff_t limit)
 {
-    return (ptrdiff_t)(random_bits(random) >> 16) % limit;
+    return (ptrdiff_t)((random_bits(random) >> 16) % (uint64_t)limit);
 }
 
 static double special_value(ptrdiff_t which)
@@ -185,6 +172,29 @@ ptrdiff_t real_difference(const double *a, const double *b, ptrdiff_t count)
     return -1;
 }
 
+#ifdef __wasm__ /* musl's fmaf() wants a rounding mode that WebAssembly has not */
+float exact_fmaf(float a, float b, float c)
+{
+    const double product = (double)a * b; /* exact; the sum is rounded to odd, so that it can be */
+    double sum = product + c;             /* rounded again */
+    const double part = sum - product, lost = (product - (sum - part)) + (c - part);
+    uint64_t bits;
+
+    memcpy(&bits, &sum, sizeof bits);
+    if (isfinite(lost) && lost != 0.0 && bits % 2 == 0)
+        sum = nextafter(sum, lost > 0.0 ? INFINITY : -INFINITY);
+    return (float)sum;
+}
+#else
+float exact_fmaf(float a, float b, float c) { return fmaf(a, b, c); }
+#endif
+
+/* Where a product with +0 added underflows, fma() of older versions of musl loses its sign. */
+double exact_fma(double a, double b, double c)
+{
+    return c == 0.0 && a != 0.0 && b != 0.0 ? a * b : fma(a, b, c);
+}
+
 uint64_t hash_start(void) { return 0xcbf29ce484222325U; }
 
 uint64_t hash_reals(uint64_t hash, enum dtype dtype, const double *values, ptrdiff_t count)
@@ -206,15 +216,13 @@ uint64_t hash_reals(uint64_t hash, enum dtype dtype, const double *values, ptrdi
 
 void guarded_open(struct guarded *guarded, size_t capacity)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t page = page_size();
     capacity = (capacity + CANARY_BYTES + page - 1) / page * page;
-    unsigned char *map =
-        mmap(NULL, capacity + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED || mprotect(map + page, capacity, PROT_READ | PROT_WRITE) != 0) {
+    guarded->base = pages_reserve(capacity);
+    if (guarded->base == NULL) {
         printf("cannot reserve %zu bytes\n", capacity);
         exit(2);
     }
-    guarded->base = map + page;
     guarded->capacity = capacity;
     guarded->data = guarded->base;
     guarded->size = 0;
@@ -229,12 +237,12 @@ static unsigned char *canaries(const struct guarded *guarded)
 }
 
 /* Of the pages that hold the placed buffer; the rest of the room stays as it is. */
-static void change_access(const struct guarded *guarded, int access)
+static void change_access(const struct guarded *guarded, bool read_only)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t page = page_size();
     const size_t first = (size_t)(guarded->data - guarded->base) / page * page;
     const size_t end = (size_t)(guarded->data - guarded->base) + guarded->size;
-    if (end > first && mprotect(guarded->base + first, end - first, access) != 0) {
+    if (end > first && !pages_protect(guarded->base + first, end - first, read_only)) {
         printf("cannot change the access to %zu bytes\n", guarded->size);
         exit(2);
     }
@@ -248,7 +256,7 @@ void *guarded_place(struct guarded *guarded, size_t size, enum placement placeme
         exit(2);
     }
     if (guarded->read_only) {
-        change_access(guarded, PROT_READ | PROT_WRITE);
+        change_access(guarded, false);
         guarded->read_only = false;
     }
     guarded->size = size;
@@ -260,7 +268,7 @@ void *guarded_place(struct guarded *guarded, size_t size, enum placement placeme
 
 void guarded_protect(struct guarded *guarded)
 {
-    change_access(guarded, PROT_READ);
+    change_access(guarded, true);
     guarded->read_only = true;
 }
 

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+#include <stdio.h> /* whose printf it is depends on its settings */
+#define PRINTF_LIKE(text, rest) __attribute__((format(__MINGW_PRINTF_FORMAT, text, rest)))
+#elif defined(__GNUC__)
 #define PRINTF_LIKE(text, rest) __attribute__((format(printf, text, rest)))
 #else
 #define PRINTF_LIKE(text, rest)
@@ -59,11 +62,15 @@ bool real_same(double a, double b);
 /* Index of the first difference, or -1. */
 ptrdiff_t real_difference(const double *a, const double *b, ptrdiff_t count);
 
+/* The C library's fma(), or the hardware's: what the software's is compared with. */
+float exact_fmaf(float a, float b, float c);
+double exact_fma(double a, double b, double c);
+
 /* FNV-1a, 64 bits, over the little-endian bytes of values of the dtype; every NaN alike. */
 uint64_t hash_start(void);
 uint64_t hash_reals(uint64_t hash, enum dtype dtype, const double *values, ptrdiff_t count);
 
-/* Memory with an inaccessible page on either side. A placed buffer touches one of the two;
+/* Memory with an inaccessible page on either side, where the machine has pages. A placed buffer touches one of the two;
  * the bytes on its other side are canaries. */
 enum placement { AT_END, AT_START, PLACEMENT_COUNT };
 struct guarded {

@@ -1,7 +1,7 @@
-#define _DEFAULT_SOURCE /* opendir */
 #include "team_runs.h"
 
-#include <dirent.h>
+#include "machine.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ atomic_long teams_made, teams_released;
 
 static void *allocate(size_t size)
 {
-    void *memory = aligned_alloc(ALIGNMENT, (size / ALIGNMENT + 1) * ALIGNMENT);
+    void *memory = aligned_reserve(ALIGNMENT, size + 1);
     if (memory == NULL) {
         printf("out of memory\n");
         exit(1);
@@ -94,7 +94,7 @@ static void pack(struct subject *subject)
         real_set(dtype, params, i, data->params[i]);
     subject->packed = allocate((size_t)lstm_packed_size(&subject->net) * real_size(dtype));
     subject->call.finite_weights = lstm_pack(&subject->net, params, subject->packed);
-    free(params);
+    aligned_release(params);
 }
 
 struct subject subject_make(const struct network_shape *shape, const char *level)
@@ -121,10 +121,10 @@ struct subject subject_make(const struct network_shape *shape, const char *level
 void subject_free(struct subject *subject)
 {
     network_data_free(&subject->data);
-    free(subject->packed);
-    free(subject->inputs);
-    free(subject->expected);
-    free(subject->results);
+    aligned_release(subject->packed);
+    aligned_release(subject->inputs);
+    aligned_release(subject->expected);
+    aligned_release(subject->results);
 }
 
 void subject_spoil(struct subject *subject)
@@ -144,7 +144,7 @@ void subject_run_alone(struct subject *subject)
     point_results(subject, subject->results);
     workspace = allocate((size_t)lstm_workspace_size(&subject->net, &subject->call));
     lstm_forward(&subject->net, subject->packed, &subject->call, workspace);
-    free(workspace);
+    aligned_release(workspace);
 }
 
 /* ---- Teams ---- */
@@ -172,8 +172,8 @@ bool plan_force(const struct subject *subject, enum lstm_sharing sharing, int th
 
 static void release(struct lstm_team *team)
 {
-    free(team->workspace);
-    free(team);
+    aligned_release(team->workspace);
+    aligned_release(team);
     atomic_fetch_add(&teams_released, 1);
 }
 
@@ -203,19 +203,6 @@ int pool_insist(struct pool *pool, const struct lstm_plan *plan)
     }
     printf("no helper can be had\n");
     exit(1);
-}
-
-int thread_count(void)
-{
-    DIR *folder = opendir("/proc/self/task");
-    int count = 0;
-
-    if (folder == NULL)
-        return -1;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(folder);
-    return count;
 }
 
 bool thread_count_becomes(int count)

@@ -37,9 +37,7 @@ struct lstm_team *team_make(const struct subject *subject, const struct lstm_pla
  * Ends the program where no thread can be had. */
 int pool_insist(struct pool *pool, const struct lstm_plan *plan);
 
-/* Threads of this process; -1 where the system does not tell. */
-int thread_count(void);
-/* Are there so many? A thread that was joined may take a moment to vanish. */
+/* Has this process so many threads? A thread that was joined may take a moment to vanish. */
 bool thread_count_becomes(int count);
 
 #endif

@@ -32,7 +32,7 @@ static uint32_t float_bits(float value)
 static void check_f32(uint32_t a, uint32_t b, uint32_t c)
 {
     float x = float_of(a), y = float_of(b), z = float_of(c);
-    float expected = fmaf(x, y, z), result = fma_f32(x, y, z);
+    float expected = exact_fmaf(x, y, z), result = fma_f32(x, y, z);
     check(float_bits(result) == float_bits(expected) || (isnan(result) && isnan(expected)),
           "fma_f32(%a, %a, %a) is %a, not %a", (double)x, (double)y, (double)z, (double)result,
           (double)expected);
@@ -41,7 +41,7 @@ static void check_f32(uint32_t a, uint32_t b, uint32_t c)
 static void check_f64(uint64_t a, uint64_t b, uint64_t c)
 {
     double x = fma_value(a), y = fma_value(b), z = fma_value(c);
-    double expected = fma(x, y, z), result = fma_f64(x, y, z);
+    double expected = exact_fma(x, y, z), result = fma_f64(x, y, z);
     check(real_same(result, expected), "fma_f64(%a, %a, %a) is %a, not %a", x, y, z, result,
           expected);
     if (isfinite(x) && isfinite(y) && isfinite(z) && x != 0.0 && y != 0.0) {

@@ -5,14 +5,13 @@
  * Whatever the plan and whoever comes late, the bytes are those of lstm_forward(); memory goes back
  * once; forks, stops and other callers are survived. Nothing is timed: helpers are late because a
  * gate holds them in a kernel, not because of luck. */
-#define _DEFAULT_SOURCE /* fork, alarm */
+#define _DEFAULT_SOURCE /* fork */
+#include "machine.h"
 #include "team_runs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define SANITIZER_THREADS 1
@@ -25,9 +24,16 @@
 #define SANITIZER_THREADS 0
 #endif
 /* ThreadSanitizer cannot follow a fork of a process with threads, nor can qemu's emulation of a
- * process: builds for it say -DCAN_FORK=0. */
-#ifndef CAN_FORK
+ * process: builds for it say -DCAN_FORK=0. Windows has no fork. */
+#ifdef _WIN32
+#undef CAN_FORK
+#define CAN_FORK 0
+#elif !defined(CAN_FORK)
 #define CAN_FORK !SANITIZER_THREADS
+#endif
+#if CAN_FORK
+#include <sys/wait.h>
+#include <unistd.h>
 #endif
 
 enum { MOST_THREADS = 5, TRIES = 200, HANG_SECONDS = 900 };
@@ -382,9 +388,15 @@ static void check_taken(void)
 }
 
 /* Callers that share where they can, and work alone where the pool is taken or pauses. */
+struct caller {
+    struct subject subject;
+    bool wrong;
+};
+
 static system_result SYSTEM_THREAD_CALL call_often(void *argument)
 {
-    struct subject *subject = argument;
+    struct caller *caller = argument;
+    struct subject *subject = &caller->subject;
     struct lstm_plan plan;
 
     for (int turn = 0; turn < 60; turn++) {
@@ -402,8 +414,7 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
                 subject_run_alone(subject);
             }
         }
-        if (!subject_is_right(subject))
-            return (system_result)1;
+        caller->wrong |= !subject_is_right(subject);
         subject_spoil(subject);
     }
     return 0;
@@ -412,7 +423,7 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
 static void check_many_callers(void)
 {
     enum { CALLERS = 3 };
-    struct subject subjects[CALLERS];
+    struct caller callers[CALLERS] = {{.wrong = false}};
     system_thread threads[CALLERS];
     struct random random = random_seed(3);
 
@@ -422,14 +433,13 @@ static void check_many_callers(void)
         shape.hidden_size = 64;
         shape.proj_size = 0;
         shape.batch = 12;
-        subjects[i] = subject_make(&shape, best_level());
-        check(system_start(&threads[i], call_often, &subjects[i], 1 << 20), "no thread");
+        callers[i].subject = subject_make(&shape, best_level());
+        check(system_start(&threads[i], call_often, &callers[i], 1 << 20), "no thread");
     }
     for (int i = 0; i < CALLERS; i++) {
-        void *wrong = NULL;
-        pthread_join(threads[i], &wrong);
-        check(wrong == NULL, "caller %d: other bytes", i);
-        subject_free(&subjects[i]);
+        system_join(threads[i]);
+        check(!callers[i].wrong, "caller %d: other bytes", i);
+        subject_free(&callers[i].subject);
     }
 }
 
@@ -443,7 +453,7 @@ static void run_child(struct subject *subject)
     struct lstm_plan plan;
     const long failures = check_failures;
 
-    alarm(HANG_SECONDS); /* a child has no alarm of its parent's */
+    end_after(HANG_SECONDS); /* a child has no alarm of its parent's */
     for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
         if (plan_force(subject, sharing, 2, &plan))
             share(subject, &plan);
@@ -601,7 +611,7 @@ int main(int argc, char **argv)
         return 2;
     }
     report_crashes();
-    alarm(HANG_SECONDS);
+    end_after(HANG_SECONDS);
     leads_here = true;
     pool_watch_forks();
     check_plan_choices();

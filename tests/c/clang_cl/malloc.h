@@ -1,0 +1,3 @@
+/* What <immintrin.h> wants; see string.h. */
+#pragma once
+#include "stdlib.h"

@@ -1,0 +1,4 @@
+/* See string.h. */
+#pragma once
+
+double sqrt(double x);

@@ -1,0 +1,9 @@
+/* Enough of Windows' C library to compile the kernels and most of the core with clang-cl elsewhere:
+ * its compiler can be had anywhere, its headers cannot. Nothing is linked. */
+#pragma once
+#include <stddef.h>
+
+void *memcpy(void *to, const void *from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int value, size_t size);
+int strcmp(const char *a, const char *b);
