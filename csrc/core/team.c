@@ -2,6 +2,7 @@
 
 #include "fpenv.h"
 #include "part.h"
+#include "rest.h"
 
 /* ---- The plan ---- */
 
@@ -13,11 +14,13 @@
 #define WORK_PER_THREAD_ASKED 20e-6
 /* Seconds of one step that are worth a meeting after it, which costs about 0.1 us. */
 #define WORK_PER_MEETING 0.4e-6
-/* Fewer rows than this per thread, and the weights are streamed for too little. */
-#define ROWS_PER_THREAD 4
 /* From this many rows on, rows are cheaper to share than units. */
 #define MANY_ROWS 16
 #define ADMISSION_NANOSECONDS 100000 /* a helper that sleeps needs about 50 us */
+/* A leader waits for late helpers for this part of the time that has passed: whoever has rows of its
+ * own to go on with is soon done without them; else the whole call is computed again. */
+#define PATIENCE_WITH_ROWS 0.125
+#define PATIENCE 0.5
 
 static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
 
@@ -56,17 +59,6 @@ struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *c
 
 /* ---- Parts ---- */
 
-/* Rows from which task "task" of those that share them begins: whole tiles of four rows where there
- * are so many that one more or less is not felt. */
-static ptrdiff_t first_row(const struct lstm_call *call, const struct lstm_plan *plan,
-                           ptrdiff_t task)
-{
-    const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;
-    const ptrdiff_t row = (call->batch + tile - 1) / tile * task / plan->tasks * tile;
-
-    return row < call->batch ? row : call->batch;
-}
-
 /* Bytes of each thread's own memory: what the part that needs most has. More rows may need less,
  * since from a few rows on nothing is computed ahead. */
 static ptrdiff_t own_size(const struct lstm_net *net, const struct lstm_call *call,
@@ -77,7 +69,7 @@ static ptrdiff_t own_size(const struct lstm_net *net, const struct lstm_call *ca
     if (plan->sharing != SHARE_ROWS)
         return scratch_layout(net, call, call->batch).size;
     for (ptrdiff_t task = 0; task < plan->tasks; task++) {
-        const ptrdiff_t rows = first_row(call, plan, task + 1) - first_row(call, plan, task);
+        const ptrdiff_t rows = rows_begin(call, plan, task + 1) - rows_begin(call, plan, task);
         const ptrdiff_t size = scratch_layout(net, call, rows).size;
         if (size < 0)
             return -1;
@@ -123,8 +115,8 @@ static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct lstm_s
     struct part part = team_part(team, place);
 
     if (plan->sharing == SHARE_ROWS) {
-        part.first_row = first_row(&team->call, plan, place);
-        part.rows = first_row(&team->call, plan, place + 1) - part.first_row;
+        part.first_row = rows_begin(&team->call, plan, place);
+        part.rows = rows_begin(&team->call, plan, place + 1) - part.first_row;
     } else {
         part.first_layer = task / plan->tasks;
         part.end_layer = part.first_layer + 1;
@@ -143,10 +135,11 @@ struct worker {
 };
 
 /* Waits until "count" tasks are finished. Returns false where the call stopped, or the leader has
- * waited for as long as it has worked: it had better worked alone. */
+ * lost its patience. */
 static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
     struct lstm_team *team = worker->team;
+    const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t since = system_nanoseconds(), before = worker->waited;
 
     for (unsigned turn = 1; atomic_load_explicit(&team->finished, memory_order_acquire) < count;
@@ -163,7 +156,8 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
         const uint64_t now = system_nanoseconds();
         worker->waited = before + (now - since);
         if ((worker->stop && worker->stop->asked(worker->stop->data)) ||
-            (worker->waited > LOCKSTEP_LEAST_PATIENCE && 2 * worker->waited > now - worker->began))
+            (worker->waited > LOCKSTEP_LEAST_PATIENCE &&
+             (double)worker->waited > patience * (double)(now - worker->began)))
             return false;
     }
     return true;
@@ -180,6 +174,8 @@ static bool take_tasks(struct worker *worker)
         if (!wait_for_tasks(worker, task / team->plan.tasks * team->plan.tasks) ||
             !run_task(team, task, worker->stop))
             return false;
+        if (team->plan.sharing == SHARE_ROWS)
+            atomic_fetch_or_explicit(&team->rows_done, UINT64_C(1) << task, memory_order_release);
         atomic_fetch_add_explicit(&team->finished, 1, memory_order_release);
     }
     return !worker->leads || wait_for_tasks(worker, all);
@@ -241,7 +237,7 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
 {
     const struct lstm_stop *stop = team->call.stop;
     uint64_t waited, passed;
-    bool finished, stopped;
+    bool finished, stopped, is_late;
 
     team->job.run = help;
     team->forks = pool_forks();
@@ -252,22 +248,33 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     atomic_store(&team->users, 1 + helpers);
     pool_post(pool, &team->job, helpers);
     finished = lead(team, &waited, &passed);
-    abandon(team); /* where it is finished too: whoever comes now has nothing to do */
-    atomic_fetch_sub(&team->users, pool_retract(pool, &team->job));
     stopped = !finished && stop && stop->asked(stop->data);
-    pool_leave(pool, team->forks, !stopped && (!finished || 3 * waited > passed));
+    if (finished || stopped || !rest_is_possible(team))
+        abandon(team); /* where it is finished too: whoever comes now has nothing to do */
+    atomic_fetch_sub(&team->users, pool_retract(pool, &team->job));
+    is_late = !stopped && (!finished || 3 * waited > passed);
+    pool_leave(pool, team->forks, is_late ? passed : 0);
+    team->rows_missing = ~(uint64_t)atomic_load_explicit(&team->rows_done, memory_order_acquire);
     if (!finished)
         return stopped ? TEAM_STOPPED : TEAM_LATE;
     leave(team, is_forked(team) ? atomic_load(&team->users) : 1);
     return TEAM_DONE;
 }
 
-void lstm_team_end(struct lstm_team *team)
+void team_wait_for_helpers(const struct lstm_team *team)
 {
     for (unsigned turn = 0; atomic_load_explicit(&team->users, memory_order_acquire) > 1; turn++) {
         if (is_forked(team))
-            break;
+            return;
         system_idle(turn);
     }
+}
+
+void lstm_team_give_up(struct lstm_team *team) { abandon(team); }
+
+void lstm_team_end(struct lstm_team *team)
+{
+    abandon(team);
+    team_wait_for_helpers(team);
     team->release(team);
 }

@@ -41,6 +41,8 @@ struct lstm_team {
     atomic_int users;
     alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
     alignas(128) atomic_ptrdiff_t finished; /* tasks */
+    atomic_uint_fast64_t rows_done;         /* SHARE_ROWS: one bit for each task */
+    uint64_t rows_missing;                  /* the bits of those that were not when time was up */
     struct lockstep_team lockstep;
 };
 
@@ -57,10 +59,20 @@ ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call
 /* Runs the call of a team whose first seven fields are set and whose others are zero, with
  * "helpers" helpers of a pool that the caller has entered; leaves the pool. After TEAM_DONE nobody
  * touches what the call points to any more, and the team is gone. Else helpers may still read the
- * packed weights and the inputs and write to the results, until lstm_team_end(). */
+ * packed weights and the inputs and write to the results, until lstm_team_end() or
+ * lstm_team_rest(). */
 enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers);
-/* Waits until all helpers have left a team that is not done, for one step at most once they have a
- * processor; then the team is gone. */
+/* Tells late helpers to leave. */
+void lstm_team_give_up(struct lstm_team *team);
+/* The same, and waits until all have left: for one step at most once they have a processor. Then
+ * the team is gone, its call unfinished. */
 void lstm_team_end(struct lstm_team *team);
+/* After TEAM_LATE: bytes that lstm_team_rest() needs; 0 where it cannot help, since the call does
+ * not share rows or is packed. */
+ptrdiff_t lstm_team_rest_size(const struct lstm_team *team);
+/* After TEAM_LATE: finishes the call by computing the rows that are missing, in "memory" (64-byte
+ * aligned), until that is done or the helpers have done it after all. Then the team is gone.
+ * Returns false where call->stop ended it. */
+bool lstm_team_rest(struct lstm_team *team, void *memory);
 
 #endif

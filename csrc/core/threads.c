@@ -2,8 +2,11 @@
 
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
 #define STACK_BYTES (512 * 1024)
-#define LEAST_PENALTY 31 /* calls */
-#define MOST_PENALTY 1023
+/* A rest, in multiples of what a call with late helpers took: at the least, so that few of many
+ * calls try in vain, and at the most, or a second where that is more. */
+#define LEAST_REST 16
+#define MOST_REST 64
+#define SECOND 1000000000
 #define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
 
 /* ---- Forks ---- */
@@ -102,7 +105,8 @@ static bool acquire(struct pool *pool)
         !atomic_compare_exchange_strong(&pool->owner, &seen, generation | 1))
         return false;
     if (seen != generation) { /* the threads, and an owner perhaps, stayed in the parent */
-        pool->started = pool->penalty = pool->pause = 0;
+        pool->started = 0;
+        pool->penalty = pool->rest_until = 0;
         atomic_store(&pool->closing, pool->closed);
     }
     return true;
@@ -120,14 +124,23 @@ static bool is_free(struct pool_helper *helper)
     return atomic_load_explicit(&helper->job, memory_order_acquire) == NULL;
 }
 
+static bool is_resting(struct pool *pool)
+{
+    if (pool->rest_until == 0)
+        return false;
+    if (system_nanoseconds() < pool->rest_until)
+        return true;
+    pool->rest_until = 0;
+    return false;
+}
+
 int pool_enter(struct pool *pool, int wanted)
 {
     int available = 0;
 
     if (wanted <= 0 || !acquire(pool))
         return 0;
-    if (pool->pause > 0) {
-        pool->pause--;
+    if (is_resting(pool)) {
         release(pool);
         return 0;
     }
@@ -139,7 +152,7 @@ int pool_enter(struct pool *pool, int wanted)
         available++;
     if (available == 0) {
         if (pool->started == 0)
-            pool->pause = MOST_PENALTY; /* no thread can be had: asking costs more than a try */
+            pool->rest_until = system_nanoseconds() + SECOND; /* asking again costs time */
         release(pool);
     }
     return available;
@@ -168,17 +181,24 @@ int pool_retract(struct pool *pool, struct pool_job *job)
     return retracted;
 }
 
-void pool_leave(struct pool *pool, uint_fast64_t entered, bool late)
+static uint64_t next_penalty(uint64_t penalty, uint64_t lost)
+{
+    const uint64_t least = LEAST_REST * lost;
+    const uint64_t most = MOST_REST * lost > SECOND ? MOST_REST * lost : SECOND;
+
+    penalty = 2 * penalty > least ? 2 * penalty : least;
+    return penalty < most ? penalty : most;
+}
+
+void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
     if (entered != pool_forks())
         return; /* it was the parent's; the child's may belong to another thread by now */
-    if (!late)
+    if (lost == 0)
         pool->penalty /= 2;
     else {
-        pool->penalty = 2 * pool->penalty + LEAST_PENALTY;
-        if (pool->penalty > MOST_PENALTY)
-            pool->penalty = MOST_PENALTY;
-        pool->pause = pool->penalty;
+        pool->penalty = next_penalty(pool->penalty, lost);
+        pool->rest_until = system_nanoseconds() + pool->penalty;
     }
     release(pool);
 }

@@ -38,7 +38,7 @@ struct pool {
     /* The rest belongs to the caller that has the pool. */
     bool closed;
     int started;
-    int penalty, pause; /* calls that late helpers have cost the pool, and those still to come */
+    uint64_t penalty, rest_until; /* nanoseconds: the latest rest, and the end of one or 0 */
     struct pool_helper helpers[POOL_MOST_HELPERS];
 };
 
@@ -50,17 +50,17 @@ uint_fast64_t pool_forks(void);
 
 /* Takes the pool for one call. Returns how many of at most "wanted" helpers can be posted to,
  * starting threads where there are fewer; 0 where another caller has the pool, no thread can be
- * had, or helpers were late of late, and then there is nothing to leave. */
+ * had, or the pool rests because helpers were late, and then there is nothing to leave. */
 int pool_enter(struct pool *pool, int wanted);
 /* Posts "job" to "count" free helpers, as many as pool_enter() returned. */
 void pool_post(struct pool *pool, struct pool_job *job, int count);
 /* Takes "job" back from helpers that have not begun it. Returns from how many. */
 int pool_retract(struct pool *pool, struct pool_job *job);
 /* Gives the pool to the next caller; helpers that are still at work are not offered again
- * before they have finished. "entered" is what pool_forks() said when the pool was entered. "late":
- * they kept their caller waiting, the machine is busy; so the next calls are told to work alone,
- * twice as many every time. */
-void pool_leave(struct pool *pool, uint_fast64_t entered, bool late);
+ * before they have finished. "entered" is what pool_forks() said when the pool was entered. "lost"
+ * is how long a call took, in nanoseconds, whose helpers kept it waiting, else 0: the machine is
+ * busy then, and the pool rests for many times as long, twice as long every time. */
+void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
 void pool_close(struct pool *pool);
 

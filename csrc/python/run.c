@@ -199,6 +199,23 @@ static struct shared_call *shared_call_new(const struct request *request,
     return shared;
 }
 
+/* After TEAM_LATE, without the GIL: finishes the call where late helpers leave rows undone that can
+ * be computed alone. */
+static enum team_result finish_rows(struct lstm_team *team)
+{
+    const ptrdiff_t size = lstm_team_rest_size(team);
+    char *memory = size <= 0 ? NULL : memory_new((size_t)size + 64);
+    bool finished;
+
+    if (memory == NULL) { /* then all of it is computed again, which needs less */
+        lstm_team_give_up(team);
+        return TEAM_LATE;
+    }
+    finished = lstm_team_rest(team, memory + (-(uintptr_t)memory & 63));
+    memory_free(memory);
+    return finished ? TEAM_DONE : TEAM_STOPPED;
+}
+
 /* Runs the call with "helpers" helpers of the pool, which has been entered. */
 static int run_shared(struct request *request, struct lstm_call *call, double work,
                       const struct lstm_plan *plan, int helpers)
@@ -209,13 +226,15 @@ static int run_shared(struct request *request, struct lstm_call *call, double wo
     enum team_result result;
 
     if (shared == NULL) {
-        pool_leave(pool, pool_forks(), false);
+        pool_leave(pool, pool_forks(), 0);
         return -1;
     }
     unlock(&interrupt, &shared->team.call, work);
     result = lstm_team_run(&shared->team, pool, helpers);
     if (result == TEAM_STOPPED)
         lstm_team_end(&shared->team);
+    if (result == TEAM_LATE)
+        result = finish_rows(&shared->team);
     if (lock(&interrupt) < 0)
         return -1;
     if (result == TEAM_DONE)

@@ -10,7 +10,7 @@ enum { ALIGNMENT = 128, WRONG = 0x5a };
 
 atomic_long teams_made, teams_released;
 
-static void *allocate(size_t size)
+void *team_allocate(size_t size)
 {
     void *memory = aligned_reserve(ALIGNMENT, size + 1);
     if (memory == NULL) {
@@ -50,7 +50,7 @@ static void fill_inputs(struct subject *subject, const struct network_shape *sha
     const size_t itemsize = real_size(shape->dtype);
     struct lstm_call *call = &subject->call;
     char *at = subject->inputs =
-        allocate((size_t)(x_size + data->h_size + data->c_size) * itemsize);
+        team_allocate((size_t)(x_size + data->h_size + data->c_size) * itemsize);
 
     call->x = at;
     set_strides(shape, width, &call->x_step, &call->x_row);
@@ -88,11 +88,11 @@ static void pack(struct subject *subject)
 {
     const struct network_data *data = &subject->data;
     const enum dtype dtype = subject->net.kernels->dtype;
-    void *params = allocate((size_t)data->params_size * real_size(dtype));
+    void *params = team_allocate((size_t)data->params_size * real_size(dtype));
 
     for (ptrdiff_t i = 0; i < data->params_size; i++)
         real_set(dtype, params, i, data->params[i]);
-    subject->packed = allocate((size_t)lstm_packed_size(&subject->net) * real_size(dtype));
+    subject->packed = team_allocate((size_t)lstm_packed_size(&subject->net) * real_size(dtype));
     subject->call.finite_weights = lstm_pack(&subject->net, params, subject->packed);
     aligned_release(params);
 }
@@ -110,8 +110,8 @@ struct subject subject_make(const struct network_shape *shape, const char *level
                 &subject.call.y_row);
     pack(&subject);
     subject.result_bytes = (size_t)network_result_size(&subject.data) * real_size(shape->dtype);
-    subject.expected = allocate(subject.result_bytes);
-    subject.results = allocate(subject.result_bytes);
+    subject.expected = team_allocate(subject.result_bytes);
+    subject.results = team_allocate(subject.result_bytes);
     subject_run_alone(&subject);
     memcpy(subject.expected, subject.results, subject.result_bytes);
     subject_spoil(&subject);
@@ -142,7 +142,7 @@ void subject_run_alone(struct subject *subject)
     void *workspace;
 
     point_results(subject, subject->results);
-    workspace = allocate((size_t)lstm_workspace_size(&subject->net, &subject->call));
+    workspace = team_allocate((size_t)lstm_workspace_size(&subject->net, &subject->call));
     lstm_forward(&subject->net, subject->packed, &subject->call, workspace);
     aligned_release(workspace);
 }
@@ -179,14 +179,15 @@ static void release(struct lstm_team *team)
 
 struct lstm_team *team_make(const struct subject *subject, const struct lstm_plan *plan)
 {
-    struct lstm_team *team = allocate(sizeof *team);
+    struct lstm_team *team = team_allocate(sizeof *team);
 
     memset(team, 0, sizeof *team);
     team->net = subject->net;
     team->packed = subject->packed;
     team->call = subject->call;
     team->plan = *plan;
-    team->workspace = allocate((size_t)lstm_team_workspace(&subject->net, &subject->call, plan));
+    team->workspace =
+        team_allocate((size_t)lstm_team_workspace(&subject->net, &subject->call, plan));
     team->release = release;
     atomic_fetch_add(&teams_made, 1);
     return team;
@@ -198,7 +199,7 @@ int pool_insist(struct pool *pool, const struct lstm_plan *plan)
         const int helpers = pool_enter(pool, plan->threads - 1);
         if (helpers > 0)
             return helpers;
-        if (tries > 2000) /* it is no pause: a helper is at work, and the machine is busy */
+        if (tries > 2000) /* the pool rests, or a helper is at work */
             system_nap();
     }
     printf("no helper can be had\n");

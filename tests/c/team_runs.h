@@ -5,6 +5,9 @@
 #include "../../csrc/core/team.h"
 #include "network_runs.h"
 
+/* Memory at 64 bytes, for aligned_release(). Ends the program where there is none. */
+void *team_allocate(size_t size);
+
 /* A call, what lstm_forward() makes of it, and room for what a team makes of it. */
 struct subject {
     struct network_data data;

@@ -75,19 +75,45 @@ static struct network_shape random_shape(struct random *random, uint64_t seed)
     return shape;
 }
 
-/* Shares the call once; where a helper was late, runs it alone, as callers do. */
+/* The rest that the pool takes now, which the next callers need not wait for. */
+static uint64_t end_rest(void)
+{
+    const uint64_t until = pool.rest_until, now = system_nanoseconds();
+
+    pool.rest_until = 0;
+    return until > now ? until - now : 0;
+}
+
+/* Finishes a call with late helpers as callers do: what is missing, or all of it alone. Returns
+ * false where that fails. */
+static bool finish_late(struct subject *subject, struct lstm_team *team)
+{
+    const ptrdiff_t size = lstm_team_rest_size(team);
+    bool finished;
+    void *memory;
+
+    if (size > 0) {
+        memory = team_allocate((size_t)size);
+        finished = lstm_team_rest(team, memory);
+        aligned_release(memory);
+        return finished;
+    }
+    lstm_team_end(team);
+    subject_spoil(subject);
+    subject_run_alone(subject);
+    return size == 0;
+}
+
+/* Shares the call once. */
 static void share(struct subject *subject, const struct lstm_plan *plan)
 {
+    end_rest();
     const int helpers = pool_insist(&pool, plan);
     struct lstm_team *team = team_make(subject, plan);
     const enum team_result result = lstm_team_run(team, &pool, helpers);
 
     check(result != TEAM_STOPPED, "stopped, and nobody had asked");
-    if (result == TEAM_LATE) {
-        lstm_team_end(team);
-        subject_spoil(subject);
-        subject_run_alone(subject);
-    }
+    check(result != TEAM_LATE || finish_late(subject, team), "late, and not finished");
     check(subject_is_right(subject), "shared by %s among %d threads (%d came, %s): other bytes",
           sharing_name(plan->sharing), plan->threads, helpers + 1,
           result == TEAM_LATE ? "late" : "done");
@@ -269,13 +295,15 @@ static void check_late_helper(enum lstm_sharing sharing)
 
     case_begin("a late helper, %s", sharing_name(sharing));
     struct lstm_team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
+    end_rest();
     if (team != NULL) {
         const long released = atomic_load(&teams_released);
+        lstm_team_give_up(team);
         subject_run_alone(&second);
         check(subject_is_right(&second), "alone beside a late helper: other bytes");
         for (int i = 0; i < 5000; i++)
             if (pool_enter(&pool, 1) > 0) {
-                pool_leave(&pool, pool_forks(), false);
+                pool_leave(&pool, pool_forks(), 0);
                 check(false, "a helper at work was offered again");
             } else
                 refused++;
@@ -296,6 +324,36 @@ static void check_late_helper(enum lstm_sharing sharing)
     }
     subject_free(&first);
     subject_free(&second);
+}
+
+static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 50; i++)
+        system_nap();
+    atomic_store(&gate.closed, false);
+    return 0;
+}
+
+/* The caller computes the rows that a late helper has, and puts them in place when it has left. */
+static void check_missing_rows(void)
+{
+    struct lstm_kernels kernels;
+    struct subject subject = gated_subject(&kernels);
+    system_thread thread;
+
+    case_begin("rows of a late helper");
+    struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    end_rest();
+    if (team != NULL) {
+        check(lstm_team_rest_size(team) > 0, "nothing can be done about them");
+        check(!subject_is_right(&subject), "no rows are missing");
+        check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
+        check(finish_late(&subject, team), "not finished");
+        check(subject_is_right(&subject), "other bytes");
+        system_join(thread);
+    }
+    subject_free(&subject);
 }
 
 static void check_stop(enum lstm_sharing sharing)
@@ -326,36 +384,44 @@ static int refusals(void)
 {
     for (int count = 0; count < 10000; count++)
         if (pool_enter(&pool, 1) > 0) {
-            pool_leave(&pool, pool_forks(), false);
+            pool_leave(&pool, pool_forks(), 0);
             return count;
         }
     return -1;
 }
 
-static void enter_and_leave(bool late)
+static void enter_and_leave(uint64_t lost)
 {
     const struct lstm_plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
-    pool_leave(&pool, pool_forks(), late);
+    pool_leave(&pool, pool_forks(), lost);
 }
 
-static void check_pause(void)
+static void check_rest(void)
 {
-    case_begin("the pool pauses and recovers");
-    for (int i = 0; i < 20; i++)
-        enter_and_leave(false);
+    const uint64_t lost = 1000000000; /* a second: far longer than this test */
+
+    case_begin("the pool rests and recovers");
+    for (int i = 0; i < 70; i++) /* no penalty outlasts that many halvings */
+        enter_and_leave(0);
     check(refusals() == 0, "a pool without late helpers turns callers away");
-    enter_and_leave(true);
-    const int first = refusals();
-    enter_and_leave(true);
-    enter_and_leave(true);
-    const int third = refusals();
-    for (int i = 0; i < 20; i++)
-        enter_and_leave(false);
-    enter_and_leave(true);
-    check(first > 0 && third > first, "turned %d callers away, then %d", first, third);
-    check(refusals() == first, "has not recovered");
+    enter_and_leave(lost);
+    check(refusals() == -1, "a resting pool takes callers");
+    const uint64_t first = end_rest();
+    check(first > lost, "a rest of %g s only", 1e-9 * (double)first);
+    enter_and_leave(lost);
+    const uint64_t second = end_rest();
+    check(second > first, "rests %g s, then %g s", 1e-9 * (double)first, 1e-9 * (double)second);
+    for (int i = 0; i < 20; i++) {
+        enter_and_leave(lost);
+        check(end_rest() <= 64 * lost, "a rest without bounds");
+    }
+    check(refusals() == 0, "turns callers away after its rest");
+    for (int i = 0; i < 70; i++)
+        enter_and_leave(0);
+    enter_and_leave(lost);
+    check(end_rest() < second, "has not recovered");
 }
 
 static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
@@ -367,7 +433,7 @@ static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
     atomic_store(phase, 1);
     while (atomic_load(phase) == 1)
         system_nap();
-    pool_leave(&pool, pool_forks(), false);
+    pool_leave(&pool, pool_forks(), 0);
     return 0;
 }
 
@@ -387,7 +453,7 @@ static void check_taken(void)
     check(refusals() == 0, "the pool was not given back");
 }
 
-/* Callers that share where they can, and work alone where the pool is taken or pauses. */
+/* Callers that share where they can, and work alone where the pool is taken or rests. */
 struct caller {
     struct subject subject;
     bool wrong;
@@ -409,10 +475,8 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
             subject_run_alone(subject);
         else {
             struct lstm_team *team = team_make(subject, &plan);
-            if (lstm_team_run(team, &pool, helpers) == TEAM_LATE) {
-                lstm_team_end(team);
-                subject_run_alone(subject);
-            }
+            if (lstm_team_run(team, &pool, helpers) == TEAM_LATE)
+                caller->wrong |= !finish_late(subject, team);
         }
         caller->wrong |= !subject_is_right(subject);
         subject_spoil(subject);
@@ -570,15 +634,6 @@ static void check_fork_within_call(enum lstm_sharing sharing)
 
 /* ---- The end ---- */
 
-static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
-{
-    (void)argument;
-    for (int i = 0; i < 200; i++)
-        system_nap();
-    atomic_store(&gate.closed, false);
-    return 0;
-}
-
 static void check_close(int before)
 {
     struct lstm_kernels kernels;
@@ -628,7 +683,8 @@ int main(int argc, char **argv)
 #endif
     }
     check_plans(quick ? 30 : 200);
-    check_pause();
+    check_missing_rows();
+    check_rest();
     check_taken();
     check_many_callers();
 #if CAN_FORK

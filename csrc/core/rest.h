@@ -1,0 +1,18 @@
+/* Shared rows: where they begin, and what late helpers leave undone. Internal to csrc/core. */
+#ifndef PYLSTM_CORE_REST_H
+#define PYLSTM_CORE_REST_H
+
+#include "team.h"
+
+/* Fewer rows than this per thread, and the weights are streamed for too little. */
+#define ROWS_PER_THREAD 4
+
+/* The first row of task "task" of those that share them. */
+ptrdiff_t rows_begin(const struct lstm_call *call, const struct lstm_plan *plan, ptrdiff_t task);
+/* Can the caller finish what late helpers leave undone, without doing all of it again? */
+bool rest_is_possible(const struct lstm_team *team);
+
+/* Waits until nobody but the caller uses the team (team.c). */
+void team_wait_for_helpers(const struct lstm_team *team);
+
+#endif
