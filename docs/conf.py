@@ -1,0 +1,84 @@
+"""The site: the repository's Markdown as it is, and the API reference. ``make docs`` builds it.
+
+The source folder is the root of the repository, so that a link between two pages is the same in
+the repository and on the site. No page holds a word that only the site understands: the order of
+the pages stands here.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pylstm import __version__  # noqa: E402
+
+project = "pylstm"
+author = "the pylstm authors"
+copyright = author
+version = release = __version__
+
+root_doc = "README"
+include_patterns = [
+    "README.md",
+    "README.zh.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/*.md",
+    "docs/*.md",
+    "docs/*.rst",
+]
+
+NAVIGATION = {
+    "Use": [
+        "docs/tutorial",
+        "docs/migrating-from-torch",
+        "docs/weight-files",
+        "docs/deploying",
+        "README.zh",
+    ],
+    "Know": ["docs/api", "docs/numerics", "docs/performance", "docs/threads"],
+    "Look inside": [
+        "ARCHITECTURE",
+        "CONTRIBUTING",
+        "benchmarks/README",
+        "benchmarks/RESULTS",
+        "CHANGELOG",
+    ],
+}
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+]
+nitpicky = True  # a reference that leads nowhere is a warning, and `make docs` makes it an error
+
+# Anchors as GitHub makes them, so that links to headings work in both places.
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say more: shapes
+numpydoc_show_class_members = False  # docs/api.rst lists them
+
+html_theme = "furo"
+html_title = f"pylstm {release}"
+html_baseurl = ""
+html_copy_source = False
+html_additional_pages = {"index": "redirect.html"}  # the first page is the README
+templates_path = ["templates"]
+
+
+def add_navigation(app, name, source):
+    """Append the list of all pages to the first one; it shows in the sidebar only."""
+    if name == root_doc:
+        for caption, pages in NAVIGATION.items():
+            lines = ["```{toctree}", ":hidden:", f":caption: {caption}", *pages, "```"]
+            source[0] += "\n" + "\n".join(lines) + "\n"
+
+
+def setup(app):
+    """Let Sphinx call what is defined here."""
+    app.connect("source-read", add_navigation)
