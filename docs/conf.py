@@ -36,14 +36,14 @@ NAVIGATION = {
         "docs/migrating-from-torch",
         "docs/weight-files",
         "docs/deploying",
-        "README.zh",
+        "中文说明 <README.zh>",
     ],
     "Know": ["docs/api", "docs/numerics", "docs/performance", "docs/threads"],
     "Look inside": [
         "ARCHITECTURE",
         "CONTRIBUTING",
         "benchmarks/README",
-        "benchmarks/RESULTS",
+        "Results <benchmarks/RESULTS>",
         "CHANGELOG",
     ],
 }
@@ -52,7 +52,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
 ]
 nitpicky = True  # a reference that leads nowhere is a warning, and `make docs` makes it an error
 
@@ -79,6 +78,12 @@ def add_navigation(app, name, source):
             source[0] += "\n" + "\n".join(lines) + "\n"
 
 
+def without_lone_slash(app, what, name, value, options, signature, returned):
+    """Show the methods in C that take nothing as ``f()``: what is left of ``(self, /)``."""
+    return ("()" if signature == "(/)" else signature), returned
+
+
 def setup(app):
     """Let Sphinx call what is defined here."""
     app.connect("source-read", add_navigation)
+    app.connect("autodoc-process-signature", without_lone_slash)
