@@ -24,10 +24,8 @@ from pages import (
 import pylstm
 from pylstm.contract import recorded_hashes
 
-MARKDOWN = [
-    *PAGES,
-    *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CONTRIBUTING")),
-]
+FOLDERS = (".", "benchmarks", "docs", "examples")
+MARKDOWN = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 # Pages whose sections stand alone; of the others a reader goes from top to bottom.
 APART = (ROOT / "README.md", MIGRATION)
