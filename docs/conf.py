@@ -30,6 +30,12 @@ include_patterns = [
     "docs/*.rst",
 ]
 
+
+def pages(folder):
+    """Return all pages of a folder."""
+    return sorted(f"{folder}/{path.stem}" for path in (ROOT / folder).glob("*.md"))
+
+
 NAVIGATION = {
     "Use": [
         "docs/tutorial",
@@ -42,8 +48,7 @@ NAVIGATION = {
     "Look inside": [
         "ARCHITECTURE",
         "CONTRIBUTING",
-        "benchmarks/README",
-        "Results <benchmarks/RESULTS>",
+        *pages("benchmarks"),
         "CHANGELOG",
     ],
 }
