@@ -13,33 +13,45 @@ WHEEL_BYTES = 500_000
 IMPORT_SECONDS, IMPORT_BYTES = 5e-3, 3 << 20
 STARTS = 9
 
-# Runs in fresh processes: what pylstm adds to a process that has NumPy already. Processor time,
-# because other processes cannot stretch it.
+# Runs in fresh processes: what importing a module adds to what a process has already. Processor
+# time, because other processes cannot stretch it.
 CHILD = """
-import json, numpy, time
+import importlib, json, sys, time
 from benchmarks.memory import resident
+for name in sys.argv[2:]:
+    importlib.import_module(name)
 before, start = resident("VmRSS"), time.process_time()
-import pylstm
+importlib.import_module(sys.argv[1])
 print(json.dumps([time.process_time() - start, resident("VmRSS") - before]))
 """
 
 
-def import_cost() -> tuple[float, float]:
-    """Median seconds and bytes that ``import pylstm`` adds to ``import numpy``."""
-    figures = []
+class ImportFailedError(Exception):
+    """A module cannot be imported; the last line of what Python said."""
+
+
+def import_once(module: str, *before: str) -> tuple[float, int]:
+    """Seconds and bytes that importing a module takes in one fresh process, after others."""
     # Without compiled modules every start would measure Python's compiler.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, module, *before],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env=environment,
+    )
+    if done.returncode:
+        raise ImportFailedError((done.stderr.strip().splitlines() or ["no message"])[-1][:120])
+    seconds, resident_bytes = json.loads(done.stdout.splitlines()[-1])
+    return seconds, resident_bytes
+
+
+def import_cost() -> tuple[float, float]:
+    """Median seconds and bytes that ``import pylstm`` adds to ``import numpy``."""
     # One more than is counted: the first start may still compile the modules.
-    for _ in range(STARTS + 1):
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parents[1],
-            env=environment,
-        )
-        figures.append(json.loads(done.stdout))
+    figures = [import_once("pylstm", "numpy") for _ in range(STARTS + 1)]
     return median(f[0] for f in figures[1:]), median(f[1] for f in figures[1:])
 
 

@@ -83,7 +83,8 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Lay out a Markdown table and an empty line behind it."""
     rule = ["---"] * len(head)
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *lines)] + [""]
 
@@ -123,7 +124,7 @@ def _grid_lines(grid: str, rows: Sequence[Row]) -> list[str]:
                 best,
             ]
         )
-    return [f"## Grid {grid}", "", *_table(head, lines), *_means(rows, peers)]
+    return [f"## Grid {grid}", "", *table(head, lines), *_means(rows, peers)]
 
 
 def _means(rows: Sequence[Row], peers: Sequence[str]) -> list[str]:
@@ -145,7 +146,7 @@ def _means(rows: Sequence[Row], peers: Sequence[str]) -> list[str]:
     if not lines:
         return []
     head = ["peer", "geometric mean", "worst", "best", "cells lost (< 0.97)", "cells measured"]
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def _cold_lines(rows: Sequence[ColdRow]) -> list[str]:
@@ -158,7 +159,7 @@ def _cold_lines(rows: Sequence[ColdRow]) -> list[str]:
         ratio = f"{row.ratio:.2f}×" if row.ratio else ""
         lines.append([row.name, *stages, seconds_text(row.total), ratio])
     head = ["library", *STAGES, "total", "over pylstm"]
-    return ["## Cold start (median over fresh processes)", "", *_table(head, lines)]
+    return ["## Cold start (median over fresh processes)", "", *table(head, lines)]
 
 
 def _overhead_lines(rows: list[OverheadRow] | str) -> list[str]:
@@ -175,7 +176,7 @@ def _overhead_lines(rows: list[OverheadRow] | str) -> list[str]:
         ]
         for row in rows
     ]
-    return [*title, *_table(["call", "time", "ratio", "over", "allowed"], lines)]
+    return [*title, *table(["call", "time", "ratio", "over", "allowed"], lines)]
 
 
 def _packed_lines(rows: list[PackedRow] | str) -> list[str]:
@@ -196,7 +197,7 @@ def _packed_lines(rows: list[PackedRow] | str) -> list[str]:
     ]
     head = ["case", "tokens", "pylstm packed", "packed / padded", "the same in torch"]
     head += ["torch packed / pylstm packed", "greatest error"]
-    return [*title, *_table(head, lines)]
+    return [*title, *table(head, lines)]
 
 
 def _memory_lines(rows: list[MemoryRow] | str) -> list[str]:
@@ -210,13 +211,13 @@ def _memory_lines(rows: list[MemoryRow] | str) -> list[str]:
         ]
         for row in rows
     ]
-    return [*title, *_table(["case", "outputs", "peak beyond them", "allowed"], lines)]
+    return [*title, *table(["case", "outputs", "peak beyond them", "allowed"], lines)]
 
 
 def budget_lines(budgets: Sequence[Budget]) -> list[str]:
     """Write the summary: every promise, its figure and whether it holds."""
     lines = [[budget.what, budget.figure, budget.verdict] for budget in budgets]
-    return ["## Budgets", "", *_table(["promise", "measured", "verdict"], lines)]
+    return ["## Budgets", "", *table(["promise", "measured", "verdict"], lines)]
 
 
 def markdown(report: Report) -> str:

@@ -20,7 +20,7 @@ from .module import Module
 from .threadpools import announce as _announce
 
 if TYPE_CHECKING:
-    from . import utils
+    from . import plot, utils
     from .files.errors import WeightFileError
     from .files.formats import load
     from .files.save import save
@@ -39,6 +39,7 @@ __all__ = [
     "initial_seed",
     "load",
     "manual_seed",
+    "plot",
     "save",
     "set_num_threads",
     "set_rng_state",
@@ -54,6 +55,7 @@ _LAZY = {
     "WeightFileError": ".files.errors",
     "find_lstms": ".find",
     "load": ".files.formats",
+    "plot": ".plot",
     "save": ".files.save",
     "utils": ".utils",
 }
@@ -66,7 +68,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     module = import_module(_LAZY[name], __name__)
-    value = module if name == "utils" else getattr(module, name)
+    value = module if _LAZY[name] == f".{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._core import Layer, simd_level
+
 if TYPE_CHECKING:
     from .module import Module
 
@@ -32,25 +34,37 @@ def _slots(module: Module) -> list[tuple[str, Any]]:
     ]
 
 
+def _kernels(module: Module) -> str:
+    """Say with what the modules in C compute, and whether they must pack at every call."""
+    layers = [below for below in module.modules() if isinstance(below, Layer)]
+    if not layers:
+        return ""
+    leases = sum(layer._leases for layer in layers)
+    dtypes = ", ".join(sorted({layer._dtype.name for layer in layers}))
+    text = f"kernels: {simd_level()}, {dtypes}; leases: {leases}"
+    if leases:
+        text += (
+            f" ({leases} writable parameter array{'s are' if leases > 1 else ' is'} held "
+            "outside: while that lasts, every call packs the weights again)"
+        )
+    return f"<p>{text}</p>"
+
+
 def module_table(module: Module) -> str:
     """Return a module's repr and a table of its parameters and buffers as HTML."""
     rows = _slots(module) if "_modules" in vars(module) else []
-    leases = sum(getattr(below, "_leases", 0) for below in module.modules()) if rows else 0
     parts = [f"<pre>{_escape(repr(module))}</pre>"]
     if rows:
         parts.append("<table><thead>")
-        parts.append(_row(_HEAD, "name", "shape", "dtype", "count"))
+        parts.append(_row(_HEAD, "name", "shape", "dtype", "count", "bytes"))
         parts.append("</thead><tbody>")
         for name, array in rows:
             shape = " × ".join(map(str, array.shape)) or "scalar"
-            parts.append(_row(_CELL, name, shape, array.dtype, f"{array.size:,}"))
+            sizes = f"{array.size:,}", f"{array.nbytes:,}"
+            parts.append(_row(_CELL, name, shape, array.dtype, *sizes))
         total = sum(array.size for _, array in rows)
         memory = sum(array.nbytes for _, array in rows)
-        parts.append(_row(_HEAD, "total", f"{memory:,} bytes", "", f"{total:,}"))
+        parts.append(_row(_HEAD, "total", "", "", f"{total:,}", f"{memory:,}"))
         parts.append("</tbody></table>")
-    if leases:
-        parts.append(
-            f"<p>{leases} writable parameter array{'s are' if leases > 1 else ' is'} held "
-            "outside: while that lasts, every call packs the weights again.</p>"
-        )
+        parts.append(_kernels(module))
     return "".join(parts)

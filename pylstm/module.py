@@ -48,6 +48,20 @@ def _missing_forward(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
     )
 
 
+class _CallSignature:
+    """What ``inspect.signature(module)`` finds: how the instance is called is up to ``forward``.
+
+    A class has none of it and shows its constructor, as every class does.
+    """
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError("__signature__")
+        from inspect import signature  # only notebooks and editors ask
+
+        return signature(instance.forward)
+
+
 class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
     """What LSTM and LSTMCell share, and a base class for containers of them.
 
@@ -105,6 +119,7 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
         object.__setattr__(self, "training", True)
 
     forward: Callable[..., Any] = _missing_forward
+    __signature__ = _CallSignature()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the pre-hooks, ``forward`` and the hooks."""

@@ -83,6 +83,10 @@ def test_repr_is_nested_as_in_torch(tagger):
 def test_html_shows_the_whole_tree(tagger):
     text = tagger._repr_html_()
     assert "inner.cell.weight_ih" in text and "inner.mean" in text and "5 × 6" in text
+    assert "leases: 0<" in text
+    plain = nn.Module()
+    plain.register_buffer("mean", np.zeros(3))
+    assert "mean" in plain._repr_html_() and "kernels" not in plain._repr_html_()
 
 
 def test_access_by_dotted_name(tagger):

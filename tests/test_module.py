@@ -440,8 +440,12 @@ def test_repr_html_is_a_small_escaped_table(lstm):
     assert text.count("<tr>") == 1 + 16 + 1 + 1
     assert "<script>" not in text and "&lt;script&gt;&amp;" in text
     assert "12 × 4" in text and "float32" in text and "float64" in text
+    total = sum(p.nbytes for p in lstm.state_dict().values())
+    assert f'<th style="text-align:left">{total:,}</th>' in text
+    assert f"kernels: {pylstm._core.simd_level()}, float32; leases: 0<" in text
     assert "writable" not in text
     held = lstm.weight_ih_l0
-    assert "1 writable parameter array is held outside" in lstm._repr_html_()
+    assert "leases: 1 (1 writable parameter array is held outside" in lstm._repr_html_()
     del held
+    assert "leases: 0<" in lstm._repr_html_()
     assert "LSTM" in LSTM.__new__(LSTM)._repr_html_()

@@ -65,6 +65,36 @@ def test_bound_methods_and_subclasses(module):
     assert without_types(Derived) == SIGNATURES[type(module)]
 
 
+@pytest.mark.parametrize("module", [pylstm.LSTM(2, 3), pylstm.LSTMCell(2, 3)], ids=repr)
+def test_instances_show_how_they_are_called(module):
+    assert without_types(module) == "(input, hx=None)"
+    module.forward = lambda x, *, scale=1.0: x
+    assert without_types(module) == "(x, *, scale=1.0)"
+
+
+def test_containers_show_their_forward():
+    class Tagger(pylstm.Module):
+        def __init__(self, size=3):
+            super().__init__()
+
+        def forward(self, words, lengths=None):
+            return words
+
+    assert without_types(Tagger) == "(size=3)"
+    assert without_types(Tagger()) == "(words, lengths=None)"
+    assert without_types(pylstm.Module()) == "(*args, **kwargs)"
+
+
+@pytest.mark.parametrize("name", ["LSTM", "LSTMCell"])
+def test_everything_public_on_the_types_in_c_has_a_docstring(name):
+    native = getattr(pylstm._core, name)
+    public = [native, *(getattr(native, n) for n in dir(native) if not n.startswith("_"))]
+    for thing in public:
+        assert inspect.getdoc(thing), thing
+        if inspect.isroutine(thing):
+            assert inspect.signature(thing), thing
+
+
 def test_the_c_half_and_the_python_half_show_the_same_forward():
     for name in ("LSTM", "LSTMCell"):
         native = getattr(pylstm._core, name).forward

@@ -1,0 +1,10 @@
+"""Pictures of states and weights. They need matplotlib: the extra ``plot``.
+
+Every value is one cell of a heat map, red above zero, blue below, white at zero. matplotlib is
+imported when the first picture is drawn.
+"""
+
+from .states import plot_states
+from .weights import plot_weights
+
+__all__ = ["plot_states", "plot_weights"]

@@ -1,0 +1,135 @@
+"""Pictures of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._core import Layer
+from ..lstm import LSTM
+from ..naming import type_name
+from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..native import NativeModule
+    from .drawing import Array
+
+_GATES = "ifgo"
+
+
+def _weight_panel(name: str, values: Array) -> Panel:
+    """Describe one parameter; biases become a column."""
+    panel = Panel(values.reshape(len(values), -1), name, blocks=_GATES)
+    if name.startswith("weight_ih"):
+        panel.xlabel = "input feature"
+    elif name.startswith("weight_hh"):
+        panel.xlabel = "hidden feature"
+    elif name.startswith("weight_hr"):
+        panel.xlabel, panel.ylabel, panel.blocks = "hidden unit", "projected feature", ()
+    return panel
+
+
+def _label_rows(rows: Sequence[Sequence[Panel]]) -> None:
+    """Say what stands in every row and column once: biases are narrower than their names."""
+    for number, row in enumerate(rows):
+        suffix = row[0].title.partition("_l")[2]
+        if suffix:
+            row[0].ylabel = f"l{suffix}"
+        for panel in row:
+            panel.title = panel.title.partition("_l")[0] if number == 0 else ""
+            if number < len(rows) - 1:
+                panel.xlabel = ""
+
+
+def _names(module: NativeModule, names: Any) -> list[list[str]]:
+    """Return the names of the parameters to draw, row by row."""
+    if names is None:
+        return module._all_weights if isinstance(module, LSTM) else [list(module._parameter_names)]
+    wanted = [names] if isinstance(names, str) else names
+    if not isinstance(wanted, (list, tuple)) or not wanted:
+        raise TypeError(f"names must be a parameter's name or a list of them, got {names!r}")
+    for name in wanted:
+        if name not in module._parameter_names:
+            known = ", ".join(module._parameter_names)
+            raise ValueError(f"names must be of {known}; got {name!r}")
+    return [list(wanted)]
+
+
+def _weight_axes(rows: Sequence[Sequence[Panel]]) -> list[Axes]:
+    """Make a figure whose columns are as wide as their matrices ask for, within reason."""
+    columns = [max(panel.values.shape[1] for panel in column) for column in zip(*rows, strict=True)]
+    widest = max(columns)
+    widths = [0.6 if count == 1 else 1.2 + 2.3 * count / widest for count in columns]
+    # Four hundredths of an inch for a row of the matrix, as far as that is reasonable.
+    height = min(max(0.04 * len(rows[0][0].values), 2.2), 5.0)
+    plt = library("matplotlib.pyplot")
+    size = (sum(widths) + 1.8, 0.6 + height * len(rows))
+    figure = plt.figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(rows), len(columns), squeeze=False, width_ratios=widths)
+    return list(grid.reshape(-1))
+
+
+def plot_weights(
+    module: NativeModule,
+    names: str | Sequence[str] | None = None,
+    *,
+    ax: Any = None,
+    cmap: Any = COLORS,
+    colorbar: bool = True,
+) -> Any:
+    """Draw the parameters of an LSTM or LSTMCell, the gates i, f, g and o one below the other.
+
+    All pictures share one colour scale. No lease is taken: calls stay as fast as they were.
+
+    Parameters
+    ----------
+    module : LSTM or LSTMCell
+    names : str or sequence of str, optional
+        Only these parameters. Default: all.
+    ax : Axes or array of Axes, optional
+        Where to draw, one for each parameter. Default: a new figure.
+    cmap : str or Colormap
+        Its middle means zero.
+    colorbar : bool
+        Whether to show which colour means what.
+
+    Returns
+    -------
+    Axes or ndarray of Axes
+        Of all parameters, (D*num_layers, parameters of each); of a list of names, as many; of
+        one name, the Axes itself.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib, which the extra ``plot`` brings.
+    TypeError, ValueError
+        If an argument is of the wrong kind, or the module has no such parameter.
+
+    Examples
+    --------
+    >>> import pylstm as nn
+    >>> axes = nn.plot.plot_weights(nn.LSTM(4, 8, num_layers=2))
+    >>> axes.shape
+    (2, 4)
+    >>> [label.get_text() for label in axes[0, 0].get_yticklabels()]
+    ['i', 'f', 'g', 'o']
+    """
+    if not isinstance(module, Layer):
+        raise TypeError(
+            f"module must be an LSTM or an LSTMCell, got {type_name(module)}: "
+            "of a container, pass the module that is meant, such as model.lstm"
+        )
+    chosen = _names(module, names)
+    rows = [[_weight_panel(name, module._parameter_view(name)) for name in row] for row in chosen]
+    if names is None:
+        _label_rows(rows)
+    colors = color_map(cmap)
+    panels = [panel for row in rows for panel in row]
+    axes = _weight_axes(rows) if ax is None else given_axes(ax, len(panels))
+    drawn = draw_all(panels, axes, colors, colorbar, len(rows))
+    if isinstance(names, str):
+        return drawn[0]
+    return drawn.reshape(len(rows), -1) if names is None else drawn
