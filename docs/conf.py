@@ -25,7 +25,9 @@ include_patterns = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "benchmarks/*.md",
+    "examples/*.md",
     "docs/*.md",
     "docs/*.rst",
 ]
@@ -42,6 +44,7 @@ NAVIGATION = {
         "docs/migrating-from-torch",
         "docs/weight-files",
         "docs/deploying",
+        "examples/README",
         "中文说明 <README.zh>",
     ],
     "Know": ["docs/api", "docs/numerics", "docs/performance", "docs/threads"],
@@ -50,6 +53,7 @@ NAVIGATION = {
         "CONTRIBUTING",
         *pages("benchmarks"),
         "CHANGELOG",
+        "SECURITY",
     ],
 }
 
