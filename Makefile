@@ -5,10 +5,11 @@ PYTEST ?= $(PYTHON) -m pytest
 C_FILES = $(shell find csrc tests/c benchmarks -name '*.[ch]')
 WINE ?= $(or $(wildcard /usr/lib/wine/wine64),wine)
 WINDOWS_GOAL ?= check-quick
+SITE = build/site
 CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm \
-	c-test-clang-cl c-bench fuzz sanitize lint typecheck format size symbols bench \
+	c-test-clang-cl c-bench fuzz sanitize lint typecheck format docs size symbols bench \
 	instructions accuracy wheel wheel-aarch64 sdist coverage analyze growth clean
 
 help: ## list the targets
@@ -75,6 +76,10 @@ format: ## format C and Python
 	ruff format .
 	ruff check --fix .
 	clang-format -i $(C_FILES)
+
+docs: ## the site, in build/site (pip install -e '.[docs]'); a warning is an error
+	$(PYTHON) -m sphinx -q -W --keep-going -c docs -d $(SITE)-trees . $(SITE)
+	@echo $(SITE)/index.html
 
 size: ## size of the wheel, time and memory of the import, beside their budgets
 	rm -rf build/wheel

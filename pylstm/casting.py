@@ -69,7 +69,14 @@ class CastMixin:
         return self._cast("float32", "f")
 
     def double(self) -> Self:
-        """Convert floating-point parameters and buffers to float64; returns this module."""
+        """Convert floating-point parameters and buffers to float64; returns this module.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> pylstm.LSTM(2, 3).double().weight_ih_l0.dtype
+        dtype('float64')
+        """
         return self._cast("float64", "f")
 
     def cpu(self) -> Self:

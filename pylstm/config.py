@@ -30,6 +30,19 @@ def show_config(module: Module | None = None) -> None:
     module : Module, optional
         Print about this module too: how many numbers its state holds, and how many leases
         there are: writable parameter arrays that somebody still holds.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> pylstm.show_config(pylstm.LSTM(2, 3))  # doctest: +ELLIPSIS
+    pylstm:         ...
+    compiler:       ...
+    SIMD in use:    ...
+    ...
+    module:         LSTM(2, 3)
+    numbers:        84
+    dtype:          float32
+    leases:         0 (while there are any, every call packs the weights again)
     """
     levels = _core.simd_levels()
     built = [name for name, (is_built, _) in levels.items() if is_built]

@@ -47,12 +47,30 @@ def manual_seed(seed: Any) -> None:
 
 
 def initial_seed() -> int:
-    """Return the seed that the generator started from: the last one set, or a random one."""
+    """Return the seed that the generator started from: the last one set, or a random one.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> pylstm.manual_seed(7)
+    >>> pylstm.initial_seed()
+    7
+    """
     return _core.initial_seed()
 
 
 def get_rng_state() -> npt.NDArray[np.uint8]:
-    """Return the state of the generator, 5056 bytes in torch's layout."""
+    """Return the state of the generator, 5056 bytes in torch's layout.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> state = pylstm.get_rng_state()
+    >>> first = pylstm.LSTM(2, 3)
+    >>> pylstm.set_rng_state(state)
+    >>> bool((pylstm.LSTM(2, 3).weight_hh_l0 == first.weight_hh_l0).all())
+    True
+    """
     return _core.get_rng_state()
 
 
@@ -70,6 +88,16 @@ def set_rng_state(new_state: Any) -> None:
         Where it is not an array of uint8.
     RuntimeError
         Where it is not the state of a generator.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> pylstm.manual_seed(3)
+    >>> state = pylstm.get_rng_state()
+    >>> pylstm.manual_seed(4)
+    >>> pylstm.set_rng_state(state)
+    >>> pylstm.initial_seed()
+    3
     """
     if not is_array_like(new_state):
         raise TypeError(

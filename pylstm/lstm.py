@@ -34,17 +34,17 @@ def _states(hx: Any) -> tuple[Any, Any]:
 
 
 class LSTM(_core.LSTM, NativeModule):
-    r"""Multi-layer long short-term memory network over sequences.
+    """Multi-layer long short-term memory network over sequences.
 
-    For each element of the sequence, each layer computes
+    For each element x of the sequence, each layer computes from its last states h and c, with
+    ``*`` element by element::
 
-    .. math::
-        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
-        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
-        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
-        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
-        c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
-        h_t &= o_t \odot \tanh(c_t)
+        i = sigmoid(W_ii @ x + b_ii + W_hi @ h + b_hi)  # input gate
+        f = sigmoid(W_if @ x + b_if + W_hf @ h + b_hf)  # forget gate
+        g = tanh(W_ig @ x + b_ig + W_hg @ h + b_hg)     # candidate
+        o = sigmoid(W_io @ x + b_io + W_ho @ h + b_ho)  # output gate
+        c = f * c + i * g
+        h = o * tanh(c)
 
     Parameters
     ----------

@@ -140,6 +140,14 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             The attribute under which it can be reached; no dots.
         param : ndarray or None
             The array itself is kept, not a copy. None reserves the name.
+
+        Examples
+        --------
+        >>> import numpy as np, pylstm
+        >>> head = pylstm.Module()
+        >>> head.register_parameter("weight", np.zeros((5, 16), np.float32))
+        >>> list(head.state_dict())
+        ['weight']
         """
         if "_parameters" not in vars(self):
             raise AttributeError("cannot assign parameter before Module.__init__() call")
@@ -166,6 +174,14 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             The array itself is kept, not a copy. None reserves the name.
         persistent : bool
             Whether it is part of :meth:`state_dict`.
+
+        Examples
+        --------
+        >>> import numpy as np, pylstm
+        >>> scaler = pylstm.Module()
+        >>> scaler.register_buffer("mean", np.zeros(16, np.float32))
+        >>> list(scaler.state_dict()), list(scaler.parameters())
+        (['mean'], [])
         """
         if "_buffers" not in vars(self):
             raise AttributeError("cannot assign buffer before Module.__init__() call")
@@ -186,7 +202,16 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Add a child module under ``name``, as assigning it to an attribute does."""
+        """Add a child module under ``name``, as assigning it to an attribute does.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> stack = pylstm.Module()
+        >>> stack.add_module("lstm", pylstm.LSTM(2, 3))
+        >>> stack.lstm
+        LSTM(2, 3)
+        """
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{type_name(module)} is not a Module subclass")
         if not isinstance(name, str):

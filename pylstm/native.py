@@ -226,6 +226,16 @@ class NativeModule(Layer, Module):
 
         The numbers come from the generator that :func:`pylstm.manual_seed` seeds, in torch's
         order: the same seed gives the same bits as torch.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> pylstm.manual_seed(0)
+        >>> lstm = pylstm.LSTM(2, 3)
+        >>> first = lstm.weight_ih_l0.copy()
+        >>> lstm.reset_parameters()  # goes on where the generator stands
+        >>> bool((lstm.weight_ih_l0 == first).any())
+        False
         """
         if not vars(self).pop("_awaits_parameters", False):
             self._reset_parameters()

@@ -78,6 +78,13 @@ class FoundLSTM:
         Of the parameters, as ``load`` gives them.
     num_parameters : int
         How many numbers they are.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> [found] = pylstm.find_lstms(pylstm.LSTM(4, 8, 2).state_dict(prefix="encoder."))
+    >>> found.prefix, found.kind, found.num_layers, found.num_parameters
+    ('encoder', 'LSTM', 2, 1024)
     """
 
     prefix: str

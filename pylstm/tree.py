@@ -51,6 +51,14 @@ class TreeMixin:
             Put in front of every name.
         remove_duplicate : bool
             Yield a module that hangs in several places only once.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> stack = pylstm.Module()
+        >>> stack.lower, stack.upper = pylstm.LSTMCell(2, 3), pylstm.LSTMCell(3, 4)
+        >>> [name for name, _ in stack.named_modules()]
+        ['', 'lower', 'upper']
         """
         memo = set() if memo is None else memo
         if self in memo:
@@ -64,7 +72,16 @@ class TreeMixin:
                 yield from module.named_modules(memo, below, remove_duplicate)
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """Yield this module and every module below it."""
+        """Yield this module and every module below it.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> model = pylstm.Module()
+        >>> model.lstm = pylstm.LSTM(2, 3)
+        >>> [type(module).__name__ for module in model.modules()]
+        ['Module', 'LSTM']
+        """
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
@@ -135,7 +152,14 @@ class TreeMixin:
         )
 
     def parameters(self, recurse: bool = True) -> Iterator[Array]:
-        """Yield every parameter; see :meth:`named_parameters`."""
+        """Yield every parameter; see :meth:`named_parameters`.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> sum(weight.size for weight in pylstm.LSTM(2, 3).parameters())
+        84
+        """
         for _, array in self.named_parameters(recurse=recurse):
             yield array
 
@@ -156,7 +180,17 @@ class TreeMixin:
             yield array
 
     def get_submodule(self, target: str) -> Module:
-        """Return the module below this one at the dotted path ``target``; "" is this one."""
+        """Return the module below this one at the dotted path ``target``; "" is this one.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> model = pylstm.Module()
+        >>> model.encoder = pylstm.Module()
+        >>> model.encoder.lstm = pylstm.LSTM(2, 3)
+        >>> model.get_submodule("encoder.lstm")
+        LSTM(2, 3)
+        """
         from .module import Module
 
         module: Any = self
@@ -177,7 +211,16 @@ class TreeMixin:
         return module, name
 
     def get_parameter(self, target: str) -> Array:
-        """Return the parameter at the dotted path ``target``, as :meth:`named_parameters` does."""
+        """Return the parameter at the dotted path ``target``, as :meth:`named_parameters` does.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> model = pylstm.Module()
+        >>> model.lstm = pylstm.LSTM(2, 3)
+        >>> model.get_parameter("lstm.weight_ih_l0").shape
+        (12, 2)
+        """
         module, name = self._get_member(target)
         for own, array in module._own_parameters():
             if own == name:
@@ -203,6 +246,13 @@ class TreeMixin:
         -------
         Module
             This module.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> lstm = pylstm.LSTM(2, 3, num_layers=2, dropout=0.5)
+        >>> lstm.training, lstm.train(False).training
+        (True, False)
         """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
@@ -212,11 +262,28 @@ class TreeMixin:
         return self
 
     def eval(self) -> Self:
-        """Switch to evaluation mode, in which nothing is random; returns this module."""
+        """Switch to evaluation mode, in which nothing is random; returns this module.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> pylstm.LSTM(2, 3).eval().training
+        False
+        """
         return self.train(False)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
-        """Call ``fn`` with every module below this one, children first, then with this one."""
+        """Call ``fn`` with every module below this one, children first, then with this one.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> def halve(module):
+        ...     for _, weight in module.named_parameters(recurse=False):
+        ...         weight *= 0.5
+        >>> pylstm.LSTM(2, 3).apply(halve)
+        LSTM(2, 3)
+        """
         for module in self.children():
             module.apply(fn)
         fn(self)  # type: ignore[arg-type]

@@ -131,9 +131,9 @@ def test_help_and_version():
     assert command("--version").stdout.strip() == f"pylstm {pylstm.__version__}"
 
 
-def test_the_readme_example_runs(tmp_path, monkeypatch):
+def test_the_readme_example_reads_the_weights(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
-    example = next(block for block in blocks if "import pylstm as nn" in block)
+    example = next(block for block in blocks if "from_weights" in block)
     source = pylstm.LSTM(100, 20, 4)
     pylstm.save(source.state_dict(), tmp_path / "lstm.pt")
     monkeypatch.chdir(tmp_path)

@@ -1,18 +1,48 @@
-"""The pages in docs: their code runs, their tables are whole."""
+"""The pages: their code runs, their links lead somewhere, their tables are whole."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from pages import MIGRATION, WEIGHT_FILES, run, sections
+from pages import (
+    DEPLOYING,
+    DOCS,
+    LANGUAGES,
+    MIGRATION,
+    PAGES,
+    ROOT,
+    WEIGHT_FILES,
+    anchors,
+    blocks_of,
+    dead_links,
+    run,
+    sections,
+)
 
 import pylstm
+from pylstm.contract import recorded_hashes
 
-BLOCKS = [
-    pytest.param(page, blocks, id=f"{page.stem}: {heading}")
-    for page in (MIGRATION, WEIGHT_FILES)
-    for heading, blocks in sections(page)
-]
+FOLDERS = (".", "benchmarks", "docs", "examples")
+MARKDOWN = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
+
+# Pages whose sections stand alone; of the others a reader goes from top to bottom.
+APART = (ROOT / "README.md", MIGRATION)
+
+
+def stories():
+    """A parameter for each run of blocks that share their variables."""
+    for page in PAGES:
+        if page in APART:
+            for heading, blocks in sections(page):
+                yield pytest.param(page, blocks, id=f"{page.name}: {heading}")
+        elif blocks_of(page):
+            yield pytest.param(page, blocks_of(page), id=page.name)
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
 
 
 @pytest.fixture(autouse=True)
@@ -22,27 +52,119 @@ def folder_with_weights(tmp_path, monkeypatch):
     lstm = pylstm.LSTM(12, 16, num_layers=2, bidirectional=True)
     np.savez("lstm.npz", **lstm.state_dict())
     pylstm.save(lstm.state_dict(prefix="encoder."), "model.pt")
+    pylstm.save(pylstm.LSTM(100, 20, num_layers=4).state_dict(), "lstm.pt")
+    pylstm.save(pylstm.LSTM(12, 16).state_dict(), "lstm.safetensors")
 
 
-@pytest.mark.parametrize("page, blocks", BLOCKS)
-def test_the_code_runs(page, blocks, capsys):
-    if page == WEIGHT_FILES:  # one reader, one session
-        blocks = [block for _, section in sections(page) for block in section]
-    run(page, [source for needs_torch, source in blocks if not needs_torch])
-    assert "Error" not in capsys.readouterr().out
+# Python's own warning about every fork of a process that has threads.
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize("page, blocks", list(stories()))
+def test_the_code_runs(page, blocks):
+    here = [block for block in blocks if block.language != "python torch"]
+    assert "Error" not in run(page, here)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_is_of_a_kind_that_runs(page):
+    """Blocks for the shell and of Dockerfiles run with their page: tests/pages.py."""
+    kinds = {block.language for block in blocks_of(page)}
+    assert kinds <= LANGUAGES
+    if page != DEPLOYING:
+        assert not kinds & {"sh", "dockerfile"}
+
+
+def commands():
+    """Every indented ``python -m pylstm`` command of the pages, once.
+
+    Not those that test_demo.py and test_cli.py run: they take long where kernels are slow.
+    """
+    found = {}
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+        for line in re.findall(r"^    (.*)$", text, flags=re.M):
+            for command in re.split(r"&&|  #", line):
+                match = re.match(
+                    r"(PYLSTM_SIMD=\w+ )?python -m (pylstm\S*) ?([^>#]*)", command.strip()
+                )
+                if match and match[3].strip() not in ("demo", "selftest"):
+                    found.setdefault((match[2], match[3].strip()), page)
+    return [pytest.param(*key, id=" ".join(key)) for key in found]
+
+
+@pytest.mark.parametrize("module, arguments", commands())
+def test_the_commands_run(module, arguments):
+    command = [sys.executable, "-m", module, *arguments.split()]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_links_lead_somewhere(page):
+    assert dead_links(page) == []
+
+
+def test_the_link_checker_checks(tmp_path):
+    page = DOCS / "weight-files.md"
+    assert "what-a-file-cannot-do" in anchors(page)
+    sample = tmp_path / "sample.md"
+    sample.write_text("# A `b` c\n[x](#a-b-c) [y](#a) [z](none.md) `[q](r)`\n", encoding="utf-8")
+    assert dead_links(sample) == ["#a", "none.md"]
+
+
+@pytest.mark.parametrize(
+    "right, wrong",
+    [
+        ("```python\nimport numpy as np\na = np.ones((2, 3))  # (2, 3)\n```\n", "# (3, 2)"),
+        ("```python\nprint(1 + 1)  # 2\n```\n", "# 3"),
+        ("```python\nprint(1 + 1)\n```\n\n```text\n2\n```\n", "\n3\n"),
+    ],
+    ids=["shapes", "output", "text"],
+)
+def test_what_a_page_says_is_checked(right, wrong, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"# A\n\n{right}", encoding="utf-8")
+    run(page, blocks_of(page))
+    page.write_text(re.sub(r"# \(2, 3\)|# 2|\n2\n", wrong, page.read_text()), encoding="utf-8")
+    with pytest.raises(AssertionError):
+        run(page, blocks_of(page))
 
 
 def test_there_are_three_worked_examples():
     headings = [heading for heading, _ in sections(MIGRATION)]
     assert len(headings) == 4  # the first is the page's own
     for _, blocks in sections(MIGRATION):
-        assert not all(needs_torch for needs_torch, _ in blocks)
+        assert not all(block.language == "python torch" for block in blocks)
 
 
-@pytest.mark.parametrize("page, count", [(MIGRATION, 2), (WEIGHT_FILES, 1)])
-def test_every_row_has_all_columns(page, count):
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_every_row_has_all_columns(page):
     tables = re.findall(r"(?:^\|.*\n)+", page.read_text(encoding="utf-8"), flags=re.M)
-    assert len(tables) == count
+    assert page not in (MIGRATION, WEIGHT_FILES) or tables
     for table in tables:
         columns = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         assert len(columns) == 1
+
+
+def test_the_translation_has_the_same_code():
+    """What README.zh.md shows is what the tutorial and the README show, comments aside."""
+    shown = "".join(block.source for page in PAGES[:1] for block in blocks_of(page))
+    tutorial = "".join(block.source for block in blocks_of(DOCS / "tutorial.md"))
+    chinese = [block.source for block in blocks_of(ROOT / "README.zh.md")]
+    assert chinese
+    for line in "".join(chinese).splitlines():
+        code = line.partition("  #")[0].strip()
+        if code and not code.startswith("#"):
+            assert code in shown + tutorial, code
+
+
+def test_the_pictures_are_what_their_script_draws(tmp_path):
+    script = DOCS / "pictures" / "draw.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True)
+    drawn = {path.name: path.read_bytes() for path in tmp_path.glob("*.svg")}
+    assert drawn == {path.name: path.read_bytes() for path in script.parent.glob("*.svg")}
+    tutorial = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\(pictures/(\w+\.svg)\)", tutorial)) == set(drawn)
+
+
+def test_the_number_of_recorded_cases_is_right():
+    assert f"hashes of {len(recorded_hashes())} cases" in (DOCS / "numerics.md").read_text("utf-8")

@@ -136,6 +136,9 @@ PyDoc_STRVAR(
     "    Where shapes do not fit, with the types and texts of torch.\n"
     "TypeError\n"
     "    For complex, boolean, object, string, date and masked arrays.\n\n"
+    "Notes\n-----\n"
+    "Mirrors ``torch.nn.LSTMCell.forward``,\n"
+    "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html\n\n"
     "Examples\n--------\n"
     ">>> import numpy as np\n"
     ">>> import pylstm as nn\n"
@@ -143,9 +146,7 @@ PyDoc_STRVAR(
     ">>> h, c = cell(np.ones((2, 3)))\n"
     ">>> h, c = cell(np.ones((2, 3)), (h, c))\n"
     ">>> h.shape\n"
-    "(2, 4)\n\n"
-    "Mirrors `torch.nn.LSTMCell.forward`,\n"
-    "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html");
+    "(2, 4)");
 
 static PyObject *cell_forward(PyObject *object, PyObject *args, PyObject *kwargs)
 {

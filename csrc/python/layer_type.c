@@ -281,7 +281,11 @@ PyDoc_STRVAR(flatten_parameters_doc,
              "A call packs by itself when a parameter may have changed, so this only moves\n"
              "the cost out of the first call. It has no effect while a writable parameter\n"
              "array is alive, since every call has to pack then. Mirrors\n"
-             "`torch.nn.LSTM.flatten_parameters`.");
+             "``torch.nn.LSTM.flatten_parameters``.\n\n"
+             "Examples\n--------\n"
+             ">>> import pylstm\n"
+             ">>> cell = pylstm.LSTMCell(40, 256)\n"
+             ">>> cell.flatten_parameters()  # before the first step of a stream");
 
 static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
 {

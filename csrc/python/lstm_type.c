@@ -54,15 +54,16 @@ PyDoc_STRVAR(forward_doc,
              "    Where shapes do not fit, with the types and texts of torch.\n"
              "TypeError\n"
              "    For complex, boolean, object, string, date and masked arrays.\n\n"
+             "Notes\n-----\n"
+             "Mirrors ``torch.nn.LSTM.forward``,\n"
+             "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html\n\n"
              "Examples\n--------\n"
              ">>> import numpy as np\n"
              ">>> import pylstm as nn\n"
              ">>> lstm = nn.LSTM(input_size=3, hidden_size=4)\n"
              ">>> output, (h_n, c_n) = lstm(np.ones((5, 2, 3)))\n"
              ">>> output.shape, h_n.shape\n"
-             "((5, 2, 4), (1, 2, 4))\n\n"
-             "Mirrors `torch.nn.LSTM.forward`,\n"
-             "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html");
+             "((5, 2, 4), (1, 2, 4))");
 
 static PyObject *lstm_forward_method(PyObject *object, PyObject *args, PyObject *kwargs)
 {

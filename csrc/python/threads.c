@@ -74,7 +74,12 @@ PyDoc_STRVAR(
     "RuntimeError\n"
     "    If n is not an int, or less than 1.\n"
     "ValueError\n"
-    "    If n does not fit 32 bits.");
+    "    If n does not fit 32 bits.\n\n"
+    "Examples\n--------\n"
+    ">>> import pylstm\n"
+    ">>> pylstm.set_num_threads(1)  # from now on every call is one thread's work\n"
+    ">>> pylstm.get_num_threads()\n"
+    "1");
 
 /* A number of threads, with the errors of torch.set_num_threads; -1 on failure. */
 static int threads_from_object(PyObject *value)
@@ -143,7 +148,11 @@ PyDoc_STRVAR(get_num_threads_doc,
              "process may run at once: by its affinity, its control group's quota and\n"
              "OMP_NUM_THREADS, whichever is least.\n\n"
              "Returns\n-------\n"
-             "int");
+             "int\n\n"
+             "Examples\n--------\n"
+             ">>> import pylstm\n"
+             ">>> pylstm.get_num_threads() >= 1\n"
+             "True");
 
 static PyObject *get_num_threads(PyObject *module, PyObject *unused)
 {

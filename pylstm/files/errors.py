@@ -16,6 +16,15 @@ class WeightFileError(ValueError):
         The part of the file that is at fault; empty where it is the whole file.
     reason : str
         What was expected and what was found.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> try:
+    ...     pylstm.load(b"no weights")
+    ... except pylstm.WeightFileError as error:
+    ...     print(error.file)
+    <bytes>
     """
 
     def __init__(self, file: str, record: str, reason: str) -> None:

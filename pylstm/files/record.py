@@ -21,6 +21,12 @@ class Record:
         What ``__setstate__`` or the instance's dictionary would have received; None if nothing.
     items : list or dict or None
         What was appended, or set by key.
+
+    Examples
+    --------
+    >>> from pylstm.files import Record
+    >>> Record("mypackage.models.Tagger", state={"hidden": 16})
+    <Record of mypackage.models.Tagger>
     """
 
     __slots__ = ("args", "class_name", "items", "state")

@@ -94,7 +94,7 @@ class PackedSequence(_Fields):
 
     Parameters
     ----------
-    data : array_like, shape (sum of the lengths, *)
+    data : array_like, shape (sum of the lengths, ...)
         Time-major rows: step 0 of every sequence, longest sequence first, then step 1 and so on.
         Any numeric or bool dtype.
     batch_sizes : array_like, shape (longest length,), int64

@@ -76,7 +76,7 @@ def pack_padded_sequence(
 
     Parameters
     ----------
-    input : array_like, shape (T, B, *), or (B, T, *) with ``batch_first``
+    input : array_like, shape (T, B, ...), or (B, T, ...) with ``batch_first``
         The padded batch; any number of trailing axes, none included.
     lengths : array_like, shape (B,)
         The length of each sequence, from 1 to T. Fractions are cut off.
@@ -89,7 +89,7 @@ def pack_padded_sequence(
     Returns
     -------
     PackedSequence
-        ``data`` has shape (sum of the lengths, *) and the dtype of ``input``.
+        ``data`` has shape (sum of the lengths, ...) and the dtype of ``input``.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def pad_packed_sequence(
 
     Returns
     -------
-    padded : ndarray, shape (T, B, *), or (B, T, *) with ``batch_first``
+    padded : ndarray, shape (T, B, ...), or (B, T, ...) with ``batch_first``
         The sequences in their original order.
     lengths : ndarray, shape (B,), int64
         Their lengths.
@@ -241,7 +241,7 @@ def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence
 
     Parameters
     ----------
-    sequences : iterable of array_like, each of shape (L, *) with L at least 1
+    sequences : iterable of array_like, each of shape (L, ...) with L at least 1
         The trailing sizes are those of the first sequence, as is the dtype of the result.
     enforce_sorted : bool, default True
         The sequences must come in the order of decreasing length. With False they are sorted
@@ -250,7 +250,7 @@ def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence
     Returns
     -------
     PackedSequence
-        ``data`` has shape (sum of the lengths, *).
+        ``data`` has shape (sum of the lengths, ...).
 
     Raises
     ------
@@ -289,7 +289,7 @@ def unpack_sequence(packed_sequences: Any) -> list[Array]:
 
     Returns
     -------
-    list of ndarray, each of shape (length, *)
+    list of ndarray, each of shape (length, ...)
         Copies of the sequences, in their original order.
 
     Raises

@@ -78,7 +78,7 @@ def pad_sequence(
 
     Parameters
     ----------
-    sequences : iterable of array_like, each of shape (L, *)
+    sequences : iterable of array_like, each of shape (L, ...)
         The trailing sizes are those of the first sequence, as is the dtype of the result.
     batch_first : bool, default False
         Put the batch axis first.
@@ -89,7 +89,7 @@ def pad_sequence(
 
     Returns
     -------
-    ndarray, shape (T, B, *), or (B, T, *) with ``batch_first``
+    ndarray, shape (T, B, ...), or (B, T, ...) with ``batch_first``
         T is the length of the longest sequence, B the number of sequences.
 
     Raises
@@ -152,7 +152,7 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 
     Parameters
     ----------
-    padded_sequences : array_like, shape (T, B, *), or (B, T, *) with ``batch_first``
+    padded_sequences : array_like, shape (T, B, ...), or (B, T, ...) with ``batch_first``
         The padded batch. Unlike torch, which transposes it in place, this function leaves it alone.
     lengths : array_like, shape (B,)
         The length of each sequence, from 0 to T.
@@ -161,7 +161,7 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 
     Returns
     -------
-    list of ndarray, each of shape (length, *)
+    list of ndarray, each of shape (length, ...)
         Copies of the sequences.
 
     Raises
