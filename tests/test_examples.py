@@ -115,7 +115,10 @@ runpy.run_path(script, run_name="__main__")
 def running_service():
     """The service on a free port; the connection to it."""
     command = [sys.executable, "-c", START, str(EXAMPLES)]
-    service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+    # Not in a folder that may have a pylstm without its extension in it.
+    service = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment(), cwd=EXAMPLES
+    )
     try:
         host, port = re.fullmatch(r"http://(.*):(\d+)/tag\n", service.stdout.readline()).groups()
         yield service, HTTPConnection(host, int(port), timeout=30)

@@ -5,11 +5,12 @@
 #include <string.h>
 
 /* Rows from which task "task" of those that share them begins: whole tiles of four rows where there
- * are so many that one more or less is not felt. */
+ * are so many that one more or less is not felt. The first has the most. */
 ptrdiff_t rows_begin(const struct lstm_call *call, const struct lstm_plan *plan, ptrdiff_t task)
 {
     const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;
-    const ptrdiff_t row = (call->batch + tile - 1) / tile * task / plan->tasks * tile;
+    const ptrdiff_t tiles = (call->batch + tile - 1) / tile;
+    const ptrdiff_t row = (tiles * task + plan->tasks - 1) / plan->tasks * tile;
 
     return row < call->batch ? row : call->batch;
 }
@@ -26,11 +27,15 @@ struct rest {
     ptrdiff_t y, h_n, c_n, workspace, size; /* bytes from the start of the memory */
 };
 
-static ptrdiff_t take_bytes(const struct lstm_team *team, ptrdiff_t *size, ptrdiff_t elements)
+/* Takes "elements" from the memory; a size that overflows stays at -1. */
+static ptrdiff_t take_elements(const struct lstm_team *team, ptrdiff_t *size, ptrdiff_t elements)
 {
-    const ptrdiff_t begin = *size;
+    const ptrdiff_t begin = *size, itemsize = (ptrdiff_t)team->net.kernels->itemsize;
 
-    *size = align_up(begin + elements * (ptrdiff_t)team->net.kernels->itemsize, 64);
+    if (begin < 0 || elements > (PTRDIFF_MAX - 64 - begin) / itemsize)
+        *size = -1;
+    else
+        *size = align_up(begin + elements * itemsize, 64);
     return begin;
 }
 
@@ -41,7 +46,7 @@ static const void *at_row(const struct lstm_team *team, const void *data, ptrdif
     return data == NULL ? NULL : (const char *)data + bytes;
 }
 
-/* No product overflows: the results of all rows exist. */
+/* No count of elements overflows: the results of all rows exist. */
 static struct rest rest_of(const struct lstm_team *team)
 {
     const struct lstm_net *net = &team->net;
@@ -65,17 +70,25 @@ static struct rest rest_of(const struct lstm_team *team)
     rest.call.c0 = at_row(team, all->c0, first * all->c0_row);
     rest.call.y_row = width;
     rest.call.y_step = rest.call.batch * width;
-    rest.y = take_bytes(team, &rest.size, all->steps * rest.call.y_step);
-    rest.h_n = take_bytes(team, &rest.size, passes * rest.call.batch * out);
-    rest.c_n = take_bytes(team, &rest.size, passes * rest.call.batch * net->hidden_size);
+    rest.y = take_elements(team, &rest.size, all->steps * rest.call.y_step);
+    rest.h_n = take_elements(team, &rest.size, passes * rest.call.batch * out);
+    rest.c_n = take_elements(team, &rest.size, passes * rest.call.batch * net->hidden_size);
     rest.workspace = rest.size;
-    rest.size += lstm_workspace_size(net, &rest.call);
+    const ptrdiff_t workspace = lstm_workspace_size(net, &rest.call);
+    if (rest.size >= 0)
+        rest.size =
+            workspace < 0 || workspace > PTRDIFF_MAX - rest.size ? -1 : rest.size + workspace;
     return rest;
 }
 
 ptrdiff_t lstm_team_rest_size(const struct lstm_team *team)
 {
-    return rest_is_possible(team) ? rest_of(team).size : 0;
+    return rest_is_possible(team) ? rest_of(team).size : -1;
+}
+
+static bool is_finished(const struct lstm_team *team)
+{
+    return atomic_load_explicit(&team->finished, memory_order_acquire) == team->plan.tasks;
 }
 
 /* Are the rows there after all, or does the call stop? */
@@ -84,8 +97,7 @@ static bool rest_is_needless(void *data)
     const struct lstm_team *team = data;
     const struct lstm_stop *stop = team->call.stop;
 
-    return atomic_load_explicit(&team->finished, memory_order_acquire) == team->plan.tasks ||
-           (stop && stop->asked(stop->data));
+    return is_finished(team) || (stop && stop->asked(stop->data));
 }
 
 /* "count" blocks of "rows" rows of "width" elements, to their place among all rows. */
@@ -113,23 +125,36 @@ static void put_rest(const struct lstm_team *team, const struct rest *rest, cons
     put_rows(team, rest, memory + rest->c_n, all->c_n, passes, all->batch * hidden, hidden, hidden);
 }
 
-bool lstm_team_rest(struct lstm_team *team, void *memory)
+/* The rows of "rest", to "memory". Returns false where that was needless or stopped. */
+static bool compute_rest(struct lstm_team *team, struct rest *rest, char *memory)
 {
     const struct lstm_stop needless = {rest_is_needless, team};
-    struct rest rest = rest_of(team);
-    char *bytes = memory;
-    bool computed, finished;
 
-    rest.call.y = bytes + rest.y;
-    rest.call.h_n = bytes + rest.h_n;
-    rest.call.c_n = bytes + rest.c_n;
-    rest.call.stop = &needless;
-    computed = lstm_forward(&team->net, team->packed, &rest.call, bytes + rest.workspace);
-    lstm_team_give_up(team);
+    if (memory == NULL) {
+        for (unsigned turn = 0; !rest_is_needless(team); turn++)
+            system_idle(turn);
+        return false;
+    }
+    rest->call.y = memory + rest->y;
+    rest->call.h_n = memory + rest->h_n;
+    rest->call.c_n = memory + rest->c_n;
+    rest->call.stop = &needless;
+    return lstm_forward(&team->net, team->packed, &rest->call, memory + rest->workspace);
+}
+
+bool lstm_team_rest(struct lstm_team *team, void *memory)
+{
+    struct rest rest = rest_of(team);
+    const bool computed = compute_rest(team, &rest, memory);
+    bool finished;
+
+    team_abandon(team);
+    finished = is_finished(team);
+    team_leave_pool(team, computed && !finished);
     team_wait_for_helpers(team);
-    finished = atomic_load_explicit(&team->finished, memory_order_acquire) == team->plan.tasks;
+    finished = is_finished(team);
     if (computed && !finished)
-        put_rest(team, &rest, bytes);
+        put_rest(team, &rest, memory);
     team->release(team);
     return computed || finished;
 }

@@ -12,7 +12,10 @@ ptrdiff_t rows_begin(const struct lstm_call *call, const struct lstm_plan *plan,
 /* Can the caller finish what late helpers leave undone, without doing all of it again? */
 bool rest_is_possible(const struct lstm_team *team);
 
-/* Waits until nobody but the caller uses the team (team.c). */
+/* team.c: tells helpers to leave; waits until nobody but the caller uses the team; leaves the
+ * pool. */
+void team_abandon(struct lstm_team *team);
 void team_wait_for_helpers(const struct lstm_team *team);
+void team_leave_pool(struct lstm_team *team, bool late);
 
 #endif

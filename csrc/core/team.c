@@ -57,6 +57,13 @@ struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *c
     return plan;
 }
 
+void lstm_plan_limit(struct lstm_plan *plan, int threads)
+{
+    plan->threads = at_most(plan->threads, threads);
+    if (plan->sharing == SHARE_ROWS)
+        plan->tasks = plan->threads;
+}
+
 /* ---- Parts ---- */
 
 /* Bytes of each thread's own memory: what the part that needs most has. More rows may need less,
@@ -106,7 +113,7 @@ static bool is_abandoned(void *data)
     return atomic_load_explicit(&team->lockstep.abandoned, memory_order_relaxed);
 }
 
-static void abandon(struct lstm_team *team) { atomic_store(&team->lockstep.abandoned, true); }
+void team_abandon(struct lstm_team *team) { atomic_store(&team->lockstep.abandoned, true); }
 
 static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct lstm_stop *stop)
 {
@@ -141,9 +148,9 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
     struct lstm_team *team = worker->team;
     const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t since = system_nanoseconds(), before = worker->waited;
+    unsigned turn = 1;
 
-    for (unsigned turn = 1; atomic_load_explicit(&team->finished, memory_order_acquire) < count;
-         turn++) {
+    for (; atomic_load_explicit(&team->finished, memory_order_acquire) < count; turn++) {
         if (!worker->leads) {
             system_idle(turn);
             if (worker->stop->asked(worker->stop->data))
@@ -160,17 +167,20 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
              (double)worker->waited > patience * (double)(now - worker->began)))
             return false;
     }
+    if (worker->leads && turn > 256) /* as in lockstep.c: the last part may be most of it */
+        worker->waited = before + (system_nanoseconds() - since);
     return true;
 }
 
-/* Takes tasks until there are none. */
+/* Takes tasks until there are none. The first is the leader's, since it is the largest: whom the
+ * leader then waits for is late. */
 static bool take_tasks(struct worker *worker)
 {
     struct lstm_team *team = worker->team;
     const ptrdiff_t all = team->plan.tasks * team->plan.phases;
-    ptrdiff_t task;
+    ptrdiff_t task = worker->leads ? 0 : atomic_fetch_add(&team->next, 1);
 
-    while ((task = atomic_fetch_add(&team->next, 1)) < all) {
+    for (; task < all; task = atomic_fetch_add(&team->next, 1)) {
         if (!wait_for_tasks(worker, task / team->plan.tasks * team->plan.tasks) ||
             !run_task(team, task, worker->stop))
             return false;
@@ -237,28 +247,37 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
 {
     const struct lstm_stop *stop = team->call.stop;
     uint64_t waited, passed;
-    bool finished, stopped, is_late;
+    bool finished, stopped;
 
     team->job.run = help;
     team->forks = pool_forks();
+    team->pool = pool;
+    team->began = system_nanoseconds();
     team->lockstep.hidden = team->net.hidden_size;
     team->lockstep.lanes = team->net.kernels->lanes;
     team->lockstep.expected = helpers;
     team->lockstep.admission = ADMISSION_NANOSECONDS;
+    atomic_store(&team->next, 1);
     atomic_store(&team->users, 1 + helpers);
     pool_post(pool, &team->job, helpers);
     finished = lead(team, &waited, &passed);
     stopped = !finished && stop && stop->asked(stop->data);
-    if (finished || stopped || !rest_is_possible(team))
-        abandon(team); /* where it is finished too: whoever comes now has nothing to do */
+    if (finished || stopped)
+        team_abandon(team); /* where it is finished too: whoever comes now has nothing to do */
     atomic_fetch_sub(&team->users, pool_retract(pool, &team->job));
-    is_late = !stopped && (!finished || 3 * waited > passed);
-    pool_leave(pool, team->forks, is_late ? passed : 0);
     team->rows_missing = ~(uint64_t)atomic_load_explicit(&team->rows_done, memory_order_acquire);
-    if (!finished)
-        return stopped ? TEAM_STOPPED : TEAM_LATE;
+    if (!finished && !stopped)
+        return TEAM_LATE;
+    team_leave_pool(team, finished && 3 * waited > passed);
+    if (stopped)
+        return TEAM_STOPPED;
     leave(team, is_forked(team) ? atomic_load(&team->users) : 1);
     return TEAM_DONE;
+}
+
+void team_leave_pool(struct lstm_team *team, bool late)
+{
+    pool_leave(team->pool, team->forks, late ? system_nanoseconds() - team->began : 0);
 }
 
 void team_wait_for_helpers(const struct lstm_team *team)
@@ -270,11 +289,14 @@ void team_wait_for_helpers(const struct lstm_team *team)
     }
 }
 
-void lstm_team_give_up(struct lstm_team *team) { abandon(team); }
+void lstm_team_give_up(struct lstm_team *team)
+{
+    team_abandon(team);
+    team_leave_pool(team, true);
+}
 
 void lstm_team_end(struct lstm_team *team)
 {
-    abandon(team);
     team_wait_for_helpers(team);
     team->release(team);
 }

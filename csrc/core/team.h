@@ -25,6 +25,9 @@ struct lstm_plan {
 struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
                            bool asked_for);
 
+/* Makes a plan that of fewer threads, where fewer can be had. */
+void lstm_plan_limit(struct lstm_plan *plan, int threads);
+
 /* A call and the threads that work on it. Helpers may be late, still looking at the team when the
  * caller has long gone on: so it owns its memory, until the last of its users has left. */
 struct lstm_team {
@@ -38,6 +41,8 @@ struct lstm_team {
     void (*release)(struct lstm_team *team);
 
     uint_fast64_t forks; /* pool_forks() at the start */
+    struct pool *pool;   /* until the call leaves it */
+    uint64_t began;      /* nanoseconds */
     atomic_int users;
     alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
     alignas(128) atomic_ptrdiff_t finished; /* tasks */
@@ -57,22 +62,22 @@ ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call
                               const struct lstm_plan *plan);
 
 /* Runs the call of a team whose first seven fields are set and whose others are zero, with
- * "helpers" helpers of a pool that the caller has entered; leaves the pool. After TEAM_DONE nobody
- * touches what the call points to any more, and the team is gone. Else helpers may still read the
- * packed weights and the inputs and write to the results, until lstm_team_end() or
- * lstm_team_rest(). */
+ * "helpers" helpers of a pool that the caller has entered. After TEAM_DONE nobody touches what the
+ * call points to any more, and pool and team are left. Else helpers may still read the packed
+ * weights and the inputs and write to the results. After TEAM_LATE either lstm_team_rest() or
+ * lstm_team_give_up() leaves the pool. */
 enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers);
-/* Tells late helpers to leave. */
-void lstm_team_give_up(struct lstm_team *team);
-/* The same, and waits until all have left: for one step at most once they have a processor. Then
- * the team is gone, its call unfinished. */
-void lstm_team_end(struct lstm_team *team);
-/* After TEAM_LATE: bytes that lstm_team_rest() needs; 0 where it cannot help, since the call does
+/* After TEAM_LATE: bytes that lstm_team_rest() needs; -1 where it cannot help, since the call does
  * not share rows or is packed. */
 ptrdiff_t lstm_team_rest_size(const struct lstm_team *team);
 /* After TEAM_LATE: finishes the call by computing the rows that are missing, in "memory" (64-byte
- * aligned), until that is done or the helpers have done it after all. Then the team is gone.
- * Returns false where call->stop ended it. */
+ * aligned), until that is done or the helpers have done it after all; with NULL it waits for them.
+ * Then pool and team are left. Returns false where call->stop ended it. */
 bool lstm_team_rest(struct lstm_team *team, void *memory);
+/* After TEAM_LATE: tells the helpers to leave, and leaves the pool. */
+void lstm_team_give_up(struct lstm_team *team);
+/* After TEAM_STOPPED, or when given up: waits until all helpers have left, for one step at most
+ * once they have a processor. Then the team is gone, its call unfinished. */
+void lstm_team_end(struct lstm_team *team);
 
 #endif

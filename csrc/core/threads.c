@@ -3,10 +3,11 @@
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
 #define STACK_BYTES (512 * 1024)
 /* A rest, in multiples of what a call with late helpers took: at the least, so that few of many
- * calls try in vain, and at the most, or a second where that is more. */
+ * calls try in vain, and at the most, or a second where that is more; never above ten. */
 #define LEAST_REST 16
 #define MOST_REST 64
-#define SECOND 1000000000
+#define SECOND UINT64_C(1000000000)
+#define LONGEST_CALL (10 * SECOND / MOST_REST)
 #define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
 
 /* ---- Forks ---- */
@@ -183,8 +184,9 @@ int pool_retract(struct pool *pool, struct pool_job *job)
 
 static uint64_t next_penalty(uint64_t penalty, uint64_t lost)
 {
-    const uint64_t least = LEAST_REST * lost;
-    const uint64_t most = MOST_REST * lost > SECOND ? MOST_REST * lost : SECOND;
+    const uint64_t counted = lost < LONGEST_CALL ? lost : LONGEST_CALL;
+    const uint64_t least = LEAST_REST * counted;
+    const uint64_t most = MOST_REST * counted > SECOND ? MOST_REST * counted : SECOND;
 
     penalty = 2 * penalty > least ? 2 * penalty : least;
     return penalty < most ? penalty : most;

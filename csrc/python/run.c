@@ -204,14 +204,16 @@ static struct shared_call *shared_call_new(const struct request *request,
 static enum team_result finish_rows(struct lstm_team *team)
 {
     const ptrdiff_t size = lstm_team_rest_size(team);
-    char *memory = size <= 0 ? NULL : memory_new((size_t)size + 64);
+    char *memory, *aligned;
     bool finished;
 
-    if (memory == NULL) { /* then all of it is computed again, which needs less */
+    if (size < 0 || size > PTRDIFF_MAX - 64) {
         lstm_team_give_up(team);
         return TEAM_LATE;
     }
-    finished = lstm_team_rest(team, memory + (-(uintptr_t)memory & 63));
+    memory = memory_new((size_t)size + 64); /* without it the call takes as long as they do */
+    aligned = memory == NULL ? NULL : memory + (-(uintptr_t)memory & 63);
+    finished = lstm_team_rest(team, aligned);
     memory_free(memory);
     return finished ? TEAM_DONE : TEAM_STOPPED;
 }
@@ -233,7 +235,7 @@ static int run_shared(struct request *request, struct lstm_call *call, double wo
     result = lstm_team_run(&shared->team, pool, helpers);
     if (result == TEAM_STOPPED)
         lstm_team_end(&shared->team);
-    if (result == TEAM_LATE)
+    else if (result == TEAM_LATE)
         result = finish_rows(&shared->team);
     if (lock(&interrupt) < 0)
         return -1;
@@ -271,6 +273,7 @@ int request_run(struct request *request, struct lstm_call *call)
         struct lstm_plan plan = lstm_plan(net, call, threads, state->threads_set);
         if (plan.threads > 1)
             helpers = pool_enter(&state->pool, plan.threads - 1);
+        lstm_plan_limit(&plan, helpers + 1);
         if (helpers > 0)
             return run_shared(request, call, work, &plan, helpers);
     }

@@ -28,7 +28,7 @@
 /* For functions that are long chains of operations side by side. gcc does better where it puts them
  * in order before it hands out registers (batch 1 on AVX2: 3 to 5 %); it would spill the register
  * tiles if it did so for them. */
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #define CHAINED __attribute__((optimize("schedule-insns", "sched-pressure")))
 #else
 #define CHAINED

@@ -92,16 +92,50 @@ static bool finish_late(struct subject *subject, struct lstm_team *team)
     bool finished;
     void *memory;
 
-    if (size > 0) {
+    if (size >= 0) {
         memory = team_allocate((size_t)size);
         finished = lstm_team_rest(team, memory);
         aligned_release(memory);
         return finished;
     }
+    lstm_team_give_up(team);
     lstm_team_end(team);
     subject_spoil(subject);
     subject_run_alone(subject);
-    return size == 0;
+    return true;
+}
+
+/* Computes the rows of the tasks in "missing", as if late helpers had them. */
+static void compute_missing(struct subject *subject, const struct lstm_plan *plan, uint64_t missing)
+{
+    struct lstm_team *team = team_make(subject, plan);
+
+    end_rest();
+    pool_insist(&pool, plan);
+    team->pool = &pool;
+    team->forks = pool_forks();
+    team->began = system_nanoseconds();
+    atomic_store(&team->users, 1);
+    team->rows_missing = missing;
+    check(finish_late(subject, team), "stopped, and nobody had asked");
+    end_rest();
+}
+
+/* The tasks' rows bit by bit, in two parts: together they are all rows. */
+static void check_rest_of_rows(struct subject *subject, const struct lstm_plan *plan,
+                               struct random *random)
+{
+    const uint64_t all = (UINT64_C(1) << plan->tasks) - 1;
+    const uint64_t some = random_below(random, (ptrdiff_t)all + 1) & 0x7fffffff;
+
+    if (plan->sharing != SHARE_ROWS || subject->call.batch_sizes)
+        return;
+    subject_spoil(subject);
+    compute_missing(subject, plan, some);
+    compute_missing(subject, plan, all & ~some);
+    check(subject_is_right(subject), "rows %llx and the others: other bytes",
+          (unsigned long long)some);
+    subject_spoil(subject);
 }
 
 /* Shares the call once. */
@@ -134,8 +168,10 @@ static void check_plans(int count)
         network_describe(&shape, kernels_level_name(level));
         for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
             for (int threads = 2; threads <= MOST_THREADS; threads++)
-                if (plan_force(&subject, sharing, threads, &plan))
+                if (plan_force(&subject, sharing, threads, &plan)) {
                     share(&subject, &plan);
+                    check_rest_of_rows(&subject, &plan, &random);
+                }
         subject_free(&subject);
     }
 }
@@ -275,12 +311,15 @@ static struct lstm_team *run_with_held_helper(struct subject *subject, enum lstm
         atomic_store(&gate.entered, 0);
         atomic_store(&gate.closed, true);
         const enum team_result result = lstm_team_run(team, &pool, helpers);
-        if (result == expected)
+        if (result == expected && atomic_load(&gate.entered) > 0)
             return team;
         atomic_store(&gate.closed, false);
-        /* Without a stop, nobody came or a helper was late before it came to the gate. */
+        /* Nobody came, or a helper was late before it came to the gate. */
+        if (result == TEAM_LATE)
+            lstm_team_give_up(team);
         if (result != TEAM_DONE)
             lstm_team_end(team);
+        end_rest();
         check(result != TEAM_STOPPED, "stopped, and nobody had asked");
     }
     check(false, "no helper in %d tries", TRIES);
@@ -295,10 +334,10 @@ static void check_late_helper(enum lstm_sharing sharing)
 
     case_begin("a late helper, %s", sharing_name(sharing));
     struct lstm_team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
-    end_rest();
     if (team != NULL) {
         const long released = atomic_load(&teams_released);
         lstm_team_give_up(team);
+        end_rest();
         subject_run_alone(&second);
         check(subject_is_right(&second), "alone beside a late helper: other bytes");
         for (int i = 0; i < 5000; i++)
@@ -344,9 +383,8 @@ static void check_missing_rows(void)
 
     case_begin("rows of a late helper");
     struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
-    end_rest();
     if (team != NULL) {
-        check(lstm_team_rest_size(team) > 0, "nothing can be done about them");
+        check(lstm_team_rest_size(team) > 0, "nothing is missing");
         check(!subject_is_right(&subject), "no rows are missing");
         check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
         check(finish_late(&subject, team), "not finished");
@@ -642,6 +680,8 @@ static void check_close(int before)
 
     case_begin("a pool that closes under a busy helper");
     struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    if (team != NULL)
+        lstm_team_give_up(team);
     check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
     pool_close(&pool);
     system_join(thread);
