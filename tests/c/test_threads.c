@@ -607,7 +607,10 @@ static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
     while (!atomic_load((atomic_bool *)argument)) {
         const int helpers = pool_insist(&pool, &plan);
         struct lstm_team *team = team_make(&subject, &plan);
-        if (lstm_team_run(team, &pool, helpers) != TEAM_DONE)
+        const enum team_result result = lstm_team_run(team, &pool, helpers);
+        if (result == TEAM_LATE)
+            lstm_team_give_up(team);
+        if (result != TEAM_DONE)
             lstm_team_end(team);
     }
     subject_free(&subject);
