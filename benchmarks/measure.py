@@ -40,6 +40,7 @@ class Options:
     rounds: int = 15
     target: float = 5e-3
     engines: Sequence[str] = tuple(ENGINES)
+    settle: float = 0.0  # seconds of rest before each figure
 
 
 @dataclass
@@ -113,7 +114,7 @@ def measure_case(grid: str, case: Case, options: Options, roof: Roof | None) -> 
         if runner:
             runners[name] = runner
     work = _add_roofs(runners, case, roof) if BASELINE in runners else {}
-    samples = interleave(runners, options.rounds, options.target)
+    samples = interleave(runners, options.rounds, options.target, settle=options.settle)
     for name, outcome in row.outcomes.items():
         if name in samples:
             outcome.seconds = spread(samples[name])

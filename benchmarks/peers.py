@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ROUNDS, TARGET_MS = 15, 5.0
 QUICK_ROUNDS, QUICK_TARGET_MS = 5, 1.0
 COLD_ROUNDS, QUICK_COLD_ROUNDS = 7, 2
+SETTLE = 0.05  # seconds, where libraries have threads that spin when their work is done
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -74,7 +75,8 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
         notes=_notes(options, cores, None if roof else roof_text),
     )
     seconds = options.target / 1e3
-    settings = measure.Options(options.rounds, seconds, chosen)
+    settle = SETTLE if options.threads > 1 else 0.0
+    settings = measure.Options(options.rounds, seconds, chosen, settle)
     for grid in options.grid:
         started = time.monotonic()
         if grid in grids.GRIDS:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from timeit import Timer
 
 import numpy as np
@@ -55,13 +55,18 @@ class Runner:
             repeats = min(MAX_REPEATS, max(repeats * 2, int(target / 2 / each)))
         self.repeats = max(1, min(MAX_REPEATS, round(target / each)))
 
-    def sample(self) -> float:
+    def sample(self, settle: float = 0.0) -> float:
         """One figure of one round. The first run refills the caches that others have taken.
+
+        Before it come ``settle`` seconds in which the threads of whoever had the last figure
+        may fall asleep: some libraries let theirs spin for a while.
 
         A figure during which another process held the core is thrown away, a few times at
         most: what is left is counted in ``disturbed``.
         """
-        if self.repeats > 1:
+        if settle:
+            sleep(settle)
+        if settle or self.repeats > 1:
             self.seconds(1)
         for _ in range(ATTEMPTS):
             wall, cpu = perf_counter(), process_time()
@@ -74,7 +79,11 @@ class Runner:
 
 
 def interleave(
-    runners: Mapping[str, Runner], rounds: int, target: float, seed: int = 0
+    runners: Mapping[str, Runner],
+    rounds: int,
+    target: float,
+    seed: int = 0,
+    settle: float = 0.0,
 ) -> dict[str, list[float]]:
     """Seconds per call of each runner in each round.
 
@@ -87,6 +96,8 @@ def interleave(
         Seconds that a runner's figure should take; a single call may take longer.
     seed : int, optional
         Of the random order.
+    settle : float, optional
+        Seconds of rest before each figure.
     """
     order = list(runners)
     shuffle = random.Random(seed).shuffle
@@ -97,7 +108,7 @@ def interleave(
     for _ in range(rounds):
         shuffle(order)
         for name in order:
-            samples[name].append(runners[name].sample())
+            samples[name].append(runners[name].sample(settle))
     return samples
 
 

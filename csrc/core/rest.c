@@ -150,7 +150,7 @@ bool lstm_team_rest(struct lstm_team *team, void *memory)
 
     team_abandon(team);
     finished = is_finished(team);
-    team_leave_pool(team, computed && !finished);
+    team_leave_pool(team, computed && !finished ? team->waited : 0);
     team_wait_for_helpers(team);
     finished = is_finished(team);
     if (computed && !finished)

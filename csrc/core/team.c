@@ -221,8 +221,8 @@ static void help(struct pool_job *job)
     leave(team, 1);
 }
 
-/* What the caller does. "waited" is how long it waited for helpers, of nanoseconds "passed". */
-static bool lead(struct lstm_team *team, uint64_t *waited, uint64_t *passed)
+/* What the caller does, in nanoseconds "passed". */
+static bool lead(struct lstm_team *team, uint64_t *passed)
 {
     const fpenv_t saved = fpenv_enter();
     const uint64_t began = system_nanoseconds();
@@ -231,12 +231,12 @@ static bool lead(struct lstm_team *team, uint64_t *waited, uint64_t *passed)
     if (team->plan.sharing != SHARE_UNITS) {
         struct worker worker = {team, team->call.stop, .leads = true, .began = began};
         finished = take_tasks(&worker);
-        *waited = worker.waited;
+        team->waited = worker.waited;
     } else {
         struct lockstep view = lockstep_lead(&team->lockstep);
         const struct part part = team_part(team, 0);
         finished = part_run(&part, team->call.stop, &view);
-        *waited = view.waited;
+        team->waited = view.waited;
     }
     *passed = system_nanoseconds() - began;
     fpenv_leave(saved);
@@ -246,7 +246,7 @@ static bool lead(struct lstm_team *team, uint64_t *waited, uint64_t *passed)
 enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers)
 {
     const struct lstm_stop *stop = team->call.stop;
-    uint64_t waited, passed;
+    uint64_t passed;
     bool finished, stopped;
 
     team->job.run = help;
@@ -260,7 +260,7 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     atomic_store(&team->next, 1);
     atomic_store(&team->users, 1 + helpers);
     pool_post(pool, &team->job, helpers);
-    finished = lead(team, &waited, &passed);
+    finished = lead(team, &passed);
     stopped = !finished && stop && stop->asked(stop->data);
     if (finished || stopped)
         team_abandon(team); /* where it is finished too: whoever comes now has nothing to do */
@@ -268,16 +268,16 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     team->rows_missing = ~(uint64_t)atomic_load_explicit(&team->rows_done, memory_order_acquire);
     if (!finished && !stopped)
         return TEAM_LATE;
-    team_leave_pool(team, finished && 3 * waited > passed);
+    team_leave_pool(team, finished && 3 * team->waited > passed ? passed : 0);
     if (stopped)
         return TEAM_STOPPED;
     leave(team, is_forked(team) ? atomic_load(&team->users) : 1);
     return TEAM_DONE;
 }
 
-void team_leave_pool(struct lstm_team *team, bool late)
+void team_leave_pool(struct lstm_team *team, uint64_t lost)
 {
-    pool_leave(team->pool, team->forks, late ? system_nanoseconds() - team->began : 0);
+    pool_leave(team->pool, team->forks, lost);
 }
 
 void team_wait_for_helpers(const struct lstm_team *team)
@@ -292,7 +292,7 @@ void team_wait_for_helpers(const struct lstm_team *team)
 void lstm_team_give_up(struct lstm_team *team)
 {
     team_abandon(team);
-    team_leave_pool(team, true);
+    team_leave_pool(team, system_nanoseconds() - team->began);
 }
 
 void lstm_team_end(struct lstm_team *team)

@@ -43,6 +43,7 @@ struct lstm_team {
     uint_fast64_t forks; /* pool_forks() at the start */
     struct pool *pool;   /* until the call leaves it */
     uint64_t began;      /* nanoseconds */
+    uint64_t waited;     /* how many of them the leader waited for helpers */
     atomic_int users;
     alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
     alignas(128) atomic_ptrdiff_t finished; /* tasks */

@@ -2,12 +2,12 @@
 
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
 #define STACK_BYTES (512 * 1024)
-/* A rest, in multiples of what a call with late helpers took: at the least, so that few of many
- * calls try in vain, and at the most, or a second where that is more; never above ten. */
+/* A rest, in multiples of what late helpers cost: at the least, so that few of many calls try in
+ * vain, and at the most, or a second where that is more; never above ten. */
 #define LEAST_REST 16
 #define MOST_REST 64
 #define SECOND UINT64_C(1000000000)
-#define LONGEST_CALL (10 * SECOND / MOST_REST)
+#define MOST_COUNTED (10 * SECOND / MOST_REST)
 #define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
 
 /* ---- Forks ---- */
@@ -184,7 +184,7 @@ int pool_retract(struct pool *pool, struct pool_job *job)
 
 static uint64_t next_penalty(uint64_t penalty, uint64_t lost)
 {
-    const uint64_t counted = lost < LONGEST_CALL ? lost : LONGEST_CALL;
+    const uint64_t counted = lost < MOST_COUNTED ? lost : MOST_COUNTED;
     const uint64_t least = LEAST_REST * counted;
     const uint64_t most = MOST_REST * counted > SECOND ? MOST_REST * counted : SECOND;
 

@@ -58,8 +58,8 @@ void pool_post(struct pool *pool, struct pool_job *job, int count);
 int pool_retract(struct pool *pool, struct pool_job *job);
 /* Gives the pool to the next caller; helpers that are still at work are not offered again
  * before they have finished. "entered" is what pool_forks() said when the pool was entered. "lost"
- * is how long a call took, in nanoseconds, whose helpers kept it waiting, else 0: the machine is
- * busy then, and the pool rests for many times as long, twice as long every time. */
+ * is what helpers cost a call that they kept waiting, in nanoseconds, else 0: the machine is busy
+ * then, and the pool rests for many times as long, twice as long every time. */
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
 void pool_close(struct pool *pool);
