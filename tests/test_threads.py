@@ -326,6 +326,15 @@ def test_an_idle_process_uses_no_cpu():
 
 
 @needs_proc
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two processors, and a system that says which",
+)
+def test_helpers_keep_off_the_caller():
+    run_scenario("helpers_keep_off_the_caller")
+
+
+@needs_proc
 def test_helpers_take_no_signals():
     run_scenario("helpers_take_no_signals")
 

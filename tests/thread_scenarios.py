@@ -68,17 +68,43 @@ def no_thread_before_use():
 
 
 def idle_uses_no_cpu():
+    """A virtual machine's clock counts what its host takes away: one quiet second of ten will do."""
     module, x = module_and_input()
     pylstm.set_num_threads(2)
     used = []
-    for _ in range(3):
+    while not used or (used[-1] >= 0.002 and len(used) < 10):
         for _ in range(20):
             module(x)
         before = time.process_time()
         time.sleep(1)
         used.append(time.process_time() - before)
     assert helpers()
-    assert min(used) < 0.002, used
+    assert used[-1] < 0.002, used
+
+
+def helpers_keep_off_the_caller():
+    """A helper that was woken may run wherever the caller may, but on the caller's processor."""
+    module, x = module_and_input()
+    allowed = os.sched_getaffinity(0)
+    assert len(allowed) > 1
+    single_threaded(module, x)
+
+    def helper_processors():
+        time.sleep(0.01)  # the helper falls asleep, and a rest of the pool ends
+        module(x)
+        (helper,) = helpers()
+        return os.sched_getaffinity(helper)
+
+    def expect(right):
+        deadline = time.monotonic() + HANG
+        while not right(found := helper_processors()):
+            assert time.monotonic() < deadline, found
+
+    expect(lambda found: found < allowed and len(found) == len(allowed) - 1)
+    os.sched_setaffinity(0, {min(allowed)})  # of this thread alone
+    expect(lambda found: found == {min(allowed)})
+    os.sched_setaffinity(0, allowed)
+    expect(lambda found: found < allowed and len(found) == len(allowed) - 1)
 
 
 def helpers_take_no_signals():
@@ -168,13 +194,14 @@ def forks_during_use(count):
 def fork_in_a_handler():
     """The child of a handler goes on with the call that its parent's thread was in."""
     module = with_parameters(pylstm.LSTM(256, 256), 2)
-    x = np.random.default_rng(0).standard_normal((6000, 1, 256)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((20000, 1, 256)).astype(np.float32)
     expected = single_threaded(module, x)
     children = []
     signal.signal(signal.SIGALRM, lambda *_: children or children.append(os.fork()))
     while not children:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
         result = module(x)
+        signal.setitimer(signal.ITIMER_REAL, 0)  # not outside of a call
         if children == [0]:
             signal.alarm(0)
             status = 1

@@ -72,10 +72,11 @@ bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrd
     return view->shares || view->rank == 0;
 }
 
-/* Has the leader waited for more than half the time? It had better worked alone. */
-static bool is_late(const struct lockstep *view, uint64_t now)
+/* Has a member made no headway for half the time that the call has taken? Whoever is slow, but
+ * moves on, is not late. */
+static bool is_late(const struct lockstep *view, uint64_t since, uint64_t now)
 {
-    return view->waited > LOCKSTEP_LEAST_PATIENCE && 2 * view->waited > now - view->began;
+    return now - since > LOCKSTEP_LEAST_PATIENCE && 2 * (now - since) > now - view->began;
 }
 
 /* Waits until member "rank" has finished as many steps as this one. */
@@ -96,10 +97,11 @@ static bool wait_for(struct lockstep *view, int rank, const struct lstm_stop *st
         system_pause();
         if (turn % 256 == 0) {
             const uint64_t now = system_nanoseconds();
-            view->waited += since ? now - since : 0;
-            since = now;
-            if (is_late(view, now) || (stop && stop->asked(stop->data)))
+            since = since ? since : now;
+            if (is_late(view, since, now) || (stop && stop->asked(stop->data))) {
+                view->waited += now - since;
                 return false;
+            }
         }
     }
     /* On a processor that others use too, most of a wait is its last part, after the last look. */

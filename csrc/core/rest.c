@@ -149,8 +149,9 @@ bool lstm_team_rest(struct lstm_team *team, void *memory)
     bool finished;
 
     team_abandon(team);
-    team_leave_pool(team, computed && !is_finished(team) ? team->waited : 0);
-    team_wait_for_helpers(team);
+    finished = is_finished(team);
+    const uint64_t lost = team->waited + team_wait_for_helpers(team);
+    team_leave_pool(team, computed && !finished ? lost : 0);
     finished = is_finished(team); /* the last helper may have got there meanwhile */
     if (computed && !finished)
         put_rest(team, &rest, memory);

@@ -15,7 +15,7 @@ bool rest_is_possible(const struct lstm_team *team);
 /* team.c: tells helpers to leave; waits until nobody but the caller uses the team; leaves the
  * pool, "lost" as for pool_leave(). */
 void team_abandon(struct lstm_team *team);
-void team_wait_for_helpers(const struct lstm_team *team);
+uint64_t team_wait_for_helpers(const struct lstm_team *team);
 void team_leave_pool(struct lstm_team *team, uint64_t lost);
 
 #endif

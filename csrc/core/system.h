@@ -17,6 +17,7 @@
 typedef SRWLOCK system_mutex;
 typedef CONDITION_VARIABLE system_condition;
 typedef HANDLE system_thread;
+typedef char system_processors;
 typedef unsigned system_result;
 #define SYSTEM_THREAD_CALL __stdcall
 
@@ -47,6 +48,10 @@ static inline void system_join(system_thread thread)
 }
 static inline void system_yield(void) { SwitchToThread(); }
 static inline void system_nap(void) { Sleep(1); }
+static inline void system_place(system_thread thread, system_processors *last)
+{
+    (void)thread, (void)last;
+}
 static inline uint64_t system_nanoseconds(void)
 {
     LARGE_INTEGER ticks, rate;
@@ -66,7 +71,7 @@ static inline uint64_t system_nanoseconds(void)
 #include <time.h>
 
 /* No thread can be had, so nobody ever meets. */
-typedef char system_mutex, system_condition, system_thread;
+typedef char system_mutex, system_condition, system_thread, system_processors;
 typedef void *system_result;
 #define SYSTEM_THREAD_CALL
 
@@ -86,6 +91,10 @@ static inline bool system_start(system_thread *thread, system_result (*run)(void
     return false;
 }
 static inline void system_join(system_thread thread) { (void)thread; }
+static inline void system_place(system_thread thread, system_processors *last)
+{
+    (void)thread, (void)last;
+}
 static inline void system_yield(void) {}
 static inline void system_nap(void) {}
 static inline uint64_t system_nanoseconds(void)
@@ -99,6 +108,12 @@ static inline uint64_t system_nanoseconds(void)
 
 #define SYSTEM_FORKS 1 /* a process can go on as two */
 
+#if defined(__linux__) && !defined(__ANDROID__)
+#define SYSTEM_PLACES 1 /* a thread can say where another may run */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#endif
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
@@ -108,11 +123,17 @@ static inline uint64_t system_nanoseconds(void)
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 
 typedef pthread_mutex_t system_mutex;
 typedef pthread_cond_t system_condition;
 typedef pthread_t system_thread;
+#ifdef SYSTEM_PLACES
+typedef cpu_set_t system_processors;
+#else
+typedef char system_processors;
+#endif
 typedef void *system_result;
 #define SYSTEM_THREAD_CALL
 
@@ -155,6 +176,29 @@ static inline bool system_start(system_thread *thread, system_result (*run)(void
     return !failed;
 }
 static inline void system_join(system_thread thread) { pthread_join(thread, NULL); }
+
+/* Lets a thread run wherever this one may, but on the processor that this one is on: Linux likes to
+ * wake a thread there, on a machine of few processors even where another is idle, and then one of
+ * the two stands still for milliseconds. "last" remembers what the thread was told; zero at first. */
+static inline void system_place(system_thread thread, system_processors *last)
+{
+#ifdef SYSTEM_PLACES
+    const int here = sched_getcpu();
+    cpu_set_t allowed;
+
+    CPU_ZERO(&allowed);
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return; /* more processors than the set has room for: as the system likes */
+    if (CPU_COUNT(&allowed) > 1)
+        CPU_CLR((size_t)here, &allowed);
+    if (memcmp(last, &allowed, sizeof allowed) == 0)
+        return;
+    pthread_setaffinity_np(thread, sizeof allowed, &allowed);
+    *last = allowed;
+#else
+    (void)thread, (void)last;
+#endif
+}
 static inline void system_yield(void) { sched_yield(); }
 static inline void system_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
 static inline uint64_t system_nanoseconds(void)

@@ -17,10 +17,11 @@
 /* From this many rows on, rows are cheaper to share than units. */
 #define MANY_ROWS 16
 #define ADMISSION_NANOSECONDS 100000 /* a helper that sleeps needs about 50 us */
-/* A leader waits for late helpers for this part of the time that has passed: whoever has rows of its
- * own to go on with is soon done without them; else the whole call is computed again. */
-#define PATIENCE_WITH_ROWS 0.125
-#define PATIENCE 0.5
+/* A leader waits until a helper has had its task for this many times as long as the leader had its
+ * own, which is no smaller: with rows the leader is soon done without it; else the whole call is
+ * computed again. */
+#define PATIENCE_WITH_ROWS 1.125
+#define PATIENCE 1.5
 
 static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
 
@@ -138,15 +139,26 @@ struct worker {
     struct lstm_team *team;
     const struct lstm_stop *stop;
     bool leads;
-    uint64_t began, waited; /* nanoseconds */
+    uint64_t longest, waited; /* nanoseconds: the leader's longest task, and all its waits */
 };
+
+/* Has whoever took the latest task had it for too long? Nobody else is waited for: a task that no
+ * helper has taken is the leader's. */
+static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
+{
+    struct lstm_team *team = worker->team;
+    const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
+    const uint64_t taken = atomic_load_explicit(&team->taken, memory_order_relaxed);
+
+    return now - since > LOCKSTEP_LEAST_PATIENCE &&
+           (double)(now - taken) > patience * (double)worker->longest;
+}
 
 /* Waits until "count" tasks are finished. Returns false where the call stopped, or the leader has
  * lost its patience. */
 static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
     struct lstm_team *team = worker->team;
-    const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t since = system_nanoseconds(), before = worker->waited;
     unsigned turn = 1;
 
@@ -163,8 +175,7 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
         const uint64_t now = system_nanoseconds();
         worker->waited = before + (now - since);
         if ((worker->stop && worker->stop->asked(worker->stop->data)) ||
-            (worker->waited > LOCKSTEP_LEAST_PATIENCE &&
-             (double)worker->waited > patience * (double)(now - worker->began)))
+            is_late(worker, since, now))
             return false;
     }
     if (worker->leads && turn > 256) /* as in lockstep.c: the last part may be most of it */
@@ -181,9 +192,15 @@ static bool take_tasks(struct worker *worker)
     ptrdiff_t task = worker->leads ? 0 : atomic_fetch_add(&team->next, 1);
 
     for (; task < all; task = atomic_fetch_add(&team->next, 1)) {
-        if (!wait_for_tasks(worker, task / team->plan.tasks * team->plan.tasks) ||
-            !run_task(team, task, worker->stop))
+        if (!wait_for_tasks(worker, task / team->plan.tasks * team->plan.tasks))
             return false;
+        const uint64_t taken = system_nanoseconds();
+        if (!worker->leads)
+            atomic_store_explicit(&team->taken, taken, memory_order_relaxed);
+        if (!run_task(team, task, worker->stop))
+            return false;
+        if (worker->leads && system_nanoseconds() - taken > worker->longest)
+            worker->longest = system_nanoseconds() - taken;
         if (team->plan.sharing == SHARE_ROWS)
             atomic_fetch_or_explicit(&team->rows_done, UINT64_C(1) << task, memory_order_release);
         atomic_fetch_add_explicit(&team->finished, 1, memory_order_release);
@@ -211,7 +228,7 @@ static void help(struct pool_job *job)
     struct lockstep view;
 
     if (team->plan.sharing != SHARE_UNITS) {
-        struct worker worker = {.team = team, .stop = &stop, .began = system_nanoseconds()};
+        struct worker worker = {.team = team, .stop = &stop};
         take_tasks(&worker);
     } else if (lockstep_join(&team->lockstep, &view)) {
         const struct part part = team_part(team, view.rank);
@@ -229,7 +246,7 @@ static bool lead(struct lstm_team *team, uint64_t *passed)
     bool finished;
 
     if (team->plan.sharing != SHARE_UNITS) {
-        struct worker worker = {team, team->call.stop, .leads = true, .began = began};
+        struct worker worker = {team, team->call.stop, .leads = true};
         finished = take_tasks(&worker);
         team->waited = worker.waited;
     } else {
@@ -268,7 +285,8 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     team->rows_missing = ~(uint64_t)atomic_load_explicit(&team->rows_done, memory_order_acquire);
     if (!finished && !stopped)
         return TEAM_LATE;
-    team_leave_pool(team, finished && 3 * team->waited > passed ? passed : 0);
+    const uint64_t alone = (uint64_t)(1 + helpers) * (passed - team->waited);
+    team_leave_pool(team, finished && passed > alone ? passed - alone : 0);
     if (stopped)
         return TEAM_STOPPED;
     leave(team, is_forked(team) ? atomic_load(&team->users) : 1);
@@ -280,13 +298,16 @@ void team_leave_pool(struct lstm_team *team, uint64_t lost)
     pool_leave(team->pool, team->forks, lost);
 }
 
-void team_wait_for_helpers(const struct lstm_team *team)
+uint64_t team_wait_for_helpers(const struct lstm_team *team)
 {
+    const uint64_t since = system_nanoseconds();
+
     for (unsigned turn = 0; atomic_load_explicit(&team->users, memory_order_acquire) > 1; turn++) {
         if (is_forked(team))
-            return;
+            return 0;
         system_idle(turn);
     }
+    return system_nanoseconds() - since;
 }
 
 void lstm_team_give_up(struct lstm_team *team)
@@ -297,6 +318,6 @@ void lstm_team_give_up(struct lstm_team *team)
 
 void lstm_team_end(struct lstm_team *team)
 {
-    team_wait_for_helpers(team);
+    pool_regret(team->pool, team->forks, team_wait_for_helpers(team));
     team->release(team);
 }

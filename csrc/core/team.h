@@ -47,6 +47,7 @@ struct lstm_team {
     atomic_int users;
     alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
     alignas(128) atomic_ptrdiff_t finished; /* tasks */
+    atomic_uint_fast64_t taken;             /* when a helper last took a task, nanoseconds */
     atomic_uint_fast64_t rows_done;         /* SHARE_ROWS: one bit for each task */
     uint64_t rows_missing;                  /* the bits of those that were not when time was up */
     struct lockstep_team lockstep;

@@ -3,8 +3,8 @@
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
 #define STACK_BYTES (512 * 1024)
 /* A rest, in multiples of what late helpers cost: at the least, so that few of many calls try in
- * vain, and at the most, or a second where that is more; never above ten. */
-#define LEAST_REST 16
+ * vain, and at the most; never above ten seconds. */
+#define LEAST_REST 8
 #define MOST_REST 64
 #define SECOND UINT64_C(1000000000)
 #define MOST_COUNTED (10 * SECOND / MOST_REST)
@@ -48,9 +48,11 @@ static struct pool_job *next_job(struct pool_helper *helper)
     for (;;) {
         if (job == NULL) {
             system_lock(&helper->mutex);
+            atomic_store(&helper->asleep, true); /* before it looks: whoever posts looks after */
             while ((job = atomic_load(&helper->job)) == NULL &&
                    !atomic_load(&helper->pool->closing))
                 system_wait(&helper->wake, &helper->mutex);
+            atomic_store(&helper->asleep, false);
             system_unlock(&helper->mutex);
         }
         if (job == NULL)
@@ -79,10 +81,13 @@ static bool start_helper(struct pool *pool)
 
     helper->pool = pool;
     atomic_init(&helper->job, NULL);
+    atomic_init(&helper->asleep, false);
+    helper->processors = (system_processors){0};
     system_mutex_init(&helper->mutex);
     system_condition_init(&helper->wake);
     if (!system_start(&helper->thread, helper_main, helper, STACK_BYTES))
         return false;
+    system_place(helper->thread, &helper->processors);
     pool->started++;
     return true;
 }
@@ -166,7 +171,10 @@ void pool_post(struct pool *pool, struct pool_job *job, int count)
         if (!is_free(helper))
             continue;
         atomic_store(&helper->job, job);
-        wake(helper);
+        if (atomic_load(&helper->asleep)) {
+            system_place(helper->thread, &helper->processors);
+            wake(helper);
+        }
         count--;
     }
 }
@@ -182,14 +190,15 @@ int pool_retract(struct pool *pool, struct pool_job *job)
     return retracted;
 }
 
-static uint64_t next_penalty(uint64_t penalty, uint64_t lost)
+/* Starts a rest because of late helpers that cost "lost". */
+static void rest(struct pool *pool, uint64_t lost)
 {
     const uint64_t counted = lost < MOST_COUNTED ? lost : MOST_COUNTED;
-    const uint64_t least = LEAST_REST * counted;
-    const uint64_t most = MOST_REST * counted > SECOND ? MOST_REST * counted : SECOND;
+    const uint64_t least = LEAST_REST * counted, most = MOST_REST * counted;
+    const uint64_t twice = 2 * pool->penalty;
 
-    penalty = 2 * penalty > least ? 2 * penalty : least;
-    return penalty < most ? penalty : most;
+    pool->penalty = twice < least ? least : twice < most ? twice : most;
+    pool->rest_until = system_nanoseconds() + pool->penalty;
 }
 
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
@@ -198,11 +207,17 @@ void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
         return; /* it was the parent's; the child's may belong to another thread by now */
     if (lost == 0)
         pool->penalty /= 2;
-    else {
-        pool->penalty = next_penalty(pool->penalty, lost);
-        pool->rest_until = system_nanoseconds() + pool->penalty;
-    }
+    else
+        rest(pool, lost);
     release(pool);
+}
+
+void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost)
+{
+    if (lost > 0 && entered == pool_forks() && acquire(pool)) {
+        rest(pool, lost);
+        release(pool);
+    }
 }
 
 void pool_close(struct pool *pool)

@@ -26,10 +26,12 @@ struct pool;
 struct pool_helper {
     /* NULL: free. The helper itself: at work. Else posted, and not yet taken. */
     alignas(128) _Atomic(void *) job;
+    atomic_bool asleep;
     struct pool *pool;
     system_mutex mutex;
     system_condition wake;
     system_thread thread;
+    system_processors processors; /* where it was last told to run */
 };
 
 struct pool {
@@ -61,6 +63,8 @@ int pool_retract(struct pool *pool, struct pool_job *job);
  * is what helpers cost a call that they kept waiting, in nanoseconds, else 0: the machine is busy
  * then, and the pool rests for many times as long, twice as long every time. */
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost);
+/* What helpers cost a call that has left the pool already. */
+void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
 void pool_close(struct pool *pool);
 

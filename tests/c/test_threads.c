@@ -456,6 +456,12 @@ static void check_rest(void)
         check(end_rest() <= 64 * lost, "a rest without bounds");
     }
     check(refusals() == 0, "turns callers away after its rest");
+    pool_regret(&pool, pool_forks(), 0);
+    check(end_rest() == 0, "rests, and nothing was lost");
+    pool_regret(&pool, pool_forks() + 1, lost);
+    check(end_rest() == 0, "rests because of what another process lost");
+    pool_regret(&pool, pool_forks(), lost);
+    check(refusals() == -1 && end_rest() > lost, "no rest for what was lost after the call");
     for (int i = 0; i < 70; i++)
         enter_and_leave(0);
     enter_and_leave(lost);
