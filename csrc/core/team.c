@@ -16,7 +16,9 @@
 #define WORK_PER_MEETING 0.4e-6
 /* From this many rows on, rows are cheaper to share than units. */
 #define MANY_ROWS 16
-#define ADMISSION_NANOSECONDS 100000 /* a helper that sleeps needs about 50 us */
+/* A helper that sleeps needs about 50 us to come, and waking it takes the caller 10. */
+#define BRIEF_WORK 600e-6
+#define ADMISSION_NANOSECONDS 100000
 /* A leader waits until a helper has had its task for this many times as long as the leader had its
  * own, which is no smaller: with rows the leader is soon done without it; else the whole call is
  * computed again. */
@@ -33,12 +35,15 @@ struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *c
     const double seconds = lstm_work(net, call) / rate;
     const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
     const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
-    struct lstm_plan plan = {.threads = at_most(seconds / least, threads)};
+    struct lstm_plan plan = {
+        .threads = at_most(seconds / least, threads),
+        .brief = seconds < BRIEF_WORK,
+    };
 
     if (plan.threads < 2 || call->dropout > 0)
         return (struct lstm_plan){.threads = 1}; /* masks are drawn in one order */
-    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && call->steps > 1 &&
-        blocks > 1 && seconds / steps > WORK_PER_MEETING * plan.threads &&
+    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && blocks > 1 &&
+        seconds / steps > WORK_PER_MEETING * plan.threads &&
         !(net->num_directions == 2 && plan.threads == 2)) {
         plan.sharing = SHARE_UNITS;
         plan.threads = at_most((double)blocks, plan.threads);

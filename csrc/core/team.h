@@ -18,6 +18,7 @@ struct lstm_plan {
     enum lstm_sharing sharing;
     int threads;             /* the caller's among them */
     ptrdiff_t tasks, phases; /* tasks of a phase wait for the phase before; units: no tasks */
+    bool brief;              /* over before a helper that sleeps could come */
 };
 
 /* The plan for a call that may have up to "threads" threads. With "asked_for" the user has chosen

@@ -1,6 +1,8 @@
 #include "threads.h"
 
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
+/* How long brief calls have followed one another before it is worth waking helpers for them. */
+#define SERIES_NANOSECONDS 100000
 #define STACK_BYTES (512 * 1024)
 /* A rest, in multiples of what late helpers cost: at the least, so that few of many calls try in
  * vain, and at the most; never above ten seconds. */
@@ -130,6 +132,8 @@ static bool is_free(struct pool_helper *helper)
     return atomic_load_explicit(&helper->job, memory_order_acquire) == NULL;
 }
 
+static bool is_asleep(struct pool_helper *helper) { return atomic_load(&helper->asleep); }
+
 static bool is_resting(struct pool *pool)
 {
     if (pool->rest_until == 0)
@@ -140,43 +144,67 @@ static bool is_resting(struct pool *pool)
     return false;
 }
 
-int pool_enter(struct pool *pool, int wanted)
+void pool_note_end(struct pool *pool)
+{
+    atomic_store_explicit(&pool->ended, system_nanoseconds(), memory_order_relaxed);
+}
+
+/* Is it worth waking helpers? For a brief call they come too late, but not for those after it. */
+static bool may_wake(struct pool *pool, bool brief)
+{
+    const uint64_t now = system_nanoseconds();
+
+    if (now > SPIN_NANOSECONDS + atomic_load_explicit(&pool->ended, memory_order_relaxed))
+        pool->series_began = now;
+    return !brief || now - pool->series_began > SERIES_NANOSECONDS;
+}
+
+int pool_enter(struct pool *pool, int wanted, bool brief)
 {
     int available = 0;
 
     if (wanted <= 0 || !acquire(pool))
         return 0;
+    const bool wakes = may_wake(pool, brief);
     if (is_resting(pool)) {
         release(pool);
         return 0;
     }
     for (int i = 0; i < pool->started && available < wanted; i++)
-        available += is_free(&pool->helpers[i]);
+        available += is_free(&pool->helpers[i]) && (wakes || !is_asleep(&pool->helpers[i]));
     /* Not in place of those at work: there would be more threads than anyone asked for. */
-    while (!pool->closed && pool->started < wanted && pool->started < POOL_MOST_HELPERS &&
+    while (wakes && !pool->closed && pool->started < wanted && pool->started < POOL_MOST_HELPERS &&
            start_helper(pool))
         available++;
     if (available == 0) {
-        if (pool->started == 0)
+        if (wakes && pool->started == 0)
             pool->rest_until = system_nanoseconds() + SECOND; /* asking again costs time */
         release(pool);
     }
     return available;
 }
 
-void pool_post(struct pool *pool, struct pool_job *job, int count)
+/* Posts "job" to at most "count" free helpers that sleep, or do not. Returns how many are left. */
+static int post(struct pool *pool, struct pool_job *job, int count, bool asleep)
 {
     for (int i = 0; i < pool->started && count > 0; i++) {
         struct pool_helper *helper = &pool->helpers[i];
-        if (!is_free(helper))
+        if (!is_free(helper) || is_asleep(helper) != asleep)
             continue;
         atomic_store(&helper->job, job);
-        if (atomic_load(&helper->asleep)) {
+        if (is_asleep(helper)) { /* by now */
             system_place(helper->thread, &helper->processors);
             wake(helper);
         }
         count--;
     }
+    return count;
+}
+
+void pool_post(struct pool *pool, struct pool_job *job, int count)
+{
+    while (count > 0) /* again where one fell asleep in between */
+        count = post(pool, job, post(pool, job, count, false), true);
 }
 
 int pool_retract(struct pool *pool, struct pool_job *job)
@@ -205,6 +233,7 @@ void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
     if (entered != pool_forks())
         return; /* it was the parent's; the child's may belong to another thread by now */
+    pool_note_end(pool);
     if (lost == 0)
         pool->penalty /= 2;
     else

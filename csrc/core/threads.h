@@ -37,10 +37,12 @@ struct pool_helper {
 struct pool {
     atomic_uint_fast64_t owner; /* forks << 1, + 1 while a caller has the pool */
     atomic_bool closing;
+    atomic_uint_fast64_t ended; /* when a call that wanted helpers was last done, nanoseconds */
     /* The rest belongs to the caller that has the pool. */
     bool closed;
     int started;
     uint64_t penalty, rest_until; /* nanoseconds: the latest rest, and the end of one or 0 */
+    uint64_t series_began;        /* the first of calls that follow each other at once */
     struct pool_helper helpers[POOL_MOST_HELPERS];
 };
 
@@ -52,8 +54,12 @@ uint_fast64_t pool_forks(void);
 
 /* Takes the pool for one call. Returns how many of at most "wanted" helpers can be posted to,
  * starting threads where there are fewer; 0 where another caller has the pool, no thread can be
- * had, or the pool rests because helpers were late, and then there is nothing to leave. */
-int pool_enter(struct pool *pool, int wanted);
+ * had, or the pool rests because helpers were late, and then there is nothing to leave. A "brief"
+ * call, over before a helper has woken, has only those that are awake, until a series of such
+ * calls has gone on for a while. */
+int pool_enter(struct pool *pool, int wanted, bool brief);
+/* A call that was turned away has ended. */
+void pool_note_end(struct pool *pool);
 /* Posts "job" to "count" free helpers, as many as pool_enter() returned. */
 void pool_post(struct pool *pool, struct pool_job *job, int count);
 /* Takes "job" back from helpers that have not begun it. Returns from how many. */

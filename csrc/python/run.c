@@ -260,7 +260,8 @@ int request_run(struct request *request, struct lstm_call *call)
     struct module_state *state = request->self->state;
     const struct lstm_net *net = &request->snapshot->net;
     const double work = lstm_work(net, call);
-    int threads, helpers = 0;
+    struct lstm_plan plan = {.threads = 1};
+    int threads, result, helpers = 0;
 
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
@@ -269,13 +270,16 @@ int request_run(struct request *request, struct lstm_call *call)
     threads = threads_limit(state);
     if (threads < 0)
         return -1;
-    if (threads > 1) {
-        struct lstm_plan plan = lstm_plan(net, call, threads, state->threads_set);
-        if (plan.threads > 1)
-            helpers = pool_enter(&state->pool, plan.threads - 1);
+    if (threads > 1)
+        plan = lstm_plan(net, call, threads, state->threads_set);
+    if (plan.threads > 1)
+        helpers = pool_enter(&state->pool, plan.threads - 1, plan.brief);
+    if (helpers > 0) {
         lstm_plan_limit(&plan, helpers + 1);
-        if (helpers > 0)
-            return run_shared(request, call, work, &plan, helpers);
+        return run_shared(request, call, work, &plan, helpers);
     }
-    return run_alone(request, call, work);
+    result = run_alone(request, call, work);
+    if (plan.threads > 1)
+        pool_note_end(&state->pool);
+    return result;
 }

@@ -196,7 +196,7 @@ struct lstm_team *team_make(const struct subject *subject, const struct lstm_pla
 int pool_insist(struct pool *pool, const struct lstm_plan *plan)
 {
     for (long tries = 0; tries < 1000000; tries++) {
-        const int helpers = pool_enter(pool, plan->threads - 1);
+        const int helpers = pool_enter(pool, plan->threads - 1, false);
         if (helpers > 0)
             return helpers;
         if (tries > 2000) /* the pool rests, or a helper is at work */

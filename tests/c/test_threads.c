@@ -341,7 +341,7 @@ static void check_late_helper(enum lstm_sharing sharing)
         subject_run_alone(&second);
         check(subject_is_right(&second), "alone beside a late helper: other bytes");
         for (int i = 0; i < 5000; i++)
-            if (pool_enter(&pool, 1) > 0) {
+            if (pool_enter(&pool, 1, false) > 0) {
                 pool_leave(&pool, pool_forks(), 0);
                 check(false, "a helper at work was offered again");
             } else
@@ -421,7 +421,7 @@ static void check_stop(enum lstm_sharing sharing)
 static int refusals(void)
 {
     for (int count = 0; count < 10000; count++)
-        if (pool_enter(&pool, 1) > 0) {
+        if (pool_enter(&pool, 1, false) > 0) {
             pool_leave(&pool, pool_forks(), 0);
             return count;
         }
@@ -491,7 +491,7 @@ static void check_taken(void)
         return;
     while (atomic_load(&phase) == 0)
         system_nap();
-    check(pool_enter(&pool, 3) == 0, "two callers have the pool");
+    check(pool_enter(&pool, 3, false) == 0, "two callers have the pool");
     atomic_store(&phase, 2);
     system_join(thread);
     check(refusals() == 0, "the pool was not given back");
@@ -514,7 +514,7 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
         const int threads = 2 + turn % 3;
         int helpers = 0;
         if (plan_force(subject, sharing, threads, &plan))
-            helpers = pool_enter(&pool, threads - 1);
+            helpers = pool_enter(&pool, threads - 1, false);
         if (helpers == 0)
             subject_run_alone(subject);
         else {
@@ -698,7 +698,7 @@ static void check_close(int before)
         lstm_team_end(team);
     check(thread_count_becomes(before + SANITIZER_THREADS), "%d threads are left over",
           thread_count() - before);
-    check(pool_enter(&pool, 1) == 0, "a closed pool has helpers");
+    check(pool_enter(&pool, 1, false) == 0, "a closed pool has helpers");
     pool_close(&pool);
     check(atomic_load(&teams_made) == atomic_load(&teams_released), "%ld teams, %ld released",
           atomic_load(&teams_made), atomic_load(&teams_released));
@@ -719,7 +719,8 @@ int main(int argc, char **argv)
     leads_here = true;
     pool_watch_forks();
     check_plan_choices();
-    check(thread_count() == before && pool_enter(&pool, 0) == 0, "a thread before its first use");
+    check(thread_count() == before && pool_enter(&pool, 0, false) == 0,
+          "a thread before its first use");
 #if CAN_FORK
     check_fork_before_use();
 #endif
