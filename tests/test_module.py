@@ -1,7 +1,9 @@
 """LSTM and LSTMCell have the members of torch's modules, with their rules."""
 
+import functools
 import gc
 import io
+import re
 import subprocess
 import sys
 import weakref
@@ -10,6 +12,7 @@ from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
+from support import assert_same_bits
 
 import pylstm
 from pylstm import LSTM, LSTMCell, Module
@@ -386,6 +389,64 @@ def test_an_overridden_call_is_honoured():
             return "logged", super().__call__(*args)
 
     assert Logged(4, 3)(X)[0] == "logged"
+
+
+@pytest.mark.parametrize("kind", [LSTM, LSTMCell])
+def test_every_way_to_call(kind):
+    """From C with a vector of arguments, with a tuple and a dict, and through forward()."""
+    module, x = kind(4, 3), X if kind is LSTM else X[0]
+    hx = module(x)[1] if kind is LSTM else module(x)
+    expected = module(x, hx)
+    ways = [
+        lambda: module(x, hx=hx),
+        lambda: module(hx=hx, input=x),
+        lambda: module(*(x, hx)),
+        lambda: module(hx=hx, input=x),
+        lambda: type(module).__call__(module, x, hx=hx),
+        lambda: module.forward(x, hx=hx),
+        lambda: functools.partial(module, hx=hx)(x),
+        lambda: next(map(module, [x], [hx])),
+    ]
+    for way in ways:
+        assert_same_bits(way(), expected)
+    name = f"{kind.__name__}.forward"
+    for wrong, text in [
+        (lambda: module(x, input=x), "multiple values for argument 'input'"),
+        (lambda: module(x, hx, hx=hx), "multiple values for argument 'hx'"),
+        (lambda: module(x, hx, 1), "takes from 2 to 3 positional arguments but 4 were given"),
+        (lambda: module(hx=hx), "missing 1 required positional argument: 'input'"),
+        (lambda: module(x, states=hx), "unexpected keyword argument 'states'"),
+        (lambda: module.forward(x, states=hx), "unexpected keyword argument 'states'"),
+        (lambda: type(module).__call__(module, x, states=hx), "keyword argument 'states'"),
+    ]:
+        with pytest.raises(TypeError, match=re.escape(f"{name}() ") + ".*" + re.escape(text)):
+            wrong()
+
+
+def test_a_call_that_the_class_gets_later_is_honoured():
+    class Later(LSTM):
+        pass
+
+    module = Later(4, 3)
+    module(X)
+    Later.__call__ = lambda self, *args, **kwargs: (args, kwargs)
+    assert module(1, 2, hx=3) == ((1, 2), {"hx": 3})
+    del Later.__call__
+    assert module(X)[0].shape == (5, 2, 3)
+
+
+def test_an_object_is_called_as_its_class_is():
+    class Other(LSTM):
+        def __call__(self, input, hx=None):
+            return "other"
+
+    class Here(LSTM):
+        pass
+
+    module = Here(4, 3)
+    module(X)
+    module.__class__ = Other
+    assert module(X, hx=None) == "other"
 
 
 def test_overridden_reset_parameters_is_used_at_construction():

@@ -33,42 +33,30 @@ static bool is_keyword(PyObject *key, PyObject *name)
     return key == name || PyUnicode_Compare(key, name) == 0;
 }
 
-/* Adds what "kwargs" holds to the "positional" arguments that have been read. A walk over one
- * or two items costs less than looking the names up. */
-static int read_keywords(const struct module_state *state, const char *callee, PyObject *kwargs,
-                         Py_ssize_t positional, struct arguments *arguments)
+/* Adds a keyword argument to the "positional" ones that have been read. */
+static int read_keyword(const struct module_state *state, const char *callee, PyObject *key,
+                        PyObject *value, Py_ssize_t positional, struct arguments *arguments)
 {
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-
-    while (PyDict_Next(kwargs, &position, &key, &value)) {
-        if (!PyUnicode_Check(key))
-            return error_keyword(callee, key, false);
-        if (is_keyword(key, state->hx_name)) {
-            if (positional > 1)
-                return error_keyword(callee, key, true);
-            arguments->hx = value;
-        } else if (is_keyword(key, state->input_name)) {
-            if (positional > 0)
-                return error_keyword(callee, key, true);
-            arguments->input = value;
-        } else
-            return error_keyword(callee, key, false);
-    }
+    if (!PyUnicode_Check(key))
+        return error_keyword(callee, key, false);
+    if (is_keyword(key, state->hx_name)) {
+        if (positional > 1)
+            return error_keyword(callee, key, true);
+        arguments->hx = value;
+    } else if (is_keyword(key, state->input_name)) {
+        if (positional > 0)
+            return error_keyword(callee, key, true);
+        arguments->input = value;
+    } else
+        return error_keyword(callee, key, false);
     return 0;
 }
 
-int arguments_read(const struct module_state *state, const char *callee, PyObject *args,
-                   PyObject *kwargs, struct arguments *arguments)
+/* What there is to say of the arguments once all have been read. */
+static int check_arguments(const char *callee, Py_ssize_t positional, struct arguments *arguments)
 {
-    const Py_ssize_t count = PyTuple_Size(args);
-
-    arguments->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
-    arguments->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
-    if (kwargs != NULL && read_keywords(state, callee, kwargs, count, arguments) < 0)
-        return -1;
-    if (count > 2)
-        return error_positional(callee, count);
+    if (positional > 2)
+        return error_positional(callee, positional);
     if (arguments->input == NULL) {
         PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'input'",
                      callee);
@@ -77,6 +65,38 @@ int arguments_read(const struct module_state *state, const char *callee, PyObjec
     if (arguments->hx == Py_None)
         arguments->hx = NULL;
     return 0;
+}
+
+/* Reads (input, hx=None) from "count" positional arguments, and those called "names" after them. */
+static int read_vector(const struct module_state *state, const char *callee, PyObject *const *args,
+                       Py_ssize_t count, PyObject *names, struct arguments *arguments)
+{
+    const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
+
+    arguments->input = count > 0 ? args[0] : NULL;
+    arguments->hx = count > 1 ? args[1] : NULL;
+    for (Py_ssize_t i = 0; i < keywords; i++)
+        if (read_keyword(state, callee, PyTuple_GetItem(names, i), args[count + i], count,
+                         arguments) < 0)
+            return -1;
+    return check_arguments(callee, count, arguments);
+}
+
+/* The same from a tuple, and a dict or NULL. A walk over one or two items costs less than looking
+ * the names up. */
+static int read_tuple(const struct module_state *state, const char *callee, PyObject *args,
+                      PyObject *kwargs, struct arguments *arguments)
+{
+    const Py_ssize_t count = PyTuple_Size(args);
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+
+    arguments->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
+    arguments->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
+    while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
+        if (read_keyword(state, callee, key, value, count, arguments) < 0)
+            return -1;
+    return check_arguments(callee, count, arguments);
 }
 
 /* ---- States ---- */
@@ -273,17 +293,79 @@ int request_begin(struct request *request, struct lstm_call *call)
     return 0;
 }
 
-PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,
-                           PyCFunctionWithKeywords forward)
+/* ---- The ways in ---- */
+
+PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObject *const *args,
+                        Py_ssize_t count, PyObject *names)
 {
+    layer_object *self = (layer_object *)object;
+    struct arguments arguments;
+
+    if (read_vector(self->state, call->name, args, count, names, &arguments) < 0)
+        return NULL;
+    return call->run(self, &arguments);
+}
+
+PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObject *args,
+                          PyObject *kwargs)
+{
+    layer_object *self = (layer_object *)object;
+    struct arguments arguments;
     PyObject *method, *result;
 
-    if (self->direct)
-        return forward((PyObject *)self, args, kwargs);
-    method = PyObject_GetAttr((PyObject *)self, self->state->call_impl_name);
+    if (self->direct) {
+        if (read_tuple(self->state, call->name, args, kwargs, &arguments) < 0)
+            return NULL;
+        return call->run(self, &arguments);
+    }
+    method = PyObject_GetAttr(object, self->state->call_impl_name);
     if (method == NULL)
         return NULL;
     result = PyObject_Call(method, args, kwargs);
     Py_DECREF(method);
     return result;
+}
+
+static ternaryfunc tp_call_of(PyObject *object)
+{
+#ifdef Py_LIMITED_API
+    return FUNCTION_FROM_SLOT(ternaryfunc, PyType_GetSlot(Py_TYPE(object), Py_tp_call));
+#else
+    return Py_TYPE(object)->tp_call;
+#endif
+}
+
+/* A call by way of the type's tp_call, with a tuple and a dict. */
+static PyObject *call_slowly(PyObject *object, ternaryfunc slot, PyObject *const *args,
+                             Py_ssize_t count, PyObject *names)
+{
+    PyObject *positional = PyTuple_New(count);
+    PyObject *keywords = names == NULL ? NULL : PyDict_New();
+    PyObject *result = NULL;
+    int failed = positional == NULL || (names != NULL && keywords == NULL);
+
+    for (Py_ssize_t i = 0; !failed && i < count; i++)
+        failed = PyTuple_SetItem(positional, i, Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0; !failed && keywords != NULL && i < PyTuple_Size(names); i++)
+        failed = PyDict_SetItem(keywords, PyTuple_GetItem(names, i), args[count + i]);
+    if (!failed)
+        result = slot(object, positional, keywords);
+    Py_XDECREF(positional);
+    Py_XDECREF(keywords);
+    return result;
+}
+
+PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+{
+    const Py_ssize_t count = (Py_ssize_t)(flags & (SIZE_MAX >> 1)); /* the top bit is a hint */
+    const ternaryfunc slot = tp_call_of(object);
+    const struct layer_call *call = NULL;
+
+    if (slot == cell_call.slot)
+        call = &cell_call;
+    else if (slot == lstm_call.slot)
+        call = &lstm_call;
+    if (call == NULL || !((layer_object *)object)->direct) /* a class has its own, or hooks */
+        return call_slowly(object, slot, args, count, names);
+    return layer_forward(object, call, args, count, names);
 }

@@ -148,27 +148,31 @@ PyDoc_STRVAR(
     ">>> h.shape\n"
     "(2, 4)");
 
-static PyObject *cell_forward(PyObject *object, PyObject *args, PyObject *kwargs)
+static PyObject *cell_run(layer_object *self, const struct arguments *arguments)
 {
-    layer_object *self = (layer_object *)object;
-    struct arguments arguments;
     struct request request;
     PyObject *result = NULL;
 
-    if (arguments_read(self->state, "LSTMCell.forward", args, kwargs, &arguments) < 0)
-        return NULL;
-    if (request_open(&request, self, &arguments) == 0 && check_net(&request) == 0 &&
+    if (request_open(&request, self, arguments) == 0 && check_net(&request) == 0 &&
         check_ranks(&request) == 0 && request_check_real(&request) == 0 &&
-        check_sizes(&request, arguments.hx != NULL) == 0)
+        check_sizes(&request, arguments->hx != NULL) == 0)
         result = run(&request);
     request_clear(&request);
     return result;
 }
 
+static PyObject *cell_forward(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *names)
+{
+    return layer_forward(self, &cell_call, args, count, names);
+}
+
 static PyObject *cell_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return request_dispatch((layer_object *)self, args, kwargs, cell_forward);
+    return layer_call_slot(self, &cell_call, args, kwargs);
 }
+
+const struct layer_call cell_call = {"LSTMCell.forward", cell_call_slot, cell_run};
 
 /* ---- Construction ---- */
 
@@ -205,7 +209,7 @@ static PyObject *cell_build(PyObject *self, PyObject *args)
 
 static PyMethodDef cell_methods[] = {
     {"_build", cell_build, METH_VARARGS, build_doc},
-    {"forward", (PyCFunction)(void (*)(void))cell_forward, METH_VARARGS | METH_KEYWORDS,
+    {"forward", (PyCFunction)(void (*)(void))cell_forward, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -216,12 +220,14 @@ static PyType_Slot cell_slots[] = {
     {Py_tp_doc, (void *)cell_doc},
     {Py_tp_call, SLOT_FUNCTION(cell_call_slot)},
     {Py_tp_methods, cell_methods},
+    {Py_tp_members, layer_members},
     {0, NULL},
 };
 
 PyType_Spec cell_type_spec = {
     .name = "pylstm._core.LSTMCell",
     .basicsize = sizeof(layer_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,
     .slots = cell_slots,
 };

@@ -33,6 +33,17 @@ static PyObject *find_module(PyTypeObject *type)
     return NULL;
 }
 
+/* From Python 3.12 on, classes written in Python inherit the flag. */
+static void inherit_vectorcall(PyTypeObject *type)
+{
+#if !defined(Py_LIMITED_API) && PY_VERSION_HEX < 0x030C0000
+    if (type->tp_call != NULL)
+        type->tp_flags |= LAYER_HAS_VECTORCALL; /* a class with a __call__ keeps that */
+#else
+    (void)type;
+#endif
+}
+
 static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     PyObject *module = find_module(type);
@@ -45,6 +56,8 @@ static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self = (layer_object *)alloc(type, 0); /* zeroed */
     if (self == NULL)
         return NULL;
+    self->vectorcall = layer_vectorcall;
+    inherit_vectorcall(type);
     self->module = Py_NewRef(module);
     self->state = PyModule_GetState(module);
     self->block = NULL;
@@ -318,6 +331,12 @@ static PyMethodDef layer_methods[] = {
 };
 
 PyDoc_STRVAR(layer_doc, "What LSTM and LSTMCell share: parameters and options.");
+
+/* Of LSTM and LSTMCell: their base cannot be called. */
+PyMemberDef layer_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(layer_object, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
 
 static PyType_Slot layer_slots[] = {
     {Py_tp_doc, (void *)layer_doc},

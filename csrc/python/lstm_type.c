@@ -65,28 +65,32 @@ PyDoc_STRVAR(forward_doc,
              ">>> output.shape, h_n.shape\n"
              "((5, 2, 4), (1, 2, 4))");
 
-static PyObject *lstm_forward_method(PyObject *object, PyObject *args, PyObject *kwargs)
+static PyObject *lstm_run(layer_object *self, const struct arguments *arguments)
 {
-    layer_object *self = (layer_object *)object;
     struct module_state *state = self->state;
-    struct arguments arguments;
-    int packed;
+    const int packed = is_packed(state, arguments->input);
 
-    if (arguments_read(state, "LSTM.forward", args, kwargs, &arguments) < 0)
-        return NULL;
-    packed = is_packed(state, arguments.input);
     if (packed < 0)
         return NULL;
     if (packed)
-        return PyObject_CallMethodObjArgs(object, state->forward_packed_name, arguments.input,
-                                          arguments.hx == NULL ? Py_None : arguments.hx, NULL);
-    return lstm_run_dense(self, &arguments);
+        return PyObject_CallMethodObjArgs((PyObject *)self, state->forward_packed_name,
+                                          arguments->input,
+                                          arguments->hx == NULL ? Py_None : arguments->hx, NULL);
+    return lstm_run_dense(self, arguments);
+}
+
+static PyObject *lstm_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                                     PyObject *names)
+{
+    return layer_forward(self, &lstm_call, args, count, names);
 }
 
 static PyObject *lstm_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return request_dispatch((layer_object *)self, args, kwargs, lstm_forward_method);
+    return layer_call_slot(self, &lstm_call, args, kwargs);
 }
+
+const struct layer_call lstm_call = {"LSTM.forward", lstm_call_slot, lstm_run};
 
 PyDoc_STRVAR(run_packed_doc,
              "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
@@ -204,7 +208,7 @@ static PyGetSetDef lstm_getset[] = {
 
 static PyMethodDef lstm_methods[] = {
     {"_build", lstm_build, METH_VARARGS, build_doc},
-    {"forward", (PyCFunction)(void (*)(void))lstm_forward_method, METH_VARARGS | METH_KEYWORDS,
+    {"forward", (PyCFunction)(void (*)(void))lstm_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {"_run_packed", lstm_run_packed_method, METH_VARARGS, run_packed_doc},
     {NULL, NULL, 0, NULL},
@@ -213,16 +217,15 @@ static PyMethodDef lstm_methods[] = {
 PyDoc_STRVAR(lstm_doc, "The C half of pylstm.LSTM.");
 
 static PyType_Slot lstm_slots[] = {
-    {Py_tp_doc, (void *)lstm_doc},
-    {Py_tp_call, SLOT_FUNCTION(lstm_call_slot)},
-    {Py_tp_getset, lstm_getset},
-    {Py_tp_methods, lstm_methods},
-    {0, NULL},
+    {Py_tp_doc, (void *)lstm_doc},  {Py_tp_call, SLOT_FUNCTION(lstm_call_slot)},
+    {Py_tp_getset, lstm_getset},    {Py_tp_methods, lstm_methods},
+    {Py_tp_members, layer_members}, {0, NULL},
 };
 
 PyType_Spec lstm_type_spec = {
     .name = "pylstm._core.LSTM",
     .basicsize = sizeof(layer_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,
     .slots = lstm_slots,
 };

@@ -15,6 +15,7 @@
 #define NO_IMPORT_ARRAY
 #endif
 #include <numpy/arrayobject.h>
+#include <structmember.h>
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -136,8 +137,13 @@ void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
 
 /* ---- The object behind LSTM and LSTMCell (layer.c, layer_type.c) ---- */
 
+/* The limited API declares these from Python 3.12 on; they are older, and have not changed. */
+typedef PyObject *(*layer_vectorcall_function)(PyObject *, PyObject *const *, size_t, PyObject *);
+#define LAYER_HAS_VECTORCALL (1UL << 11)
+
 typedef struct {
     PyObject_HEAD
+    layer_vectorcall_function vectorcall;
     PyObject *module; /* keeps "state" alive */
     struct module_state *state;
     struct lock lock;    /* guards "block" */
@@ -149,6 +155,7 @@ typedef struct {
     atomic_bool direct; /* a call may skip hooks and Python's forward: there are none */
 } layer_object;
 
+extern PyMemberDef layer_members[];
 extern PyType_Spec layer_type_spec;
 extern PyType_Spec lstm_type_spec;
 extern PyType_Spec cell_type_spec;
@@ -252,9 +259,6 @@ struct arguments {
     PyObject *input, *hx; /* borrowed; hx is NULL where it is omitted or None */
 };
 
-/* Reads (input, hx=None); "callee" is the name in error texts, "LSTM.forward". */
-int arguments_read(const struct module_state *state, const char *callee, PyObject *args,
-                   PyObject *kwargs, struct arguments *arguments);
 /* Fills x, state, given and stacked. request_clear() is due even after a failure. */
 int request_open(struct request *request, layer_object *self, const struct arguments *arguments);
 int request_check_real(struct request *request);
@@ -272,9 +276,21 @@ int request_run(struct request *request, struct lstm_call *call);
 /* Waits for the threads of a first try, before anything that they can reach is given back. */
 void request_end_late(struct request *request);
 void request_clear(struct request *request);
-/* The tp_call of both types: forward(), or Python's way round through the hooks. */
-PyObject *request_dispatch(layer_object *self, PyObject *args, PyObject *kwargs,
-                           PyCFunctionWithKeywords forward);
+/* What a call of LSTM or LSTMCell is. */
+struct layer_call {
+    const char *name; /* in error texts */
+    ternaryfunc slot; /* tp_call of the type */
+    PyObject *(*run)(layer_object *self, const struct arguments *arguments);
+};
+extern const struct layer_call lstm_call, cell_call;
+/* forward(), which takes its arguments as METH_FASTCALL | METH_KEYWORDS has them. */
+PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObject *const *args,
+                        Py_ssize_t count, PyObject *names);
+/* tp_call: forward(), or Python's way round through the hooks. */
+PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObject *args,
+                          PyObject *kwargs);
+/* The same, without a tuple and a dict (PEP 590). */
+PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names);
 
 /* ---- LSTM (lstm_forward.c): both return (output, (h_n, c_n)); "hx" NULL for zeros ---- */
 
