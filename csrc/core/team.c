@@ -16,7 +16,8 @@
 #define WORK_PER_MEETING 0.4e-6
 /* From this many rows on, rows are cheaper to share than units. */
 #define MANY_ROWS 16
-/* A helper that sleeps needs about 50 us to come, and waking it takes the caller 10. */
+/* Seconds of work from which on it pays to wake helpers for one call: they need about 50 us to come,
+ * and the caller 10 to wake them. */
 #define BRIEF_WORK 600e-6
 #define ADMISSION_NANOSECONDS 100000
 /* A leader waits until a helper has had its task for this many times as long as the leader had its
@@ -155,7 +156,7 @@ static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
     const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t taken = atomic_load_explicit(&team->taken, memory_order_relaxed);
 
-    return now - since > LOCKSTEP_LEAST_PATIENCE &&
+    return now - since > LOCKSTEP_LEAST_PATIENCE && now > taken && /* not while we look */
            (double)(now - taken) > patience * (double)worker->longest;
 }
 
@@ -317,12 +318,16 @@ uint64_t team_wait_for_helpers(const struct lstm_team *team)
 
 void lstm_team_give_up(struct lstm_team *team)
 {
+    team->given_up = true;
     team_abandon(team);
     team_leave_pool(team, system_nanoseconds() - team->began);
 }
 
 void lstm_team_end(struct lstm_team *team)
 {
-    pool_regret(team->pool, team->forks, team_wait_for_helpers(team));
+    const uint64_t lost = team_wait_for_helpers(team);
+
+    if (team->given_up)
+        pool_regret(team->pool, team->forks, lost);
     team->release(team);
 }

@@ -303,7 +303,7 @@ PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObjec
 
     if (read_vector(self->state, call->name, args, count, names, &arguments) < 0)
         return NULL;
-    return call->run(self, &arguments);
+    return call->run(self, arguments);
 }
 
 PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObject *args,
@@ -316,7 +316,7 @@ PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObj
     if (self->direct) {
         if (read_tuple(self->state, call->name, args, kwargs, &arguments) < 0)
             return NULL;
-        return call->run(self, &arguments);
+        return call->run(self, arguments);
     }
     method = PyObject_GetAttr(object, self->state->call_impl_name);
     if (method == NULL)

@@ -148,14 +148,14 @@ PyDoc_STRVAR(
     ">>> h.shape\n"
     "(2, 4)");
 
-static PyObject *cell_run(layer_object *self, const struct arguments *arguments)
+static PyObject *cell_run(layer_object *self, struct arguments arguments)
 {
     struct request request;
     PyObject *result = NULL;
 
-    if (request_open(&request, self, arguments) == 0 && check_net(&request) == 0 &&
+    if (request_open(&request, self, &arguments) == 0 && check_net(&request) == 0 &&
         check_ranks(&request) == 0 && request_check_real(&request) == 0 &&
-        check_sizes(&request, arguments->hx != NULL) == 0)
+        check_sizes(&request, arguments.hx != NULL) == 0)
         result = run(&request);
     request_clear(&request);
     return result;

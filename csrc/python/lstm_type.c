@@ -65,18 +65,18 @@ PyDoc_STRVAR(forward_doc,
              ">>> output.shape, h_n.shape\n"
              "((5, 2, 4), (1, 2, 4))");
 
-static PyObject *lstm_run(layer_object *self, const struct arguments *arguments)
+static PyObject *lstm_run(layer_object *self, struct arguments arguments)
 {
     struct module_state *state = self->state;
-    const int packed = is_packed(state, arguments->input);
+    const int packed = is_packed(state, arguments.input);
 
     if (packed < 0)
         return NULL;
     if (packed)
         return PyObject_CallMethodObjArgs((PyObject *)self, state->forward_packed_name,
-                                          arguments->input,
-                                          arguments->hx == NULL ? Py_None : arguments->hx, NULL);
-    return lstm_run_dense(self, arguments);
+                                          arguments.input,
+                                          arguments.hx == NULL ? Py_None : arguments.hx, NULL);
+    return lstm_run_dense(self, &arguments);
 }
 
 static PyObject *lstm_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,

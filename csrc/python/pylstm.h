@@ -280,7 +280,7 @@ void request_clear(struct request *request);
 struct layer_call {
     const char *name; /* in error texts */
     ternaryfunc slot; /* tp_call of the type */
-    PyObject *(*run)(layer_object *self, const struct arguments *arguments);
+    PyObject *(*run)(layer_object *self, struct arguments arguments);
 };
 extern const struct layer_call lstm_call, cell_call;
 /* forward(), which takes its arguments as METH_FASTCALL | METH_KEYWORDS has them. */
