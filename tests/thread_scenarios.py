@@ -31,10 +31,10 @@ import pylstm  # noqa: E402
 HANG = 120  # seconds
 
 
-def module_and_input(seed=1):
-    """Work that two threads share at once, and little of it: some 400 us."""
+def module_and_input(seed=1, steps=24):
+    """Work that two threads share: some 50 us. For one call alone a helper is woken from 200 steps."""
     module = with_parameters(pylstm.LSTM(48, 64), seed)
-    return module, np.random.default_rng(seed).standard_normal((200, 4, 48)).astype(np.float32)
+    return module, np.random.default_rng(seed).standard_normal((steps, 4, 48)).astype(np.float32)
 
 
 def helpers():
@@ -61,7 +61,7 @@ def no_thread_before_use():
     pylstm.set_num_threads(4)
     small(np.zeros((10, 1, 20), np.float32))
     assert helpers() == set()
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     pylstm.set_num_threads(2)
     module(x)
     assert len(helpers()) == 1
@@ -69,7 +69,7 @@ def no_thread_before_use():
 
 def idle_uses_no_cpu():
     """A virtual machine's clock counts what its host takes away: one quiet second of ten will do."""
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     pylstm.set_num_threads(2)
     used = []
     while not used or (used[-1] >= 0.002 and len(used) < 10):
@@ -84,7 +84,7 @@ def idle_uses_no_cpu():
 
 def helpers_keep_off_the_caller():
     """A helper that was woken may run wherever the caller may, but on the caller's processor."""
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     allowed = os.sched_getaffinity(0)
     assert len(allowed) > 1
     single_threaded(module, x)
@@ -108,7 +108,7 @@ def helpers_keep_off_the_caller():
 
 
 def helpers_take_no_signals():
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     pylstm.set_num_threads(2)
     module(x)
     (helper,) = helpers()
@@ -160,7 +160,7 @@ def forks_before_use(count):
 
 
 def forks_after_use(count):
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     expected = single_threaded(module, x)
     module(x)
     for _ in range(count):
@@ -446,7 +446,7 @@ def exit_with_a_call_under_way():
 
 def exit_after_use():
     """Threads end before what was registered earlier runs; then calls work alone."""
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     expected = single_threaded(module, x)
     module(x)
     assert helpers()
@@ -468,7 +468,7 @@ def exit_after_use():
 def unload():
     import gc
 
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     expected = single_threaded(module, x)
     module(x)
     assert helpers()
@@ -520,7 +520,7 @@ def check_threadpoolctl(threadpoolctl):
     assert row["num_threads"] == pylstm.get_num_threads()
     assert row["version"] == pylstm.__version__
     assert Path(row["filepath"]).samefile(pylstm._core.__file__)
-    module, x = module_and_input()
+    module, x = module_and_input(steps=200)
     before = pylstm.get_num_threads()
     with threadpoolctl.threadpool_limits(1):
         assert pylstm.get_num_threads() == info()[0]["num_threads"] == 1

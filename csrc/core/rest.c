@@ -130,11 +130,6 @@ static bool compute_rest(struct lstm_team *team, struct rest *rest, char *memory
 {
     const struct lstm_stop needless = {rest_is_needless, team};
 
-    if (memory == NULL) {
-        for (unsigned turn = 0; !rest_is_needless(team); turn++)
-            system_idle(turn);
-        return false;
-    }
     rest->call.y = memory + rest->y;
     rest->call.h_n = memory + rest->h_n;
     rest->call.c_n = memory + rest->c_n;

@@ -75,8 +75,8 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
  * not share rows or is packed. */
 ptrdiff_t lstm_team_rest_size(const struct lstm_team *team);
 /* After TEAM_LATE: finishes the call by computing the rows that are missing, in "memory" (64-byte
- * aligned), until that is done or the helpers have done it after all; with NULL it waits for them.
- * Then pool and team are left. Returns false where call->stop ended it. */
+ * aligned), until that is done or the helpers have done it after all. Then pool and team are left.
+ * Returns false where call->stop ended it. */
 bool lstm_team_rest(struct lstm_team *team, void *memory);
 /* After TEAM_LATE: tells the helpers to leave, and leaves the pool. */
 void lstm_team_give_up(struct lstm_team *team);

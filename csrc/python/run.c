@@ -200,20 +200,25 @@ static struct shared_call *shared_call_new(const struct request *request,
 }
 
 /* After TEAM_LATE, without the GIL: finishes the call where late helpers leave rows undone that can
- * be computed alone. */
-static enum team_result finish_rows(struct lstm_team *team)
+ * be computed alone. Without memory for them it is TEAM_STOPPED, and "no_memory". */
+static enum team_result finish_rows(struct lstm_team *team, bool *no_memory)
 {
     const ptrdiff_t size = lstm_team_rest_size(team);
-    char *memory, *aligned;
+    char *memory;
     bool finished;
 
     if (size < 0 || size > PTRDIFF_MAX - 64) {
         lstm_team_give_up(team);
         return TEAM_LATE;
     }
-    memory = memory_new((size_t)size + 64); /* without it the call takes as long as they do */
-    aligned = memory == NULL ? NULL : memory + (-(uintptr_t)memory & 63);
-    finished = lstm_team_rest(team, aligned);
+    memory = memory_new((size_t)size + 64);
+    if (memory == NULL) {
+        *no_memory = true;
+        lstm_team_give_up(team);
+        lstm_team_end(team);
+        return TEAM_STOPPED;
+    }
+    finished = lstm_team_rest(team, memory + (-(uintptr_t)memory & 63));
     memory_free(memory);
     return finished ? TEAM_DONE : TEAM_STOPPED;
 }
@@ -226,6 +231,7 @@ static int run_shared(struct request *request, struct lstm_call *call, double wo
     struct shared_call *shared = shared_call_new(request, call, plan);
     struct interrupt interrupt;
     enum team_result result;
+    bool no_memory = false;
 
     if (shared == NULL) {
         pool_leave(pool, pool_forks(), 0);
@@ -236,9 +242,13 @@ static int run_shared(struct request *request, struct lstm_call *call, double wo
     if (result == TEAM_STOPPED)
         lstm_team_end(&shared->team);
     else if (result == TEAM_LATE)
-        result = finish_rows(&shared->team);
+        result = finish_rows(&shared->team, &no_memory);
     if (lock(&interrupt) < 0)
         return -1;
+    if (no_memory) {
+        PyErr_NoMemory();
+        return -1;
+    }
     if (result == TEAM_DONE)
         return 0;
     request->late = &shared->team;
