@@ -134,26 +134,14 @@ static bool is_free(struct pool_helper *helper)
 
 static bool is_asleep(struct pool_helper *helper) { return atomic_load(&helper->asleep); }
 
-static bool is_resting(struct pool *pool)
-{
-    if (pool->rest_until == 0)
-        return false;
-    if (system_nanoseconds() < pool->rest_until)
-        return true;
-    pool->rest_until = 0;
-    return false;
-}
-
 void pool_note_end(struct pool *pool)
 {
     atomic_store_explicit(&pool->ended, system_nanoseconds(), memory_order_relaxed);
 }
 
 /* Is it worth waking helpers? For a brief call they come too late, but not for those after it. */
-static bool may_wake(struct pool *pool, bool brief)
+static bool may_wake(struct pool *pool, bool brief, uint64_t now)
 {
-    const uint64_t now = system_nanoseconds();
-
     if (now > SPIN_NANOSECONDS + atomic_load_explicit(&pool->ended, memory_order_relaxed))
         pool->series_began = now;
     return !brief || now - pool->series_began > SERIES_NANOSECONDS;
@@ -165,8 +153,9 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
 
     if (wanted <= 0 || !acquire(pool))
         return 0;
-    const bool wakes = may_wake(pool, brief);
-    if (is_resting(pool)) {
+    const uint64_t now = system_nanoseconds();
+    const bool wakes = may_wake(pool, brief, now);
+    if (now < pool->rest_until) {
         release(pool);
         return 0;
     }
@@ -218,33 +207,34 @@ int pool_retract(struct pool *pool, struct pool_job *job)
     return retracted;
 }
 
-/* Starts a rest because of late helpers that cost "lost". */
-static void rest(struct pool *pool, uint64_t lost)
-{
-    const uint64_t counted = lost < MOST_COUNTED ? lost : MOST_COUNTED;
-    const uint64_t least = LEAST_REST * counted, most = MOST_REST * counted;
-    const uint64_t twice = 2 * pool->penalty;
+static uint64_t at_most(uint64_t value, uint64_t most) { return value < most ? value : most; }
 
-    pool->penalty = twice < least ? least : twice < most ? twice : most;
+static void rest(struct pool *pool, uint64_t penalty)
+{
+    pool->penalty = at_most(penalty, MOST_REST * MOST_COUNTED);
     pool->rest_until = system_nanoseconds() + pool->penalty;
 }
 
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
+    const uint64_t counted = at_most(lost, MOST_COUNTED), least = LEAST_REST * counted;
+
     if (entered != pool_forks())
         return; /* it was the parent's; the child's may belong to another thread by now */
     pool_note_end(pool);
     if (lost == 0)
         pool->penalty /= 2;
+    else if (2 * pool->penalty < least)
+        rest(pool, least);
     else
-        rest(pool, lost);
+        rest(pool, at_most(2 * pool->penalty, MOST_REST * counted));
     release(pool);
 }
 
 void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
     if (lost > 0 && entered == pool_forks() && acquire(pool)) {
-        rest(pool, lost);
+        rest(pool, pool->penalty + LEAST_REST * at_most(lost, MOST_COUNTED));
         release(pool);
     }
 }

@@ -41,7 +41,7 @@ struct pool {
     /* The rest belongs to the caller that has the pool. */
     bool closed;
     int started;
-    uint64_t penalty, rest_until; /* nanoseconds: the latest rest, and the end of one or 0 */
+    uint64_t penalty, rest_until; /* nanoseconds: how long the latest rest is, and its end */
     uint64_t series_began;        /* the first of calls that follow each other at once */
     struct pool_helper helpers[POOL_MOST_HELPERS];
 };
@@ -69,7 +69,8 @@ int pool_retract(struct pool *pool, struct pool_job *job);
  * is what helpers cost a call that they kept waiting, in nanoseconds, else 0: the machine is busy
  * then, and the pool rests for many times as long, twice as long every time. */
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost);
-/* What helpers cost a call that has left the pool already. */
+/* What late helpers cost a call beyond what it said when it left the pool: the rest begins anew, and
+ * is longer by that. */
 void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
 void pool_close(struct pool *pool);

@@ -462,6 +462,10 @@ static void check_rest(void)
     check(end_rest() == 0, "rests because of what another process lost");
     pool_regret(&pool, pool_forks(), lost);
     check(refusals() == -1 && end_rest() > lost, "no rest for what was lost after the call");
+    enter_and_leave(lost);
+    const uint64_t before = end_rest();
+    pool_regret(&pool, pool_forks(), 1000);
+    check(end_rest() + 10000000 > before, "a short wait after the call cuts the rest short");
     for (int i = 0; i < 70; i++)
         enter_and_leave(0);
     enter_and_leave(lost);
