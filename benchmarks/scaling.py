@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 import numpy as np
 
 import pylstm
-from benchmarks.timing import ratios, spread
+from benchmarks.timing import Spread, ratios, spread
 
 THREADS = 2
 LEAST_SECONDS = 0.02  # of one figure
@@ -92,6 +92,11 @@ class Call:
         return total / count
 
 
+def compared(faster: Spread, least: float) -> str:
+    """Return the words for how much faster two threads are."""
+    return f"two {faster.median:.2f} x [{faster.q1:.2f} to {faster.q3:.2f}]   asked {least:.2f}"
+
+
 def idle(shape: Shape, rounds: int) -> bool:
     """Print how much faster two threads are; return whether that is enough."""
     call = Call(shape)
@@ -103,8 +108,8 @@ def idle(shape: Shape, rounds: int) -> bool:
     faster = ratios(alone, shared)
     holds = same and faster.median >= shape.least
     print(
-        f"{shape.label:18} one thread {spread(alone).median * 1e3:8.3f} ms   two "
-        f"{faster.median:.2f} x [{faster.q1:.2f} to {faster.q3:.2f}]   asked {shape.least:.2f}   "
+        f"{shape.label:18} one thread {spread(alone).median * 1e3:8.3f} ms   "
+        f"{compared(faster, shape.least)}   "
         f"{'same bytes' if same else 'OTHER BYTES'}   {'holds' if holds else 'FAILS'}"
     )
     return holds
@@ -122,9 +127,8 @@ def bursts(shape: Shape, rounds: int) -> bool:
     faster = ratios(times[1], times[THREADS])
     holds = faster.median >= shape.least
     print(
-        f"{shape.label:18} {BURST_CALLS} calls after a pause of {PAUSE_SECONDS * 1e3:.0f} ms: two "
-        f"{faster.median:.2f} x [{faster.q1:.2f} to {faster.q3:.2f}]   asked {shape.least:.2f}   "
-        f"{'holds' if holds else 'FAILS'}"
+        f"{shape.label:18} {BURST_CALLS} calls after a pause of {PAUSE_SECONDS * 1e3:.0f} ms   "
+        f"{compared(faster, shape.least)}   {'holds' if holds else 'FAILS'}"
     )
     return holds
 

@@ -396,12 +396,13 @@ def test_every_way_to_call(kind):
     """From C with a vector of arguments, with a tuple and a dict, and through forward()."""
     module, x = kind(4, 3), X if kind is LSTM else X[0]
     hx = module(x)[1] if kind is LSTM else module(x)
+    positional, keywords = (x, hx), {"hx": hx, "input": x}
     expected = module(x, hx)
     ways = [
         lambda: module(x, hx=hx),
         lambda: module(hx=hx, input=x),
-        lambda: module(*(x, hx)),
-        lambda: module(hx=hx, input=x),
+        lambda: module(*positional),
+        lambda: module(**keywords),
         lambda: type(module).__call__(module, x, hx=hx),
         lambda: module.forward(x, hx=hx),
         lambda: functools.partial(module, hx=hx)(x),

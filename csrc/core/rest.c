@@ -141,13 +141,12 @@ bool lstm_team_rest(struct lstm_team *team, void *memory)
 {
     struct rest rest = rest_of(team);
     const bool computed = compute_rest(team, &rest, memory);
-    bool finished;
 
     team_abandon(team);
-    finished = is_finished(team);
+    const bool late = computed && !is_finished(team);
     const uint64_t lost = team->waited + team_wait_for_helpers(team);
-    team_leave_pool(team, computed && !finished ? lost : 0);
-    finished = is_finished(team); /* the last helper may have got there meanwhile */
+    team_leave_pool(team, late ? lost : 0);
+    const bool finished = is_finished(team); /* the last helper may have got there meanwhile */
     if (computed && !finished)
         put_rest(team, &rest, memory);
     team->release(team);

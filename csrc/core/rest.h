@@ -12,8 +12,8 @@ ptrdiff_t rows_begin(const struct lstm_call *call, const struct lstm_plan *plan,
 /* Can the caller finish what late helpers leave undone, without doing all of it again? */
 bool rest_is_possible(const struct lstm_team *team);
 
-/* team.c: tells helpers to leave; waits until nobody but the caller uses the team; leaves the
- * pool, "lost" as for pool_leave(). */
+/* team.c: tells helpers to leave; waits until nobody but the caller uses the team, and returns for
+ * how many nanoseconds; leaves the pool, "lost" as for pool_leave(). */
 void team_abandon(struct lstm_team *team);
 uint64_t team_wait_for_helpers(const struct lstm_team *team);
 void team_leave_pool(struct lstm_team *team, uint64_t lost);

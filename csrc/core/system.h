@@ -17,7 +17,6 @@
 typedef SRWLOCK system_mutex;
 typedef CONDITION_VARIABLE system_condition;
 typedef HANDLE system_thread;
-typedef char system_processors;
 typedef unsigned system_result;
 #define SYSTEM_THREAD_CALL __stdcall
 
@@ -48,10 +47,6 @@ static inline void system_join(system_thread thread)
 }
 static inline void system_yield(void) { SwitchToThread(); }
 static inline void system_nap(void) { Sleep(1); }
-static inline void system_place(system_thread thread, system_processors *last)
-{
-    (void)thread, (void)last;
-}
 static inline uint64_t system_nanoseconds(void)
 {
     LARGE_INTEGER ticks, rate;
@@ -71,7 +66,7 @@ static inline uint64_t system_nanoseconds(void)
 #include <time.h>
 
 /* No thread can be had, so nobody ever meets. */
-typedef char system_mutex, system_condition, system_thread, system_processors;
+typedef char system_mutex, system_condition, system_thread;
 typedef void *system_result;
 #define SYSTEM_THREAD_CALL
 
@@ -91,10 +86,6 @@ static inline bool system_start(system_thread *thread, system_result (*run)(void
     return false;
 }
 static inline void system_join(system_thread thread) { (void)thread; }
-static inline void system_place(system_thread thread, system_processors *last)
-{
-    (void)thread, (void)last;
-}
 static inline void system_yield(void) {}
 static inline void system_nap(void) {}
 static inline uint64_t system_nanoseconds(void)
@@ -129,11 +120,6 @@ static inline uint64_t system_nanoseconds(void)
 typedef pthread_mutex_t system_mutex;
 typedef pthread_cond_t system_condition;
 typedef pthread_t system_thread;
-#ifdef SYSTEM_PLACES
-typedef cpu_set_t system_processors;
-#else
-typedef char system_processors;
-#endif
 typedef void *system_result;
 #define SYSTEM_THREAD_CALL
 
@@ -176,13 +162,24 @@ static inline bool system_start(system_thread *thread, system_result (*run)(void
     return !failed;
 }
 static inline void system_join(system_thread thread) { pthread_join(thread, NULL); }
+static inline void system_yield(void) { sched_yield(); }
+static inline void system_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
+static inline uint64_t system_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+#endif
 
 /* Lets a thread run wherever this one may, but on the processor that this one is on: Linux likes to
  * wake a thread there, on a machine of few processors even where another is idle, and then one of
  * the two stands still for milliseconds. "last" remembers what the thread was told; zero at first. */
+#ifdef SYSTEM_PLACES
+typedef cpu_set_t system_processors;
 static inline void system_place(system_thread thread, system_processors *last)
 {
-#ifdef SYSTEM_PLACES
     const int here = sched_getcpu();
     cpu_set_t allowed;
 
@@ -195,19 +192,13 @@ static inline void system_place(system_thread thread, system_processors *last)
         return;
     pthread_setaffinity_np(thread, sizeof allowed, &allowed);
     *last = allowed;
+}
 #else
-    (void)thread, (void)last;
-#endif
-}
-static inline void system_yield(void) { sched_yield(); }
-static inline void system_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
-static inline uint64_t system_nanoseconds(void)
+typedef char system_processors;
+static inline void system_place(system_thread thread, system_processors *last)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+    (void)thread, (void)last;
 }
-
 #endif
 
 /* Tells the processor that this is a loop that waits. */

@@ -145,7 +145,7 @@ struct worker {
     struct lstm_team *team;
     const struct lstm_stop *stop;
     bool leads;
-    uint64_t longest, waited; /* nanoseconds: the leader's longest task, and all its waits */
+    uint64_t longest, waited; /* nanoseconds: its longest task, and all waits of the leader */
 };
 
 /* Has whoever took the latest task had it for too long? Nobody else is waited for: a task that no
@@ -205,8 +205,8 @@ static bool take_tasks(struct worker *worker)
             atomic_store_explicit(&team->taken, taken, memory_order_relaxed);
         if (!run_task(team, task, worker->stop))
             return false;
-        if (worker->leads && system_nanoseconds() - taken > worker->longest)
-            worker->longest = system_nanoseconds() - taken;
+        const uint64_t took = system_nanoseconds() - taken;
+        worker->longest = took > worker->longest ? took : worker->longest;
         if (team->plan.sharing == SHARE_ROWS)
             atomic_fetch_or_explicit(&team->rows_done, UINT64_C(1) << task, memory_order_release);
         atomic_fetch_add_explicit(&team->finished, 1, memory_order_release);

@@ -45,7 +45,7 @@ struct lstm_team {
     struct pool *pool;   /* until the call leaves it */
     uint64_t began;      /* nanoseconds */
     uint64_t waited;     /* how many of them the leader waited for helpers */
-    bool given_up;
+    bool given_up;       /* the call is computed again, alone */
     atomic_int users;
     alignas(128) atomic_ptrdiff_t next;     /* task that nobody has taken yet */
     alignas(128) atomic_ptrdiff_t finished; /* tasks */
