@@ -18,6 +18,8 @@ from timeit import Timer
 import numpy as np
 
 MAX_REPEATS = 1_000_000
+# A run of so many seconds does not notice that it had to refill the caches first.
+LONG = 0.1
 # Share of a figure's time that the process may have waited, and how often to try again.
 DISTURBED, ATTEMPTS = 0.05, 4
 
@@ -35,6 +37,7 @@ class Runner:
     setup: str = "pass"
     context: Callable[[], AbstractContextManager[object]] = nullcontext
     repeats: int = field(default=1, init=False)
+    each: float = field(default=0.0, init=False)
     disturbed: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +56,7 @@ class Runner:
             if each * repeats >= target / 4 or repeats >= MAX_REPEATS:
                 break
             repeats = min(MAX_REPEATS, max(repeats * 2, int(target / 2 / each)))
+        self.each = each
         self.repeats = max(1, min(MAX_REPEATS, round(target / each)))
 
     def sample(self, settle: float = 0.0) -> float:
@@ -66,7 +70,7 @@ class Runner:
         """
         if settle:
             sleep(settle)
-        if settle or self.repeats > 1:
+        if settle or self.each < LONG:
             self.seconds(1)
         for _ in range(ATTEMPTS):
             wall, cpu = perf_counter(), process_time()

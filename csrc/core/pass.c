@@ -9,11 +9,16 @@
 
 #include <string.h>
 
-enum { CHUNK_STEPS = 24, LEAST_CHUNK = 8 }; /* the time is flat from 8 to 48 steps */
+/* Of the input parts that are computed ahead: so many rows, or else so many steps, and no more
+ * than so many bytes. The time is flat from 8 to 48 steps of one row, and 4 to 32 of eight.
+ * More rows than kernels->hoist_rows save the cache weight_ih, which pays where that is large. */
+enum { CHUNK_ROWS = 24, CHUNK_STEPS = 4, CHUNK_BYTES = 1 << 19 };
+enum { MOST_ROWS_AHEAD = 16, LARGE_WEIGHTS = 1 << 18 };
 
 ptrdiff_t pass_totals(ptrdiff_t padded_units)
 {
-    return align_up(LSTM_GATES * padded_units, PIECE_ALIGN);
+    /* An odd number of cache lines: rows then lie in different sets of a cache. */
+    return align_up(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
 }
 
 /* Rows of a step, of all the batch. */
@@ -40,15 +45,38 @@ ptrdiff_t pass_total_rows(const struct lstm_call *call)
     return total;
 }
 
+/* Steps of `rows` rows that have their input part computed ahead together: 0 where that does not
+ * pay. */
+static ptrdiff_t chunk_steps(const struct lstm_kernels *kernels, ptrdiff_t padded_units,
+                             ptrdiff_t input_size, ptrdiff_t rows)
+{
+    const ptrdiff_t bytes = pass_totals(padded_units) * (ptrdiff_t)kernels->itemsize;
+
+    if (rows >= kernels->hoist_rows &&
+        (rows > MOST_ROWS_AHEAD || input_size * bytes < LARGE_WEIGHTS))
+        return 0;
+    const ptrdiff_t steps = CHUNK_ROWS / rows > CHUNK_STEPS ? CHUNK_ROWS / rows : CHUNK_STEPS;
+    const ptrdiff_t most = CHUNK_BYTES / (rows * bytes);
+    return most < 2 ? 0 : steps < most ? steps : most;
+}
+
 ptrdiff_t pass_chunk_rows(const struct lstm_net *net, const struct lstm_call *call, ptrdiff_t batch)
 {
-    const ptrdiff_t most_rows = net->kernels->hoist_rows - 1;
-    const ptrdiff_t rows = batch < most_rows ? batch : most_rows;
-    const ptrdiff_t most = LEAST_CHUNK * rows > CHUNK_STEPS ? LEAST_CHUNK * rows : CHUNK_STEPS;
+    const ptrdiff_t padded_units = kernels_padded_units(net->kernels, net->hidden_size);
+    ptrdiff_t most = 0;
 
-    if (call->steps == 1 || (batch > most_rows && !call->batch_sizes))
+    if (call->steps == 1)
         return 0;
-    return call->steps < most / rows ? call->steps * rows : most;
+    /* Of packed sequences, fewer and fewer rows take part. */
+    for (ptrdiff_t rows = call->batch_sizes ? 1 : batch; rows <= batch && rows <= MOST_ROWS_AHEAD;
+         rows++)
+        for (ptrdiff_t layer = 0; layer < net->num_layers && layer < 2; layer++) {
+            const ptrdiff_t steps =
+                chunk_steps(net->kernels, padded_units, layer_input_size(net, layer), rows);
+            const ptrdiff_t all = rows * (steps < call->steps ? steps : call->steps);
+            most = all > most ? all : most;
+        }
+    return most;
 }
 
 /* Rows of h after the cell to rows of y, through weight_hr. */
@@ -58,6 +86,7 @@ static void project(const struct pass *pass, char *y, ptrdiff_t rows)
     const ptrdiff_t totals = pass_totals(pass->at.proj_units);
     const struct lstm_product product = {
         .rows = rows,
+        .groups = 1,
         .units = (net->proj_size + 3) / LSTM_GATES,
         .w = pass_offset(pass, pass->packed, pass->at.weight_hr),
         .depth = net->hidden_size,
@@ -157,16 +186,16 @@ static ptrdiff_t step_number(const struct pass *pass, ptrdiff_t done)
     return pass->reverse ? pass->call->steps - 1 - done : done;
 }
 
-/* How many steps from "done" on have their input part computed ahead together: 0 where that does
- * not pay, else steps of equal row counts. */
+/* How many steps from "done" on, of equal row counts, are one chunk. */
 static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t rows)
 {
     const struct lstm_call *call = pass->call;
     const ptrdiff_t all = all_rows(call, step_number(pass, done));
-    const ptrdiff_t most = CHUNK_STEPS / rows > LEAST_CHUNK ? CHUNK_STEPS / rows : LEAST_CHUNK;
-    ptrdiff_t length = 1;
+    ptrdiff_t most = 0, length = 1;
 
-    if (rows >= pass->net->kernels->hoist_rows || call->steps == 1)
+    if (call->steps > 1)
+        most = chunk_steps(pass->net->kernels, pass->at.padded_units, pass->at.input_size, rows);
+    if (most == 0)
         return 0;
     while (length < most && done + length < call->steps &&
            all_rows(call, step_number(pass, done + length)) == all)
@@ -174,7 +203,8 @@ static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t
     return length;
 }
 
-/* The input parts of the chunk's steps from x on, to [length, rows, totals] in pass->chunk. */
+/* The input parts of the chunk's steps, of which the first is at x, to [chunk, rows, totals] in
+ * pass->chunk: the steps as they lie in memory, and the longer runs of rows at once. */
 static void fill_chunk(const struct pass *pass, const struct walk *walk, const char *x,
                        ptrdiff_t rows)
 {
@@ -183,19 +213,32 @@ static void fill_chunk(const struct pass *pass, const struct walk *walk, const c
     const ptrdiff_t first = LSTM_GATES * walk->step.first;
     struct lstm_product product = {
         .rows = walk->chunk,
+        .groups = rows,
         .units = walk->step.end - walk->step.first,
         .init = pass_offset(pass, pass->packed, pass->at.bias + first),
         .w = pass_offset(pass, pass->packed, pass->at.weight_ih + first * pass->at.input_size),
         .depth = pass->at.input_size,
-        .x_stride = pass->reverse ? -step : step,
+        .x = pass_offset(pass, x, pass->reverse ? (1 - walk->chunk) * step : 0),
+        .x_stride = step,
+        .x_group = pass->x_row,
+        .out = pass_offset(pass, pass->chunk, first),
         .out_stride = rows * totals,
+        .out_group = totals,
     };
 
-    for (ptrdiff_t row = 0; row < rows; row++) {
-        product.x = pass_offset(pass, x, row * pass->x_row);
-        product.out = pass_offset(pass, pass->chunk, row * totals + first);
-        pass->net->kernels->product(&product);
+    if (rows > walk->chunk || step == rows * pass->x_row) {
+        product.rows = rows;
+        product.groups = walk->chunk;
+        product.x_stride = pass->x_row;
+        product.x_group = step;
+        product.out_stride = totals;
+        product.out_group = rows * totals;
     }
+    if (step == rows * pass->x_row) { /* all rows of all steps are one matrix */
+        product.rows *= product.groups;
+        product.groups = 1;
+    }
+    pass->net->kernels->product(&product);
 }
 
 /* Where the sums of a step begin: at an input part that was computed ahead, or at the bias. */
@@ -211,8 +254,9 @@ static void start_totals(const struct pass *pass, struct walk *walk, ptrdiff_t d
             fill_chunk(pass, walk, x, rows);
     }
     if (walk->chunk) {
+        const ptrdiff_t place = pass->reverse ? walk->ahead - 1 : walk->chunk - walk->ahead;
         step->wx = NULL;
-        step->init = pass_offset(pass, pass->chunk, (walk->chunk - walk->ahead) * rows * totals);
+        step->init = pass_offset(pass, pass->chunk, place * rows * totals);
         step->init_stride = totals;
         walk->ahead--;
     } else {

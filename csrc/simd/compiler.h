@@ -43,4 +43,12 @@
 #define UNROLL
 #endif
 
+/* Keeps one pointer that moves, where gcc would keep every address that it ever takes: they do not
+ * fit the registers. */
+#if defined(__GNUC__)
+#define PIN_POINTER(p) __asm__("" : "+r"(p))
+#else
+#define PIN_POINTER(p) ((void)(p))
+#endif
+
 #endif

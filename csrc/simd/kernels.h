@@ -59,18 +59,21 @@ struct lstm_step {
     bool backwards; /* walk the hidden blocks from last to first (cache reuse only) */
 };
 
-/* out = init + x * W', for an input part computed ahead or a projection. */
+/* out = init + x * W', for an input part computed ahead or a projection. The weights are read
+ * once for all rows of all groups. */
 struct lstm_product {
     ptrdiff_t rows;
+    ptrdiff_t groups; /* so many times `rows` rows, at x + i x_group and out + i out_group */
     ptrdiff_t units;  /* output columns are 4*units, in kernel layout, padded */
-    const void *init; /* [rows, padded gates] or, with init_stride 0, one row; NULL: +0 */
+    const void *init; /* [rows, padded gates] or, with init_stride 0, one row; NULL: +0. The same
+                         in every group */
     ptrdiff_t init_stride;
     const void *w;
     ptrdiff_t depth;
-    const void *x; /* [rows, depth] */
-    ptrdiff_t x_stride;
-    void *out; /* [rows, padded gates] */
-    ptrdiff_t out_stride;
+    const void *x; /* [groups, rows, depth] */
+    ptrdiff_t x_stride, x_group;
+    void *out; /* [groups, rows, padded gates] */
+    ptrdiff_t out_stride, out_group;
 };
 
 struct lstm_kernels {
@@ -79,7 +82,8 @@ struct lstm_kernels {
     size_t itemsize;
     ptrdiff_t lanes;        /* units per block */
     ptrdiff_t narrow_lanes; /* units of a narrower last block; 0: there is none */
-    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input part ahead pays */
+    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input part ahead
+                               always pays */
 
     void (*step)(const struct lstm_step *step);
     void (*product)(const struct lstm_product *product);

@@ -39,7 +39,10 @@ INLINE TARGET ptrdiff_t NAME(next_part)(ptrdiff_t left, ptrdiff_t most)
 INLINE TARGET void NAME(add_part)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
 {
     for (ptrdiff_t left = rows, count; left > 0; left -= count) {
-        count = TILE_ROWS > 4 && left % 4 == 0 ? 4 : NAME(next_part)(left, TILE_ROWS);
+        if (TILE_ROWS > 4 && left % 4 == 0)
+            count = left < 8 ? 4 : 8;
+        else
+            count = NAME(next_part)(left, TILE_ROWS);
         NAME(dispatch)(count, blocks, &tile);
         tile.x += count * tile.x_stride;
         tile.from += count * tile.from_stride;
@@ -167,11 +170,13 @@ static NOINLINE TARGET void NAME(product)(const struct lstm_product *product, pt
         tile.depth = product->depth;
         tile.x_stride = product->x_stride;
         tile.from_stride = product->init ? product->init_stride : 0;
-        tile.to_stride = product->out_stride;
-        tile.x = product->x;
         tile.from = product->init ? (const REAL *)product->init + NUM_GATES * unit : zeros;
-        tile.to = (REAL *)product->out + NUM_GATES * unit;
-        NAME(add_part)(tile, product->rows, 1);
+        tile.to_stride = product->out_stride;
+        for (ptrdiff_t group = 0; group < product->groups; group++) {
+            tile.x = (const REAL *)product->x + group * product->x_group;
+            tile.to = (REAL *)product->out + group * product->out_group + NUM_GATES * unit;
+            NAME(add_part)(tile, product->rows, 1);
+        }
     }
 }
 

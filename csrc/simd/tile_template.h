@@ -2,6 +2,7 @@
  * parameters and NUM_GATES, BLOCK_TOTALS are all that it needs. Defines NAME(dispatch).
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 blocks of 4 gates */
+#define MOST_ROWS (TILE_ROWS > 3 ? 8 : TILE_ROWS)
 
 /* One register tile: to = from + w x, by the contract's blocked sum. */
 struct NAME(tile) {
@@ -16,17 +17,19 @@ struct NAME(tile) {
     ptrdiff_t to_stride;
 };
 
-/* acc += w[k] x[k] for every accumulator of a tile. `rows` and `blocks` are constants in every
- * caller, and one of them is 1. Values are held and weights pass by, each used for all rows:
- * accumulators, values and one weight must fit the registers. */
+/* acc += w x for every accumulator of a tile, for the terms at `w` and `x`; `x3` is 3 rows on.
+ * `rows` and `blocks` are constants in every caller, and one of them is 1. Values are held and
+ * weights pass by, each used for all rows: accumulators, values and one weight must fit the
+ * registers. */
 INLINE TARGET void NAME(add_term)(const int rows, const int blocks, vec_t *acc, const REAL *w,
-                                  ptrdiff_t w_stride, const REAL *const *x, ptrdiff_t k)
+                                  ptrdiff_t w_stride, const REAL *x, const REAL *x3,
+                                  ptrdiff_t x_stride)
 {
     vec_t values[6];
 
     UNROLL
     for (int row = 0; row < rows; row++)
-        values[row] = V_BROADCAST(x[row] + k);
+        values[row] = V_BROADCAST((row < 3 ? x : x3) + row % 3 * x_stride);
     UNROLL
     for (int i = 0; i < blocks * NUM_GATES; i++) {
         const REAL *from = w + (i / NUM_GATES) * w_stride + (i % NUM_GATES) * LANES;
@@ -41,81 +44,104 @@ INLINE TARGET void NAME(add_term)(const int rows, const int blocks, vec_t *acc, 
     }
 }
 
-/* The sum over one block of at most PYLSTM_SUM_BLOCK terms, all in registers. */
+/* The sum over one block of `count` terms, all in registers. */
 INLINE TARGET void NAME(sum_block)(const int rows, const int blocks, vec_t *acc, const REAL *w,
-                                   ptrdiff_t w_stride, const REAL *const *x, ptrdiff_t count)
+                                   ptrdiff_t w_stride, const REAL *x, ptrdiff_t x_stride,
+                                   ptrdiff_t count)
 {
+    const REAL *x3 = x + (rows > 3 ? 3 * x_stride : 0);
+
     UNROLL
     for (int i = 0; i < rows * blocks * NUM_GATES; i++)
         acc[i] = V_SET((REAL)0);
-    ptrdiff_t k = 0;
-    for (; k + 4 <= count; k += 4) {
+    for (; count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
-            NAME(add_term)(rows, blocks, acc, w + j * BLOCK_TOTALS, w_stride, x, k + j);
+            NAME(add_term)(rows, blocks, acc, w + j * BLOCK_TOTALS, w_stride, x + j, x3 + j,
+                           x_stride);
         w += 4 * BLOCK_TOTALS;
+        x += 4;
+        x3 += 4;
+        PIN_POINTER(w);
+        PIN_POINTER(x);
+        if (rows > 3)
+            PIN_POINTER(x3);
     }
-    for (; k < count; k++, w += BLOCK_TOTALS)
-        NAME(add_term)(rows, blocks, acc, w, w_stride, x, k);
+    for (; count > 0; count--, w += BLOCK_TOTALS, x++, x3++)
+        NAME(add_term)(rows, blocks, acc, w, w_stride, x, x3, x_stride);
 }
 
-INLINE TARGET void NAME(run_tile)(const int rows, const int blocks, const struct NAME(tile) *tile)
+/* One block of the sum, for the rows [first, first + rows) of a tile: to = from + w x. */
+INLINE TARGET void NAME(add_block)(const int first, const int rows, const int blocks,
+                                   const struct NAME(tile) *at)
 {
-    const REAL *x[6];
-    const REAL *w = tile->w;
-    const REAL *from = tile->from;
-    ptrdiff_t from_stride = tile->from_stride;
+    const REAL *x = at->x + first * at->x_stride;
+    const REAL *from = at->from + first * at->from_stride;
+    REAL *to = at->to + first * at->to_stride;
     vec_t acc[TILE_VECTORS];
 
+    if (at->depth >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a rest */
+        NAME(sum_block)(rows, blocks, acc, at->w, at->w_stride, x, at->x_stride, PYLSTM_SUM_BLOCK);
+    else
+        NAME(sum_block)(rows, blocks, acc, at->w, at->w_stride, x, at->x_stride, at->depth);
     UNROLL
-    for (int row = 0; row < rows; row++)
-        x[row] = tile->x + row * tile->x_stride;
-    for (ptrdiff_t left = tile->depth; left > 0; left -= PYLSTM_SUM_BLOCK) {
-        if (left >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a rest */
-            NAME(sum_block)(rows, blocks, acc, w, tile->w_stride, x, PYLSTM_SUM_BLOCK);
-        else
-            NAME(sum_block)(rows, blocks, acc, w, tile->w_stride, x, left);
+    for (int row = 0; row < rows; row++) {
         UNROLL
-        for (int i = 0; i < rows * blocks; i++) {
-            const REAL *source = from + (i / blocks) * from_stride + (i % blocks) * BLOCK_TOTALS;
-            REAL *target = tile->to + (i / blocks) * tile->to_stride + (i % blocks) * BLOCK_TOTALS;
-            UNROLL
-            for (int gate = 0; gate < NUM_GATES; gate++)
-                V_STORE(target + gate * LANES,
-                        V_ADD(V_LOAD(source + gate * LANES), acc[i * NUM_GATES + gate]));
-        }
-        from = tile->to;
-        from_stride = tile->to_stride;
-        w += PYLSTM_SUM_BLOCK * BLOCK_TOTALS;
-        UNROLL
-        for (int row = 0; row < rows; row++)
-            x[row] += PYLSTM_SUM_BLOCK;
+        for (int i = 0; i < blocks * NUM_GATES; i++)
+            V_STORE(to + i * LANES, V_ADD(V_LOAD(from + i * LANES), acc[row * NUM_GATES + i]));
+        from += at->from_stride;
+        to += at->to_stride;
+        PIN_POINTER(from);
+        PIN_POINTER(to);
     }
 }
 
-#define DEFINE_TILE(name, rows, blocks)                                                            \
+/* All of a tile, block by block: `rows` rows at once and then, for whom the block's weights are in
+ * the first-level cache, `more` others. */
+INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int blocks,
+                                  const struct NAME(tile) *tile)
+{
+    struct NAME(tile) at = *tile;
+
+    for (; at.depth > 0; at.depth -= PYLSTM_SUM_BLOCK) {
+        NAME(add_block)(0, rows, blocks, &at);
+        if (more)
+            NAME(add_block)(rows, more, blocks, &at);
+        at.from = at.to;
+        at.from_stride = at.to_stride;
+        at.w += PYLSTM_SUM_BLOCK * BLOCK_TOTALS;
+        at.x += PYLSTM_SUM_BLOCK;
+    }
+}
+
+#define DEFINE_TILE(name, rows, more, blocks)                                                      \
     static NOINLINE TARGET void NAME(name)(const struct NAME(tile) *tile)                          \
     {                                                                                              \
-        NAME(run_tile)(rows, blocks, tile);                                                        \
+        NAME(run_tile)(rows, more, blocks, tile);                                                  \
     }
-DEFINE_TILE(tile_1_row, 1, 1)
+DEFINE_TILE(tile_1_row, 1, 0, 1)
 #if TILE_ROWS > 1
-DEFINE_TILE(tile_2_rows, 2, 1)
+DEFINE_TILE(tile_2_rows, 2, 0, 1)
 #endif
 #if TILE_ROWS > 2
-DEFINE_TILE(tile_3_rows, 3, 1)
+DEFINE_TILE(tile_3_rows, 3, 0, 1)
 #endif
+/* Eight rows are 5 and 3, not 4 and 4: five want 26 bytes of weights in each cycle of 512-bit
+ * multiply-adds, which a third-level cache still gives; four want 32. Three are 12 chains, enough
+ * to hide the latency. */
 #if TILE_ROWS > 3
-DEFINE_TILE(tile_4_rows, 4, 1)
-DEFINE_TILE(tile_5_rows, 5, 1)
-DEFINE_TILE(tile_6_rows, 6, 1)
+DEFINE_TILE(tile_4_rows, 4, 0, 1)
+DEFINE_TILE(tile_5_rows, 5, 0, 1)
+DEFINE_TILE(tile_6_rows, 6, 0, 1)
+DEFINE_TILE(tile_8_rows, 5, 3, 1)
 #endif
 #if ROW_BLOCKS > 1
-DEFINE_TILE(tile_row_blocks, 1, ROW_BLOCKS)
+DEFINE_TILE(tile_row_blocks, 1, 0, ROW_BLOCKS)
 #endif
 #undef DEFINE_TILE
 
-static void (*const NAME(tiles)[TILE_ROWS])(const struct NAME(tile) *) = {
+/* By rows; 7 are taken as 4 and 3. */
+static void (*const NAME(tiles)[MOST_ROWS])(const struct NAME(tile) *) = {
     NAME(tile_1_row),
 #if TILE_ROWS > 1
     NAME(tile_2_rows),
@@ -124,7 +150,7 @@ static void (*const NAME(tiles)[TILE_ROWS])(const struct NAME(tile) *) = {
     NAME(tile_3_rows),
 #endif
 #if TILE_ROWS > 3
-    NAME(tile_4_rows), NAME(tile_5_rows), NAME(tile_6_rows),
+    NAME(tile_4_rows), NAME(tile_5_rows), NAME(tile_6_rows), NULL, NAME(tile_8_rows),
 #endif
 };
 
@@ -141,3 +167,4 @@ INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int blocks, const struct NAME(
 }
 
 #undef TILE_VECTORS
+#undef MOST_ROWS

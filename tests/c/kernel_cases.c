@@ -54,10 +54,11 @@ static void check_product(const struct step_shape *shape)
     product_expect(shape, &data, expected);
     for (const char *level, *const *next = levels(); (level = *next) != NULL; next++) {
         for (enum placement placement = 0; placement < PLACEMENT_COUNT; placement++) {
-            case_begin("product %s %s rows %td units %td depth %td gap %td%s%s, %s values", level,
+            case_begin("product %s %s rows %td units %td depth %td gap %td%s%s%s, %s values", level,
                        dtype_names[shape->dtype], shape->rows, shape->hidden, shape->depth_x,
                        shape->gap, shape->with_h ? "" : " no init",
-                       shape->init_rows ? " init rows" : "", values_names[shape->values]);
+                       shape->init_rows ? " init rows" : "", shape->backwards ? " groups" : "",
+                       values_names[shape->values]);
             product_run(kernels_for(level, shape->dtype), shape, &data, placement, out);
             ptrdiff_t at = real_difference(expected, out, count);
             check(at < 0, "out differs at %td: %a, expected %a", at, out[at < 0 ? 0 : at],

@@ -283,7 +283,11 @@ void product_run(const struct lstm_kernels *kernels, const struct step_shape *sh
     const ptrdiff_t rows = shape->rows, units = shape->hidden, gates = LSTM_GATES * units;
     const ptrdiff_t padded = LSTM_GATES * kernels_padded_units(kernels, units);
     const ptrdiff_t stride = padded + shape->gap;
-    struct lstm_product product = {.rows = rows, .units = units, .depth = shape->depth_x};
+    /* Every second row of a matrix is a group, as steps and rows are in a batch_first input. */
+    const ptrdiff_t groups = rows % 2 == 0 && shape->backwards && !shape->init_rows ? 2 : 1;
+    const ptrdiff_t x_stride = shape->depth_x + shape->gap;
+    struct lstm_product product = {
+        .rows = rows / groups, .groups = groups, .units = units, .depth = shape->depth_x};
 
     check_layout(kernels, units);
     if (shape->with_h) {
@@ -292,10 +296,12 @@ void product_run(const struct lstm_kernels *kernels, const struct step_shape *sh
         product.init_stride = shape->init_rows ? stride : 0;
     }
     product.w = place_weights(SLOT_WX, kernels, placement, data->wx, units, shape->depth_x);
-    product.x_stride = shape->depth_x + shape->gap;
-    product.x = place_input(SLOT_X, shape->dtype, placement, data->x, rows, shape->depth_x,
-                            product.x_stride);
-    product.out_stride = stride;
+    product.x_stride = groups * x_stride;
+    product.x_group = x_stride;
+    product.x =
+        place_input(SLOT_X, shape->dtype, placement, data->x, rows, shape->depth_x, x_stride);
+    product.out_stride = groups * stride;
+    product.out_group = stride;
     product.out = guarded_place(&slots()[SLOT_C_OUT],
                                 (size_t)((rows - 1) * stride + padded) * kernels->itemsize,
                                 placement, UNTOUCHED);

@@ -37,7 +37,8 @@ void step_run(const struct lstm_kernels *kernels, const struct step_shape *shape
 void step_describe(const struct step_shape *shape, const char *level);
 
 /* A product is described by the fields rows, hidden (units), depth_x, gap, init_rows, with_h
- * (whether there is an init), values and seed of a step; it uses init, wx and x. */
+ * (whether there is an init), backwards (in two groups, where that can be), values and seed of a
+ * step; it uses init, wx and x. */
 void product_expect(const struct step_shape *shape, const struct step_data *data, double *out);
 void product_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
                  const struct step_data *data, enum placement placement, double *out);
