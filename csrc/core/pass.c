@@ -186,7 +186,8 @@ static ptrdiff_t step_number(const struct pass *pass, ptrdiff_t done)
     return pass->reverse ? pass->call->steps - 1 - done : done;
 }
 
-/* How many steps from "done" on, of equal row counts, are one chunk. */
+/* How many steps from "done" on, of equal row counts, are one chunk. Where a chunk ends does not
+ * depend on where it began: of two threads that share steps, none waits for the other's chunk. */
 static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t rows)
 {
     const struct lstm_call *call = pass->call;
@@ -195,9 +196,11 @@ static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t
 
     if (call->steps > 1)
         most = chunk_steps(pass->net->kernels, pass->at.padded_units, pass->at.input_size, rows);
+    if (pass->lockstep && !pass->lockstep->shares) /* who comes soon should find work left */
+        most = rows < pass->net->kernels->hoist_rows && most > CHUNK_STEPS ? CHUNK_STEPS : 0;
     if (most == 0)
         return 0;
-    while (length < most && done + length < call->steps &&
+    while ((done + length) % most != 0 && done + length < call->steps &&
            all_rows(call, step_number(pass, done + length)) == all)
         length++;
     return length;
