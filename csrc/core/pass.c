@@ -17,7 +17,7 @@ enum { MOST_ROWS_AHEAD = 16, LARGE_WEIGHTS = 1 << 18 };
 
 ptrdiff_t pass_totals(ptrdiff_t padded_units)
 {
-    /* An odd number of cache lines: rows then lie in different sets of a cache. */
+    /* An odd number of cache lines, or pairs of them: rows then lie in different sets of a cache. */
     return align_up(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
 }
 
@@ -197,7 +197,7 @@ static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t
     if (call->steps > 1)
         most = chunk_steps(pass->net->kernels, pass->at.padded_units, pass->at.input_size, rows);
     if (pass->lockstep && !pass->lockstep->shares) /* who comes soon should find work left */
-        most = rows < pass->net->kernels->hoist_rows && most > CHUNK_STEPS ? CHUNK_STEPS : 0;
+        most = rows >= pass->net->kernels->hoist_rows ? 0 : most < CHUNK_STEPS ? most : CHUNK_STEPS;
     if (most == 0)
         return 0;
     while ((done + length) % most != 0 && done + length < call->steps &&
