@@ -52,8 +52,8 @@ static ptrdiff_t chunk_steps(const struct lstm_kernels *kernels, ptrdiff_t padde
 {
     const ptrdiff_t bytes = pass_totals(padded_units) * (ptrdiff_t)kernels->itemsize;
 
-    if (rows >= kernels->hoist_rows &&
-        (rows > MOST_ROWS_AHEAD || input_size * bytes < LARGE_WEIGHTS))
+    if (rows == 0 || (rows >= kernels->hoist_rows &&
+                      (rows > MOST_ROWS_AHEAD || input_size * bytes < LARGE_WEIGHTS)))
         return 0;
     const ptrdiff_t steps = CHUNK_ROWS / rows > CHUNK_STEPS ? CHUNK_ROWS / rows : CHUNK_STEPS;
     const ptrdiff_t most = CHUNK_BYTES / (rows * bytes);
