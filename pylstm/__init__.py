@@ -21,7 +21,7 @@ from .threadpools import announce as _announce
 
 if TYPE_CHECKING:
     from . import plot, utils
-    from .files.errors import WeightFileError
+    from .files.errors import WeightFileError, WeightFileWarning
     from .files.formats import load
     from .files.save import save
     from .find import FoundLSTM, find_lstms
@@ -32,6 +32,7 @@ __all__ = [
     "LSTMCell",
     "Module",
     "WeightFileError",
+    "WeightFileWarning",
     "__version__",
     "find_lstms",
     "get_num_threads",
@@ -53,6 +54,7 @@ _announce(_core)
 _LAZY = {
     "FoundLSTM": ".find",
     "WeightFileError": ".files.errors",
+    "WeightFileWarning": ".files.errors",
     "find_lstms": ".find",
     "load": ".files.formats",
     "plot": ".plot",
@@ -74,4 +76,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted(__all__)

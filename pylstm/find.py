@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ._core import as_array
 from .files.errors import WeightFileError
 from .files.modules import Place, is_container, name_text, walk
-from .files.record import Record, Unsupported
+from .files.record import Record, RecurrentLayer, Unsupported
 from .files.tensor import Tensor
 from .recurrent import NAME, FoundLSTM, NearMiss, describe_forms, infer
 
@@ -141,8 +141,8 @@ def survey(tree: Any, name: str) -> Survey:
         elif owner is not None:
             _collect(groups, owner, value)
     for (place, prefix), group in groups.items():
-        facts = {} if prefix else place.facts()
-        _judge(report, path_to(place, prefix), group, facts)
+        owner = None if prefix else place.container
+        _judge(report, path_to(place, prefix), group, owner, {} if prefix else place.facts())
     _refuse_dropped(report)
     return report
 
@@ -205,7 +205,9 @@ def _collect(
         group.forms[name, "twice"] = value
 
 
-def _judge(report: Survey, prefix: str, group: _Group, facts: Mapping[str, Any]) -> None:
+def _judge(
+    report: Survey, prefix: str, group: _Group, owner: Any, facts: Mapping[str, Any]
+) -> None:
     """Report what the parameters of one group are: an LSTM, a cell, or both."""
     for layered in (True, False):
         plain = {name: leaf for name, leaf in group.plain.items() if ("_l" in name) == layered}
@@ -218,7 +220,16 @@ def _judge(report: Survey, prefix: str, group: _Group, facts: Mapping[str, Any])
                 report.near_misses.append(found)
             else:
                 parameters = {name: plain[name] for name, _ in found._shapes()}
+                found = replace(found, **_said(found, owner, facts))
                 report.candidates.append(Candidate(found, parameters, facts))
+
+
+def _said(found: FoundLSTM, owner: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that tell what the file leaves open, and its initial states."""
+    if isinstance(owner, RecurrentLayer):
+        return {"assumed": dict(owner.assumed), "initial_states": owner.initial_states}
+    known = found.kind == "LSTMCell" or isinstance(facts.get("batch_first"), bool)
+    return {"assumed": {} if known else {"batch_first": False}}
 
 
 def _refuse_dropped(report: Survey) -> None:

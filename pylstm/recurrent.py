@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +78,12 @@ class FoundLSTM:
         Of the parameters, as ``load`` gives them.
     num_parameters : int
         How many numbers they are.
+    assumed : dict of str to object
+        What the file leaves open, as the arguments of ``from_weights`` that say what was assumed:
+        ``{"batch_first": False}``.
+    initial_states : tuple of ndarray or None
+        ``(h_0, c_0)``, each (num_layers * num_directions, 1 or batch, size), where the file has
+        constants for them that are not zero: pass them with each call that begins a sequence.
 
     Examples
     --------
@@ -97,6 +103,8 @@ class FoundLSTM:
     proj_size: int
     dtype: np.dtype[Any]
     num_parameters: int
+    assumed: dict[str, Any] = field(default_factory=dict, hash=False)
+    initial_states: tuple[Any, Any] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         parts = [f"{self.input_size}, {self.hidden_size}"]

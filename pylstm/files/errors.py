@@ -1,4 +1,4 @@
-"""What reading a weight file raises."""
+"""What reading a weight file raises and warns of."""
 
 from __future__ import annotations
 
@@ -39,6 +39,26 @@ class WeightFileError(ValueError):
         parts = (self.file, self.record, *self.reason.split("\n"))
         file, record, *reason = (printable(_shortened(part)) for part in parts)
         return ": ".join(part for part in (file, record, "\n".join(reason)) if part)
+
+
+class WeightFileWarning(UserWarning):
+    """A weight file that leaves open what its numbers depend on, so that it was assumed.
+
+    Parameters
+    ----------
+    text : str
+        What was assumed, and which argument of ``from_weights`` answers it.
+
+    Examples
+    --------
+    Turn it off, or make it an error:
+
+    >>> import warnings, pylstm
+    >>> warnings.simplefilter("ignore", pylstm.WeightFileWarning)
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
 
 
 def printable(text: str) -> str:

@@ -15,7 +15,7 @@ from . import keras_config
 from .extras import Leaves, answering_for, in_memory
 from .hdf5 import Hdf5File
 from .keras_layouts import Found, Weight, named, numbered
-from .record import Record, Unsupported
+from .record import Record, RecurrentLayer, Unsupported
 from .source import Segment, Source
 from .tensor import Make, Storage, Tensor
 from .zip_archive import ZipArchive
@@ -139,7 +139,7 @@ class _Modules:
             "batch_first": layer is None or keras_config.batch_first(layer),
             "_parameters": {name: self._make(tensor) for name, tensor in tensors.items()},
         }
-        return Record("keras.LSTM", state=state)
+        return RecurrentLayer("keras.LSTM", state)
 
     def _unknown_gates(self, roles: dict[str, Weight]) -> list[str]:
         if keras_config.default_gate(self._version) == "sigmoid" or _is_of_cudnn(roles):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .extras import Leaves, answering_for, in_memory, library
 from .onnx_constants import Constants, Scope, is_standard
-from .record import Record, Unsupported
+from .record import Record, RecurrentLayer, Unsupported
 from .source import Source
 from .tensor import Make, Tensor
 
@@ -110,7 +110,7 @@ class _Nodes:
                 for name, tensor in self._torch_tensors(path, position, array)[direction].items():
                     parameters[name + suffix] = self._make(tensor)
         state = {"batch_first": _integer(node, "layout") == 1, "_parameters": parameters}
-        return Record("onnx.LSTM", state=state)
+        return RecurrentLayer("onnx.LSTM", state)
 
     def _torch_tensors(self, path: str, position: int, array: Array) -> list[dict[str, Tensor]]:
         """Return for every direction what torch makes of one input."""

@@ -44,6 +44,32 @@ class Record:
         return f"<Record of {printable(self.class_name)}>"
 
 
+class RecurrentLayer(Record):
+    """A recurrent layer that one of pylstm's readers put together; no file can name this class.
+
+    Attributes
+    ----------
+    assumed : dict of str to object
+        Arguments of ``from_weights`` that the file leaves open, and what was assumed for them.
+    initial_states : tuple of ndarray or None
+        ``(h_0, c_0)`` where the file has constants for them that are not zero.
+    """
+
+    __slots__ = ("assumed", "initial_states")
+
+    def __init__(
+        self,
+        class_name: str,
+        state: dict[str, Any],
+        *,
+        assumed: dict[str, Any] | None = None,
+        initial_states: tuple[Any, Any] | None = None,
+    ) -> None:
+        super().__init__(class_name, state=state)
+        self.assumed = assumed or {}
+        self.initial_states = initial_states
+
+
 @dataclass(frozen=True)
 class Unsupported:
     """Something that looks like an LSTM and is none that pylstm can run.
