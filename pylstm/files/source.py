@@ -33,12 +33,16 @@ class Source:
         Where the file is, if it was opened by its path.
     metadata : dict of str to str
         What the reader of a format found in the file for people to read.
+    arrays : dict of str to Tensor
+        Every array of the file under its own name and in its own layout, none of them read, where
+        the reader returns something else: recurrent layers as torch lays them out.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
         self.name = name
         self.path: Path | None = None
         self.metadata: dict[str, str] = {}
+        self.arrays: dict[str, Any] = {}
         self._parts = 0
         self._owned = owned
         self._map: memoryview | None = None
