@@ -166,5 +166,35 @@ def test_the_pictures_are_what_their_script_draws(tmp_path):
     assert set(re.findall(r"\(pictures/(\w+\.svg)\)", tutorial)) == set(drawn)
 
 
+def ratios_of(results, grid):
+    """[(steps, {library: its time over pylstm's})] of every case of a grid of a page of results."""
+    text = (ROOT / "benchmarks" / results).read_text(encoding="utf-8")
+    lines = re.search(rf"^## Grid {grid}\n\n((?:\|.*\n)+)", text, flags=re.M)[1].splitlines()
+    header, _, *cases = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    found = []
+    for case in cases:
+        row = dict(zip(header, case, strict=True))
+        ratios = {name: float(cell.split("×")[0]) for name, cell in row.items() if "×" in cell}
+        found.append((re.search(r"\bt(\d+)", row["case"])[1], ratios))
+    return found
+
+
+@pytest.mark.parametrize("page, fastest", [("README.md", "fastest"), ("README.zh.md", "最快者")])
+def test_the_table_of_speed_is_that_of_the_results(page, fastest):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    table = re.search(rf"^\|[^|]*\| {fastest} \|.*\n.*\n((?:\|.*\n)+)", text, flags=re.M)[1]
+    shown = [[float(cell) for cell in line.split("|")[2:-1]] for line in table.splitlines()]
+    head, people = ratios_of("RESULTS.md", "head"), ratios_of("RESULTS.md", "people")
+    two = [ratios_of("RESULTS-two-threads.md", grid) for grid in ("head", "people")]
+    groups = [[case for case in head if case[0] == steps] for steps in ("1", "10", "100")]
+    groups += [head, people, two[0] + two[1]]
+    assert [len(group) for group in groups] == [15, 15, 15, 45, 11, 56]
+    names = ("fastest peer", "onnxruntime", "openvino", "torch eager")
+    for row, group in zip(shown, groups, strict=True):
+        means = [np.exp(np.mean([np.log(ratios[name]) for _, ratios in group])) for name in names]
+        assert np.allclose(row, means, rtol=0.05)
+    assert min(ratios["fastest peer"] for _, ratios in head + people) > 1
+
+
 def test_the_number_of_recorded_cases_is_right():
     assert f"hashes of {len(recorded_hashes())} cases" in (DOCS / "numerics.md").read_text("utf-8")
