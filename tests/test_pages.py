@@ -157,6 +157,24 @@ def test_the_translation_has_the_same_code():
             assert code in shown + tutorial, code
 
 
+def sections_of_text(page):
+    """The text of a page between its headings of the second level, the tutorial left out."""
+    parts = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.M)
+    return [part for part in parts if not part.startswith("教程")]
+
+
+def test_the_translation_says_the_same():
+    """Section by section: equal numbers, equal links, tables of equal size."""
+    english = sections_of_text(ROOT / "README.md")
+    chinese = sections_of_text(ROOT / "README.zh.md")
+    assert len(english) == len(chinese)
+    for one, other in zip(english, chinese, strict=True):
+        for pattern in (r"\d+(?:\.\d+)?", r"\]\(([^)]*)\)", r"^\|"):
+            found = [sorted(re.findall(pattern, text, flags=re.M)) for text in (one, other)]
+            found = [[item for item in items if "README" not in item] for items in found]
+            assert found[0] == found[1], one.partition("\n")[0]
+
+
 def test_the_pictures_are_what_their_script_draws(tmp_path):
     script = DOCS / "pictures" / "draw.py"
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True)

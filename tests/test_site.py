@@ -100,7 +100,7 @@ def test_docstrings_are_numpydoc(name):
 
 
 def test_no_two_entries_of_the_sidebar_have_one_name(site):
-    pages, folder = site
+    _, folder = site
     text = (folder / "README.html").read_text(encoding="utf-8")
     names = re.findall(r'<li class="toctree-l1[^"]*"><a [^>]*>([^<]*)</a>', text)
     assert len(names) > 15
