@@ -101,11 +101,13 @@ def by_torch(row, names):
     """Return the outcome of a row's torch expression."""
     import torch
 
-    tensors = {name: torch.from_numpy(value) for name, value in arrays(names).items()}
+    before = arrays(names)
+    tensors = {name: torch.from_numpy(value.copy()) for name, value in before.items()}
     torch.manual_seed(1)
-    value = in_numpy(value_of(row.torch, {"torch": torch, **tensors}))
+    names = {"torch": torch, "F": torch.nn.functional, **tensors}
+    value = in_numpy(value_of(row.torch, names))
     after = {name: tensor.numpy() for name, tensor in tensors.items()}
-    return outcome(row, value, arrays(names), after)
+    return outcome(row, value, before, after)
 
 
 def in_numpy(value):
