@@ -4,7 +4,7 @@
 
 #include "lstm.h"
 
-/* True if single_step() can run the call, which then needs no workspace. */
+/* May single_step() run the call? It then needs no workspace. */
 bool single_step_suits(const struct lstm_net *net, const struct lstm_call *call);
 /* The bits of lstm_forward, in the caller's floating-point environment. */
 void single_step(const struct lstm_net *net, const void *packed, const struct lstm_call *call);

@@ -50,7 +50,7 @@ static struct pool_job *next_job(struct pool_helper *helper)
     for (;;) {
         if (job == NULL) {
             system_lock(&helper->mutex);
-            atomic_store(&helper->asleep, true); /* before the load: a post stores first */
+            atomic_store(&helper->asleep, true); /* before it looks: whoever posts looks after */
             while ((job = atomic_load(&helper->job)) == NULL &&
                    !atomic_load(&helper->pool->closing))
                 system_wait(&helper->wake, &helper->mutex);
@@ -139,7 +139,7 @@ void pool_note_end(struct pool *pool)
     atomic_store_explicit(&pool->ended, system_nanoseconds(), memory_order_relaxed);
 }
 
-/* True if a call should wake helpers: a brief call ends before they have woken, a series does not. */
+/* Is it worth waking helpers? For a brief call they come too late, but not for those after it. */
 static bool may_wake(struct pool *pool, bool brief, uint64_t now)
 {
     if (now > SPIN_NANOSECONDS + atomic_load_explicit(&pool->ended, memory_order_relaxed))
@@ -161,7 +161,7 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
     }
     for (int i = 0; i < pool->started && available < wanted; i++)
         available += is_free(&pool->helpers[i]) && (wakes || !is_asleep(&pool->helpers[i]));
-    /* Helpers at work are not replaced: the process would have more threads than were asked for. */
+    /* Not in place of those at work: there would be more threads than anyone asked for. */
     while (wakes && !pool->closed && pool->started < wanted && pool->started < POOL_MOST_HELPERS &&
            start_helper(pool))
         available++;

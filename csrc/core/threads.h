@@ -1,7 +1,7 @@
-/* A pool of helper threads, which calls share their work with.
+/* A pool of helper threads for calls that want company.
  *
  * No thread exists before the first call that wants one, none spins for long after its work, and
- * one caller at a time has the pool: another caller runs its call alone. A pool is a handle that
+ * one caller at a time has the pool: whoever finds it taken works alone. A pool is a handle that
  * its user owns; zero bytes are a pool that has never been used. After a fork the child's pool is
  * as if never used, whatever the parent's threads were doing.
  */

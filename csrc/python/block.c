@@ -2,7 +2,7 @@
  *
  * A change never touches what a running call reads: it counts the version up, and the next
  * call packs anew. The order of the loads below is what makes that hold without a GIL: a
- * lease bumps the version before it leaves the count, so a call that sees no lease also sees
+ * lease bumps the version before it leaves the count, so whoever sees no lease also sees
  * every version that leases have left behind.
  */
 #include "pylstm.h"

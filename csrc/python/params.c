@@ -113,7 +113,7 @@ ptrdiff_t params_index(const struct block *block, PyObject *name)
     return index;
 }
 
-/* Checks that "value" has the dtype, layout and shape of the parameter. Returns 0 or -1. */
+/* Is "value" the bytes of the parameter, only elsewhere? */
 static int check_value(const struct block *block, const struct lstm_param *param, PyObject *name,
                        PyObject *value)
 {

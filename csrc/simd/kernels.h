@@ -98,7 +98,7 @@ ptrdiff_t kernels_padded_units(const struct lstm_kernels *kernels, ptrdiff_t uni
 
 /* Levels in order of preference, best last. Returns NULL past the end. */
 const char *kernels_level_name(int index);
-/* True if level `index` is in this library; true if this machine can run the level as well. */
+/* Is level `index` built into this library, and can this machine run it? */
 bool kernels_level_built(int index);
 bool kernels_level_available(int index);
 

@@ -96,8 +96,8 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int bl
     }
 }
 
-/* All of a tile, block by block: `rows` rows at once and then `more` others, which read the
- * block's weights from the first-level cache. */
+/* All of a tile, block by block: `rows` rows at once and then, for whom the block's weights are in
+ * the first-level cache, `more` others. */
 INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int blocks,
                                   const struct NAME(tile) *tile)
 {
