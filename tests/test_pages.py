@@ -157,6 +157,14 @@ def test_the_translation_has_the_same_code():
             assert code in shown + tutorial, code
 
 
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_threads_and_code_are_no_persons(page):
+    """CONTRIBUTING.md names the words, in italics."""
+    text = re.sub(r"\*\w+\*", "", page.read_text(encoding="utf-8"))
+    words = r"\b(?:who|whom|whoever|(?:no|some|any|every)body|(?:some|any|every)one|no one)\b"
+    assert re.findall(words, text, flags=re.I) == []
+
+
 def sections_of_text(page):
     """The text of a page between its headings of the second level, the tutorial left out."""
     parts = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.M)
