@@ -29,7 +29,7 @@ def show_config(module: Module | None = None) -> None:
     ----------
     module : Module, optional
         Print about this module too: how many numbers its state holds, and how many leases
-        there are: writable parameter arrays that somebody still holds.
+        there are: writable parameter arrays that are still alive.
 
     Examples
     --------

@@ -174,7 +174,7 @@ def test_references_to_arguments_are_given_back():
         for _ in range(100):
             ignore_errors(call)()
         after = [sys.getrefcount(item) for item in watched]
-        # None and the dtypes are also everybody else's: only a leak per call counts.
+        # Other code holds None and the dtypes too: only a leak per call counts.
         assert all(b - a < 50 for a, b in zip(before, after, strict=True))
 
 

@@ -27,7 +27,7 @@ static int error_keyword(const char *callee, PyObject *key, bool known)
     return -1;
 }
 
-/* Is "key" the keyword "name"? Keywords in source code are interned, as "name" is. */
+/* True if "key" is the keyword "name". Keywords in source code are interned, as "name" is. */
 static bool is_keyword(PyObject *key, PyObject *name)
 {
     return key == name || PyUnicode_Compare(key, name) == 0;

@@ -205,7 +205,7 @@ static inline ptrdiff_t array_stride(PyArrayObject *array, int axis, enum dtype 
     return PyArray_STRIDE(array, axis) >> (dtype == DTYPE_FLOAT32 ? 2 : 3);
 }
 
-/* Can the kernels walk it as it is: dtype, byte order, alignment, last axis contiguous? */
+/* True if the kernels can read it as it is: dtype, byte order, alignment, contiguous last axis. */
 bool array_fits(PyArrayObject *array, enum dtype dtype);
 /* "object" as an ndarray of any dtype, with no copy where that is possible. "name" is what
  * error texts call it. */

@@ -1,7 +1,7 @@
 """safetensors files: a JSON header, then the tensors side by side.
 
 The header is read by a grammar of its own: Python's ``json`` makes twenty bytes of objects from a
-byte of brackets before anyone could object.
+byte of brackets before a reader could check the structure.
 """
 
 from __future__ import annotations

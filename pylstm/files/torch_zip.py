@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .zip_archive import ZipArchive
 
 # What all entries that hold no tensors may inflate to beyond the size of the archive. torch
-# stores its pickles; they are deflated only where someone has packed the archive again.
+# stores its pickles; they are deflated only where another program has packed the archive again.
 _SPARE_BYTES = 8 << 20
 
 
