@@ -253,7 +253,7 @@ class LSTM(_core.LSTM, NativeModule):
         fields = input.batch_sizes, input.sorted_indices, input.unsorted_indices
         return PackedSequence(data, *fields), (h_n, c_n)
 
-    def _permute(self, state: Any, name: str, order: Array) -> Array:
+    def _permute(self, state: Any, name: str, order: Array) -> Array | None:
         """Put a state into the order of the packed rows; what is wrong is left to the run."""
         if state is None:
             return None
