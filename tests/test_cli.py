@@ -422,6 +422,7 @@ def test_verify_sees_a_difference(checkpoint, no_peers, monkeypatch, capsys):
 
 class FakePeer:
     name = "other 1.0"
+    coarsest = 0.0
 
     def __init__(self, error=0.0):
         self.error = error

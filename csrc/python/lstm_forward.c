@@ -60,7 +60,7 @@ static int check_count(const struct arguments *arguments, const struct request *
 {
     if (arguments->hx == NULL || request->stacked || request->given >= 2)
         return 0;
-    return error_states_missing(request->given, PyTuple_Check(arguments->hx) ? "tuple" : "list");
+    return error_states_missing(request);
 }
 
 /* ---- The call ---- */

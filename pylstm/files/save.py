@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..naming import type_name
 from .atomic import replacing
 from .leaves import Leaf, leaves_of
 from .write_torch import write_torch
@@ -55,6 +56,11 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
     >>> lstm.load_state_dict(pylstm.load("lstm.safetensors"))
     <All keys matched successfully>
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        hint = ""
+        if isinstance(mapping, (str, bytes, os.PathLike)):
+            hint = ": the mapping comes first, save(mapping, path)"
+        raise TypeError(f"path must be a str or os.PathLike, got {type_name(path)}{hint}")
     write(mapping, path)
 
 
