@@ -6,6 +6,7 @@ import json
 import struct
 import sys
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,14 @@ h5py = pytest.importorskip("h5py")
 
 RECORDED = Path(__file__).parent / "data" / "files" / "keras.tar.xz"
 INPUTS, UNITS = 3, 4
+
+# What a file without a configuration leaves open.
+ASSUMED = {
+    "gate_activation": "sigmoid",
+    "activation": "tanh",
+    "reverse": False,
+    "batch_first": True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +117,15 @@ def keras_archive(datasets, config, compression=zipfile.ZIP_STORED, version="3.1
     return buffer.getvalue()
 
 
+def from_weights(source, prefix=None):
+    """The module, also where the file leaves open what its numbers depend on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pylstm.WeightFileWarning)
+        return pylstm.LSTM.from_weights(source, prefix)
+
+
 def assert_loads(source, parameters, prefix=None):
-    module = pylstm.LSTM.from_weights(source, prefix)
+    module = from_weights(source, prefix)
     state = module.state_dict()
     assert list(state) == list(parameters)
     for name, value in parameters.items():
@@ -160,12 +176,13 @@ def test_recorded_models(recorded, name, tmp_path):
 
 
 def test_recorded_weights_alone(recorded):
-    """They name no layers: the groups count classes."""
+    """They tell no activations: what is assumed is said."""
     outputs = np.load(io.BytesIO(recorded["outputs.npz"]))
-    found = [each.prefix for each in pylstm.find_lstms(recorded["keras.weights.h5"])]
-    assert set(found) == {"bidirectional", "lstm", "lstm_1", "lstm_2", "rnn", "sequential.lstm"}
-    for prefix, name in (("lstm", "encoder"), ("bidirectional", "both"), ("sequential.lstm", "inner.same")):  # fmt: skip
-        module = pylstm.LSTM.from_weights(recorded["keras.weights.h5"], prefix)
+    found = {each.prefix: each for each in pylstm.find_lstms(recorded["keras.weights.h5"])}
+    assert set(found) == {"both", "encoder", "rnn", "same", "relu", "inner.same"}
+    assert all(each.assumed == ASSUMED for each in found.values())
+    for name in ("encoder", "both", "inner.same"):
+        module = from_weights(recorded["keras.weights.h5"], name)
         expected = outputs[f"{name}/output"]
         np.testing.assert_allclose(module(outputs[f"{name}/input"])[0], expected, atol=1e-6)
     kind = tree(recorded["keras.weights.h5"])["gru"].kind
