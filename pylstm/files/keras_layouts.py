@@ -310,7 +310,7 @@ def claimed_once(found: list[Found]) -> list[Found]:
     """Return the layers, with one near miss for all that claim to be one configured layer."""
     by_layer: dict[Layer, list[Found]] = {}
     for each in found:
-        if each.layer is not None:
+        if each.layer is not None and each.layer.is_recurrent:
             by_layer.setdefault(each.layer, []).append(each)
     for layer, claims in by_layer.items():
         if len(claims) > 1:

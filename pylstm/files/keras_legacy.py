@@ -240,9 +240,10 @@ class _Judge:
                 problem = f"its cell is called {name[:100]!r}, an LSTM's 'lstm_cell'"
         found = _found(group, unit, None, problem)
         found.assumed = True
-        # The group is the layer, whatever its weights are called.
+        # The group is the layer, whatever its weights are called, but for a layer in another.
         if above is self._root and group.name and group.holds_only(unit):
-            found.name = group.name
+            if not unit.owner.startswith(f"{group.name}/"):
+                found.name = group.name
         if above is not None and self._configuration is not None:
             name = found.name if above is self._root else found.place.rpartition("/")[2]
             problem = describe(found, self._configuration, above, name, "")
@@ -266,15 +267,16 @@ class _Judge:
     def _nested(self, group: Group, cells: dict[str, Roles], model: Layer) -> Iterator[Found]:
         """Yield the recurrent layers of a model that is a layer of another."""
         owned, problem = match(cells, model, list(_below(model)), group.ordered)
-        group.beside(list(owned.values()))
         if not model.is_container:
             if "layer" in model.settings and not problem:
-                whole = Unit(
-                    "", {path: each for unit in owned.values() for path, each in unit.cells.items()}
-                )
+                whole = Unit("", cells)
                 group.beside([whole])
                 problem = foreign_variables(whole.others)
-            problem = problem and f"{foreign(model.class_name)}; {problem}"
+            if problem:
+                for unit in units_of(cells, whole=False):
+                    yield _found(group, unit, model, foreign(model.class_name))
+                return
+        group.beside(list(owned.values()))
         for layer, unit in owned.items():
             if layer.is_recurrent:
                 others = foreign_variables(unit.others) if unit.owner else ""
