@@ -32,9 +32,11 @@ def tree(source):
         return file.tree
 
 
-def torch_parameters(bidirectional=False, bias=True, dtype=np.float32, seed=1):
+def torch_parameters(
+    bidirectional=False, bias=True, dtype=np.float32, seed=1, inputs=INPUTS, units=UNITS
+):
     """As Keras has them: torch's second bias is zero."""
-    shapes = parameter_shapes(INPUTS, UNITS, bias=bias, bidirectional=bidirectional)
+    shapes = parameter_shapes(inputs, units, bias=bias, bidirectional=bidirectional)
     parameters = make_parameters(seed, shapes, dtype)
     return {name: 0 * p if "bias_hh" in name else p for name, p in parameters.items()}
 
@@ -92,13 +94,19 @@ def model_config(*layers, **others):
     }
 
 
+def bidirectional_config(merge_mode="concat", backward=None, **settings):
+    config = {
+        "name": "rnn",
+        "merge_mode": merge_mode,
+        "layer": layer_config(name="lstm", **settings),
+    }
+    if backward:
+        config["backward_layer"] = backward
+    return {"class_name": "Bidirectional", "config": config}
+
+
 def keras_archive(datasets, config, compression=zipfile.ZIP_STORED, version="3.15.1"):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
-        archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", h5_file(datasets))
-    return buffer.getvalue()
+    return archive_of(h5_file(datasets), config, compression, version)
 
 
 def from_weights(source, prefix=None):
@@ -169,7 +177,7 @@ def labelled(datasets, labels):
     return buffer.getvalue()
 
 
-def archive_of(weights, config, version="3.15.1", compression=zipfile.ZIP_STORED):
+def archive_of(weights, config, compression=zipfile.ZIP_STORED, version="3.15.1"):
     """A ``.keras`` archive around an HDF5 file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:

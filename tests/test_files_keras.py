@@ -16,6 +16,7 @@ from keras_files import (
     INPUTS,
     UNITS,
     assert_loads,
+    bidirectional_config,
     from_weights,
     h5_file,
     keras_archive,
@@ -36,15 +37,6 @@ from pylstm.files.record import Record, Unsupported
 h5py = pytest.importorskip("h5py")
 
 RECORDED = Path(__file__).parent / "data" / "files" / "keras.tar.xz"
-INPUTS, UNITS = 3, 4
-
-# What a file without a configuration leaves open.
-ASSUMED = {
-    "gate_activation": "sigmoid",
-    "activation": "tanh",
-    "reverse": False,
-    "batch_first": True,
-}
 
 
 @pytest.fixture(scope="module")
@@ -327,17 +319,6 @@ def test_many_attributes():
 
 
 # ---------------------------------------------------------------------------- what cannot run
-
-
-def bidirectional_config(merge_mode="concat", backward=None, **settings):
-    config = {
-        "name": "rnn",
-        "merge_mode": merge_mode,
-        "layer": layer_config(name="lstm", **settings),
-    }
-    if backward:
-        config["backward_layer"] = backward
-    return {"class_name": "Bidirectional", "config": config}
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def _listed(
             inner = _clean(each)
             whole = f"{path}/{inner}"
             if inner in group.weights:
-                group.problem = f"weight_names has {each[:100]!r} twice"
+                group.problem = group.problem or f"weight_names has {each[:100]!r} twice"
             elif whole in claims:
                 other = claims[whole]
                 told = f"the layers {other.name!r:.100} and {name!r:.100} claim the same weights"
@@ -241,9 +241,9 @@ class _Judge:
         found = _found(group, unit, None, problem)
         found.assumed = True
         # The group is the layer, whatever its weights are called, but for a layer in another.
-        if above is self._root and group.name and group.holds_only(unit):
-            if not unit.owner.startswith(f"{group.name}/"):
-                found.name = group.name
+        is_inner = unit.owner.startswith(f"{group.name}/")
+        if above is self._root and group.name and group.holds_only(unit) and not is_inner:
+            found.name = group.name
         if above is not None and self._configuration is not None:
             name = found.name if above is self._root else found.place.rpartition("/")[2]
             problem = describe(found, self._configuration, above, name, "")

@@ -179,7 +179,7 @@ class _Spellings:
 
     def __init__(self, layers: list[Layer], model: Layer) -> None:
         # By what follows the name in a path: nothing, the name of a direction, or anything.
-        self._kinds: tuple[dict[str, list[tuple[int, Layer]]], ...] = ({}, {}, {})
+        self._kinds: tuple[dict[str, list[tuple[int, bool, Layer]]], ...] = ({}, {}, {})
         for layer in layers:
             kind = self._kinds[0]
             if is_bidirectional(layer):
@@ -194,11 +194,11 @@ class _Spellings:
                     # Older releases call it by the name of the wrapper that it is in.
                     spelled.append("/".join(names[-count - 1 : -1]))
                 for each in spelled:
-                    kind.setdefault(each, []).append((count, layer))
+                    kind.setdefault(each, []).append((count, count == len(names), layer))
 
     def fitting(self, path: str) -> set[Layer]:
         """Return the layers that most names in the path of a cell speak for."""
-        found: list[tuple[int, Layer]] = []
+        found: list[tuple[int, bool, Layer]] = []
         for owner in {path, owner_of(path)}:
             parts = owner.split("/")
             if len(parts) > _MOST_PARTS:
@@ -208,8 +208,8 @@ class _Spellings:
                 found += self._kinds[1].get("/".join(parts[start:-1]), ())
                 for end in range(start + 1, len(parts) + 1) if self._kinds[2] else ():
                     found += self._kinds[2].get("/".join(parts[start:end]), ())
-        best = max((count for count, _ in found), default=0)
-        return {layer for count, layer in found if count == best}
+        best = max(((count, whole) for count, whole, _ in found), default=(0, False))
+        return {layer for count, whole, layer in found if (count, whole) == best}
 
 
 def _common(layer: Layer, paths: list[str]) -> str:

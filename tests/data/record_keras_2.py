@@ -95,13 +95,12 @@ def custom():
 def record_outputs(arrays, prefix, model, rng):
     """Give recurrent layers other weights, and record what they make of an input."""
     for layer in model._flatten_layers():
-        if isinstance(layer, (layers.LSTM, layers.Bidirectional)) and layer.name != "half":
+        is_part = layer.name.startswith(("half", "forward_", "backward_"))
+        if isinstance(layer, (layers.LSTM, layers.Bidirectional)) and not is_part:
             layer.set_weights([rng.normal(0, 0.5, each.shape) for each in layer.get_weights()])
-            if not layer.name.startswith(("forward_", "backward_")):
-                width = layer.get_weights()[0].shape[0]
-                x = rng.normal(size=(2, 5, width)).astype("f4")
-                arrays[f"{prefix}:{layer.name}:input"] = x
-                arrays[f"{prefix}:{layer.name}:output"] = layer(x).numpy()
+            x = rng.normal(size=(2, 5, layer.get_weights()[0].shape[0])).astype("f4")
+            arrays[f"{prefix}:{layer.name}:input"] = x
+            arrays[f"{prefix}:{layer.name}:output"] = layer(x).numpy()
 
 
 def main():
