@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import hostile_pickles
 import numpy as np
+from attacks_keras import keras_attacks
 from containers import (
     entries,
     legacy,
@@ -27,7 +28,7 @@ from containers import (
 from hostile_pickles import number, text
 from mutate_onnx import BYTES, VARINT, message
 from mutate_zip import DEFLATED, STORED, Entry, deflated, write
-from seeds import EXTRAS, FORMATS, npy, seeds
+from seeds import EXTRAS, FORMATS, npy
 
 REFUSED, LOADED, EITHER = "refused", "loaded", None
 ATTACKS = {}
@@ -853,33 +854,6 @@ def onnx_attacks():
         "40 graphs in each other": nested_graphs(40),
         "1,000 graphs in each other": nested_graphs(1000),
         "10,000 fields of a megabyte that is not there": (b"\x0a" + b"\x80\x80\x40") * 10_000,
-    }  # fmt: skip
-
-
-def keras_archive(config):
-    """A ``.keras`` archive of an honest HDF5 file."""
-    weights = next(each for each in seeds("keras") if not each.startswith(b"PK"))
-    return write([Entry(b"config.json", config), Entry(b"model.weights.h5", weights)])
-
-
-def keras_attacks():
-    layer = b'{"class_name":"LSTM","config":{"name":"lstm"}}'
-    layers = b'{"config":{"layers":[%s]}}'
-    return {
-        "100,000 lists in each other": keras_archive(b"[" * 100_000),
-        "100,000 models in each other": keras_archive(b'{"config":' * 100_000 + b"1" + b"}" * 100_000),
-        "450 wrappers in each other": keras_archive(b'{"config":{"layer":' * 450 + b"1" + b"}}" * 450),
-        "a number of a million digits": keras_archive(layers % (b"9" * 1_000_000)),
-        "50,000 layers": lambda: keras_archive(layers % b",".join([layer] * 50_000)),
-        "a name twice": keras_archive(layers % b",".join([layer] * 2)),
-        "a name that steers a terminal": keras_archive(layers % layer.replace(b'"lstm"', b'"\\u001b[2J\\ud800"')),
-        "not UTF-8": keras_archive(b'{"\xff":1}'),
-        "an archive in an archive": write([Entry(b"model.weights.h5", keras_archive(b"{}"))]),
-        "weights that inflate to 1 GB": lambda: write(
-            [Entry(b"model.weights.h5", b"", DEFLATED, packed=_bomb(), central={"size": 2**30, "packed": len(_bomb())})]
-        ),
-        "nothing behind the magic number": b"\x89HDF\r\n\x1a\n" + bytes(2**20),
-        "ones behind the magic number": b"\x89HDF\r\n\x1a\n" + b"\xff" * 2**20,
     }  # fmt: skip
 
 

@@ -121,10 +121,15 @@ def keras_files():
     """What Keras wrote, and small HDF5 files of two layouts."""
     import h5py
 
-    recorded = Path(__file__).parents[1] / "data" / "files" / "keras.tar.xz"
-    with tarfile.open(recorded) as archive:
-        for name in ("keras.keras", "keras.h5"):
-            yield archive.extractfile(name).read()
+    folder = Path(__file__).parents[1] / "data" / "files"
+    for archive_name, names in (
+        ("keras", ("keras.keras", "keras.h5")),
+        ("keras_custom", ("subclassed.keras", "custom.h5")),
+        ("keras_2", ("renamed.h5", "slashes_weights.h5", "nested.h5")),
+    ):
+        with tarfile.open(folder / f"{archive_name}.tar.xz") as archive:
+            for name in names:
+                yield archive.extractfile(name).read()
     weights = [np.ones(shape, np.float32) for shape in ((2, 12), (3, 12), 12)]
     for paths in ("lstm/cell/vars/{}", "lstm/lstm/lstm_cell/{}:0"):
         for release in ("earliest", "latest"):
