@@ -81,7 +81,7 @@ def test_cells(sizes, bias):
     assert (found.input_size, found.hidden_size, found.num_layers) == (*sizes, 1)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float16", "int8", ">f4", "bool"])
+@pytest.mark.parametrize("dtype", ["float64", "float16", "longdouble", ">f4", ">f2"])
 def test_dtypes(dtype):
     tree = {name: value.astype(dtype) for name, value in zeros(2, 3).items()}
     [found] = pylstm.find_lstms(tree)
@@ -294,7 +294,7 @@ def test_each_parameter_is_needed(missing):
     assert missing in reason
 
 
-@pytest.mark.parametrize("missing", ["weight_ih", "weight_hh", "bias_ih", "bias_hh"])
+@pytest.mark.parametrize("missing", ["weight_ih", "weight_hh", "bias_ih"])
 def test_each_parameter_of_a_cell_is_needed(missing):
     _, kind, reason = near_miss(without(gated(4, 2, 3, suffix=""), missing))
     assert (kind, reason) == ("incomplete LSTMCell", f"{missing} is missing")
@@ -317,8 +317,8 @@ def test_each_shape_must_fit(name, axis):
 @pytest.mark.parametrize(
     ("tree", "kind", "words"),
     [
-        (zeros(2, 3) | {"bias_ih_l7": np.zeros(12)}, "incomplete LSTM", "weight_ih_l1 is missing"),
-        ({"weight_hh_l1": np.zeros((12, 3))}, "incomplete LSTM", "weight_hh_l0 is missing"),
+        (zeros(2, 3) | {"bias_ih_l1": np.zeros(12)}, "incomplete LSTM", "weight_ih_l1 is missing"),
+        ({"weight_ih_l0": np.zeros((12, 3))}, "incomplete LSTM", "weight_hh_l0 is missing"),
         ({"bias_ih": np.zeros(12)}, "incomplete LSTMCell", "weight_hh is missing"),
         (gated(0, 2, 3), "inconsistent LSTM", "(0, 3)"),
         (gated(4, 2, 0), "inconsistent LSTM", "(0, 0)"),
@@ -329,11 +329,6 @@ def test_each_shape_must_fit(name, axis):
             gated(4, 2, 3, suffix="") | {"weight_hr": np.zeros((1, 3))},
             "inconsistent LSTMCell",
             "fits no",
-        ),
-        (
-            zeros(2, 3) | {"bias_ih_l0": np.zeros(12, np.float16)},
-            "inconsistent LSTM",
-            "float16, float32",
         ),
         (
             {name: value.astype(complex) for name, value in zeros(2, 3).items()},
@@ -374,9 +369,12 @@ def test_the_same_name_twice_is_ambiguous():
     ],
 )
 def test_names_that_are_not_torchs(name):
-    assert [one.prefix for one in pylstm.find_lstms({**zeros(2, 3), name: np.zeros((12, 3))})] == [
-        ""
-    ]
+    tree = {**zeros(2, 3), name: np.zeros((12, 3))}
+    assert near_miss(tree)[:2] == ("", "LSTM with foreign parameters")
+    assert repr(near_miss(tree)[2]).startswith(repr(name)[:-1])
+    alone = {name: np.zeros((12, 3))}
+    report = survey(alone, "<test>")
+    assert report.candidates == report.near_misses == []
 
 
 def test_dicts_of_an_optimiser_are_no_parameters():

@@ -76,7 +76,9 @@ def is_container(value: Any) -> bool:
     return isinstance(value, (dict, list, tuple, Record, set, frozenset, Mapping))
 
 
-def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
+def walk(
+    tree: Any, file: str = "", kept: dict[int, list[tuple[Any, Any]]] | None = None
+) -> Iterator[tuple[Place, Any, Any]]:
     """Yield every named value in ``tree``: its place, its name there, and itself.
 
     Every container is entered once, at the first place where it stands, so cycles end and the
@@ -89,6 +91,9 @@ def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
     tree : object
     file : str, optional
         For messages.
+    kept : dict, optional
+        Filled with the entries of mappings that are no dictionaries. A second walk that is given
+        it meets the same objects, although such a mapping may make new ones each time.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
             if is_container(value) and id(value) not in entered:
                 # By identity; the reference keeps the identity from being used again.
                 entered[id(value)] = value
-                place = Place(place, name, value, _entries(value, entered))
+                place = Place(place, name, value, _entries(value, entered, kept))
                 depth += 1
                 break
         else:
@@ -114,9 +119,15 @@ def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
             raise WeightFileError(file, "", f"containers are nested more than {_MAX_DEPTH} deep")
 
 
-def _entries(container: Any, entered: dict[int, Any]) -> Iterator[tuple[Any, Any]]:
+def _entries(
+    container: Any, entered: dict[int, Any], kept: dict[int, list[tuple[Any, Any]]] | None = None
+) -> Iterator[tuple[Any, Any]]:
     if isinstance(container, Mapping):
-        return iter(container.items())
+        if kept is None or isinstance(container, dict):
+            return iter(container.items())
+        if id(container) not in kept:
+            kept[id(container)] = list(container.items())
+        return iter(kept[id(container)])
     if isinstance(container, Record):
         return _parts(container, entered)
     return enumerate(container)
