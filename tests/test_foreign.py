@@ -1,9 +1,13 @@
 """Parameters of an LSTM beside others that are none of its own: refused by name, never misread."""
 
 import collections
+import functools
 import inspect
+import json
 import random
+import tarfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -425,6 +429,31 @@ def test_the_way_out_of_cells_and_mappings():
         pylstm.LSTM.from_weights(two)
     assert "pylstm.load" not in str(caught.value)
     assert "prefix='b'" in recipe(two, pylstm.LSTM, "b")
+
+
+# Files that torch wrote -----------------------------------------------------------------------
+
+ARCHIVE = Path(__file__).parent / "data" / "files" / "foreign.tar.xz"
+
+
+@functools.cache
+def recorded():
+    """Files of modules that only look like an LSTM by name, and what must be said of each."""
+    with tarfile.open(ARCHIVE) as archive:
+        entries = {member.name: archive.extractfile(member).read() for member in archive}
+    return entries, json.loads(entries.pop("index.json"))
+
+
+@pytest.mark.parametrize("name", recorded()[1])
+def test_recorded_files(name):
+    content, told = recorded()[0][name], recorded()[1][name]
+    for source in (content, pylstm.load(content)):
+        assert [each.prefix for each in pylstm.find_lstms(source)] == told["found"]
+        for prefix, (kind, word) in told["misses"].items():
+            with pytest.raises(pylstm.WeightFileError) as caught:
+                pylstm.LSTM.from_weights(source, prefix)
+            assert f"{prefix!r}: {kind} (" in str(caught.value)
+            assert word in str(caught.value)
 
 
 # Bounds ---------------------------------------------------------------------------------------
