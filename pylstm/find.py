@@ -159,6 +159,8 @@ def survey(tree: Any, name: str) -> Survey:
             report.near_misses.append(NearMiss(path, value.kind, value.reason))
         elif owner is not None:
             _collect(groups, owner, value)
+    for group in groups.values():
+        group.settle()
     judged = {group: _judged(path_to(*at), group) for at, group in groups.items()}
     if any(_is_open(group, ones) for group, ones in judged.items()):
         look_beside(tree, name, groups, _owner, path_to, kept)
@@ -221,12 +223,7 @@ def _collect(
     elif not isinstance(value, Record) or _up(place, prefix)[2] == "parametrizations":
         return  # None stands for a bias that is not there; dicts are an optimiser's
     group = groups.setdefault((place, prefix), Group(place, prefix))
-    if form in ("scale", "zero_point"):
-        group.companions[name, form] = value
-    elif form:
-        group.forms[name, form] = value
-    elif group.plain.setdefault(name, value) is not value:
-        group.forms[name, "twice"] = value
+    group.put(name, form, value)
 
 
 def _judged(prefix: str, group: Group) -> list[Candidate | NearMiss]:

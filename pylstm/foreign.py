@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ _MAX_LISTED = 3
 _MAX_WORK = 1 << 30
 
 
+_NOTHING: Any = MappingProxyType({})
+
+
 class Group:
     """The parameters in one module: a place, and a prefix of the keys there.
 
@@ -57,45 +61,68 @@ class Group:
         By torch's names.
     forms, companions : dict of (str, str) to object
         Parameters in another form, and what quantised integers need, by name and form.
+    owner : Record or None
+        The object that has the parameters as attributes; None if they are in a mapping.
     above : Group or None
         The nearest that this one is below of.
     is_clean : bool
         False if it or what is below it is not only LSTMs.
-    strays : list of str
+    strays : tuple of str
         The first foreign names, as they go on from the prefix.
     count : int
         How many there are.
     """
 
+    # There may be thousands, of one parameter each: what most have not is shared.
+    __slots__ = (
+        "above",
+        "companions",
+        "count",
+        "forms",
+        "is_clean",
+        "owner",
+        "place",
+        "plain",
+        "prefix",
+        "strays",
+    )
+
     def __init__(self, place: Place, prefix: str) -> None:
         self.place = place
         self.prefix = prefix
         self.plain: dict[str, Any] = {}
-        self.forms: dict[tuple[str, str], Any] = {}
-        self.companions: dict[tuple[str, str], Any] = {}
+        self.forms: dict[tuple[str, str], Any] = _NOTHING
+        self.companions: dict[tuple[str, str], Any] = _NOTHING
+        self.owner: Record | None = None
         self.above: Group | None = None
         self.is_clean = True
-        self.strays: list[str] = []
+        self.strays: tuple[str, ...] = ()
         self.count = 0
 
-    @property
-    def owner(self) -> Record | None:
-        """The object that has the parameters as attributes; None if they are in a mapping."""
+    def put(self, name: str, form: str, value: Any) -> None:
+        """Add a parameter in a form, or plainly if ``form`` is empty."""
+        if form in ("scale", "zero_point"):
+            self.companions = self.companions or {}
+            self.companions[name, form] = value
+        elif form or self.plain.setdefault(name, value) is not value:
+            self.forms = self.forms or {}
+            self.forms[name, form or "twice"] = value
+
+    def settle(self) -> None:
+        """Note who owns the parameters, now that all of them are known."""
         container = self.place.container
         if self.prefix or not isinstance(container, Record):
-            return None
+            return
         # Of a class that is derived from dict, the items may be the parameters.
         items = container.items
-        if isinstance(items, Mapping) and all(name in items for name in self.plain):
-            return None
-        return container
+        if not isinstance(items, Mapping) or any(name not in items for name in self.plain):
+            self.owner = container
 
     def is_sure(self, kind: str) -> bool:
         """Tell whether a class says that this is an LSTM, or an LSTMCell, and nothing else."""
-        owner = self.owner
-        if isinstance(owner, RecurrentLayer):
-            return True
-        match = _TORCHS.fullmatch(owner.class_name) if owner is not None else None
+        if self.owner is None or isinstance(self.owner, RecurrentLayer):
+            return self.owner is not None
+        match = _TORCHS.fullmatch(self.owner.class_name)
         return match is not None and match[1] == kind
 
     def mark(self) -> None:
@@ -109,7 +136,7 @@ class Group:
         """Count a foreign tensor, whose name goes on from the prefix."""
         self.count += 1
         if len(self.strays) < _MAX_LISTED:
-            self.strays.append(name)
+            self.strays = (*self.strays, name)
 
 
 def refusal(group: Group, found: FoundLSTM) -> NearMiss | None:
@@ -209,11 +236,13 @@ def look_beside(
             around = finder.nearest(frames[-1], name_text(place.name)) if frames else None
             frames.append(_Frame(place, around, within.get(id(place.container), {})))
             for prefix, group in frames[-1].groups.items():
-                # Above an empty prefix there is what is around the container.
-                inner = prefix.rpartition(".")[0] if prefix else None
-                group.above = around if inner is None else finder.nearest(frames[-1], inner)
+                inner = prefix.rpartition(".")[0]
+                group.above = finder.nearest(frames[-1], inner) if prefix else around
+        frame = frames[-1]
+        if frame.around is None and not frame.groups:
+            continue
         name = name_text(key)
-        nearest = finder.nearest(frames[-1], name)
+        nearest = finder.nearest(frame, name)
         if nearest is None or nearest.owner is not None or not _is_foreign(name, value):
             continue
         owner = owner_of(place, key) if isinstance(key, str) else None
@@ -222,7 +251,8 @@ def look_beside(
         nearest.add("")
         if len(nearest.strays) == nearest.count:
             start = path_to(nearest.place, nearest.prefix)
-            nearest.strays[-1] = path_to(place, name).removeprefix(start).removeprefix(".")
+            stray = path_to(place, name).removeprefix(start).removeprefix(".")
+            nearest.strays = (*nearest.strays[:-1], stray)
 
 
 class _Finder:
