@@ -260,7 +260,7 @@ def _judged_plain(
     for name, form in companions:
         if owner is None and values.get(name) is plain.get(name):
             group.add(f"{name}_{form}")
-    facts = {} if owner is None else group.place.facts()
+    facts = group.place.facts(group.prefix)
     found = replace(found, **_said(found, owner, facts))
     parameters = {name: values[name] for name, _ in found._shapes() if name in values}
     return Candidate(found, parameters, facts, owner is not None)

@@ -110,13 +110,11 @@ class Group:
 
     def settle(self) -> None:
         """Note who owns the parameters, now that all of them are known."""
-        container = self.place.container
-        if self.prefix or not isinstance(container, Record):
-            return
+        owner = self.place.owner(self.prefix)
         # Of a class that is derived from dict, the items may be the parameters.
-        items = container.items
+        items = None if owner is None else owner.items
         if not isinstance(items, Mapping) or any(name not in items for name in self.plain):
-            self.owner = container
+            self.owner = owner
 
     def is_sure(self, kind: str) -> bool:
         """Tell whether a class says that this is an LSTM, or an LSTMCell, and nothing else."""
@@ -151,7 +149,7 @@ def refusal(group: Group, found: FoundLSTM) -> NearMiss | None:
     """
     kind, remedy = found.kind, "pass its own parameters alone, in a mapping"
     if group.is_sure(kind):
-        return _contradiction(found, group.place.facts())
+        return _contradiction(found, group.place.facts(group.prefix))
     if group.owner is not None:
         name = group.owner.class_name[:200]
         reason = f"its class is {name}, whose code is not run; if it computes what torch's "

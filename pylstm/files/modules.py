@@ -52,12 +52,16 @@ class Place:
             place = place.above
         return ".".join(name for name in reversed(names) if name)
 
-    def facts(self) -> Mapping[str, Any]:
-        """Return the attributes of the module that stands here; nothing if it is another thing."""
-        if isinstance(self.container, Record):
-            for state in _states(self.container):
-                if isinstance(state, Mapping):
-                    return state
+    def owner(self, prefix: str = "") -> Record | None:
+        """Return the object whose attributes begin with a prefix of the keys here."""
+        return self.container if isinstance(self.container, Record) and not prefix else None
+
+    def facts(self, prefix: str = "") -> Mapping[str, Any]:
+        """Return the attributes of that object; nothing if it is another thing."""
+        owner = self.owner(prefix)
+        for state in () if owner is None else _states(owner):
+            if isinstance(state, Mapping):
+                return state
         return {}
 
 
@@ -109,7 +113,8 @@ def walk(
             if is_container(value) and id(value) not in entered:
                 # By identity; the reference keeps the identity from being used again.
                 entered[id(value)] = value
-                place = Place(place, name, value, _entries(value, entered, kept))
+                entries = _entries(value, entered) if kept is None else _keep(value, entered, kept)
+                place = Place(place, name, value, entries)
                 depth += 1
                 break
         else:
@@ -119,15 +124,9 @@ def walk(
             raise WeightFileError(file, "", f"containers are nested more than {_MAX_DEPTH} deep")
 
 
-def _entries(
-    container: Any, entered: dict[int, Any], kept: dict[int, list[tuple[Any, Any]]] | None = None
-) -> Iterator[tuple[Any, Any]]:
+def _entries(container: Any, entered: dict[int, Any]) -> Iterator[tuple[Any, Any]]:
     if isinstance(container, Mapping):
-        if kept is None or isinstance(container, dict):
-            return iter(container.items())
-        if id(container) not in kept:
-            kept[id(container)] = list(container.items())
-        return iter(kept[id(container)])
+        return iter(container.items())
     if isinstance(container, Record):
         return _parts(container, entered)
     return enumerate(container)
@@ -161,3 +160,14 @@ def _states(record: Record) -> tuple[Any, ...]:
     """Return what holds a record's attributes: one mapping, or two where its class has slots."""
     state = record.state
     return state if isinstance(state, tuple) and len(state) == 2 else (state,)
+
+
+def _keep(
+    container: Any, entered: dict[int, Any], kept: dict[int, list[tuple[Any, Any]]]
+) -> Iterator[tuple[Any, Any]]:
+    """Return the entries of a container, the same objects in every walk."""
+    if isinstance(container, dict) or not isinstance(container, Mapping):
+        return _entries(container, entered)
+    if id(container) not in kept:
+        kept[id(container)] = list(container.items())
+    return iter(kept[id(container)])

@@ -227,13 +227,6 @@ class Tensor:
         """Bytes of a contiguous array of this shape."""
         return self.size * self.dtype.itemsize
 
-    def __repr__(self) -> str:
-        return f"<Tensor {self.storage.dtype} {self.shape}>"
-
-    def read(self) -> Array:
-        """Return the array, reading only the elements from its first to its last."""
-        return self._view(self.storage.read(self.offset, self.span))
-
     def read_in_pieces(self, dtype: npt.DTypeLike) -> Array:
         """Return the array in another dtype, without holding all its elements in its own."""
         elements = np.empty(self.span, dtype)
@@ -246,6 +239,13 @@ class Tensor:
     def is_dense(self) -> bool:
         """Whether no two elements share memory: by strides of rows or of columns one by one."""
         return self.strides in (row_major(self.shape), row_major(self.shape[::-1])[::-1])
+
+    def __repr__(self) -> str:
+        return f"<Tensor {self.storage.dtype} {self.shape}>"
+
+    def read(self) -> Array:
+        """Return the array, reading only the elements from its first to its last."""
+        return self._view(self.storage.read(self.offset, self.span))
 
     def of(self, elements: Array) -> Array:
         """Return the view of ``elements``, which are those of the whole storage."""
