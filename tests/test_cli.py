@@ -174,8 +174,8 @@ def test_names_in_files_cannot_steer_a_terminal(tmp_path, no_peers, capsys):
     entries = {
         f"{NASTY}.weight_ih_l0": ("F32", [8, 3], 0, 96),
         f"{NASTY}.weight_hh_l0": ("F32", [8, 2], 96, 160),
-        f"{NASTY}.gru.weight_hh": ("F32", [6, 2], 160, 208),
-        f"{NASTY}.gru.weight_ih": ("F32", [6, 2], 208, 256),
+        f"{NASTY}gru.weight_hh": ("F32", [6, 2], 160, 208),
+        f"{NASTY}gru.weight_ih": ("F32", [6, 2], 208, 256),
     }
     write_safetensors(path, entries, bytes(256))
     for arguments in (["inspect"], ["inspect", "--json"], ["verify"]):

@@ -22,6 +22,7 @@ MAX_DIMENSIONS = 64  # NumPy's own limit
 MAX_BYTES = 2**62  # of the shape alone: a view may repeat its elements
 # An 8-bit float and its plain bytes share a storage in honest files; each dtype is an array.
 MAX_DTYPES = 2  # of the same bytes
+_PIECE = 1 << 20  # elements
 
 
 class Bytes(Protocol):
@@ -225,6 +226,19 @@ class Tensor:
     def nbytes(self) -> int:
         """Bytes of a contiguous array of this shape."""
         return self.size * self.dtype.itemsize
+
+    def read_in_pieces(self, dtype: npt.DTypeLike) -> Array:
+        """Return the array in another dtype, without holding all its elements in its own."""
+        elements = np.empty(self.span, dtype)
+        for start in range(0, self.span, _PIECE):
+            stop = min(start + _PIECE, self.span)
+            elements[start:stop] = self.storage.read(self.offset + start, stop - start)
+        return self._view(elements)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether no two elements share memory: by strides of rows or of columns one by one."""
+        return self.strides in (row_major(self.shape), row_major(self.shape[::-1])[::-1])
 
     def __repr__(self) -> str:
         return f"<Tensor {self.storage.dtype} {self.shape}>"

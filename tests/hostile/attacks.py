@@ -721,6 +721,86 @@ def many_lstms():
     }  # fmt: skip
 
 
+@attacks("beside an LSTM", EITHER)
+def beside():
+    base, small = state_dict(), tensor((1,), (1,))
+    one = small + b"q\x09" + b"0"
+    dots = "a." * 400
+    scaled = [(name, tensor((8, 2), (2, 1), numel=256, kind="CharStorage")) for name, _ in base[:2]]
+    scales = [(f"{name}_scale", tensor((8,), (0,))) for name, _ in base[:2]]
+    return {
+        "a name of a million dots": lstm([*base, ("a.a.weight_hh", small), ("." * 1_000_000, small)]),
+        "a million dots in each of its names": lstm([("." * 1_000_000 + name, value) for name, value in base]),
+        "100,000 tensors": lambda: torch_zip(
+            program(one + mapping(base) + b"(" + b"".join(text(f"a.{i}") + b"h\x09" for i in range(100_000)) + b"u"),
+            [FLOATS],
+        ),
+        "300,000 tensors in a list": lambda: torch_zip(
+            program(one + mapping(base) + text("a") + b"](" + b"h\x09" * 300_000 + b"es"), [FLOATS]
+        ),
+        "prefixes of each other and long names": lambda: lstm(
+            [(f"{'a.' * i}{name}", tensor((8, 2), (2, 1))) for i in range(400) for name in ("weight_ih_l0", "weight_hh_l0")]
+            + [(f"{dots}{i}", small) for i in range(3000)]
+        ),
+        "a tensor in each container of a deep nest": torch_zip(
+            program(one + b"}(" + text("x") + b"q\x07" + b"h\x09" + text("y") + b"q\x08" + b"}(h\7h\x09h\x08" * 20_000 + mapping(base) + b"u" * 20_001),
+            [FLOATS],
+        ),
+        "itself": torch_zip(program(mapping(base) + b"q\x09" + text("a") + b"h\x09s"), [FLOATS]),
+        "a class of a long name": torch_zip(
+            program(b"c" + b"a" * 900 + b"\nB\n)R}(" + text("_parameters") + mapping(base) + b"ub"), [FLOATS]
+        ),
+        "a class that steers a terminal": torch_zip(
+            program(b"c\x1b[2J\nB\x1b[2J\n)R}(" + text("_parameters") + mapping(base) + b"ub"), [FLOATS]
+        ),
+        "names that steer a terminal": lstm([*base, ("\x1b[2J\n\u202e", small)]),
+        "scales that are views of nothing": lstm([*scaled, *scales]),
+        "scales of a petabyte": lstm([*scaled, *((name, tensor((2**50,), (0,))) for name, _ in scales)]),
+        "int8 of terabytes and a scale": lstm(
+            [
+                *((name, tensor((2**22, 2**20), (0, 0), numel=256, kind="CharStorage")) for name, _ in base[:2]),
+                *scales,
+            ]
+        ),
+        "a zero point that is no tensor": lstm([*scaled, *scales, ("weight_hh_l0_zero_point", b"]")]),
+        "scales that are records": lstm([*scaled, *((name, b"ca\nb\n)R") for name, _ in scales)]),
+        "an optimiser's table with an LSTM in it": lstm([("state", mapping(base)), ("param_groups", b"]")]),
+        "two dtypes": lstm(
+                [
+                    (name, tensor(shape, (1,) * len(shape), numel=256 // size, kind=f"{kind}Storage"))
+                    for (name, _), shape, kind, size in zip(
+                        base, ((8, 2), (8, 2), (8,), (8,)), ("Half", "Float", "Half", "Float"), (2, 4, 2, 4), strict=True
+                    )
+                ]
+            ),
+    }  # fmt: skip
+
+
+def paddle(more):
+    """A plain pickle as PaddlePaddle writes it."""
+    return pickle.dumps({"StructuredToParameterName@@": {}, **more}, 4)
+
+
+@attacks("PaddlePaddle", EITHER)
+def paddles():
+    bits = np.arange(24, dtype=np.uint16)
+    cycle = {"a": bits}
+    cycle["again"] = cycle
+    view = b"X\x1b\0\0\0StructuredToParameterName@@}s"
+    return {
+        "one array under many names": lambda: paddle(dict.fromkeys(map(str, range(50_000)), bits)),
+        "many arrays": lambda: paddle({str(i): bits[i % 24 :].copy() for i in range(5000)}),
+        "a cycle": paddle(cycle),
+        "an array of 16 MB": lambda: paddle({"a": np.zeros(2**23, np.uint16)}),
+        "arrays of other bytes": paddle({"a": bits.astype(">u2"), "b": bits.astype("u4"), "c": bits[0]}),
+        "LSTMs that fit nothing": paddle({"weight_ih_l0": bits, "weight_hh_l0": bits[:0]}),
+        "a table that is itself": program(b"}q\0" + view.replace(b"}s", b"h\0s")),
+        "a table that is a list": program(b"}" + view.replace(b"}s", b"]s")),
+        "nothing else": program(b"}" + view),
+        "and bytes behind": program(b"}" + view) + b"x",
+    }  # fmt: skip
+
+
 # Files that are nothing, or two things at once --------------------------------------------------
 
 

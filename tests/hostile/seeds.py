@@ -69,11 +69,16 @@ def npy(array, version=(1, 0)):
 
 
 def pickles(protocol):
-    """Plain pickles: the weights of an LSTM; containers of many kinds in each other."""
+    """Plain pickles: the weights of an LSTM, also as PaddlePaddle and in int8; many containers."""
     rng = np.random.default_rng(protocol)
     shapes = {"weight_ih_l0": (12, 2), "weight_hh_l0": (12, 3), "bias_ih_l0": 12, "bias_hh_l0": 12}
     weights = {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
     yield pickle.dumps(weights, protocol)
+    bits = {name: (value.view(np.uint32) >> 16).astype("u2") for name, value in weights.items()}
+    yield pickle.dumps({**bits, "StructuredToParameterName@@": dict.fromkeys(bits, "w")}, protocol)
+    scaled = {name: (9 * value).astype(np.int8) for name, value in weights.items()}
+    scaled |= {f"{name}_scale": np.ones(12, np.float16) for name in weights}
+    yield pickle.dumps({"rnn": scaled, "rnn.norm": weights["bias_ih_l0"]}, protocol)
     first, *_ = weights.values()
     several = [first.T, first[::2], first.astype(">f8"), first > 0.5, np.float64(3), first.dtype]
     plain = [None, True, 1, -(2**70), 2.5, "\u20ac", b"\xff", (), {1, 2}, frozenset({"a"}), 1j]
