@@ -14,7 +14,7 @@ def read(source: Source, make: Make) -> Any:
     """Return the tree of the file: the first pickle in it, as Python's own reader does."""
 
     def load_storage(content: Segment) -> Any:
-        storage = torch_legacy.read_content(content, make)
+        storage = torch_legacy.read_content(content, make, keep_storages=True)
         if not isinstance(storage, Storage):
             raise source.error("", "a file within the pickle holds something else than a storage")
         return storage

@@ -24,7 +24,7 @@ def read(source: Source, make: Make) -> Any:
     return read_content(Segment(source, 0, source.size, ""), make)
 
 
-def read_content(content: Segment, make: Make) -> Any:
+def read_content(content: Segment, make: Make, *, keep_storages: bool = False) -> Any:
     """Return the tree of a file of this format that is the whole of ``content``."""
     file = content.source.name
 
@@ -49,6 +49,7 @@ def read_content(content: Segment, make: Make) -> Any:
         budget=Budget(content.size),
         persistent=storages.describe,
         start=start,
+        keep_storages=True,
     )
     keys, end = plain(end)
     storages.place(keys, end)
@@ -59,6 +60,7 @@ def read_content(content: Segment, make: Make) -> Any:
         budget=Budget(content.size),
         persistent=storages.find,
         start=start,
+        keep_storages=keep_storages,
     )
     return tree
 
