@@ -141,8 +141,8 @@ def survey(tree: Any, name: str) -> Survey:
         elif owner is not None:
             _collect(groups, owner, value)
     for (place, prefix), group in groups.items():
-        owner = None if prefix else place.container
-        _judge(report, path_to(place, prefix), group, owner, {} if prefix else place.facts())
+        path = path_to(place, prefix)
+        _judge(report, path, group, place.owner(prefix), place.facts(prefix))
     _refuse_dropped(report)
     return report
 

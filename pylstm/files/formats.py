@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from importlib import import_module
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from ..naming import type_name
 from . import npy
+from .errors import WeightFileError
 from .source import Source, open_source
 from .tensor import Arrays, Make
 from .zip_archive import ZipArchive
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # torch's files before release 1.6 begin with this number, pickled.
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -38,6 +43,11 @@ class WeightFile:
         Plain containers; the leaves are what ``make`` returned for each tensor.
     metadata : dict of str to str
         What else the file says about itself, for people to read.
+    paths : list of Path
+        Where it is, if it was opened by its path.
+    arrays, unreadable : dict
+        What the tree has in another layout, or not at all: as in
+        :class:`~pylstm.files.source.Source`.
     """
 
     def __init__(self, source: Source, format: str, tree: Any) -> None:
@@ -47,6 +57,9 @@ class WeightFile:
         self.format = format
         self.tree = tree
         self.metadata = source.metadata
+        self.paths = [] if source.path is None else [source.path]
+        self.arrays = source.arrays
+        self.unreadable = source.unreadable
 
     def __enter__(self) -> WeightFile:
         return self
@@ -104,7 +117,17 @@ def open_weights(source: Any, make: Make = _described) -> WeightFile:
         raise
 
 
-def load(source: Any, mmap: bool = False) -> Any:
+@overload
+def load(
+    source: Any, mmap: bool = False, *, flat: Literal[True], prefix: str = ""
+) -> dict[str, npt.NDArray[Any]]: ...
+
+
+@overload
+def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "") -> Any: ...
+
+
+def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "") -> Any:
     """Read a weight file without torch and without running anything that it names.
 
     Torch files of ``torch.save`` and ``torch.jit.save`` in both of torch's formats, safetensors,
@@ -117,6 +140,12 @@ def load(source: Any, mmap: bool = False) -> Any:
     mmap : bool, default False
         Map the file into memory instead of reading it, where its bytes can stand as they are:
         such arrays are read-only and read when they are used. The file must not shrink meanwhile.
+    flat : bool, default False
+        Return one dictionary from dotted names to arrays, as a ``state_dict`` is, whatever the file
+        holds: a checkpoint, a whole module, TorchScript. What is no array is left out.
+    prefix : str, default ""
+        With ``flat=True``, the path to a part of the file: only the arrays below it are read, and
+        their names begin there. The end of a path will do if no other ends so.
 
     Returns
     -------
@@ -129,9 +158,21 @@ def load(source: Any, mmap: bool = False) -> Any:
     Raises
     ------
     WeightFileError
-        If the content is damaged, hostile or of no format that pylstm reads.
+        If the content is damaged, hostile or of no format that pylstm reads; with ``flat=True``
+        also if two arrays get the same name, or nothing is below ``prefix``.
     OSError
         If the file cannot be opened.
+    TypeError, ValueError
+        If ``prefix`` is no str, or is given without ``flat=True``.
+
+    Notes
+    -----
+    With ``flat=True`` items of lists are counted by their index, ``/`` becomes ``.``, and what
+    wrappers put into names goes: ``_orig_mod.`` of ``torch.compile``, and the ``module.`` of
+    ``DataParallel`` where all keys of a mapping begin so. An array that has no name, as the one of
+    a ``.npy`` file, is called ``"array"``. ONNX and Keras files give the recurrent layers that
+    pylstm can run as torch lays them out (``"encoder.weight_ih_l0"``), and all their arrays in
+    their own layout under their own names.
 
     Examples
     --------
@@ -139,9 +180,29 @@ def load(source: Any, mmap: bool = False) -> Any:
     >>> pylstm.save({"weight": np.ones((2, 3), "f4")}, "weights.safetensors")
     >>> pylstm.load("weights.safetensors")["weight"].shape
     (2, 3)
+
+    One module out of a checkpoint:
+
+    >>> encoder = pylstm.LSTM(3, 4)
+    >>> pylstm.save({"model": {"encoder": encoder.state_dict()}}, "checkpoint.pt")
+    >>> encoder.load_state_dict(pylstm.load("checkpoint.pt", flat=True, prefix="model.encoder"))
+    <All keys matched successfully>
     """
-    with open_weights(source, Arrays(mmap)) as file:
-        return file.tree
+    if not isinstance(prefix, str):
+        raise TypeError(f"prefix must be a str, not {type_name(prefix)}")
+    if not flat:
+        if prefix:
+            raise ValueError("prefix needs flat=True: load(source, flat=True, prefix=...)")
+        with open_weights(source, Arrays(mmap)) as file:
+            return file.tree
+    from .flat import flat_view, read
+
+    with open_weights(source) as file:
+        try:
+            return read(flat_view(file, prefix.removesuffix(".")), mmap)
+        except MemoryError:
+            reason = "there is not enough memory to read it"
+            raise WeightFileError(file.name, "", reason) from None
 
 
 def _read(source: Source, make: Make) -> tuple[str, Any]:

@@ -36,6 +36,8 @@ class Source:
     arrays : dict of str to Tensor
         Every array of the file under its own name and in its own layout, none of them read, where
         the reader returns something else: recurrent layers as torch lays them out.
+    unreadable : dict of str to str
+        The names of arrays that cannot be had, and why.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
@@ -43,6 +45,7 @@ class Source:
         self.path: Path | None = None
         self.metadata: dict[str, str] = {}
         self.arrays: dict[str, Any] = {}
+        self.unreadable: dict[str, str] = {}
         self._parts = 0
         self._owned = owned
         self._map: memoryview | None = None
