@@ -35,7 +35,20 @@ _WORDS = {
 }
 
 
-def parse(source: Source, text: bytes, record: str = "") -> Any:
+class Allowance:
+    """Bytes of memory that are left for what the texts of one file become.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the file.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.left = 3 * size + _SPARE_BYTES
+
+
+def parse(source: Source, text: bytes, record: str = "", allowance: Allowance | None = None) -> Any:
     """Return what a text of JSON says: dicts, lists, strings, numbers, True, False and None.
 
     Parameters
@@ -46,22 +59,25 @@ def parse(source: Source, text: bytes, record: str = "") -> Any:
         The whole text, in UTF-8.
     record : str, optional
         The part of the file, for messages.
+    allowance : Allowance, optional
+        Of the whole file, if this is one of several texts.
 
     Raises
     ------
     WeightFileError
         If it is not JSON, has a name twice in one object, or needs too much memory.
     """
-    return _Reader(source, text, record).whole()
+    allowance = allowance or Allowance(max(source.size, len(text)))
+    return _Reader(source, text, record, allowance).whole()
 
 
 class _Reader:
-    def __init__(self, source: Source, text: bytes, record: str) -> None:
+    def __init__(self, source: Source, text: bytes, record: str, allowance: Allowance) -> None:
         self._source = source
         self._record = record
         self._text = text
         self._at = 0
-        self._left = 3 * max(source.size, len(text)) + _SPARE_BYTES
+        self._allowance = allowance
 
     def whole(self) -> Any:
         """Read one value, and nothing after it."""
@@ -94,8 +110,8 @@ class _Reader:
         raise self._source.error(self._record, f"its JSON {reason} {where}")
 
     def _spend(self, memory: int) -> None:
-        self._left -= memory
-        if self._left < 0:
+        self._allowance.left -= memory
+        if self._allowance.left < 0:
             self._fail("needs too much memory for a file of this size")
 
     def _token(self) -> re.Match[bytes]:

@@ -23,7 +23,7 @@ def read(source: Source, make: Make) -> Any:
         Segment(source, 0, source.size, ""),
         file=source.name,
         make=make,
-        budget=Budget(source.size),
+        budget=Budget(source.size, source.shares),
         load_storage=load_storage,
     )
     return tree

@@ -28,8 +28,11 @@ def read_content(content: Segment, make: Make, *, keep_storages: bool = False) -
     """Return the tree of a file of this format that is the whole of ``content``."""
     file = content.source.name
 
+    def budget() -> Budget:
+        return Budget(content.size, content.source.shares)
+
     def plain(start: int) -> tuple[Any, int]:
-        return unpickle(content, file=file, make=_as_is, budget=Budget(content.size), start=start)
+        return unpickle(content, file=file, make=_as_is, budget=budget(), start=start)
 
     end = 0
     for expected in (_MAGIC, _VERSION):
@@ -46,7 +49,7 @@ def read_content(content: Segment, make: Make, *, keep_storages: bool = False) -
         content,
         file=file,
         make=_as_is,
-        budget=Budget(content.size),
+        budget=budget(),
         persistent=storages.describe,
         start=start,
         keep_storages=True,
@@ -57,7 +60,7 @@ def read_content(content: Segment, make: Make, *, keep_storages: bool = False) -
         content,
         file=file,
         make=make,
-        budget=Budget(content.size),
+        budget=budget(),
         persistent=storages.find,
         start=start,
         keep_storages=keep_storages,
