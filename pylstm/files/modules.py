@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import WeightFileError
+from .named import NamedArrays
 from .record import Record
 
 # Real files nest some tens deep. Every level costs a few hundred bytes of memory while the walk
@@ -53,11 +54,19 @@ class Place:
         return ".".join(name for name in reversed(names) if name)
 
     def owner(self, prefix: str = "") -> Record | None:
-        """Return the object whose attributes begin with a prefix of the keys here."""
+        """Return the module whose parameters begin with a prefix of the keys here, if it is known.
+
+        Without a prefix that is the module that stands here. Arrays by name may come with what
+        their file said about modules.
+        """
+        if isinstance(self.container, NamedArrays):
+            return self.container.modules.get(prefix)
         return self.container if isinstance(self.container, Record) and not prefix else None
 
     def facts(self, prefix: str = "") -> Mapping[str, Any]:
-        """Return the attributes of that object; nothing if it is another thing."""
+        """Return the attributes of that module; nothing if none is known."""
+        if isinstance(self.container, NamedArrays):
+            return self.container.facts(prefix)
         owner = self.owner(prefix)
         for state in () if owner is None else _states(owner):
             if isinstance(state, Mapping):
@@ -122,6 +131,11 @@ def walk(
             depth -= 1
         if depth > _MAX_DEPTH:
             raise WeightFileError(file, "", f"containers are nested more than {_MAX_DEPTH} deep")
+
+
+def entries_of(container: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the named values that are directly in ``container``, as :func:`walk` does."""
+    return _entries(container, {})
 
 
 def _entries(container: Any, entered: dict[int, Any]) -> Iterator[tuple[Any, Any]]:

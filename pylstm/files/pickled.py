@@ -13,7 +13,7 @@ from .unpickle import Budget, unpickle
 def read(source: Source, make: Make) -> Any:
     """Return the tree of the file: the first pickle in it, as Python's own reader does."""
     # One budget for both readings.
-    budget = Budget(source.size)
+    budget = Budget(source.size, source.shares)
     tree = _unpickled(source, make, budget)
     if paddle.is_state_dict(tree):
         del tree
@@ -23,7 +23,7 @@ def read(source: Source, make: Make) -> Any:
 
 def _unpickled(source: Source, make: Make, budget: Budget) -> Any:
     def load_storage(content: Segment) -> Any:
-        storage = torch_legacy.read_content(content, make)
+        storage = torch_legacy.read_content(content, make, keep_storages=True)
         if not isinstance(storage, Storage):
             raise source.error("", "a file within the pickle holds something else than a storage")
         return storage

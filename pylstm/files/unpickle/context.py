@@ -48,6 +48,8 @@ class Context:
         self.make = make
         self.budget = budget
         self.load_storage = load_storage
+        # Whether a storage was handed out, which may be left in the tree.
+        self.has_storages = False
         # By the identity of a dict or set: how many of its keys have a hash that the file chose.
         self.chosen_hashes: dict[int, int] = {}
         # Storages whose bytes are read as another dtype than the one they were saved with.
