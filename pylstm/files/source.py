@@ -36,6 +36,10 @@ class Source:
     arrays : dict of str to Tensor
         Every array of the file under its own name and in its own layout, none of them read, where
         the reader returns something else: recurrent layers as torch lays them out.
+    unreadable : dict of str to str
+        The names of those that cannot be had as arrays, and why.
+    beside : list of Source
+        Other files that belong to this one; they are closed with it.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
@@ -43,6 +47,8 @@ class Source:
         self.path: Path | None = None
         self.metadata: dict[str, str] = {}
         self.arrays: dict[str, Any] = {}
+        self.unreadable: dict[str, str] = {}
+        self.beside: list[Source] = []
         self._parts = 0
         self._owned = owned
         self._map: memoryview | None = None
@@ -69,6 +75,8 @@ class Source:
 
     def close(self) -> None:
         """Close the file if it was opened here; views of a mapping stay valid."""
+        for beside in self.beside:
+            beside.close()
         if self._owned and self._file is not None:
             self._file.close()
         self._file = None
