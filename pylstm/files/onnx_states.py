@@ -114,8 +114,9 @@ class States:
                 return f"its {name} is of dtype {value.dtype.name}"
             state = value.swapaxes(0, 1) if batch_first and value.ndim == 3 else value
             if state.ndim != 3 or (state.shape[0], state.shape[2]) != shape or 0 in state.shape:
-                fitting = (0, *shape) if not batch_first else (shape[0], 0, shape[1])
-                told = str(fitting).replace("0,", "batch,")
+                told = f"(batch, {shape[0]}, {shape[1]})"
+                if not batch_first:
+                    told = f"({shape[0]}, batch, {shape[1]})"
                 return f"its {name} has shape {value.shape}, not {told}"
             states.append(state)
         if not states:
