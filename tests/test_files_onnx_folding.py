@@ -286,6 +286,7 @@ def test_dequantised(kind, how):
 def test_dequantised_as_onnx_does_it():
     """ONNX's own implementation gives the same."""
     evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    compared = 0
     for kind in TYPES:
         for how in SCALES:
             x, scale, zero, axis, block, _ = quantised(kind, how, 1)
@@ -299,6 +300,8 @@ def test_dequantised_as_onnx_does_it():
                 continue  # older releases know less
             made = model_of([dequantise(axis, block)], {"x": x, "s": scale, "z": zero}, 21)
             assert_loads(content(made), of_w(theirs))
+            compared += 1
+    assert compared >= 12  # of 42
 
 
 def test_dequantised_floats_and_long_integers():

@@ -33,7 +33,7 @@ _SIZES = (2, 5)
 # Nodes that a shape is sought behind.
 _MOST_BACK = 16
 # Nodes that are looked at in all, to see what states are made of.
-_MOST_STEPS = 1_000_000
+_MOST_STEPS = 200_000
 
 # In place of a state that is given, or computed, when the model runs.
 RUN_TIME: Any = object()
