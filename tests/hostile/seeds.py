@@ -89,6 +89,7 @@ def pickles(protocol):
 
 def onnx_models():
     """Models of one LSTM: weights as initializers; as constants that nodes put together."""
+    yield from _folded_models()
     from onnx import helper, numpy_helper
 
     names = ("W", "R", "B")
@@ -114,6 +115,47 @@ def onnx_models():
         made += [helper.make_node("Concat", ["R_"], ["R"], axis=0)]
         made += [helper.make_node("Identity", ["B_"], ["B"])]
         yield model(helper.make_graph([*constants, *made, lstm], "model", inputs, outputs))
+
+
+def _folded_models():
+    """Models whose weights are quantised or split, and whose states are expanded to the batch."""
+    from onnx import helper, numpy_helper
+
+    def node(kind, inputs, outputs, **attributes):
+        return helper.make_node(kind, inputs.split(), outputs.split(), **attributes)
+
+    one = numpy_helper.from_array(np.array([1]), "one")
+    nodes = [
+        node("DequantizeLinear", "w scale zero", "W", axis=1, block_size=4),
+        node("ConstantOfShape", "rows", "Z", value=numpy_helper.from_array(np.ones(1, "f4"))),
+        node("Expand", "r shape", "E"),
+        node("Add", "E Z", "R"),
+        node("Split", "flat parts", "b1 b2", axis=1),
+        node("Tile", "b1 times", "t"),
+        node("Gather", "t index", "B", axis=0),
+        node("Shape", "X", "s", start=1, end=2),
+        node("Concat", "one s three", "sizes", axis=0),
+        node("Expand", "h0 sizes", "h"),
+        helper.make_node("LSTM", ["X", *"WRB", "", "h", "h"], ["Y"], "rnn", hidden_size=3),
+    ]
+    tensors = {
+        "w": np.ones((1, 12, 2), "i1"),
+        "scale": np.full((1, 3, 2), 0.5, "f4"),
+        "zero": np.zeros((1, 3, 2), "i1"),
+        "rows": np.array([1, 12, 3]),
+        "r": np.ones((1, 12, 1), "f4"),
+        "shape": np.array([1, 12, 3]),
+        "flat": np.ones((1, 2), "f4"),
+        "parts": np.array([1, 1]),
+        "times": np.array([1, 24]),
+        "index": np.array([0]),
+        "three": np.array([3]),
+        "h0": np.ones((1, 1, 3), "f4"),
+    }
+    inputs = [helper.make_tensor_value_info("X", 1, [None, None, 2])]
+    outputs = [helper.make_tensor_value_info("Y", 1, None)]
+    held = [one, *(numpy_helper.from_array(array, name) for name, array in tensors.items())]
+    yield model(helper.make_graph(nodes, "model", inputs, outputs, held))
 
 
 def model(graph):
