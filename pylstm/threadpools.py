@@ -29,25 +29,34 @@ Reference: TypeAlias = weakref.ref[ModuleType]
 
 def announce(core: ModuleType) -> None:
     """Let threadpoolctl know of the pool, now or when it is imported; end its threads at exit."""
-    _withdraw(core)  # what a reload left before
-    # The only reference that has something to do in the end: after the exit handlers it is no more.
-    atexit.register(_end_threads, weakref.ref(core, lambda _: _withdraw(None)))
     reference = weakref.ref(core)
+    _withdraw(reference)  # what a reload left before
+    # The only reference that has something to do in the end: after the exit handlers it is no more.
+    atexit.register(_end_threads, weakref.ref(core, lambda _: _withdraw(reference)))
     if CONTROLLED_BY in sys.modules:
         _register(sys.modules[CONTROLLED_BY], reference)
     else:
         sys.meta_path.insert(0, _Finder(reference))
 
 
-def _withdraw(core: ModuleType | None) -> None:
-    """Take back what was left with others for a module; None: for one that is no more."""
+def _withdraw(core: Reference) -> None:
+    """Take back what was left with others for a module, and for those that are no more."""
     atexit.unregister(_end_threads)
     sys.meta_path[:] = [
         finder
         for finder in sys.meta_path
         if (type(finder).__module__, type(finder).__name__) != (__name__, _Finder.__name__)
-        or finder.core() not in (core, None)  # type: ignore[attr-defined]
+        or not _is_for(core, finder.core)  # type: ignore[attr-defined]
     ]
+
+
+def _is_for(core: Reference, held: Reference) -> bool:
+    """Return whether a finder that holds ``held`` is for the module of ``core``, or for none.
+
+    From Python 3.15 on a module that the collector is about to free can still be had through other
+    references while the callback of one runs: so the references are compared, not what they give.
+    """
+    return held == core or held() is None
 
 
 def _end_threads(core: Reference) -> None:
