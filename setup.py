@@ -98,6 +98,9 @@ def clang_cl():
 
 
 setup(
+    # Not in pyproject.toml: there setuptools below 77 takes a table alone, and later ones announce
+    # that they will take a text alone.
+    license="BSD-3-Clause",
     cmdclass={"build_ext": BuildExtension},
     ext_modules=[
         Extension(

@@ -10,14 +10,20 @@
 
 from typing import TYPE_CHECKING
 
-from . import _core
-from ._core import get_num_threads, set_num_threads
-from ._version import __version__
-from .config import show_config
-from .generator import get_rng_state, initial_seed, manual_seed, set_rng_state
-from .lstm import LSTM, LSTMCell
-from .module import Module
-from .threadpools import announce as _announce
+try:
+    from . import _core
+    from ._core import get_num_threads, set_num_threads
+    from ._version import __version__
+    from .config import show_config
+    from .generator import get_rng_state, initial_seed, manual_seed, set_rng_state
+    from .lstm import LSTM, LSTMCell
+    from .module import Module
+    from .threadpools import announce as _announce
+except ImportError as _error:
+    from .uncompiled import explain as _explain
+
+    _explain(_error)
+    raise
 
 if TYPE_CHECKING:
     from . import plot, utils

@@ -358,7 +358,7 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
 
     def _repr_html_(self) -> str:
         """Return a small table of the parameters, for notebooks."""
-        from .html import module_table  # only notebooks need it
+        from .markup import module_table  # only notebooks need it
 
         return module_table(self)
 

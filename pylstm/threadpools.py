@@ -30,25 +30,34 @@ Reference: TypeAlias = weakref.ref[ModuleType]
 
 def announce(core: ModuleType) -> None:
     """Register the pool with threadpoolctl, now or at its import; end the threads at exit."""
-    _withdraw(core)  # the registrations from before a reload
-    # Only this reference has a callback; Python drops the reference after the exit handlers.
-    atexit.register(_end_threads, weakref.ref(core, lambda _: _withdraw(None)))
     reference = weakref.ref(core)
+    _withdraw(reference)  # the registrations from before a reload
+    # Only this reference has a callback; Python drops the reference after the exit handlers.
+    atexit.register(_end_threads, weakref.ref(core, lambda _: _withdraw(reference)))
     if CONTROLLED_BY in sys.modules:
         _register(sys.modules[CONTROLLED_BY], reference)
     else:
         sys.meta_path.insert(0, _Finder(reference))
 
 
-def _withdraw(core: ModuleType | None) -> None:
-    """Remove the exit handler and the finder of a module; None: of one that is unloaded."""
+def _withdraw(core: Reference) -> None:
+    """Remove the exit handler and the finder of a module, and those of unloaded modules."""
     atexit.unregister(_end_threads)
     sys.meta_path[:] = [
         finder
         for finder in sys.meta_path
         if (type(finder).__module__, type(finder).__name__) != (__name__, _Finder.__name__)
-        or finder.core() not in (core, None)  # type: ignore[attr-defined]
+        or not _is_for(core, finder.core)  # type: ignore[attr-defined]
     ]
+
+
+def _is_for(core: Reference, held: Reference) -> bool:
+    """Return whether a finder that holds ``held`` is for the module of ``core``, or for none.
+
+    From Python 3.15 on a module that the collector is about to free can still be had through other
+    references while the callback of one runs: so the references are compared, not what they give.
+    """
+    return held == core or held() is None
 
 
 def _end_threads(core: Reference) -> None:

@@ -288,7 +288,8 @@ def test_arguments_and_state_are_kept():
     assert record.class_name == "functools.partial" and record.args[0].class_name == "builtins.int"
     assert records(Point(1, 2), 2).args == (1, 2)
     assert records(datetime.date(2020, 1, 2), 4).class_name == "datetime.date"
-    assert records(pathlib.PurePosixPath("a/b"), 4).args == ("a", "b")
+    path = pathlib.PurePosixPath("a/b")  # from Python 3.14 on its argument is one text
+    assert records(path, 4).args == path.__reduce__()[1]
     assert load(pickle.dumps(Colour.RED, 4)).class_name in (
         f"{__name__}.Colour",
         "builtins.getattr",

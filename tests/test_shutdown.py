@@ -281,11 +281,15 @@ try:
 except ImportError:
     import _xxsubinterpreters as interpreters
 def inside(code, *config):
-    # In Python 3.13 errors are returned, before they are raised.
+    # From Python 3.13 on errors are returned, before they are raised; from 3.14 on what is not
+    # destroyed is a warning at exit.
+    interpreter = interpreters.create(*config)
     try:
-        return interpreters.run_string(interpreters.create(*config), code)
+        return interpreters.run_string(interpreter, code)
     except BaseException as error:
         return error
+    finally:
+        interpreters.destroy(interpreter)
 code = "import pylstm"
 """
 

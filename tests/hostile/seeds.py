@@ -27,7 +27,8 @@ OWN_FORMATS = (*RECORDED, "npy", *(f"pickle_{protocol}" for protocol in PROTOCOL
 
 # Formats that other packages read, and the package.
 EXTRAS = {"onnx": "onnx", "keras": "h5py"}
-FORMATS = (*OWN_FORMATS, *(format for format, name in EXTRAS.items() if find_spec(name)))
+ABSENT = {name for name in EXTRAS.values() if not find_spec(name)}
+FORMATS = (*OWN_FORMATS, *(format for format, name in EXTRAS.items() if name not in ABSENT))
 
 
 @cache

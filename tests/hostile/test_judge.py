@@ -21,6 +21,7 @@ import judge, pylstm
 judge.CPU_SECONDS = 1
 guard = judge.Guard(sys.argv[3])
 guard.strict = True
+judge.ABSENT.add("absent")
 
 def swallowing():
     try:
@@ -45,8 +46,10 @@ ACTIONS = {
     "[np.ones(100 << 20, 'u1')[:2]]": "[array([1, 1], dtype=uint8)]\n",
     "taking(100 << 20)": "took",
     "raising(pylstm.WeightFileError('a', 'b', 'c'))": "a: b: c\n",
-    "raising(ImportError('run pip install pylstm[onnx]'))": "run pip install pylstm[onnx]\n",
+    "raising(ImportError('it needs absent', name='absent'))": "it needs absent\n",
+    "__import__('absent')": "No module named 'absent'\n",
     "raising(ImportError('no module'))": "ImportError: no module",
+    "raising(ImportError('no module', name='this'))": "ImportError: no module",
     "raising(KeyError('a'))": "KeyError: 'a'",
     "raising(RecursionError())": "RecursionError",
     "raising(pylstm.WeightFileError('', '', 'line\\n' * 9999))": "the message is",

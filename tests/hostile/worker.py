@@ -3,6 +3,7 @@
 To see one file again: python tests/hostile/worker.py torch:123 [FILE TO WRITE IT TO]
 """
 
+import codecs
 import gc
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 
@@ -79,6 +81,9 @@ def serve(folder, address_space):
     import seeds
 
     guard = judge.Guard(folder)
+    codecs.lookup("unicode_escape")  # of Python 2's texts, which are in no seed
+    for reader in seeds.EXTRAS:  # a seed needs the package, an attack only the reader
+        import_module(f"pylstm.files.{reader}")
     for format in seeds.FORMATS:  # readers are imported when a file needs them
         for content in seeds.seeds(format)[:2]:
             judge.open_all(content)
