@@ -37,7 +37,7 @@ class Source:
         Every array of the file under its own name and in its own layout, none of them read, where
         the reader returns something else: recurrent layers as torch lays them out.
     unreadable : dict of str to str
-        What of the file is missing from ``arrays``, by name, and why.
+        The names of arrays that cannot be had, and why.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
