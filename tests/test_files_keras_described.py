@@ -692,6 +692,22 @@ def test_cudnn_layers_have_no_other_gates():
     assert found(legacy_file({"rnn": weights})) == {"rnn": {"reverse": False, "batch_first": True}}
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("name", ["m_00000.weights.h5", "a_b_00012.weights.h5", "model.weights.h5"])
+def test_a_bias_that_may_be_in_another_file(name, bidirectional, tmp_path):
+    """Keras begins a new file wherever one is full, between the weights of a layer as well."""
+    path = tmp_path / name
+    whole, bare = (torch_parameters(bidirectional, bias) for bias in (True, False))
+    path.write_bytes(h5_file(numbered("layers/lstm", whole)))
+    assert_loads(path, whole)
+    path.write_bytes(h5_file(numbered("layers/lstm", bare)))
+    if name == "model.weights.h5":
+        assert found(path) == {"lstm": ASSUMED | {"bias": False}}
+        assert_loads(path, bare)
+    else:
+        assert reason(path, "lstm") == f"it has no bias here, and {name!r} is one file of several"
+
+
 @pytest.mark.parametrize("version", ["2.2.4", "2.1.6-tf", "1.2.2"])
 def test_old_releases_without_a_configuration(version):
     data = legacy_file({"a": one("a", torch_parameters())}, base="", attributes={"keras_version": version})  # fmt: skip

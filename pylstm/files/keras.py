@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _KINDS = {4: "LSTM", 3: "GRU", 1: "SimpleRNN"}
 _SUFFIXES = {"forward": "_l0", "backward": "_l0_reverse"}
 
+# How Keras names the files of weights that it splits; the index is a .json file.
+_SHARD = re.compile(r".*_[0-9]{5}\.weights\.h5")
 _MOST_PAIRS = 4_000_000  # each layer is looked for in each dataset's path
 # Weights hardly become smaller by deflating. What is larger by more than this holds none.
 _MOST_EXPANSION, _SPARE_BYTES = 3, 1 << 25
@@ -158,8 +160,8 @@ class _Modules:
                     tensors[name + _SUFFIXES[direction]] = tensor
         if found.bidirectional and len(found.weights) < 2:
             problems.append("the weights of one direction are missing")
-        if found.doubt and not problems:
-            problems.append(found.doubt)
+        if found.assumed and not problems:
+            problems += [found.doubt] if found.doubt else self._missing(found)
         if problems:
             return Unsupported(f"Keras {_kind(found)} layer", "; ".join(dict.fromkeys(problems)))
         state = {
@@ -167,6 +169,13 @@ class _Modules:
             "_parameters": {name: self._make(tensor) for name, tensor in tensors.items()},
         }
         return RecurrentLayer("keras.LSTM", state, assumed=self._assumed(found))
+
+    def _missing(self, found: Found) -> list[str]:
+        """Say what may be in another file: Keras splits weights wherever one is full."""
+        name = re.split(r"[/\\]", self._source.name)[-1]
+        if not _SHARD.fullmatch(name) or all("bias" in roles for roles in found.weights.values()):
+            return []
+        return [f"it has no bias here, and {name[:100]!r} is one file of several"]
 
     def _assumed(self, found: Found) -> dict[str, Any]:
         """Return the arguments that a file without a configuration leaves open."""
@@ -177,7 +186,8 @@ class _Modules:
         gates = {"gate_activation": "sigmoid", "activation": "tanh"}
         if all(map(_is_of_cudnn, found.weights.values())):  # which has no others
             gates = {}
-        return {**gates, "reverse": False, "batch_first": True}
+        biases = {} if all("bias" in roles for roles in found.weights.values()) else {"bias": False}
+        return {**gates, "reverse": False, "batch_first": True, **biases}
 
     def _unknown_gates(self, roles: Roles) -> list[str]:
         if keras_config.default_gate(self._version) == "sigmoid" or _is_of_cudnn(roles):

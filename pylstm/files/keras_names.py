@@ -161,7 +161,7 @@ def match(
             uncertain = True
     recurrent = [layer for layer in candidates if layer.is_recurrent]
     uncertain |= any(layer not in owned for layer in recurrent)
-    if ordered and not any(layer.settings.get("trainable") is False for layer in recurrent):
+    if ordered and not any(map(_is_frozen, recurrent)):
         found = [layer for layer in owned if layer.is_recurrent]
         uncertain |= found != [layer for layer in recurrent if layer in owned]
     units = {
@@ -172,6 +172,14 @@ def match(
         return units, ""
     known = listed([".".join(layer.names) for layer in recurrent]) or "no recurrent layer"
     return units, f"the weights are those of {listed(list(cells))}, the configuration has {known}"
+
+
+def _is_frozen(layer: Layer) -> bool:
+    """Tell whether some weights of a layer are not trainable: a file has those at its end."""
+    inner = layer.settings.get("layer")
+    inner = inner.get("config") if isinstance(inner, dict) else None
+    settings = (layer.settings, inner if isinstance(inner, dict) else {})
+    return any(each.get("trainable") is False for each in settings)
 
 
 class _Spellings:
