@@ -84,7 +84,7 @@ static void project(const struct pass *pass, char *y, ptrdiff_t rows)
 {
     const struct lstm_net *net = pass->net;
     const ptrdiff_t totals = pass_totals(pass->at.proj_units);
-    const struct lstm_product product = {
+    const struct gemm gemm = {
         .rows = rows,
         .groups = 1,
         .units = (net->proj_size + 3) / LSTM_GATES,
@@ -96,7 +96,7 @@ static void project(const struct pass *pass, char *y, ptrdiff_t rows)
         .out_stride = totals,
     };
 
-    net->kernels->product(&product);
+    net->kernels->gemm(&gemm);
     for (ptrdiff_t row = 0; row < rows; row++)
         memcpy(pass_offset(pass, y, row * pass->y_row),
                pass_offset(pass, pass->projected, row * totals),
@@ -214,7 +214,7 @@ static void fill_chunk(const struct pass *pass, const struct walk *walk, const c
     const ptrdiff_t totals = pass_totals(pass->at.padded_units);
     const ptrdiff_t step = pass->call->batch_sizes ? walk->all_rows * pass->x_row : pass->x_step;
     const ptrdiff_t first = LSTM_GATES * walk->step.first;
-    struct lstm_product product = {
+    struct gemm gemm = {
         .rows = walk->chunk,
         .groups = rows,
         .units = walk->step.end - walk->step.first,
@@ -230,18 +230,18 @@ static void fill_chunk(const struct pass *pass, const struct walk *walk, const c
     };
 
     if (rows > walk->chunk || step == rows * pass->x_row) {
-        product.rows = rows;
-        product.groups = walk->chunk;
-        product.x_stride = pass->x_row;
-        product.x_group = step;
-        product.out_stride = totals;
-        product.out_group = rows * totals;
+        gemm.rows = rows;
+        gemm.groups = walk->chunk;
+        gemm.x_stride = pass->x_row;
+        gemm.x_group = step;
+        gemm.out_stride = totals;
+        gemm.out_group = rows * totals;
     }
     if (step == rows * pass->x_row) { /* all rows of all steps are one matrix */
-        product.rows *= product.groups;
-        product.groups = 1;
+        gemm.rows *= gemm.groups;
+        gemm.groups = 1;
     }
-    pass->net->kernels->product(&product);
+    pass->net->kernels->gemm(&gemm);
 }
 
 /* Where the sums of a step begin: at an input part that was computed ahead, or at the bias. */

@@ -26,18 +26,18 @@ static TARGET void ENTRY(step)(const struct lstm_step *step)
     NAME(step)(step, step->first, step->end);
 }
 
-static TARGET void ENTRY(product)(const struct lstm_product *product)
+static TARGET void ENTRY(gemm)(const struct gemm *gemm)
 {
 #if NARROW_LANES
-    const ptrdiff_t rest = product->units % LANES;
+    const ptrdiff_t rest = gemm->units % LANES;
     if (rest && rest <= NARROW_LANES) {
-        const ptrdiff_t whole = product->units - rest;
-        NAME(product)(product, 0, whole);
-        NARROW(product)(product, whole, product->units);
+        const ptrdiff_t whole = gemm->units - rest;
+        NAME(gemm)(gemm, 0, whole);
+        NARROW(gemm)(gemm, whole, gemm->units);
         return;
     }
 #endif
-    NAME(product)(product, 0, product->units);
+    NAME(gemm)(gemm, 0, gemm->units);
 }
 
 #define DEFINE_ACTIVATION(activation)                                                              \
@@ -67,7 +67,7 @@ static const struct lstm_kernels ENTRY(kernels) = {
     .narrow_lanes = NARROW_LANES,
     .hoist_rows = HOIST_ROWS,
     .step = ENTRY(step),
-    .product = ENTRY(product),
+    .gemm = ENTRY(gemm),
     .sigmoid = ENTRY(sigmoid),
     .tanh = ENTRY(tanh),
 };

@@ -61,7 +61,7 @@ struct lstm_step {
 
 /* out = init + x * W', for an input part computed ahead or a projection. The weights are read
  * once for all rows of all groups. */
-struct lstm_product {
+struct gemm {
     ptrdiff_t rows;
     ptrdiff_t groups; /* so many times `rows` rows, at x + i x_group and out + i out_group */
     ptrdiff_t units;  /* output columns are 4*units, in kernel layout, padded */
@@ -86,7 +86,7 @@ struct lstm_kernels {
                                always pays */
 
     void (*step)(const struct lstm_step *step);
-    void (*product)(const struct lstm_product *product);
+    void (*gemm)(const struct gemm *gemm);
 
     /* The activations alone, for tests: out[i] = f(x[i]), i < count. */
     void (*sigmoid)(const void *x, void *out, ptrdiff_t count);

@@ -158,24 +158,23 @@ static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptr
     }
 }
 
-static NOINLINE TARGET void NAME(product)(const struct lstm_product *product, ptrdiff_t first,
-                                          ptrdiff_t end)
+static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first, ptrdiff_t end)
 {
     static const REAL zeros[BLOCK_TOTALS];
     struct NAME(tile) tile;
 
     for (ptrdiff_t unit = first; unit < end; unit += LANES) {
-        tile.w = (const REAL *)product->w + NUM_GATES * unit * product->depth;
+        tile.w = (const REAL *)gemm->w + NUM_GATES * unit * gemm->depth;
         tile.w_stride = 0;
-        tile.depth = product->depth;
-        tile.x_stride = product->x_stride;
-        tile.from_stride = product->init ? product->init_stride : 0;
-        tile.from = product->init ? (const REAL *)product->init + NUM_GATES * unit : zeros;
-        tile.to_stride = product->out_stride;
-        for (ptrdiff_t group = 0; group < product->groups; group++) {
-            tile.x = (const REAL *)product->x + group * product->x_group;
-            tile.to = (REAL *)product->out + group * product->out_group + NUM_GATES * unit;
-            NAME(add_part)(tile, product->rows, 1);
+        tile.depth = gemm->depth;
+        tile.x_stride = gemm->x_stride;
+        tile.from_stride = gemm->init ? gemm->init_stride : 0;
+        tile.from = gemm->init ? (const REAL *)gemm->init + NUM_GATES * unit : zeros;
+        tile.to_stride = gemm->out_stride;
+        for (ptrdiff_t group = 0; group < gemm->groups; group++) {
+            tile.x = (const REAL *)gemm->x + group * gemm->x_group;
+            tile.to = (REAL *)gemm->out + group * gemm->out_group + NUM_GATES * unit;
+            NAME(add_part)(tile, gemm->rows, 1);
         }
     }
 }

@@ -286,31 +286,30 @@ void product_run(const struct lstm_kernels *kernels, const struct step_shape *sh
     /* Every second row of a matrix is a group, as steps and rows are in a batch_first input. */
     const ptrdiff_t groups = rows % 2 == 0 && shape->backwards && !shape->init_rows ? 2 : 1;
     const ptrdiff_t x_stride = shape->depth_x + shape->gap;
-    struct lstm_product product = {
+    struct gemm gemm = {
         .rows = rows / groups, .groups = groups, .units = units, .depth = shape->depth_x};
 
     check_layout(kernels, units);
     if (shape->with_h) {
-        product.init = place_totals(kernels, placement, data->init, shape->init_rows ? rows : 1,
-                                    units, stride);
-        product.init_stride = shape->init_rows ? stride : 0;
+        gemm.init = place_totals(kernels, placement, data->init, shape->init_rows ? rows : 1, units,
+                                 stride);
+        gemm.init_stride = shape->init_rows ? stride : 0;
     }
-    product.w = place_weights(SLOT_WX, kernels, placement, data->wx, units, shape->depth_x);
-    product.x_stride = groups * x_stride;
-    product.x_group = x_stride;
-    product.x =
-        place_input(SLOT_X, shape->dtype, placement, data->x, rows, shape->depth_x, x_stride);
-    product.out_stride = groups * stride;
-    product.out_group = stride;
-    product.out = guarded_place(&slots()[SLOT_C_OUT],
-                                (size_t)((rows - 1) * stride + padded) * kernels->itemsize,
-                                placement, UNTOUCHED);
-    kernels->product(&product);
+    gemm.w = place_weights(SLOT_WX, kernels, placement, data->wx, units, shape->depth_x);
+    gemm.x_stride = groups * x_stride;
+    gemm.x_group = x_stride;
+    gemm.x = place_input(SLOT_X, shape->dtype, placement, data->x, rows, shape->depth_x, x_stride);
+    gemm.out_stride = groups * stride;
+    gemm.out_group = stride;
+    gemm.out = guarded_place(&slots()[SLOT_C_OUT],
+                             (size_t)((rows - 1) * stride + padded) * kernels->itemsize, placement,
+                             UNTOUCHED);
+    kernels->gemm(&gemm);
     check_gaps(SLOT_C_OUT, kernels->itemsize, rows, padded, stride);
     for (ptrdiff_t row = 0; row < rows; row++) {
         for (ptrdiff_t i = 0; i < gates; i++) {
             ptrdiff_t column = total_column(kernels, units, i / units, i % units);
-            out[row * gates + i] = real_get(shape->dtype, product.out, row * stride + column);
+            out[row * gates + i] = real_get(shape->dtype, gemm.out, row * stride + column);
         }
     }
 }
