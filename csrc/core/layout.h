@@ -2,7 +2,7 @@
 #ifndef PYLSTM_CORE_LAYOUT_H
 #define PYLSTM_CORE_LAYOUT_H
 
-#include "lstm.h"
+#include "rnn.h"
 
 /* Every piece begins at a multiple of 64 bytes: 16 floats, and as many doubles. */
 #define PIECE_ALIGN 16
@@ -16,10 +16,10 @@ struct direction_layout {
     ptrdiff_t size;
 };
 
-ptrdiff_t layer_input_size(const struct lstm_net *net, ptrdiff_t layer);
-struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t layer);
+ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer);
+struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer);
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */
-ptrdiff_t direction_offset(const struct lstm_net *net, ptrdiff_t index);
+ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index);
 
 static inline ptrdiff_t align_up(ptrdiff_t count, ptrdiff_t multiple)
 {

@@ -80,7 +80,7 @@ static bool is_late(const struct lockstep *view, uint64_t since, uint64_t now)
 }
 
 /* Waits until member "rank" has finished as many steps as this one. */
-static bool wait_for(struct lockstep *view, int rank, const struct lstm_stop *stop)
+static bool wait_for(struct lockstep *view, int rank, const struct rnn_stop *stop)
 {
     struct lockstep_team *team = view->team;
     uint64_t since = 0;
@@ -110,7 +110,7 @@ static bool wait_for(struct lockstep *view, int rank, const struct lstm_stop *st
     return true;
 }
 
-bool lockstep_wait(struct lockstep *view, const struct lstm_stop *stop)
+bool lockstep_wait(struct lockstep *view, const struct rnn_stop *stop)
 {
     struct lockstep_team *team = view->team;
 

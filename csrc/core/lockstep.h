@@ -7,7 +7,7 @@
 #ifndef PYLSTM_CORE_LOCKSTEP_H
 #define PYLSTM_CORE_LOCKSTEP_H
 
-#include "lstm.h"
+#include "rnn.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -53,6 +53,6 @@ bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrd
 /* This member's part is done: waits for the others'. Returns false where the team is abandoned;
  * the leader abandons it when "stop" asks for that, which may be NULL, or when the others keep it
  * waiting for too long. */
-bool lockstep_wait(struct lockstep *view, const struct lstm_stop *stop);
+bool lockstep_wait(struct lockstep *view, const struct rnn_stop *stop);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t layer)
+struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
     struct direction_layout at;
 
@@ -20,14 +20,14 @@ struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t l
     at.bias = 0;
     at.weight_ih = totals;
     at.weight_hh = at.weight_ih + totals * at.input_size;
-    at.weight_hr = at.weight_hh + totals * lstm_hidden_out(net);
+    at.weight_hr = at.weight_hh + totals * rnn_hidden_out(net);
     at.size =
         at.weight_hr +
         (net->proj_size ? align_up(LSTM_GATES * at.proj_units * net->hidden_size, PIECE_ALIGN) : 0);
     return at;
 }
 
-ptrdiff_t direction_offset(const struct lstm_net *net, ptrdiff_t index)
+ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index)
 {
     const ptrdiff_t first = direction_layout(net, 0).size;
 
@@ -38,7 +38,7 @@ ptrdiff_t direction_offset(const struct lstm_net *net, ptrdiff_t index)
 }
 
 /* How many lanes the block that starts at `unit` has. */
-static ptrdiff_t block_lanes(const struct lstm_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
+static ptrdiff_t block_lanes(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
 {
     const ptrdiff_t left = units - unit;
 
@@ -53,12 +53,12 @@ static ptrdiff_t block_lanes(const struct lstm_kernels *kernels, ptrdiff_t units
 #define NAME(x) x##_f64
 #include "pack_template.h"
 
-bool lstm_pack(const struct lstm_net *net, const void *params, void *packed)
+bool rnn_pack(const struct rnn_net *net, const void *params, void *packed)
 {
     const fpenv_t saved = fpenv_enter();
     bool finite = true;
 
-    memset(packed, 0, (size_t)lstm_packed_size(net) * net->kernels->itemsize);
+    memset(packed, 0, (size_t)rnn_packed_size(net) * net->kernels->itemsize);
     for (ptrdiff_t index = 0; index < net->num_layers * net->num_directions; index++) {
         if (net->kernels->dtype == DTYPE_FLOAT32)
             finite &= pack_direction_f32(net, index, params, packed);

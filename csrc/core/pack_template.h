@@ -1,7 +1,7 @@
 /* Packing of one direction. Parameters, undefined at the end: REAL, NAME(x). */
 
 /* `source` [4*units, depth] to blocks of [depth][gate][lane]. Returns whether all is finite. */
-static bool NAME(pack_weights)(const struct lstm_kernels *kernels, const REAL *source,
+static bool NAME(pack_weights)(const struct rnn_kernels *kernels, const REAL *source,
                                ptrdiff_t units, ptrdiff_t depth, REAL *target)
 {
     REAL zero = 0; /* stays 0 while every weight is finite: w * 0 */
@@ -26,7 +26,7 @@ static bool NAME(pack_weights)(const struct lstm_kernels *kernels, const REAL *s
 }
 
 /* `source` [columns, depth] to the same layout, columns simply counted through. */
-static void NAME(pack_projection)(const struct lstm_kernels *kernels, const REAL *source,
+static void NAME(pack_projection)(const struct rnn_kernels *kernels, const REAL *source,
                                   ptrdiff_t columns, ptrdiff_t depth, REAL *target)
 {
     const ptrdiff_t units = (columns + 3) / LSTM_GATES;
@@ -42,7 +42,7 @@ static void NAME(pack_projection)(const struct lstm_kernels *kernels, const REAL
 }
 
 /* b_ih + b_hh: the one addition in which both biases are used. */
-static void NAME(pack_bias)(const struct lstm_kernels *kernels, const REAL *b_ih, const REAL *b_hh,
+static void NAME(pack_bias)(const struct rnn_kernels *kernels, const REAL *b_ih, const REAL *b_hh,
                             ptrdiff_t units, REAL *target)
 {
     for (ptrdiff_t unit = 0; unit < units;) {
@@ -58,24 +58,24 @@ static void NAME(pack_bias)(const struct lstm_kernels *kernels, const REAL *b_ih
 }
 
 /* Packs direction `index`. Returns whether weight_hh is finite. */
-static bool NAME(pack_direction)(const struct lstm_net *net, ptrdiff_t index, const REAL *params,
+static bool NAME(pack_direction)(const struct rnn_net *net, ptrdiff_t index, const REAL *params,
                                  REAL *packed)
 {
-    const struct lstm_kernels *kernels = net->kernels;
+    const struct rnn_kernels *kernels = net->kernels;
     const ptrdiff_t units = net->hidden_size;
-    const ptrdiff_t group = lstm_param_count(net) / (net->num_layers * net->num_directions);
+    const ptrdiff_t group = rnn_param_count(net) / (net->num_layers * net->num_directions);
     const struct direction_layout at = direction_layout(net, index / net->num_directions);
     /* By kind; what the network does not have is not read. */
     const REAL *source[] = {params, params, params, params, params};
     bool finite;
 
     for (ptrdiff_t i = 0; i < group; i++) {
-        const struct lstm_param param = lstm_param_at(net, index * group + i);
+        const struct rnn_param param = rnn_param_at(net, index * group + i);
         source[param.kind] = params + param.offset;
     }
     packed += direction_offset(net, index);
     NAME(pack_weights)(kernels, source[WEIGHT_IH], units, at.input_size, packed + at.weight_ih);
-    finite = NAME(pack_weights)(kernels, source[WEIGHT_HH], units, lstm_hidden_out(net),
+    finite = NAME(pack_weights)(kernels, source[WEIGHT_HH], units, rnn_hidden_out(net),
                                 packed + at.weight_hh);
     if (net->bias)
         NAME(pack_bias)(kernels, source[BIAS_IH], source[BIAS_HH], units, packed + at.bias);

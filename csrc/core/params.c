@@ -4,43 +4,43 @@
 
 #include <math.h>
 
-ptrdiff_t lstm_hidden_out(const struct lstm_net *net)
+ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
 {
     return net->proj_size ? net->proj_size : net->hidden_size;
 }
 
-static ptrdiff_t params_per_direction(const struct lstm_net *net)
+static ptrdiff_t params_per_direction(const struct rnn_net *net)
 {
     return 2 + (net->bias ? 2 : 0) + (net->proj_size ? 1 : 0);
 }
 
-ptrdiff_t lstm_param_count(const struct lstm_net *net)
+ptrdiff_t rnn_param_count(const struct rnn_net *net)
 {
     return net->num_layers * net->num_directions * params_per_direction(net);
 }
 
-ptrdiff_t layer_input_size(const struct lstm_net *net, ptrdiff_t layer)
+ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
 {
-    return layer == 0 ? net->input_size : net->num_directions * lstm_hidden_out(net);
+    return layer == 0 ? net->input_size : net->num_directions * rnn_hidden_out(net);
 }
 
 /* Elements of one direction's parameters in `layer`. */
-static ptrdiff_t direction_size(const struct lstm_net *net, ptrdiff_t layer)
+static ptrdiff_t direction_size(const struct rnn_net *net, ptrdiff_t layer)
 {
     const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
 
-    return gates * (layer_input_size(net, layer) + lstm_hidden_out(net) + (net->bias ? 2 : 0)) +
+    return gates * (layer_input_size(net, layer) + rnn_hidden_out(net) + (net->bias ? 2 : 0)) +
            net->proj_size * net->hidden_size;
 }
 
-struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
+struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index)
 {
     const ptrdiff_t group = params_per_direction(net);
     const ptrdiff_t which = index / group;
     const ptrdiff_t layer = which / net->num_directions;
     const int direction = (int)(which % net->num_directions);
     const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
-    struct lstm_param param = {
+    struct rnn_param param = {
         .kind = WEIGHT_IH, .layer = layer, .direction = direction, .ndim = 2, .rows = gates};
     ptrdiff_t sizes[5]; /* elements of each kind */
 
@@ -50,7 +50,7 @@ struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
         param.offset += (layer - 1) * net->num_directions * direction_size(net, 1);
     }
     sizes[WEIGHT_IH] = gates * layer_input_size(net, layer);
-    sizes[WEIGHT_HH] = gates * lstm_hidden_out(net);
+    sizes[WEIGHT_HH] = gates * rnn_hidden_out(net);
     sizes[BIAS_IH] = sizes[BIAS_HH] = gates;
     sizes[WEIGHT_HR] = net->proj_size * net->hidden_size;
     for (ptrdiff_t before = index % group; param.kind < WEIGHT_HR; param.kind++) {
@@ -65,7 +65,7 @@ struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
         param.cols = layer_input_size(net, layer);
         break;
     case WEIGHT_HH:
-        param.cols = lstm_hidden_out(net);
+        param.cols = rnn_hidden_out(net);
         break;
     case WEIGHT_HR:
         param.rows = net->proj_size;
@@ -81,7 +81,7 @@ struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
 }
 
 /* Sizes are checked in double first: exact far beyond any size that memory can hold. */
-static bool fits(const struct lstm_net *net)
+static bool fits(const struct rnn_net *net)
 {
     const double hidden = (double)net->hidden_size + 64;
     const double input = (double)net->input_size + net->num_directions * hidden + 64;
@@ -90,7 +90,7 @@ static bool fits(const struct lstm_net *net)
     return layers * 8 * hidden * (input + hidden) * 8 < (double)PTRDIFF_MAX / 4;
 }
 
-ptrdiff_t lstm_params_size(const struct lstm_net *net)
+ptrdiff_t rnn_params_size(const struct rnn_net *net)
 {
     if (!fits(net))
         return -1;
@@ -98,17 +98,17 @@ ptrdiff_t lstm_params_size(const struct lstm_net *net)
            (direction_size(net, 0) + (net->num_layers - 1) * direction_size(net, 1));
 }
 
-ptrdiff_t lstm_packed_size(const struct lstm_net *net)
+ptrdiff_t rnn_packed_size(const struct rnn_net *net)
 {
     if (!fits(net))
         return -1;
     return direction_offset(net, net->num_layers * net->num_directions);
 }
 
-void lstm_reset_parameters(const struct lstm_net *net, struct generator *rng, void *params)
+void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params)
 {
     const fpenv_t saved = fpenv_enter();
-    const ptrdiff_t count = lstm_params_size(net);
+    const ptrdiff_t count = rnn_params_size(net);
 
     if (net->hidden_size > 0) {
         const double limit = 1.0 / sqrt((double)net->hidden_size);

@@ -12,9 +12,9 @@ struct scratch {
 };
 
 struct part {
-    const struct lstm_net *net;
+    const struct rnn_net *net;
     const void *packed;
-    const struct lstm_call *call;
+    const struct rnn_call *call;
     ptrdiff_t first_layer, end_layer;
     int first_direction, end_direction;
     ptrdiff_t first_row, rows;
@@ -23,12 +23,12 @@ struct part {
 };
 
 /* Bytes of the buffer, 0 where there is one layer; -1 where that overflows. */
-ptrdiff_t layer_buffer_size(const struct lstm_net *net, const struct lstm_call *call);
-struct scratch scratch_layout(const struct lstm_net *net, const struct lstm_call *call,
+ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call);
+struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
                               ptrdiff_t rows);
-struct part whole_call(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+struct part whole_call(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                        void *workspace);
 /* Runs it. Returns false where it was stopped. "stop" and "lockstep" may be NULL. */
-bool part_run(const struct part *part, const struct lstm_stop *stop, struct lockstep *lockstep);
+bool part_run(const struct part *part, const struct rnn_stop *stop, struct lockstep *lockstep);
 
 #endif

@@ -22,7 +22,7 @@ ptrdiff_t pass_totals(ptrdiff_t padded_units)
 }
 
 /* Rows of a step, of all the batch. */
-static ptrdiff_t all_rows(const struct lstm_call *call, ptrdiff_t step)
+static ptrdiff_t all_rows(const struct rnn_call *call, ptrdiff_t step)
 {
     return call->batch_sizes ? (ptrdiff_t)call->batch_sizes[step] : call->batch;
 }
@@ -34,7 +34,7 @@ static ptrdiff_t rows_at(const struct pass *pass, ptrdiff_t step)
     return rows < 0 ? 0 : rows < pass->rows ? rows : pass->rows;
 }
 
-ptrdiff_t pass_total_rows(const struct lstm_call *call)
+ptrdiff_t pass_total_rows(const struct rnn_call *call)
 {
     ptrdiff_t total = 0;
 
@@ -47,7 +47,7 @@ ptrdiff_t pass_total_rows(const struct lstm_call *call)
 
 /* Steps of `rows` rows that have their input part computed ahead together: 0 where that does not
  * pay. */
-static ptrdiff_t chunk_steps(const struct lstm_kernels *kernels, ptrdiff_t padded_units,
+static ptrdiff_t chunk_steps(const struct rnn_kernels *kernels, ptrdiff_t padded_units,
                              ptrdiff_t input_size, ptrdiff_t rows)
 {
     const ptrdiff_t bytes = pass_totals(padded_units) * (ptrdiff_t)kernels->itemsize;
@@ -60,7 +60,7 @@ static ptrdiff_t chunk_steps(const struct lstm_kernels *kernels, ptrdiff_t padde
     return most < 2 ? 0 : steps < most ? steps : most;
 }
 
-ptrdiff_t pass_chunk_rows(const struct lstm_net *net, const struct lstm_call *call, ptrdiff_t batch)
+ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t batch)
 {
     const ptrdiff_t padded_units = kernels_padded_units(net->kernels, net->hidden_size);
     ptrdiff_t most = 0;
@@ -82,7 +82,7 @@ ptrdiff_t pass_chunk_rows(const struct lstm_net *net, const struct lstm_call *ca
 /* Rows of h after the cell to rows of y, through weight_hr. */
 static void project(const struct pass *pass, char *y, ptrdiff_t rows)
 {
-    const struct lstm_net *net = pass->net;
+    const struct rnn_net *net = pass->net;
     const ptrdiff_t totals = pass_totals(pass->at.proj_units);
     const struct gemm gemm = {
         .rows = rows,
@@ -108,7 +108,7 @@ static void project(const struct pass *pass, char *y, ptrdiff_t rows)
 static void run_rows(const struct pass *pass, struct lstm_step *step, const char *x, char *y,
                      ptrdiff_t first, ptrdiff_t end)
 {
-    const struct lstm_net *net = pass->net;
+    const struct rnn_net *net = pass->net;
 
     step->rows = end - first;
     step->x = x ? pass_offset(pass, x, first * pass->x_row) : NULL;
@@ -124,7 +124,7 @@ static void run_rows(const struct pass *pass, struct lstm_step *step, const char
 /* Points h and c of a step at the initial states, from row `first` on. */
 static void start_states(const struct pass *pass, struct lstm_step *step, ptrdiff_t first)
 {
-    const struct lstm_call *call = pass->call;
+    const struct rnn_call *call = pass->call;
 
     step->h_stride = call->h0_row;
     step->h = pass->h0 ? pass_offset(pass, pass->h0, first * call->h0_row) : NULL;
@@ -161,7 +161,7 @@ static void run_step(const struct pass *pass, struct lstm_step *step, const char
 /* Rows [first, end) of the output at y are the last of their sequences: keep them as h_n. */
 static void finish_rows(const struct pass *pass, const char *y, ptrdiff_t first, ptrdiff_t end)
 {
-    const ptrdiff_t out = lstm_hidden_out(pass->net);
+    const ptrdiff_t out = rnn_hidden_out(pass->net);
 
     if (pass->lockstep && !lockstep_leads(pass->lockstep))
         return;
@@ -190,7 +190,7 @@ static ptrdiff_t step_number(const struct pass *pass, ptrdiff_t done)
  * depend on where it began: of two threads that share steps, none waits for the other's chunk. */
 static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t rows)
 {
-    const struct lstm_call *call = pass->call;
+    const struct rnn_call *call = pass->call;
     const ptrdiff_t all = all_rows(call, step_number(pass, done));
     ptrdiff_t most = 0, length = 1;
 
@@ -299,7 +299,7 @@ static bool walk_step(const struct pass *pass, struct walk *walk, ptrdiff_t done
 
 bool pass_run(const struct pass *pass)
 {
-    const struct lstm_call *call = pass->call;
+    const struct rnn_call *call = pass->call;
     const bool packed = call->batch_sizes != NULL;
     struct walk walk = {
         .step =
@@ -309,7 +309,7 @@ bool pass_run(const struct pass *pass)
                 .depth_x = pass->at.input_size,
                 .x_stride = pass->x_row,
                 .wh = pass_offset(pass, pass->packed, pass->at.weight_hh),
-                .depth_h = lstm_hidden_out(pass->net),
+                .depth_h = rnn_hidden_out(pass->net),
                 .c_out_stride = pass->net->hidden_size,
             },
         .position = packed && pass->reverse ? pass_total_rows(call) : 0,

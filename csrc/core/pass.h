@@ -8,8 +8,8 @@ struct lockstep; /* lockstep.h */
 
 /* All that stays the same over the steps. The matrices begin at the first of the pass's rows. */
 struct pass {
-    const struct lstm_net *net;
-    const struct lstm_call *call;
+    const struct rnn_net *net;
+    const struct rnn_call *call;
     struct direction_layout at;
     const char *packed; /* this direction's part */
     ptrdiff_t index;    /* layer * D + direction */
@@ -29,16 +29,16 @@ struct pass {
     char *projected; /* [rows, totals] and after it */
 
     struct lockstep *lockstep; /* shares the units of every step with other threads; or NULL */
-    const struct lstm_stop *stop;
+    const struct rnn_stop *stop;
 };
 
 /* Rows of step "step" that belong to a pass over "rows" rows from "first_row" on. */
-ptrdiff_t pass_rows(const struct lstm_call *call, ptrdiff_t first_row, ptrdiff_t rows,
+ptrdiff_t pass_rows(const struct rnn_call *call, ptrdiff_t first_row, ptrdiff_t rows,
                     ptrdiff_t step);
 /* Rows of all steps together. */
-ptrdiff_t pass_total_rows(const struct lstm_call *call);
+ptrdiff_t pass_total_rows(const struct rnn_call *call);
 /* Most rows of input parts that are ever computed ahead. */
-ptrdiff_t pass_chunk_rows(const struct lstm_net *net, const struct lstm_call *call, ptrdiff_t rows);
+ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows);
 /* Elements of a row of totals. */
 ptrdiff_t pass_totals(ptrdiff_t padded_units);
 /* Runs it. Returns false where it was stopped. */

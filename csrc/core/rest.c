@@ -6,7 +6,7 @@
 
 /* Rows from which task "task" of those that share them begins: whole tiles of four rows where there
  * are so many that one more or less is not felt. The first has the most. */
-ptrdiff_t rows_begin(const struct lstm_call *call, const struct lstm_plan *plan, ptrdiff_t task)
+ptrdiff_t rows_begin(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task)
 {
     const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;
     const ptrdiff_t tiles = (call->batch + tile - 1) / tile;
@@ -23,7 +23,7 @@ bool rest_is_possible(const struct lstm_team *team)
 /* Rows, all in one range, that are missing, and where their results go for now. */
 struct rest {
     ptrdiff_t first;
-    struct lstm_call call;                  /* of those rows alone */
+    struct rnn_call call;                   /* of those rows alone */
     ptrdiff_t y, h_n, c_n, workspace, size; /* bytes from the start of the memory */
 };
 
@@ -49,10 +49,10 @@ static const void *at_row(const struct lstm_team *team, const void *data, ptrdif
 /* No count of elements overflows: the results of all rows exist. */
 static struct rest rest_of(const struct lstm_team *team)
 {
-    const struct lstm_net *net = &team->net;
-    const struct lstm_call *all = &team->call;
+    const struct rnn_net *net = &team->net;
+    const struct rnn_call *all = &team->call;
     const ptrdiff_t passes = net->num_layers * net->num_directions;
-    const ptrdiff_t out = lstm_hidden_out(net), width = net->num_directions * out;
+    const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
     ptrdiff_t first = all->batch, end = 0;
     struct rest rest = {.call = *all};
 
@@ -74,7 +74,7 @@ static struct rest rest_of(const struct lstm_team *team)
     rest.h_n = take_elements(team, &rest.size, passes * rest.call.batch * out);
     rest.c_n = take_elements(team, &rest.size, passes * rest.call.batch * net->hidden_size);
     rest.workspace = rest.size;
-    const ptrdiff_t workspace = lstm_workspace_size(net, &rest.call);
+    const ptrdiff_t workspace = rnn_workspace_size(net, &rest.call);
     if (rest.size >= 0)
         rest.size =
             workspace < 0 || workspace > PTRDIFF_MAX - rest.size ? -1 : rest.size + workspace;
@@ -95,7 +95,7 @@ static bool is_finished(const struct lstm_team *team)
 static bool rest_is_needless(void *data)
 {
     const struct lstm_team *team = data;
-    const struct lstm_stop *stop = team->call.stop;
+    const struct rnn_stop *stop = team->call.stop;
 
     return is_finished(team) || (stop && stop->asked(stop->data));
 }
@@ -114,10 +114,10 @@ static void put_rows(const struct lstm_team *team, const struct rest *rest, cons
 
 static void put_rest(const struct lstm_team *team, const struct rest *rest, const char *memory)
 {
-    const struct lstm_net *net = &team->net;
-    const struct lstm_call *all = &team->call;
+    const struct rnn_net *net = &team->net;
+    const struct rnn_call *all = &team->call;
     const ptrdiff_t passes = net->num_layers * net->num_directions;
-    const ptrdiff_t out = lstm_hidden_out(net), hidden = net->hidden_size;
+    const ptrdiff_t out = rnn_hidden_out(net), hidden = net->hidden_size;
 
     put_rows(team, rest, memory + rest->y, all->y, all->steps, all->y_step, all->y_row,
              net->num_directions * out);
@@ -128,13 +128,13 @@ static void put_rest(const struct lstm_team *team, const struct rest *rest, cons
 /* The rows of "rest", to "memory". Returns false where that was needless or stopped. */
 static bool compute_rest(struct lstm_team *team, struct rest *rest, char *memory)
 {
-    const struct lstm_stop needless = {rest_is_needless, team};
+    const struct rnn_stop needless = {rest_is_needless, team};
 
     rest->call.y = memory + rest->y;
     rest->call.h_n = memory + rest->h_n;
     rest->call.c_n = memory + rest->c_n;
     rest->call.stop = &needless;
-    return lstm_forward(&team->net, team->packed, &rest->call, memory + rest->workspace);
+    return rnn_forward(&team->net, team->packed, &rest->call, memory + rest->workspace);
 }
 
 bool lstm_team_rest(struct lstm_team *team, void *memory)

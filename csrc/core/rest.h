@@ -8,7 +8,7 @@
 #define ROWS_PER_THREAD 4
 
 /* The first row of task "task" of those that share them. */
-ptrdiff_t rows_begin(const struct lstm_call *call, const struct lstm_plan *plan, ptrdiff_t task);
+ptrdiff_t rows_begin(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task);
 /* Can the caller finish what late helpers leave undone, without doing all of it again? */
 bool rest_is_possible(const struct lstm_team *team);
 

@@ -2,11 +2,11 @@
 #ifndef PYLSTM_CORE_SINGLE_H
 #define PYLSTM_CORE_SINGLE_H
 
-#include "lstm.h"
+#include "rnn.h"
 
 /* May single_step() run the call? It then needs no workspace. */
-bool single_step_suits(const struct lstm_net *net, const struct lstm_call *call);
-/* The bits of lstm_forward, in the caller's floating-point environment. */
-void single_step(const struct lstm_net *net, const void *packed, const struct lstm_call *call);
+bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call);
+/* The bits of rnn_forward, in the caller's floating-point environment. */
+void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call);
 
 #endif

@@ -29,21 +29,21 @@
 
 static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
 
-struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
-                           bool asked_for)
+struct rnn_plan rnn_plan(const struct rnn_net *net, const struct rnn_call *call, int threads,
+                         bool asked_for)
 {
     const double least = asked_for ? WORK_PER_THREAD_ASKED : WORK_PER_THREAD;
     const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
-    const double seconds = lstm_work(net, call) / rate;
+    const double seconds = rnn_work(net, call) / rate;
     const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
     const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
-    struct lstm_plan plan = {
+    struct rnn_plan plan = {
         .threads = at_most(seconds / least, threads),
         .brief = seconds < BRIEF_WORK,
     };
 
     if (plan.threads < 2 || call->dropout > 0)
-        return (struct lstm_plan){.threads = 1}; /* masks are drawn in one order */
+        return (struct rnn_plan){.threads = 1}; /* masks are drawn in one order */
     if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && blocks > 1 &&
         seconds / steps > WORK_PER_MEETING * plan.threads &&
         !(net->num_directions == 2 && plan.threads == 2)) {
@@ -65,7 +65,7 @@ struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *c
     return plan;
 }
 
-void lstm_plan_limit(struct lstm_plan *plan, int threads)
+void rnn_plan_limit(struct rnn_plan *plan, int threads)
 {
     plan->threads = at_most(plan->threads, threads);
     if (plan->sharing == SHARE_ROWS)
@@ -76,8 +76,8 @@ void lstm_plan_limit(struct lstm_plan *plan, int threads)
 
 /* Bytes of each thread's own memory: what the part that needs most has. More rows may need less,
  * since from a few rows on nothing is computed ahead. */
-static ptrdiff_t own_size(const struct lstm_net *net, const struct lstm_call *call,
-                          const struct lstm_plan *plan)
+static ptrdiff_t own_size(const struct rnn_net *net, const struct rnn_call *call,
+                          const struct rnn_plan *plan)
 {
     ptrdiff_t most = 0;
 
@@ -93,8 +93,8 @@ static ptrdiff_t own_size(const struct lstm_net *net, const struct lstm_call *ca
     return most;
 }
 
-ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call *call,
-                              const struct lstm_plan *plan)
+ptrdiff_t lstm_team_workspace(const struct rnn_net *net, const struct rnn_call *call,
+                              const struct rnn_plan *plan)
 {
     const ptrdiff_t buffer = layer_buffer_size(net, call);
     const ptrdiff_t own = own_size(net, call, plan);
@@ -123,9 +123,9 @@ static bool is_abandoned(void *data)
 
 void team_abandon(struct lstm_team *team) { atomic_store(&team->lockstep.abandoned, true); }
 
-static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct lstm_stop *stop)
+static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct rnn_stop *stop)
 {
-    const struct lstm_plan *plan = &team->plan;
+    const struct rnn_plan *plan = &team->plan;
     const ptrdiff_t place = task % plan->tasks;
     struct part part = team_part(team, place);
 
@@ -144,7 +144,7 @@ static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct lstm_s
 /* One thread at the tasks. */
 struct worker {
     struct lstm_team *team;
-    const struct lstm_stop *stop;
+    const struct rnn_stop *stop;
     bool leads;
     uint64_t longest, waited; /* nanoseconds: its longest task, and all waits of the leader */
 };
@@ -230,7 +230,7 @@ static bool is_forked(const struct lstm_team *team) { return team->forks != pool
 static void help(struct pool_job *job)
 {
     struct lstm_team *team = (struct lstm_team *)job;
-    const struct lstm_stop stop = {is_abandoned, team};
+    const struct rnn_stop stop = {is_abandoned, team};
     const fpenv_t saved = fpenv_enter();
     struct lockstep view;
 
@@ -269,7 +269,7 @@ static bool lead(struct lstm_team *team, uint64_t *passed)
 
 enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers)
 {
-    const struct lstm_stop *stop = team->call.stop;
+    const struct rnn_stop *stop = team->call.stop;
     uint64_t passed;
     bool finished, stopped;
 

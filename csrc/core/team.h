@@ -1,6 +1,6 @@
 /* One call shared among threads: what is shared, and when that pays.
  *
- * The bits of the result are those of lstm_forward(), whoever computes what.
+ * The bits of the result are those of rnn_forward(), whoever computes what.
  */
 #ifndef PYLSTM_CORE_TEAM_H
 #define PYLSTM_CORE_TEAM_H
@@ -8,14 +8,14 @@
 #include "threads.h"
 
 #include "lockstep.h"
-#include "lstm.h"
+#include "rnn.h"
 
 /* How a call is cut. Rows and directions are independent of each other; units have to be put
  * together again after every step. */
-enum lstm_sharing { SHARE_NOTHING, SHARE_ROWS, SHARE_DIRECTIONS, SHARE_UNITS };
+enum rnn_sharing { SHARE_NOTHING, SHARE_ROWS, SHARE_DIRECTIONS, SHARE_UNITS };
 
-struct lstm_plan {
-    enum lstm_sharing sharing;
+struct rnn_plan {
+    enum rnn_sharing sharing;
     int threads;             /* the caller's among them */
     ptrdiff_t tasks, phases; /* tasks of a phase wait for the phase before; units: no tasks */
     bool brief;              /* over before a helper that sleeps could come */
@@ -23,20 +23,20 @@ struct lstm_plan {
 
 /* The plan for a call that may have up to "threads" threads. With "asked_for" the user has chosen
  * their number: then units may be shared too, and calls of tens of microseconds. */
-struct lstm_plan lstm_plan(const struct lstm_net *net, const struct lstm_call *call, int threads,
-                           bool asked_for);
+struct rnn_plan rnn_plan(const struct rnn_net *net, const struct rnn_call *call, int threads,
+                         bool asked_for);
 
 /* Makes a plan that of fewer threads, where fewer can be had. */
-void lstm_plan_limit(struct lstm_plan *plan, int threads);
+void rnn_plan_limit(struct rnn_plan *plan, int threads);
 
 /* A call and the threads that work on it. Helpers may be late, still looking at the team when the
  * caller has long gone on: so it owns its memory, until the last of its users has left. */
 struct lstm_team {
     struct pool_job job;
-    struct lstm_net net;
+    struct rnn_net net;
     const void *packed;
-    struct lstm_call call;
-    struct lstm_plan plan;
+    struct rnn_call call;
+    struct rnn_plan plan;
     char *workspace; /* 64-byte aligned, lstm_team_workspace() bytes, the team's own */
     /* Called by the last user, in any thread: gives back team and workspace. */
     void (*release)(struct lstm_team *team);
@@ -62,8 +62,8 @@ enum team_result {
 };
 
 /* Bytes, -1 where that overflows. */
-ptrdiff_t lstm_team_workspace(const struct lstm_net *net, const struct lstm_call *call,
-                              const struct lstm_plan *plan);
+ptrdiff_t lstm_team_workspace(const struct rnn_net *net, const struct rnn_call *call,
+                              const struct rnn_plan *plan);
 
 /* Runs the call of a team whose first seven fields are set and whose others are zero, with
  * "helpers" helpers of a pool that the caller has entered. After TEAM_DONE nobody touches what the

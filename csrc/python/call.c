@@ -268,7 +268,7 @@ static void state_strides(const struct request *request, int index, ptrdiff_t *l
     *layer = layer_axis < 0 ? 0 : array_stride(state, layer_axis, dtype);
 }
 
-int request_begin(struct request *request, struct lstm_call *call)
+int request_begin(struct request *request, struct rnn_call *call)
 {
     if (fit_all(request) < 0)
         return -1;

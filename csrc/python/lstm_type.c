@@ -145,7 +145,7 @@ static PyObject *lstm_build(PyObject *self, PyObject *args)
                         "_build() takes sizes of at least 1 and a proj_size below hidden_size");
         return NULL;
     }
-    const struct lstm_net net = {
+    const struct rnn_net net = {
         .kernels = kernels_current((enum dtype)dtype),
         .input_size = input_size,
         .hidden_size = hidden_size,

@@ -18,7 +18,7 @@
 
 /* Lets Python's handlers run now and then during a call. */
 struct interrupt {
-    struct lstm_stop stop;
+    struct rnn_stop stop;
     PyThreadState *thread;    /* NULL while the call holds the GIL */
     struct lock *lock;        /* that the call holds as well, or NULL */
     uint64_t looked;          /* nanoseconds */
@@ -69,7 +69,7 @@ static bool in_main_thread(void)
 }
 
 /* Has a long call look for signals. */
-static void watch(struct interrupt *interrupt, struct lstm_call *call, double work)
+static void watch(struct interrupt *interrupt, struct rnn_call *call, double work)
 {
     const double steps = (double)call->steps;
     const double per_look = WORK_PER_LOOK * steps / work;
@@ -85,7 +85,7 @@ static void watch(struct interrupt *interrupt, struct lstm_call *call, double wo
 }
 
 /* Releases the GIL; a long call will look for signals. */
-static void unlock(struct interrupt *interrupt, struct lstm_call *call, double work)
+static void unlock(struct interrupt *interrupt, struct rnn_call *call, double work)
 {
     interrupt->raised = false;
     if (work > INTERRUPTIBLE_WORK && in_main_thread())
@@ -104,7 +104,7 @@ static int lock(struct interrupt *interrupt)
 
 /* Dropout draws from the module's generator, which other threads must not enter meanwhile: but
  * between two steps they may, so that a long call does not keep them waiting. */
-static int run_with_dropout(const struct request *request, struct lstm_call *call, double work,
+static int run_with_dropout(const struct request *request, struct rnn_call *call, double work,
                             void *workspace)
 {
     struct module_state *state = request->self->state;
@@ -116,33 +116,33 @@ static int run_with_dropout(const struct request *request, struct lstm_call *cal
         interrupt.lock = &state->rng_lock;
     }
     lock_acquire(&state->rng_lock);
-    lstm_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
+    rnn_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
     lock_release(&state->rng_lock);
     return interrupt.raised ? -1 : 0;
 }
 
-static int run_in(const struct request *request, struct lstm_call *call, double work,
+static int run_in(const struct request *request, struct rnn_call *call, double work,
                   void *workspace)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     struct interrupt interrupt;
 
     if (call->dropout != 0.0) {
         return run_with_dropout(request, call, work, workspace);
     }
     if (work < UNLOCKED_WORK) {
-        lstm_forward(net, request->snapshot->packed, call, workspace);
+        rnn_forward(net, request->snapshot->packed, call, workspace);
         return 0;
     }
     unlock(&interrupt, call, work);
-    lstm_forward(net, request->snapshot->packed, call, workspace);
+    rnn_forward(net, request->snapshot->packed, call, workspace);
     return lock(&interrupt);
 }
 
-static int run_alone(const struct request *request, struct lstm_call *call, double work)
+static int run_alone(const struct request *request, struct rnn_call *call, double work)
 {
     alignas(64) unsigned char workspace[STACK_WORKSPACE];
-    const ptrdiff_t size = lstm_workspace_size(&request->snapshot->net, call);
+    const ptrdiff_t size = rnn_workspace_size(&request->snapshot->net, call);
     char *memory;
     int result;
 
@@ -173,10 +173,9 @@ static void shared_call_free(struct lstm_team *team)
 }
 
 static struct shared_call *shared_call_new(const struct request *request,
-                                           const struct lstm_call *call,
-                                           const struct lstm_plan *plan)
+                                           const struct rnn_call *call, const struct rnn_plan *plan)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
     const ptrdiff_t size = lstm_team_workspace(net, call, plan);
     struct shared_call *shared;
@@ -224,8 +223,8 @@ static enum team_result finish_rows(struct lstm_team *team, bool *no_memory)
 }
 
 /* Runs the call with "helpers" helpers of the pool, which has been entered. */
-static int run_shared(struct request *request, struct lstm_call *call, double work,
-                      const struct lstm_plan *plan, int helpers)
+static int run_shared(struct request *request, struct rnn_call *call, double work,
+                      const struct rnn_plan *plan, int helpers)
 {
     struct pool *pool = &request->self->state->pool;
     struct shared_call *shared = shared_call_new(request, call, plan);
@@ -265,12 +264,12 @@ void request_end_late(struct request *request)
     Py_CLEAR(request->late_results);
 }
 
-int request_run(struct request *request, struct lstm_call *call)
+int request_run(struct request *request, struct rnn_call *call)
 {
     struct module_state *state = request->self->state;
-    const struct lstm_net *net = &request->snapshot->net;
-    const double work = lstm_work(net, call);
-    struct lstm_plan plan = {.threads = 1};
+    const struct rnn_net *net = &request->snapshot->net;
+    const double work = rnn_work(net, call);
+    struct rnn_plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 
     if (call->batch == 0 || net->hidden_size == 0)
@@ -281,11 +280,11 @@ int request_run(struct request *request, struct lstm_call *call)
     if (threads < 0)
         return -1;
     if (threads > 1)
-        plan = lstm_plan(net, call, threads, state->threads_set);
+        plan = rnn_plan(net, call, threads, state->threads_set);
     if (plan.threads > 1)
         helpers = pool_enter(&state->pool, plan.threads - 1, plan.brief);
     if (helpers > 0) {
-        lstm_plan_limit(&plan, helpers + 1);
+        rnn_plan_limit(&plan, helpers + 1);
         return run_shared(request, call, work, &plan, helpers);
     }
     result = run_alone(request, call, work);

@@ -95,6 +95,6 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 #define ROW_BLOCKS 2
 #include "kernels_template.h"
 
-const struct lstm_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
 #endif

@@ -93,6 +93,6 @@
 #define ROW_BLOCKS 1
 #include "kernels_template.h"
 
-const struct lstm_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
 #endif

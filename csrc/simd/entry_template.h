@@ -4,7 +4,7 @@
  * Further parameters; all but LEVEL and HOIST_ROWS are undefined at the end:
  *   ENTRY(x)      x with a suffix of this instruction set and dtype
  *   LEVEL         its name, a string
- *   HOIST_ROWS    see struct lstm_kernels
+ *   HOIST_ROWS    see struct rnn_kernels
  *   NARROW(x), NARROW_LANES   optional: an earlier instance with fewer lanes that takes the
  *                 last block where it is enough
  */
@@ -59,7 +59,7 @@ DEFINE_ACTIVATION(sigmoid)
 DEFINE_ACTIVATION(tanh)
 #undef DEFINE_ACTIVATION
 
-static const struct lstm_kernels ENTRY(kernels) = {
+static const struct rnn_kernels ENTRY(kernels) = {
     .level = LEVEL,
     .dtype = REAL_IS_FLOAT ? DTYPE_FLOAT32 : DTYPE_FLOAT64,
     .itemsize = sizeof(REAL),

@@ -76,7 +76,7 @@ struct gemm {
     ptrdiff_t out_stride, out_group;
 };
 
-struct lstm_kernels {
+struct rnn_kernels {
     const char *level; /* "portable", "avx2", "avx512", "neon" */
     enum dtype dtype;
     size_t itemsize;
@@ -94,7 +94,7 @@ struct lstm_kernels {
 };
 
 /* Units of a layer after padding to whole blocks; 4 times this is a row of totals. */
-ptrdiff_t kernels_padded_units(const struct lstm_kernels *kernels, ptrdiff_t units);
+ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units);
 
 /* Levels in order of preference, best last. Returns NULL past the end. */
 const char *kernels_level_name(int index);
@@ -103,11 +103,11 @@ bool kernels_level_built(int index);
 bool kernels_level_available(int index);
 
 /* The kernels of a level, NULL where it is not built or this machine cannot run it. */
-const struct lstm_kernels *kernels_for(const char *level, enum dtype dtype);
+const struct rnn_kernels *kernels_for(const char *level, enum dtype dtype);
 
 /* Choose the level that kernels_current() returns: NULL or "" for the best available.
  * Returns 0, or -1 where the name is unknown or the level cannot run. Called once, at load. */
 int kernels_select(const char *level);
-const struct lstm_kernels *kernels_current(enum dtype dtype);
+const struct rnn_kernels *kernels_current(enum dtype dtype);
 
 #endif

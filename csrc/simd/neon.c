@@ -100,6 +100,6 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
 #define ROW_BLOCKS 4
 #include "kernels_template.h"
 
-const struct lstm_kernels *const neon_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const neon_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
 #endif

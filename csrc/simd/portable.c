@@ -87,4 +87,4 @@ INLINE double scale_f64(double v, double shifted)
 #define ROW_BLOCKS 1
 #include "kernels_template.h"
 
-const struct lstm_kernels *const portable_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const portable_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};

@@ -25,7 +25,7 @@ static double now(void) { return 1e-9 * (double)system_nanoseconds(); }
 struct job {
     void (*run)(const struct job *job, long count);
     const struct loops *loops;
-    const struct lstm_kernels *kernels;
+    const struct rnn_kernels *kernels;
     struct lstm_step step;
     size_t weight_bytes; /* of the recurrent weights */
     void *memory;
@@ -99,7 +99,7 @@ static void fill(enum dtype dtype, void *array, size_t bytes, double scale)
 }
 
 /* A step of `hidden` units with as many inputs. Any values serve as packed weights. */
-static struct job step_job(const struct lstm_kernels *kernels, ptrdiff_t rows, ptrdiff_t hidden)
+static struct job step_job(const struct rnn_kernels *kernels, ptrdiff_t rows, ptrdiff_t hidden)
 {
     const ptrdiff_t gates = LSTM_GATES * kernels_padded_units(kernels, hidden);
     const size_t weights = (size_t)(gates * hidden) * kernels->itemsize;
@@ -157,7 +157,7 @@ struct speed {
 
 static struct speed measure(const char *level, enum dtype dtype, ptrdiff_t rows, ptrdiff_t hidden)
 {
-    const struct lstm_kernels *kernels = kernels_for(level, dtype);
+    const struct rnn_kernels *kernels = kernels_for(level, dtype);
     const struct loops *loops = loops_for(level, dtype);
     struct job jobs[3];
     struct speed speed;

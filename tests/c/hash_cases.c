@@ -178,7 +178,7 @@ static void settle(struct book *book, const char *name, uint64_t hash)
 
 static void hash_kernels(struct book *book, enum dtype dtype)
 {
-    const struct lstm_kernels *kernels = kernels_for(book->level, dtype);
+    const struct rnn_kernels *kernels = kernels_for(book->level, dtype);
     char name[NAME_SIZE];
     for (size_t i = 0; i < sizeof step_shapes / sizeof *step_shapes; i++) {
         struct step_shape shape = step_shapes[i];
@@ -247,19 +247,19 @@ static void hash_networks(struct book *book, enum dtype dtype)
 /* torch.manual_seed(0); LSTM(2, 3): torch's bits, not only ours. */
 static void hash_first_values(struct book *book, enum dtype dtype)
 {
-    const struct lstm_net net = {.kernels = kernels_for(book->level, dtype),
-                                 .input_size = 2,
-                                 .hidden_size = 3,
-                                 .num_layers = 1,
-                                 .num_directions = 1,
-                                 .bias = true};
-    const ptrdiff_t count = lstm_params_size(&net);
+    const struct rnn_net net = {.kernels = kernels_for(book->level, dtype),
+                                .input_size = 2,
+                                .hidden_size = 3,
+                                .num_layers = 1,
+                                .num_directions = 1,
+                                .bias = true};
+    const ptrdiff_t count = rnn_params_size(&net);
     double *values = must_allocate((size_t)(2 * count), sizeof *values), *params = values + count;
     struct generator rng;
     char name[NAME_SIZE];
 
     generator_seed(&rng, 0);
-    lstm_reset_parameters(&net, &rng, params);
+    rnn_reset_parameters(&net, &rng, params);
     for (ptrdiff_t i = 0; i < count; i++) {
         values[i] = real_get(dtype, params, i);
     }

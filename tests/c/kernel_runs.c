@@ -113,7 +113,7 @@ static void *place_input(enum slot slot, enum dtype dtype, enum placement placem
 
 /* First unit of the block that holds a unit: blocks of `lanes`, the last one as wide as the
  * padding says. */
-static ptrdiff_t block_of(const struct lstm_kernels *kernels, ptrdiff_t units, ptrdiff_t unit,
+static ptrdiff_t block_of(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit,
                           ptrdiff_t *width)
 {
     const ptrdiff_t padded = kernels_padded_units(kernels, units);
@@ -123,7 +123,7 @@ static ptrdiff_t block_of(const struct lstm_kernels *kernels, ptrdiff_t units, p
 }
 
 /* The packing that kernels.h describes: per block [depth][gate][lane], zero padded. */
-static void *place_weights(enum slot slot, const struct lstm_kernels *kernels,
+static void *place_weights(enum slot slot, const struct rnn_kernels *kernels,
                            enum placement placement, const double *w, ptrdiff_t units,
                            ptrdiff_t depth)
 {
@@ -145,7 +145,7 @@ static void *place_weights(enum slot slot, const struct lstm_kernels *kernels,
 }
 
 /* Column of a gate in a row of totals, which is a weight matrix of depth 1. */
-static ptrdiff_t total_column(const struct lstm_kernels *kernels, ptrdiff_t units, ptrdiff_t gate,
+static ptrdiff_t total_column(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t gate,
                               ptrdiff_t unit)
 {
     ptrdiff_t width, first = block_of(kernels, units, unit, &width);
@@ -153,7 +153,7 @@ static ptrdiff_t total_column(const struct lstm_kernels *kernels, ptrdiff_t unit
 }
 
 /* Rows of starting totals; their padding is junk. */
-static void *place_totals(const struct lstm_kernels *kernels, enum placement placement,
+static void *place_totals(const struct rnn_kernels *kernels, enum placement placement,
                           const double *totals, ptrdiff_t rows, ptrdiff_t units, ptrdiff_t stride)
 {
     const ptrdiff_t padded = LSTM_GATES * kernels_padded_units(kernels, units);
@@ -170,7 +170,7 @@ static void *place_totals(const struct lstm_kernels *kernels, enum placement pla
     return array;
 }
 
-static void check_layout(const struct lstm_kernels *kernels, ptrdiff_t units)
+static void check_layout(const struct rnn_kernels *kernels, ptrdiff_t units)
 {
     const ptrdiff_t padding = kernels_padded_units(kernels, units) - units;
     const ptrdiff_t rest = kernels_padded_units(kernels, units) % kernels->lanes;
@@ -194,7 +194,7 @@ static void check_gaps(enum slot slot, size_t itemsize, ptrdiff_t rows, ptrdiff_
     guarded_check(&slots()[slot], slot_names[slot]);
 }
 
-void step_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
+void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
               const struct step_data *data, enum placement placement, double *c_out, double *h_out)
 {
     const enum dtype dtype = shape->dtype;
@@ -277,7 +277,7 @@ void product_expect(const struct step_shape *shape, const struct step_data *data
     }
 }
 
-void product_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
+void product_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
                  const struct step_data *data, enum placement placement, double *out)
 {
     const ptrdiff_t rows = shape->rows, units = shape->hidden, gates = LSTM_GATES * units;
@@ -314,7 +314,7 @@ void product_run(const struct lstm_kernels *kernels, const struct step_shape *sh
     }
 }
 
-void activation_run(const struct lstm_kernels *kernels, bool is_tanh, const double *x,
+void activation_run(const struct rnn_kernels *kernels, bool is_tanh, const double *x,
                     ptrdiff_t count, enum placement placement, double *out)
 {
     void *in = place_input(SLOT_X, kernels->dtype, placement, x, 1, count, count);

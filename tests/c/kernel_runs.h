@@ -32,7 +32,7 @@ void step_data_free(struct step_data *data);
 void step_expect(const struct step_shape *shape, const struct step_data *data, double *c_out,
                  double *h_out);
 /* What the kernels give; checks the memory around every buffer too. */
-void step_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
+void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
               const struct step_data *data, enum placement placement, double *c_out, double *h_out);
 void step_describe(const struct step_shape *shape, const char *level);
 
@@ -40,11 +40,11 @@ void step_describe(const struct step_shape *shape, const char *level);
  * (whether there is an init), backwards (in two groups, where that can be), values and seed of a
  * step; it uses init, wx and x. */
 void product_expect(const struct step_shape *shape, const struct step_data *data, double *out);
-void product_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
+void product_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
                  const struct step_data *data, enum placement placement, double *out);
 
 /* sigmoid or tanh of `count` values, on guarded buffers. */
-void activation_run(const struct lstm_kernels *kernels, bool is_tanh, const double *x,
+void activation_run(const struct rnn_kernels *kernels, bool is_tanh, const double *x,
                     ptrdiff_t count, enum placement placement, double *out);
 
 #endif

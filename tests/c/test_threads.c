@@ -2,7 +2,7 @@
  *
  *   test_threads [--quick]
  *
- * Whatever the plan and whoever comes late, the bytes are those of lstm_forward(); memory goes back
+ * Whatever the plan and whoever comes late, the bytes are those of rnn_forward(); memory goes back
  * once; forks, stops and other callers are survived. Nothing is timed: helpers are late because a
  * gate holds them in a kernel, not because of luck. */
 #define _DEFAULT_SOURCE /* fork */
@@ -106,7 +106,7 @@ static bool finish_late(struct subject *subject, struct lstm_team *team)
 }
 
 /* Computes the rows of the tasks in "missing", as if late helpers had them. */
-static void compute_missing(struct subject *subject, const struct lstm_plan *plan, uint64_t missing)
+static void compute_missing(struct subject *subject, const struct rnn_plan *plan, uint64_t missing)
 {
     struct lstm_team *team = team_make(subject, plan);
 
@@ -122,7 +122,7 @@ static void compute_missing(struct subject *subject, const struct lstm_plan *pla
 }
 
 /* The tasks' rows bit by bit, in two parts: together they are all rows. */
-static void check_rest_of_rows(struct subject *subject, const struct lstm_plan *plan,
+static void check_rest_of_rows(struct subject *subject, const struct rnn_plan *plan,
                                struct random *random)
 {
     const uint64_t all = (UINT64_C(1) << plan->tasks) - 1;
@@ -139,7 +139,7 @@ static void check_rest_of_rows(struct subject *subject, const struct lstm_plan *
 }
 
 /* Shares the call once. */
-static void share(struct subject *subject, const struct lstm_plan *plan)
+static void share(struct subject *subject, const struct rnn_plan *plan)
 {
     end_rest();
     const int helpers = pool_insist(&pool, plan);
@@ -164,9 +164,9 @@ static void check_plans(int count)
         while (!kernels_level_name(level) || !kernels_level_available(level))
             level--;
         struct subject subject = subject_make(&shape, kernels_level_name(level));
-        struct lstm_plan plan;
+        struct rnn_plan plan;
         network_describe(&shape, kernels_level_name(level));
-        for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+        for (enum rnn_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
             for (int threads = 2; threads <= MOST_THREADS; threads++)
                 if (plan_force(&subject, sharing, threads, &plan)) {
                     share(&subject, &plan);
@@ -176,23 +176,23 @@ static void check_plans(int count)
     }
 }
 
-/* ---- What lstm_plan() chooses ---- */
+/* ---- What rnn_plan() chooses ---- */
 
-static struct lstm_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
+static struct rnn_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
 {
-    return (struct lstm_net){.kernels = kernels_for(best_level(), DTYPE_FLOAT32),
-                             .input_size = size,
-                             .hidden_size = size,
-                             .num_layers = layers,
-                             .num_directions = directions,
-                             .bias = true};
+    return (struct rnn_net){.kernels = kernels_for(best_level(), DTYPE_FLOAT32),
+                            .input_size = size,
+                            .hidden_size = size,
+                            .num_layers = layers,
+                            .num_directions = directions,
+                            .bias = true};
 }
 
-static void check_plan_is_sane(const struct lstm_net *net, const struct lstm_call *call,
-                               int threads, bool asked_for)
+static void check_plan_is_sane(const struct rnn_net *net, const struct rnn_call *call, int threads,
+                               bool asked_for)
 {
-    const struct lstm_plan plan = lstm_plan(net, call, threads, asked_for);
-    const enum lstm_sharing sharing = plan.sharing;
+    const struct rnn_plan plan = rnn_plan(net, call, threads, asked_for);
+    const enum rnn_sharing sharing = plan.sharing;
 
     case_begin("plan for I %td H %td P %td layers %td directions %d T %td N %td, %d threads%s",
                net->input_size, net->hidden_size, net->proj_size, net->num_layers,
@@ -215,14 +215,14 @@ static void check_plan_is_sane(const struct lstm_net *net, const struct lstm_cal
 static void check_plan_choices(void)
 {
     static const ptrdiff_t sizes[] = {1, 20, 128, 512, (ptrdiff_t)1 << 40};
-    struct lstm_call call = {.steps = 10, .batch = 1};
+    struct rnn_call call = {.steps = 10, .batch = 1};
     struct random random = random_seed(1);
-    struct lstm_net net = plan_net(20, 1, 1);
+    struct rnn_net net = plan_net(20, 1, 1);
 
     case_begin("plan of small calls");
     for (int threads = 1; threads <= 64; threads++) {
-        check(lstm_plan(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
-        check(lstm_plan(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
+        check(rnn_plan(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
+        check(rnn_plan(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
     }
     for (int turn = 0; turn < 4000; turn++) {
         net = plan_net(sizes[random_below(&random, 5)], sizes[random_below(&random, 5)],
@@ -235,23 +235,23 @@ static void check_plan_choices(void)
         check_plan_is_sane(&net, &call, (int)random_below(&random, 65), random_below(&random, 2));
     }
     case_begin("plan of known calls");
-    call = (struct lstm_call){.steps = 100, .batch = 1};
+    call = (struct rnn_call){.steps = 100, .batch = 1};
     net = plan_net(256, 1, 1);
-    check(lstm_plan(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
-    check(lstm_plan(&net, &call, 2, false).threads == 1, "one row: units without being asked");
+    check(rnn_plan(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
+    check(rnn_plan(&net, &call, 2, false).threads == 1, "one row: units without being asked");
     net = plan_net(512, 1, 2);
-    check(lstm_plan(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
-    check(lstm_plan(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(rnn_plan(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(rnn_plan(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
     call.batch = 32;
-    check(lstm_plan(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
-    check(lstm_plan(&net, &call, 1, true).threads == 1, "one thread is two");
+    check(rnn_plan(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
+    check(rnn_plan(&net, &call, 1, true).threads == 1, "one thread is two");
 }
 
 /* ---- A gate that holds helpers in the kernel ---- */
 
 static _Thread_local bool leads_here;
 static struct {
-    const struct lstm_kernels *kernels;
+    const struct rnn_kernels *kernels;
     atomic_bool closed;
     atomic_int entered; /* steps of helpers that have begun */
 } gate;
@@ -268,7 +268,7 @@ static void gated_step(const struct lstm_step *step)
 }
 
 /* A call of many short steps, with kernels that pass the gate. */
-static struct subject gated_subject(struct lstm_kernels *kernels)
+static struct subject gated_subject(struct rnn_kernels *kernels)
 {
     const struct network_shape shape = {.dtype = DTYPE_FLOAT32,
                                         .input_size = 3,
@@ -297,11 +297,11 @@ static bool helper_entered(void *data)
 
 /* Runs with one helper that stays at the gate. Returns the team, or NULL where the helper never
  * came; the gate is open then. */
-static struct lstm_team *run_with_held_helper(struct subject *subject, enum lstm_sharing sharing,
+static struct lstm_team *run_with_held_helper(struct subject *subject, enum rnn_sharing sharing,
                                               enum team_result expected)
 {
-    const struct lstm_stop stop = {helper_entered, NULL};
-    struct lstm_plan plan;
+    const struct rnn_stop stop = {helper_entered, NULL};
+    struct rnn_plan plan;
 
     check(plan_force(subject, sharing, 2, &plan), "the gated call cannot be shared");
     subject->call.stop = expected == TEAM_STOPPED ? &stop : NULL;
@@ -326,9 +326,9 @@ static struct lstm_team *run_with_held_helper(struct subject *subject, enum lstm
     return NULL;
 }
 
-static void check_late_helper(enum lstm_sharing sharing)
+static void check_late_helper(enum rnn_sharing sharing)
 {
-    struct lstm_kernels first_kernels, kernels;
+    struct rnn_kernels first_kernels, kernels;
     struct subject first = gated_subject(&first_kernels), second = gated_subject(&kernels);
     int refused = 0;
 
@@ -354,7 +354,7 @@ static void check_late_helper(enum lstm_sharing sharing)
               atomic_load(&teams_released) - released);
         check(atomic_load(&gate.entered) == 1, "the late helper went on for %d steps",
               atomic_load(&gate.entered) - 1);
-        struct lstm_plan plan;
+        struct rnn_plan plan;
         if (plan_force(&second, sharing, 2, &plan)) {
             second.call.stop = NULL;
             subject_spoil(&second);
@@ -377,7 +377,7 @@ static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
 /* The caller computes the rows that a late helper has, and puts them in place when it has left. */
 static void check_missing_rows(void)
 {
-    struct lstm_kernels kernels;
+    struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
     system_thread thread;
 
@@ -394,11 +394,11 @@ static void check_missing_rows(void)
     subject_free(&subject);
 }
 
-static void check_stop(enum lstm_sharing sharing)
+static void check_stop(enum rnn_sharing sharing)
 {
-    struct lstm_kernels kernels;
+    struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    struct lstm_plan plan;
+    struct rnn_plan plan;
 
     case_begin("a call that is stopped, %s", sharing_name(sharing));
     struct lstm_team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
@@ -430,7 +430,7 @@ static int refusals(void)
 
 static void enter_and_leave(uint64_t lost)
 {
-    const struct lstm_plan plan = {.threads = 2};
+    const struct rnn_plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
     pool_leave(&pool, pool_forks(), lost);
@@ -475,7 +475,7 @@ static void check_rest(void)
 static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
 {
     atomic_int *phase = argument;
-    const struct lstm_plan plan = {.threads = 2};
+    const struct rnn_plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
     atomic_store(phase, 1);
@@ -511,10 +511,10 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
 {
     struct caller *caller = argument;
     struct subject *subject = &caller->subject;
-    struct lstm_plan plan;
+    struct rnn_plan plan;
 
     for (int turn = 0; turn < 60; turn++) {
-        const enum lstm_sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
+        const enum rnn_sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
         const int threads = 2 + turn % 3;
         int helpers = 0;
         if (plan_force(subject, sharing, threads, &plan))
@@ -562,11 +562,11 @@ static void check_many_callers(void)
 /* Shares and runs alone in a new process. Exits with 0 where all is right. */
 static void run_child(struct subject *subject)
 {
-    struct lstm_plan plan;
+    struct rnn_plan plan;
     const long failures = check_failures;
 
     end_after(HANG_SECONDS); /* a child has no alarm of its parent's */
-    for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+    for (enum rnn_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
         if (plan_force(subject, sharing, 2, &plan))
             share(subject, &plan);
     pool_close(&pool);
@@ -611,7 +611,7 @@ static void check_fork_before_use(void)
 static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
 {
     struct subject subject = forked_subject(50);
-    struct lstm_plan plan;
+    struct rnn_plan plan;
 
     plan_force(&subject, SHARE_UNITS, 2, &plan);
     while (!atomic_load((atomic_bool *)argument)) {
@@ -659,12 +659,12 @@ static bool fork_once(void *data)
     return false;
 }
 
-static void check_fork_within_call(enum lstm_sharing sharing)
+static void check_fork_within_call(enum rnn_sharing sharing)
 {
     struct subject subject = forked_subject(200);
     struct forker forker = {0, -1};
-    const struct lstm_stop stop = {fork_once, &forker};
-    struct lstm_plan plan;
+    const struct rnn_stop stop = {fork_once, &forker};
+    struct rnn_plan plan;
     int status = -1;
 
     case_begin("fork within a call, %s", sharing_name(sharing));
@@ -687,7 +687,7 @@ static void check_fork_within_call(enum lstm_sharing sharing)
 
 static void check_close(int before)
 {
-    struct lstm_kernels kernels;
+    struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
     system_thread thread;
 
@@ -729,7 +729,7 @@ int main(int argc, char **argv)
     check_fork_before_use();
 #endif
     /* These know of one helper: before more are started. */
-    for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
+    for (enum rnn_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
         check_late_helper(sharing);
         check_stop(sharing);
 #if CAN_FORK

@@ -5,8 +5,8 @@
  * All sizes and strides are in elements; Y layers, D directions, T steps, N rows,
  * I = input_size, H = hidden_size, P = proj_size, Hout = P ? P : H.
  */
-#ifndef PYLSTM_CORE_LSTM_H
-#define PYLSTM_CORE_LSTM_H
+#ifndef PYLSTM_CORE_RNN_H
+#define PYLSTM_CORE_RNN_H
 
 #include "../simd/kernels.h"
 #include "random.h"
@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /* Blueprint: what the constructor fixed. */
-struct lstm_net {
-    const struct lstm_kernels *kernels;
+struct rnn_net {
+    const struct rnn_kernels *kernels;
     ptrdiff_t input_size;
     ptrdiff_t hidden_size;
     ptrdiff_t proj_size; /* 0: none */
@@ -25,11 +25,11 @@ struct lstm_net {
 };
 
 /* In the order of torch. */
-enum lstm_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
+enum rnn_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
 
 /* One parameter in torch's order; a bias has cols 1 and ndim 1. */
-struct lstm_param {
-    enum lstm_param_kind kind;
+struct rnn_param {
+    enum rnn_param_kind kind;
     ptrdiff_t layer;
     int direction;
     int ndim;
@@ -37,23 +37,23 @@ struct lstm_param {
     ptrdiff_t offset; /* from the start of the parameter block */
 };
 
-ptrdiff_t lstm_hidden_out(const struct lstm_net *net); /* Hout */
-ptrdiff_t lstm_param_count(const struct lstm_net *net);
-struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index);
+ptrdiff_t rnn_hidden_out(const struct rnn_net *net); /* Hout */
+ptrdiff_t rnn_param_count(const struct rnn_net *net);
+struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
 /* Elements of the whole parameter block. Returns -1 where that overflows. */
-ptrdiff_t lstm_params_size(const struct lstm_net *net);
+ptrdiff_t rnn_params_size(const struct rnn_net *net);
 
 /* Elements of the packed copy. Returns -1 where that overflows. */
-ptrdiff_t lstm_packed_size(const struct lstm_net *net);
+ptrdiff_t rnn_packed_size(const struct rnn_net *net);
 /* Lays `params` out for the kernels in `packed` (64-byte aligned). Returns whether every
  * weight_hh is finite, which call.finite_weights needs. */
-bool lstm_pack(const struct lstm_net *net, const void *params, void *packed);
+bool rnn_pack(const struct rnn_net *net, const void *params, void *packed);
 
 /* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
-void lstm_reset_parameters(const struct lstm_net *net, struct generator *rng, void *params);
+void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
 
 /* One call: inputs, outputs and the options that may change between calls. */
-struct lstm_call {
+struct rnn_call {
     ptrdiff_t steps; /* T */
     ptrdiff_t batch; /* N; with batch_sizes: batch_sizes[0] */
     /* NULL: every step has N rows. Else [T] rows of each step, non-increasing, >= 1:
@@ -72,30 +72,30 @@ struct lstm_call {
     void *h_n; /* [Y*D, N, Hout], contiguous */
     void *c_n; /* [Y*D, N, H], contiguous; must not overlap the inputs */
 
-    bool finite_weights;   /* what lstm_pack returned */
+    bool finite_weights;   /* what rnn_pack returned */
     double dropout;        /* 0 unless training */
     struct generator *rng; /* used where dropout is not 0 */
 
-    const struct lstm_stop *stop; /* asked after every step; NULL: never */
+    const struct rnn_stop *stop; /* asked after every step; NULL: never */
 };
 
 /* Whether to give up a call. */
-struct lstm_stop {
+struct rnn_stop {
     bool (*asked)(void *data);
     void *data;
 };
 
-/* Bytes of scratch memory that lstm_forward needs. Returns -1 where that overflows. */
-ptrdiff_t lstm_workspace_size(const struct lstm_net *net, const struct lstm_call *call);
+/* Bytes of scratch memory that rnn_forward needs. Returns -1 where that overflows. */
+ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call);
 
-/* Runs the network. "packed" is what lstm_pack wrote, "workspace" is 64-byte aligned and
- * holds lstm_workspace_size() bytes. Runs in the default floating-point environment and
+/* Runs the network. "packed" is what rnn_pack wrote, "workspace" is 64-byte aligned and
+ * holds rnn_workspace_size() bytes. Runs in the default floating-point environment and
  * restores the caller's. N = 0 is allowed, T = 0 is not. Returns false where call->stop ended
  * it: the results are unfinished then. */
-bool lstm_forward(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
-                  void *workspace);
+bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                 void *workspace);
 
 /* Multiply-adds of a call: the caller's measure for whether to release a lock. */
-double lstm_work(const struct lstm_net *net, const struct lstm_call *call);
+double rnn_work(const struct rnn_net *net, const struct rnn_call *call);
 
 #endif

@@ -10,8 +10,7 @@
 #include <string.h>
 
 /* Takes "rows" times "columns" elements from the workspace; a size that overflows stays at -1. */
-static ptrdiff_t take(const struct lstm_net *net, ptrdiff_t *size, ptrdiff_t rows,
-                      ptrdiff_t columns)
+static ptrdiff_t take(const struct rnn_net *net, ptrdiff_t *size, ptrdiff_t rows, ptrdiff_t columns)
 {
     const ptrdiff_t begin = *size;
     const double bytes = (double)rows * (double)columns * (double)net->kernels->itemsize;
@@ -23,16 +22,16 @@ static ptrdiff_t take(const struct lstm_net *net, ptrdiff_t *size, ptrdiff_t row
     return begin;
 }
 
-ptrdiff_t layer_buffer_size(const struct lstm_net *net, const struct lstm_call *call)
+ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call)
 {
     const ptrdiff_t rows = net->num_layers > 1 ? pass_total_rows(call) : 0;
     ptrdiff_t size = 0;
 
-    take(net, &size, rows, net->num_directions * lstm_hidden_out(net));
+    take(net, &size, rows, net->num_directions * rnn_hidden_out(net));
     return size;
 }
 
-struct scratch scratch_layout(const struct lstm_net *net, const struct lstm_call *call,
+struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
                               ptrdiff_t rows)
 {
     const struct direction_layout at = direction_layout(net, 0);
@@ -42,13 +41,13 @@ struct scratch scratch_layout(const struct lstm_net *net, const struct lstm_call
 
     space.chunk =
         take(net, &space.size, pass_chunk_rows(net, call, rows), pass_totals(at.padded_units));
-    space.zeros = take(net, &space.size, zeros, lstm_hidden_out(net));
+    space.zeros = take(net, &space.size, zeros, rnn_hidden_out(net));
     space.hidden = take(net, &space.size, projected, net->hidden_size);
     space.projected = take(net, &space.size, projected, pass_totals(at.proj_units));
     return space;
 }
 
-ptrdiff_t lstm_workspace_size(const struct lstm_net *net, const struct lstm_call *call)
+ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call)
 {
     if (call->batch == 0 || single_step_suits(net, call))
         return 0;
@@ -61,10 +60,10 @@ ptrdiff_t lstm_workspace_size(const struct lstm_net *net, const struct lstm_call
 static void set_direction(const struct part *part, struct pass *pass, ptrdiff_t layer,
                           int direction, void *y)
 {
-    const struct lstm_net *net = part->net;
-    const struct lstm_call *call = part->call;
+    const struct rnn_net *net = part->net;
+    const struct rnn_call *call = part->call;
     const ptrdiff_t index = layer * net->num_directions + direction;
-    const ptrdiff_t out = lstm_hidden_out(net), first = part->first_row;
+    const ptrdiff_t out = rnn_hidden_out(net), first = part->first_row;
     const ptrdiff_t row = index * call->batch + first;
 
     pass->index = index;
@@ -88,9 +87,9 @@ struct matrix {
 /* Where layer "layer" writes: the last to y, the one before to the buffer, and so on in turn. */
 static struct matrix layer_output(const struct part *part, ptrdiff_t layer)
 {
-    const struct lstm_net *net = part->net;
-    const struct lstm_call *call = part->call;
-    const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);
+    const struct rnn_net *net = part->net;
+    const struct rnn_call *call = part->call;
+    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
 
     if ((net->num_layers - 1 - layer) % 2)
         return (struct matrix){part->buffer, call->batch * width, width};
@@ -99,8 +98,8 @@ static struct matrix layer_output(const struct part *part, ptrdiff_t layer)
 
 static bool run_layer(const struct part *part, struct pass *pass, ptrdiff_t layer)
 {
-    const struct lstm_net *net = part->net;
-    const struct lstm_call *call = part->call;
+    const struct rnn_net *net = part->net;
+    const struct rnn_call *call = part->call;
     const struct matrix y = layer_output(part, layer);
     struct matrix x = {(void *)(uintptr_t)call->x, call->x_step, call->x_row};
 
@@ -122,7 +121,7 @@ static bool run_layer(const struct part *part, struct pass *pass, ptrdiff_t laye
     return true;
 }
 
-bool part_run(const struct part *part, const struct lstm_stop *stop, struct lockstep *lockstep)
+bool part_run(const struct part *part, const struct rnn_stop *stop, struct lockstep *lockstep)
 {
     const struct scratch space = scratch_layout(part->net, part->call, part->rows);
     struct pass pass = {
@@ -146,7 +145,7 @@ bool part_run(const struct part *part, const struct lstm_stop *stop, struct lock
     return true;
 }
 
-struct part whole_call(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+struct part whole_call(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                        void *workspace)
 {
     return (struct part){
@@ -161,8 +160,8 @@ struct part whole_call(const struct lstm_net *net, const void *packed, const str
     };
 }
 
-bool lstm_forward(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
-                  void *workspace)
+bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                 void *workspace)
 {
     bool finished = true;
 
@@ -179,9 +178,9 @@ bool lstm_forward(const struct lstm_net *net, const void *packed, const struct l
     return finished;
 }
 
-double lstm_work(const struct lstm_net *net, const struct lstm_call *call)
+double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
 {
-    const double out = (double)lstm_hidden_out(net);
+    const double out = (double)rnn_hidden_out(net);
     const double hidden = (double)net->hidden_size;
     const double first = (double)net->input_size + out;
     const double later = net->num_directions * out + out;
