@@ -121,7 +121,7 @@ static bool run_layer(const struct part *part, struct pass *pass, ptrdiff_t laye
     return true;
 }
 
-bool part_run(const struct part *part, const struct rnn_stop *stop, struct lockstep *lockstep)
+bool part_run(const struct part *part, const struct rnn_stop *stop, struct barrier_member *barrier)
 {
     const struct scratch space = scratch_layout(part->net, part->call, part->rows);
     struct pass pass = {
@@ -133,7 +133,7 @@ bool part_run(const struct part *part, const struct rnn_stop *stop, struct locks
         .zeros = part->scratch + space.zeros,
         .hidden = part->scratch + space.hidden,
         .projected = part->scratch + space.projected,
-        .lockstep = lockstep,
+        .barrier = barrier,
         .stop = stop,
     };
 

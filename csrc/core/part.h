@@ -28,7 +28,7 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
                               ptrdiff_t rows);
 struct part whole_call(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                        void *workspace);
-/* Runs it. Returns false where it was stopped. "stop" and "lockstep" may be NULL. */
-bool part_run(const struct part *part, const struct rnn_stop *stop, struct lockstep *lockstep);
+/* Runs it. Returns false where it was stopped. "stop" and "barrier" may be NULL. */
+bool part_run(const struct part *part, const struct rnn_stop *stop, struct barrier_member *barrier);
 
 #endif

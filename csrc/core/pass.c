@@ -5,7 +5,7 @@
  */
 #include "pass.h"
 
-#include "lockstep.h"
+#include "barrier.h"
 
 #include <string.h>
 
@@ -163,7 +163,7 @@ static void finish_rows(const struct pass *pass, const char *y, ptrdiff_t first,
 {
     const ptrdiff_t out = rnn_hidden_out(pass->net);
 
-    if (pass->lockstep && !lockstep_leads(pass->lockstep))
+    if (pass->barrier && !barrier_leads(pass->barrier))
         return;
     for (ptrdiff_t row = first; row < end; row++)
         memcpy(pass_offset(pass, pass->h_n, row * out), pass_offset(pass, y, row * pass->y_row),
@@ -196,7 +196,7 @@ static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t
 
     if (call->steps > 1)
         most = chunk_steps(pass->net->kernels, pass->at.padded_units, pass->at.input_size, rows);
-    if (pass->lockstep && !pass->lockstep->shares) /* who comes soon should find work left */
+    if (pass->barrier && !pass->barrier->shares) /* who comes soon should find work left */
         most = rows >= pass->net->kernels->hoist_rows ? 0 : most < CHUNK_STEPS ? most : CHUNK_STEPS;
     if (most == 0)
         return 0;
@@ -272,8 +272,8 @@ static void start_totals(const struct pass *pass, struct walk *walk, ptrdiff_t d
 /* Does this thread take part in the step? Then "step" says which units are its own. */
 static bool has_turn(const struct pass *pass, struct lstm_step *step, ptrdiff_t done)
 {
-    return pass->lockstep == NULL ||
-           lockstep_turn(pass->lockstep, pass->index * pass->call->steps + done, &step->first,
+    return pass->barrier == NULL ||
+           barrier_slice(pass->barrier, pass->index * pass->call->steps + done, &step->first,
                          &step->end);
 }
 
@@ -289,7 +289,7 @@ static bool walk_step(const struct pass *pass, struct walk *walk, ptrdiff_t done
         }
         walk->step.backwards = done & 1;
         run_step(pass, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
-        if (pass->lockstep && !lockstep_wait(pass->lockstep, pass->stop))
+        if (pass->barrier && !barrier_wait(pass->barrier, pass->stop))
             return false;
     }
     walk->known = rows;

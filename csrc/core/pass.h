@@ -4,7 +4,7 @@
 
 #include "layout.h"
 
-struct lockstep; /* lockstep.h */
+struct barrier_member; /* barrier.h */
 
 /* All that stays the same over the steps. The matrices begin at the first of the pass's rows. */
 struct pass {
@@ -28,7 +28,7 @@ struct pass {
     char *hidden;    /* [rows, H] h before the projection */
     char *projected; /* [rows, totals] and after it */
 
-    struct lockstep *lockstep; /* shares the units of every step with other threads; or NULL */
+    struct barrier_member *barrier; /* shares the units of every step with other threads; or NULL */
     const struct rnn_stop *stop;
 };
 

@@ -211,14 +211,14 @@ static inline void system_pause(void)
 #endif
 }
 
-/* One turn of a loop that waits: after some 25 us of them others may have the core, and after some
+/* One spin of a loop that waits: after some 25 us of them others may have the core, and after some
  * milliseconds the loop hardly uses it. Not for a caller at work, which never gives its core away:
  * on a busy machine it would come back after milliseconds. */
-static inline void system_idle(unsigned turn)
+static inline void system_idle(unsigned spins)
 {
-    if (turn < 2048)
+    if (spins < 2048)
         system_pause();
-    else if (turn < 20000)
+    else if (spins < 20000)
         system_yield();
     else
         system_nap();

@@ -118,10 +118,10 @@ static struct part team_part(const struct lstm_team *team, ptrdiff_t thread)
 static bool is_abandoned(void *data)
 {
     struct lstm_team *team = data;
-    return atomic_load_explicit(&team->lockstep.abandoned, memory_order_relaxed);
+    return atomic_load_explicit(&team->barrier.abandoned, memory_order_relaxed);
 }
 
-void team_abandon(struct lstm_team *team) { atomic_store(&team->lockstep.abandoned, true); }
+void team_abandon(struct lstm_team *team) { atomic_store(&team->barrier.abandoned, true); }
 
 static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct rnn_stop *stop)
 {
@@ -157,7 +157,7 @@ static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
     const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t taken = atomic_load_explicit(&team->taken, memory_order_relaxed);
 
-    return now - since > LOCKSTEP_LEAST_PATIENCE && now > taken && /* not while we look */
+    return now - since > BARRIER_LEAST_PATIENCE && now > taken && /* not while we look */
            (double)(now - taken) > patience * (double)worker->longest;
 }
 
@@ -167,17 +167,17 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
     struct lstm_team *team = worker->team;
     const uint64_t since = system_nanoseconds(), before = worker->waited;
-    unsigned turn = 1;
+    unsigned spins = 1;
 
-    for (; atomic_load_explicit(&team->finished, memory_order_acquire) < count; turn++) {
+    for (; atomic_load_explicit(&team->finished, memory_order_acquire) < count; spins++) {
         if (!worker->leads) {
-            system_idle(turn);
+            system_idle(spins);
             if (worker->stop->asked(worker->stop->data))
                 return false;
             continue;
         }
         system_pause();
-        if (turn % 256)
+        if (spins % 256)
             continue;
         const uint64_t now = system_nanoseconds();
         worker->waited = before + (now - since);
@@ -185,7 +185,7 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
             is_late(worker, since, now))
             return false;
     }
-    if (worker->leads && turn > 256) /* as in lockstep.c: the last part may be most of it */
+    if (worker->leads && spins > 256) /* as in barrier.c: the last part may be most of it */
         worker->waited = before + (system_nanoseconds() - since);
     return true;
 }
@@ -232,12 +232,12 @@ static void help(struct pool_job *job)
     struct lstm_team *team = (struct lstm_team *)job;
     const struct rnn_stop stop = {is_abandoned, team};
     const fpenv_t saved = fpenv_enter();
-    struct lockstep view;
+    struct barrier_member view;
 
     if (team->plan.sharing != SHARE_UNITS) {
         struct worker worker = {.team = team, .stop = &stop};
         take_tasks(&worker);
-    } else if (lockstep_join(&team->lockstep, &view)) {
+    } else if (barrier_join(&team->barrier, &view)) {
         const struct part part = team_part(team, view.rank);
         part_run(&part, &stop, &view);
     }
@@ -257,7 +257,7 @@ static bool lead(struct lstm_team *team, uint64_t *passed)
         finished = take_tasks(&worker);
         team->waited = worker.waited;
     } else {
-        struct lockstep view = lockstep_lead(&team->lockstep);
+        struct barrier_member view = barrier_lead(&team->barrier);
         const struct part part = team_part(team, 0);
         finished = part_run(&part, team->call.stop, &view);
         team->waited = view.waited;
@@ -277,10 +277,10 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     team->forks = pool_forks();
     team->pool = pool;
     team->began = system_nanoseconds();
-    team->lockstep.hidden = team->net.hidden_size;
-    team->lockstep.lanes = team->net.kernels->lanes;
-    team->lockstep.expected = helpers;
-    team->lockstep.admission = ADMISSION_NANOSECONDS;
+    team->barrier.hidden = team->net.hidden_size;
+    team->barrier.lanes = team->net.kernels->lanes;
+    team->barrier.expected = helpers;
+    team->barrier.admission = ADMISSION_NANOSECONDS;
     atomic_store(&team->next, 1);
     atomic_store(&team->users, 1 + helpers);
     pool_post(pool, &team->job, helpers);
@@ -309,10 +309,11 @@ uint64_t team_wait_for_helpers(const struct lstm_team *team)
 {
     const uint64_t since = system_nanoseconds();
 
-    for (unsigned turn = 0; atomic_load_explicit(&team->users, memory_order_acquire) > 1; turn++) {
+    for (unsigned spins = 0; atomic_load_explicit(&team->users, memory_order_acquire) > 1;
+         spins++) {
         if (is_forked(team))
             return 0;
-        system_idle(turn);
+        system_idle(spins);
     }
     return system_nanoseconds() - since;
 }

@@ -7,7 +7,7 @@
 
 #include "threads.h"
 
-#include "lockstep.h"
+#include "barrier.h"
 #include "rnn.h"
 
 /* How a call is cut. Rows and directions are independent of each other; units have to be put
@@ -52,7 +52,7 @@ struct lstm_team {
     atomic_uint_fast64_t taken;             /* when a helper last took a task, nanoseconds */
     atomic_uint_fast64_t rows_done;         /* SHARE_ROWS: one bit for each task */
     uint64_t rows_missing;                  /* the bits of those that were not when time was up */
-    struct lockstep_team lockstep;
+    struct barrier barrier;
 };
 
 enum team_result {

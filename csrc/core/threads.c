@@ -41,8 +41,8 @@ static struct pool_job *next_job(struct pool_helper *helper)
     const uint64_t until = system_nanoseconds() + SPIN_NANOSECONDS;
     void *job = NULL;
 
-    for (unsigned turn = 1; job == NULL; turn++) {
-        if (turn % 64 == 0 && system_nanoseconds() > until)
+    for (unsigned spins = 1; job == NULL; spins++) {
+        if (spins % 64 == 0 && system_nanoseconds() > until)
             break;
         system_pause();
         job = atomic_load_explicit(&helper->job, memory_order_acquire);
@@ -243,10 +243,10 @@ void pool_close(struct pool *pool)
 {
     const uint64_t until = system_nanoseconds() + CLOSE_PATIENCE;
 
-    for (unsigned turn = 0; !acquire(pool); turn++) {
+    for (unsigned spins = 0; !acquire(pool); spins++) {
         if (system_nanoseconds() > until)
             return; /* a call that goes on while the program ends keeps its threads */
-        system_idle(turn);
+        system_idle(spins);
     }
     atomic_store(&pool->closing, true);
     for (int i = 0; i < pool->started; i++) {

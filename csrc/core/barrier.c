@@ -1,53 +1,53 @@
 #include "system.h"
 
-#include "lockstep.h"
+#include "barrier.h"
 
-#define LOCKSTEP_CLOSED 0x10000
+#define BARRIER_CLOSED 0x10000
 
-struct lockstep lockstep_lead(struct lockstep_team *team)
+struct barrier_member barrier_lead(struct barrier *team)
 {
-    return (struct lockstep){.team = team, .began = system_nanoseconds()};
+    return (struct barrier_member){.team = team, .began = system_nanoseconds()};
 }
 
-bool lockstep_join(struct lockstep_team *team, struct lockstep *view)
+bool barrier_join(struct barrier *team, struct barrier_member *view)
 {
     const int others = atomic_fetch_add(&team->arrived, 1);
     int members = 0;
 
-    if (others >= LOCKSTEP_CLOSED)
+    if (others >= BARRIER_CLOSED)
         return false;
-    for (unsigned turn = 0; members == 0; turn++) {
+    for (unsigned spins = 0; members == 0; spins++) {
         if (atomic_load_explicit(&team->abandoned, memory_order_relaxed))
             return false;
-        system_idle(turn);
+        system_idle(spins);
         members = atomic_load_explicit(&team->members, memory_order_acquire);
     }
-    *view = (struct lockstep){.team = team, .rank = others + 1};
+    *view = (struct barrier_member){.team = team, .rank = others + 1};
     return true;
 }
 
-bool lockstep_leads(const struct lockstep *view) { return view->rank == 0; }
+bool barrier_leads(const struct barrier_member *view) { return view->rank == 0; }
 
-/* The leader looks for helpers before step "turn". */
-static void admit(struct lockstep *view, ptrdiff_t turn)
+/* The leader looks for helpers before step "step". */
+static void admit(struct barrier_member *view, ptrdiff_t step)
 {
-    struct lockstep_team *team = view->team;
+    struct barrier *team = view->team;
     const int there = atomic_load_explicit(&team->arrived, memory_order_relaxed);
 
     if (there == 0 ||
         (there < team->expected && system_nanoseconds() - view->began < team->admission))
         return;
-    team->first_turn = turn;
-    const int taken = atomic_fetch_add(&team->arrived, LOCKSTEP_CLOSED);
+    team->first_step = step;
+    const int taken = atomic_fetch_add(&team->arrived, BARRIER_CLOSED);
     for (int rank = 0; rank <= taken; rank++)
-        atomic_store_explicit(&team->progress[rank].turns, turn, memory_order_relaxed);
+        atomic_store_explicit(&team->progress[rank].steps, step, memory_order_relaxed);
     atomic_store_explicit(&team->members, taken + 1, memory_order_release);
     view->shares = true;
 }
 
 /* Where the units of member "rank" begin: at a block, the blocks dealt out as evenly as can be.
  * The leader has the most: whom it waits for is late, and has not just more to do. */
-static ptrdiff_t first_unit(const struct lockstep_team *team, int members, int rank)
+static ptrdiff_t first_unit(const struct barrier *team, int members, int rank)
 {
     const ptrdiff_t blocks = (team->hidden + team->lanes - 1) / team->lanes;
     const ptrdiff_t unit = (blocks * rank + members - 1) / members * team->lanes;
@@ -55,15 +55,15 @@ static ptrdiff_t first_unit(const struct lockstep_team *team, int members, int r
     return unit < team->hidden ? unit : team->hidden;
 }
 
-bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrdiff_t *end)
+bool barrier_slice(struct barrier_member *view, ptrdiff_t step, ptrdiff_t *first, ptrdiff_t *end)
 {
-    struct lockstep_team *team = view->team;
+    struct barrier *team = view->team;
 
-    view->turn = turn;
+    view->step = step;
     if (view->rank == 0 && !view->shares)
-        admit(view, turn);
+        admit(view, step);
     else if (view->rank > 0)
-        view->shares = turn >= team->first_turn;
+        view->shares = step >= team->first_step;
     if (view->shares) {
         const int members = atomic_load_explicit(&team->members, memory_order_relaxed);
         *first = first_unit(team, members, view->rank);
@@ -74,28 +74,28 @@ bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrd
 
 /* Has a member made no headway for half the time that the call has taken? Whoever is slow, but
  * moves on, is not late. */
-static bool is_late(const struct lockstep *view, uint64_t since, uint64_t now)
+static bool is_late(const struct barrier_member *view, uint64_t since, uint64_t now)
 {
-    return now - since > LOCKSTEP_LEAST_PATIENCE && 2 * (now - since) > now - view->began;
+    return now - since > BARRIER_LEAST_PATIENCE && 2 * (now - since) > now - view->began;
 }
 
 /* Waits until member "rank" has finished as many steps as this one. */
-static bool wait_for(struct lockstep *view, int rank, const struct rnn_stop *stop)
+static bool wait_for(struct barrier_member *view, int rank, const struct rnn_stop *stop)
 {
-    struct lockstep_team *team = view->team;
+    struct barrier *team = view->team;
     uint64_t since = 0;
 
-    for (unsigned turn = 1;
-         atomic_load_explicit(&team->progress[rank].turns, memory_order_acquire) <= view->turn;
-         turn++) {
+    for (unsigned spins = 1;
+         atomic_load_explicit(&team->progress[rank].steps, memory_order_acquire) <= view->step;
+         spins++) {
         if (atomic_load_explicit(&team->abandoned, memory_order_relaxed))
             return false;
         if (view->rank > 0) {
-            system_idle(turn);
+            system_idle(spins);
             continue;
         }
         system_pause();
-        if (turn % 256 == 0) {
+        if (spins % 256 == 0) {
             const uint64_t now = system_nanoseconds();
             since = since ? since : now;
             if (is_late(view, since, now) || (stop && stop->asked(stop->data))) {
@@ -110,14 +110,14 @@ static bool wait_for(struct lockstep *view, int rank, const struct rnn_stop *sto
     return true;
 }
 
-bool lockstep_wait(struct lockstep *view, const struct rnn_stop *stop)
+bool barrier_wait(struct barrier_member *view, const struct rnn_stop *stop)
 {
-    struct lockstep_team *team = view->team;
+    struct barrier *team = view->team;
 
     if (!view->shares)
         return true;
     const int members = atomic_load_explicit(&team->members, memory_order_relaxed);
-    atomic_store_explicit(&team->progress[view->rank].turns, view->turn + 1, memory_order_release);
+    atomic_store_explicit(&team->progress[view->rank].steps, view->step + 1, memory_order_release);
     for (int rank = 0; rank < members; rank++)
         if (rank != view->rank && !wait_for(view, rank, stop)) {
             atomic_store(&team->abandoned, true);

@@ -4,8 +4,8 @@
  * which step on they take part, and from then on each has its own blocks of units. Internal to
  * csrc/core.
  */
-#ifndef PYLSTM_CORE_LOCKSTEP_H
-#define PYLSTM_CORE_LOCKSTEP_H
+#ifndef PYLSTM_CORE_BARRIER_H
+#define PYLSTM_CORE_BARRIER_H
 
 #include "rnn.h"
 
@@ -15,44 +15,44 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOCKSTEP_MOST_MEMBERS 64
+#define BARRIER_MOST_MEMBERS 64
 /* What a leader waits for helpers at the least, in nanoseconds. */
-#define LOCKSTEP_LEAST_PATIENCE 100000
+#define BARRIER_LEAST_PATIENCE 100000
 
 /* What all of them see. Zeroed, then the first four set. */
-struct lockstep_team {
+struct barrier {
     ptrdiff_t hidden, lanes; /* units, and units per block of the kernels */
     int expected;            /* helpers that may arrive */
     uint64_t admission;      /* nanoseconds after which the leader goes on with who is there */
 
-    atomic_int arrived;    /* helpers; with LOCKSTEP_CLOSED no more are taken */
+    atomic_int arrived;    /* helpers; with BARRIER_CLOSED no more are taken */
     atomic_int members;    /* the leader and those taken; 0 until that is known */
-    ptrdiff_t first_turn;  /* the first step that they share; set before "members" */
+    ptrdiff_t first_step;  /* the first step that they share; set before "members" */
     atomic_bool abandoned; /* whoever sees it leaves */
     struct {
-        alignas(128) atomic_ptrdiff_t turns; /* steps that this member has finished */
-    } progress[LOCKSTEP_MOST_MEMBERS];
+        alignas(128) atomic_ptrdiff_t steps; /* steps that this member has finished */
+    } progress[BARRIER_MOST_MEMBERS];
 };
 
 /* What one of them knows. */
-struct lockstep {
-    struct lockstep_team *team;
+struct barrier_member {
+    struct barrier *team;
     int rank; /* 0: the leader */
     bool shares;
-    ptrdiff_t turn;
+    ptrdiff_t step;
     uint64_t began, waited; /* nanoseconds; short waits do not count */
 };
 
-struct lockstep lockstep_lead(struct lockstep_team *team);
+struct barrier_member barrier_lead(struct barrier *team);
 /* A helper arrives. Returns false where the team goes on without it. */
-bool lockstep_join(struct lockstep_team *team, struct lockstep *view);
-bool lockstep_leads(const struct lockstep *view);
-/* Does this member compute a part of step "turn", counted over all passes? Then [*first, *end)
+bool barrier_join(struct barrier *team, struct barrier_member *view);
+bool barrier_leads(const struct barrier_member *view);
+/* Does this member compute a part of step "step", counted over all passes? Then [*first, *end)
  * are its units. */
-bool lockstep_turn(struct lockstep *view, ptrdiff_t turn, ptrdiff_t *first, ptrdiff_t *end);
+bool barrier_slice(struct barrier_member *view, ptrdiff_t step, ptrdiff_t *first, ptrdiff_t *end);
 /* This member's part is done: waits for the others'. Returns false where the team is abandoned;
  * the leader abandons it when "stop" asks for that, which may be NULL, or when the others keep it
  * waiting for too long. */
-bool lockstep_wait(struct lockstep *view, const struct rnn_stop *stop);
+bool barrier_wait(struct barrier_member *view, const struct rnn_stop *stop);
 
 #endif
