@@ -2,7 +2,7 @@
 
 #include "fpenv.h"
 #include "part.h"
-#include "rest.h"
+#include "straggler.h"
 
 /* ---- The plan ---- */
 
@@ -84,7 +84,8 @@ static ptrdiff_t own_size(const struct rnn_net *net, const struct rnn_call *call
     if (plan->sharing != SHARE_ROWS)
         return scratch_layout(net, call, call->batch).size;
     for (ptrdiff_t task = 0; task < plan->tasks; task++) {
-        const ptrdiff_t rows = rows_begin(call, plan, task + 1) - rows_begin(call, plan, task);
+        const ptrdiff_t rows =
+            plan_first_row(call, plan, task + 1) - plan_first_row(call, plan, task);
         const ptrdiff_t size = scratch_layout(net, call, rows).size;
         if (size < 0)
             return -1;
@@ -130,8 +131,8 @@ static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct rnn_st
     struct part part = team_part(team, place);
 
     if (plan->sharing == SHARE_ROWS) {
-        part.first_row = rows_begin(&team->call, plan, place);
-        part.rows = rows_begin(&team->call, plan, place + 1) - part.first_row;
+        part.first_row = plan_first_row(&team->call, plan, place);
+        part.rows = plan_first_row(&team->call, plan, place + 1) - part.first_row;
     } else {
         part.first_layer = task / plan->tasks;
         part.end_layer = part.first_layer + 1;
@@ -154,7 +155,7 @@ struct worker {
 static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
 {
     struct lstm_team *team = worker->team;
-    const double patience = rest_is_possible(team) ? PATIENCE_WITH_ROWS : PATIENCE;
+    const double patience = straggler_can_redo(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t taken = atomic_load_explicit(&team->taken, memory_order_relaxed);
 
     return now - since > BARRIER_LEAST_PATIENCE && now > taken && /* not while we look */

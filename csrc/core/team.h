@@ -68,16 +68,16 @@ ptrdiff_t lstm_team_workspace(const struct rnn_net *net, const struct rnn_call *
 /* Runs the call of a team whose first seven fields are set and whose others are zero, with
  * "helpers" helpers of a pool that the caller has entered. After TEAM_DONE nobody touches what the
  * call points to any more, and pool and team are left. Else helpers may still read the packed
- * weights and the inputs and write to the results. After TEAM_LATE either lstm_team_rest() or
+ * weights and the inputs and write to the results. After TEAM_LATE either straggler_redo() or
  * lstm_team_give_up() leaves the pool. */
 enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers);
-/* After TEAM_LATE: bytes that lstm_team_rest() needs; -1 where it cannot help, since the call does
+/* After TEAM_LATE: bytes that straggler_redo() needs; -1 where it cannot help, since the call does
  * not share rows or is packed. */
-ptrdiff_t lstm_team_rest_size(const struct lstm_team *team);
+ptrdiff_t straggler_workspace(const struct lstm_team *team);
 /* After TEAM_LATE: finishes the call by computing the rows that are missing, in "memory" (64-byte
  * aligned), until that is done or the helpers have done it after all. Then pool and team are left.
  * Returns false where call->stop ended it. */
-bool lstm_team_rest(struct lstm_team *team, void *memory);
+bool straggler_redo(struct lstm_team *team, void *memory);
 /* After TEAM_LATE: tells the helpers to leave, and leaves the pool. */
 void lstm_team_give_up(struct lstm_team *team);
 /* After TEAM_STOPPED, or when given up: waits until all helpers have left, for one step at most

@@ -6,10 +6,10 @@
 #define STACK_BYTES (512 * 1024)
 /* A rest, in multiples of what late helpers cost: at the least, so that few of many calls try in
  * vain, and at the most; never above ten seconds. */
-#define LEAST_REST 8
-#define MOST_REST 64
+#define LEAST_BACKOFF 8
+#define MOST_BACKOFF 64
 #define SECOND UINT64_C(1000000000)
-#define MOST_COUNTED (10 * SECOND / MOST_REST)
+#define MOST_COUNTED (10 * SECOND / MOST_BACKOFF)
 #define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
 
 /* ---- Forks ---- */
@@ -114,7 +114,7 @@ static bool acquire(struct pool *pool)
         return false;
     if (seen != generation) { /* the threads, and an owner perhaps, stayed in the parent */
         pool->started = 0;
-        pool->penalty = pool->rest_until = 0;
+        pool->penalty = pool->backoff_until = 0;
         atomic_store(&pool->closing, pool->closed);
     }
     return true;
@@ -155,7 +155,7 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
         return 0;
     const uint64_t now = system_nanoseconds();
     const bool wakes = may_wake(pool, brief, now);
-    if (now < pool->rest_until) {
+    if (now < pool->backoff_until) {
         release(pool);
         return 0;
     }
@@ -167,7 +167,7 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
         available++;
     if (available == 0) {
         if (wakes && pool->started == 0)
-            pool->rest_until = system_nanoseconds() + SECOND; /* asking again costs time */
+            pool->backoff_until = system_nanoseconds() + SECOND; /* asking again costs time */
         release(pool);
     }
     return available;
@@ -209,15 +209,15 @@ int pool_retract(struct pool *pool, struct pool_job *job)
 
 static uint64_t at_most(uint64_t value, uint64_t most) { return value < most ? value : most; }
 
-static void rest(struct pool *pool, uint64_t penalty)
+static void back_off(struct pool *pool, uint64_t penalty)
 {
-    pool->penalty = at_most(penalty, MOST_REST * MOST_COUNTED);
-    pool->rest_until = system_nanoseconds() + pool->penalty;
+    pool->penalty = at_most(penalty, MOST_BACKOFF * MOST_COUNTED);
+    pool->backoff_until = system_nanoseconds() + pool->penalty;
 }
 
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
-    const uint64_t counted = at_most(lost, MOST_COUNTED), least = LEAST_REST * counted;
+    const uint64_t counted = at_most(lost, MOST_COUNTED), least = LEAST_BACKOFF * counted;
 
     if (entered != pool_forks())
         return; /* it was the parent's; the child's may belong to another thread by now */
@@ -225,16 +225,16 @@ void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
     if (lost == 0)
         pool->penalty /= 2;
     else if (2 * pool->penalty < least)
-        rest(pool, least);
+        back_off(pool, least);
     else
-        rest(pool, at_most(2 * pool->penalty, MOST_REST * counted));
+        back_off(pool, at_most(2 * pool->penalty, MOST_BACKOFF * counted));
     release(pool);
 }
 
 void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
     if (lost > 0 && entered == pool_forks() && acquire(pool)) {
-        rest(pool, pool->penalty + LEAST_REST * at_most(lost, MOST_COUNTED));
+        back_off(pool, pool->penalty + LEAST_BACKOFF * at_most(lost, MOST_COUNTED));
         release(pool);
     }
 }

@@ -41,8 +41,8 @@ struct pool {
     /* The rest belongs to the caller that has the pool. */
     bool closed;
     int started;
-    uint64_t penalty, rest_until; /* nanoseconds: how long the latest rest is, and its end */
-    uint64_t series_began;        /* the first of calls that follow each other at once */
+    uint64_t penalty, backoff_until; /* nanoseconds: how long the latest rest is, and its end */
+    uint64_t series_began;           /* the first of calls that follow each other at once */
     struct pool_helper helpers[POOL_MOST_HELPERS];
 };
 

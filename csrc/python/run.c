@@ -202,7 +202,7 @@ static struct shared_call *shared_call_new(const struct request *request,
  * be computed alone. Without memory for them it is TEAM_STOPPED, and "no_memory". */
 static enum team_result finish_rows(struct lstm_team *team, bool *no_memory)
 {
-    const ptrdiff_t size = lstm_team_rest_size(team);
+    const ptrdiff_t size = straggler_workspace(team);
     char *memory;
     bool finished;
 
@@ -217,7 +217,7 @@ static enum team_result finish_rows(struct lstm_team *team, bool *no_memory)
         lstm_team_end(team);
         return TEAM_STOPPED;
     }
-    finished = lstm_team_rest(team, memory + (-(uintptr_t)memory & 63));
+    finished = straggler_redo(team, memory + (-(uintptr_t)memory & 63));
     memory_free(memory);
     return finished ? TEAM_DONE : TEAM_STOPPED;
 }

@@ -15,9 +15,9 @@
 static TARGET void ENTRY(step)(const struct lstm_step *step)
 {
 #if NARROW_LANES
-    const ptrdiff_t rest = step->hidden % LANES;
-    const ptrdiff_t whole = step->hidden - rest;
-    if (rest && rest <= NARROW_LANES && step->end > whole) {
+    const ptrdiff_t tail = step->hidden % LANES;
+    const ptrdiff_t whole = step->hidden - tail;
+    if (tail && tail <= NARROW_LANES && step->end > whole) {
         NAME(step)(step, step->first, whole);
         NARROW(step)(step, whole, step->end);
         return;
@@ -29,9 +29,9 @@ static TARGET void ENTRY(step)(const struct lstm_step *step)
 static TARGET void ENTRY(gemm)(const struct gemm *gemm)
 {
 #if NARROW_LANES
-    const ptrdiff_t rest = gemm->units % LANES;
-    if (rest && rest <= NARROW_LANES) {
-        const ptrdiff_t whole = gemm->units - rest;
+    const ptrdiff_t tail = gemm->units % LANES;
+    if (tail && tail <= NARROW_LANES) {
+        const ptrdiff_t whole = gemm->units - tail;
         NAME(gemm)(gemm, 0, whole);
         NARROW(gemm)(gemm, whole, gemm->units);
         return;

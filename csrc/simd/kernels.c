@@ -83,9 +83,9 @@ const struct rnn_kernels *kernels_current(enum dtype dtype) { return current[dty
 
 ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units)
 {
-    const ptrdiff_t rest = units % kernels->lanes;
+    const ptrdiff_t tail = units % kernels->lanes;
 
-    if (rest == 0)
+    if (tail == 0)
         return units;
-    return units - rest + (rest <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes);
+    return units - tail + (tail <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes);
 }

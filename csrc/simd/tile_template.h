@@ -80,7 +80,7 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int bl
     REAL *to = at->to + first * at->to_stride;
     vec_t acc[TILE_VECTORS];
 
-    if (at->depth >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a rest */
+    if (at->depth >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a tail */
         NAME(sum_block)(rows, blocks, acc, at->w, at->w_stride, x, at->x_stride, PYLSTM_SUM_BLOCK);
     else
         NAME(sum_block)(rows, blocks, acc, at->w, at->w_stride, x, at->x_stride, at->depth);

@@ -173,8 +173,8 @@ static void *place_totals(const struct rnn_kernels *kernels, enum placement plac
 static void check_layout(const struct rnn_kernels *kernels, ptrdiff_t units)
 {
     const ptrdiff_t padding = kernels_padded_units(kernels, units) - units;
-    const ptrdiff_t rest = kernels_padded_units(kernels, units) % kernels->lanes;
-    check(padding >= 0 && padding < kernels->lanes && (rest == 0 || rest == kernels->narrow_lanes),
+    const ptrdiff_t tail = kernels_padded_units(kernels, units) % kernels->lanes;
+    check(padding >= 0 && padding < kernels->lanes && (tail == 0 || tail == kernels->narrow_lanes),
           "%td units are padded by %td", units, padding);
 }
 

@@ -76,11 +76,11 @@ static struct network_shape random_shape(struct random *random, uint64_t seed)
 }
 
 /* The rest that the pool takes now, which the next callers need not wait for. */
-static uint64_t end_rest(void)
+static uint64_t end_backoff(void)
 {
-    const uint64_t until = pool.rest_until, now = system_nanoseconds();
+    const uint64_t until = pool.backoff_until, now = system_nanoseconds();
 
-    pool.rest_until = 0;
+    pool.backoff_until = 0;
     return until > now ? until - now : 0;
 }
 
@@ -88,13 +88,13 @@ static uint64_t end_rest(void)
  * false where that fails. */
 static bool finish_late(struct subject *subject, struct lstm_team *team)
 {
-    const ptrdiff_t size = lstm_team_rest_size(team);
+    const ptrdiff_t size = straggler_workspace(team);
     bool finished;
     void *memory;
 
     if (size >= 0) {
         memory = team_allocate((size_t)size);
-        finished = lstm_team_rest(team, memory);
+        finished = straggler_redo(team, memory);
         aligned_release(memory);
         return finished;
     }
@@ -110,7 +110,7 @@ static void compute_missing(struct subject *subject, const struct rnn_plan *plan
 {
     struct lstm_team *team = team_make(subject, plan);
 
-    end_rest();
+    end_backoff();
     pool_insist(&pool, plan);
     team->pool = &pool;
     team->forks = pool_forks();
@@ -118,12 +118,12 @@ static void compute_missing(struct subject *subject, const struct rnn_plan *plan
     atomic_store(&team->users, 1);
     team->rows_missing = missing;
     check(finish_late(subject, team), "stopped, and nobody had asked");
-    end_rest();
+    end_backoff();
 }
 
 /* The tasks' rows bit by bit, in two parts: together they are all rows. */
-static void check_rest_of_rows(struct subject *subject, const struct rnn_plan *plan,
-                               struct random *random)
+static void check_redone_rows(struct subject *subject, const struct rnn_plan *plan,
+                              struct random *random)
 {
     const uint64_t all = (UINT64_C(1) << plan->tasks) - 1;
     const uint64_t some = random_below(random, (ptrdiff_t)all + 1) & 0x7fffffff;
@@ -141,7 +141,7 @@ static void check_rest_of_rows(struct subject *subject, const struct rnn_plan *p
 /* Shares the call once. */
 static void share(struct subject *subject, const struct rnn_plan *plan)
 {
-    end_rest();
+    end_backoff();
     const int helpers = pool_insist(&pool, plan);
     struct lstm_team *team = team_make(subject, plan);
     const enum team_result result = lstm_team_run(team, &pool, helpers);
@@ -170,7 +170,7 @@ static void check_plans(int count)
             for (int threads = 2; threads <= MOST_THREADS; threads++)
                 if (plan_force(&subject, sharing, threads, &plan)) {
                     share(&subject, &plan);
-                    check_rest_of_rows(&subject, &plan, &random);
+                    check_redone_rows(&subject, &plan, &random);
                 }
         subject_free(&subject);
     }
@@ -319,7 +319,7 @@ static struct lstm_team *run_with_held_helper(struct subject *subject, enum rnn_
             lstm_team_give_up(team);
         if (result != TEAM_DONE)
             lstm_team_end(team);
-        end_rest();
+        end_backoff();
         check(result != TEAM_STOPPED, "stopped, and nobody had asked");
     }
     check(false, "no helper in %d tries", TRIES);
@@ -337,7 +337,7 @@ static void check_late_helper(enum rnn_sharing sharing)
     if (team != NULL) {
         const long released = atomic_load(&teams_released);
         lstm_team_give_up(team);
-        end_rest();
+        end_backoff();
         subject_run_alone(&second);
         check(subject_is_right(&second), "alone beside a late helper: other bytes");
         for (int i = 0; i < 5000; i++)
@@ -384,7 +384,7 @@ static void check_missing_rows(void)
     case_begin("rows of a late helper");
     struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL) {
-        check(lstm_team_rest_size(team) > 0, "nothing is missing");
+        check(straggler_workspace(team) > 0, "nothing is missing");
         check(!subject_is_right(&subject), "no rows are missing");
         check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
         check(finish_late(&subject, team), "not finished");
@@ -436,7 +436,7 @@ static void enter_and_leave(uint64_t lost)
     pool_leave(&pool, pool_forks(), lost);
 }
 
-static void check_rest(void)
+static void check_backoff(void)
 {
     const uint64_t lost = 1000000000; /* a second: far longer than this test */
 
@@ -446,30 +446,30 @@ static void check_rest(void)
     check(refusals() == 0, "a pool without late helpers turns callers away");
     enter_and_leave(lost);
     check(refusals() == -1, "a resting pool takes callers");
-    const uint64_t first = end_rest();
+    const uint64_t first = end_backoff();
     check(first > lost, "a rest of %g s only", 1e-9 * (double)first);
     enter_and_leave(lost);
-    const uint64_t second = end_rest();
+    const uint64_t second = end_backoff();
     check(second > first, "rests %g s, then %g s", 1e-9 * (double)first, 1e-9 * (double)second);
     for (int i = 0; i < 20; i++) {
         enter_and_leave(lost);
-        check(end_rest() <= 64 * lost, "a rest without bounds");
+        check(end_backoff() <= 64 * lost, "a rest without bounds");
     }
     check(refusals() == 0, "turns callers away after its rest");
     pool_regret(&pool, pool_forks(), 0);
-    check(end_rest() == 0, "rests, and nothing was lost");
+    check(end_backoff() == 0, "rests, and nothing was lost");
     pool_regret(&pool, pool_forks() + 1, lost);
-    check(end_rest() == 0, "rests because of what another process lost");
+    check(end_backoff() == 0, "rests because of what another process lost");
     pool_regret(&pool, pool_forks(), lost);
-    check(refusals() == -1 && end_rest() > lost, "no rest for what was lost after the call");
+    check(refusals() == -1 && end_backoff() > lost, "no rest for what was lost after the call");
     enter_and_leave(lost);
-    const uint64_t before = end_rest();
+    const uint64_t before = end_backoff();
     pool_regret(&pool, pool_forks(), 1000);
-    check(end_rest() + 10000000 > before, "a short wait after the call cuts the rest short");
+    check(end_backoff() + 10000000 > before, "a short wait after the call cuts the rest short");
     for (int i = 0; i < 70; i++)
         enter_and_leave(0);
     enter_and_leave(lost);
-    check(end_rest() < second, "has not recovered");
+    check(end_backoff() < second, "has not recovered");
 }
 
 static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
@@ -738,7 +738,7 @@ int main(int argc, char **argv)
     }
     check_plans(quick ? 30 : 200);
     check_missing_rows();
-    check_rest();
+    check_backoff();
     check_taken();
     check_many_callers();
 #if CAN_FORK

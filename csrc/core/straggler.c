@@ -1,4 +1,4 @@
-#include "rest.h"
+#include "straggler.h"
 
 #include "part.h"
 
@@ -6,7 +6,7 @@
 
 /* Rows from which task "task" of those that share them begins: whole tiles of four rows where there
  * are so many that one more or less is not felt. The first has the most. */
-ptrdiff_t rows_begin(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task)
+ptrdiff_t plan_first_row(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task)
 {
     const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;
     const ptrdiff_t tiles = (call->batch + tile - 1) / tile;
@@ -15,13 +15,13 @@ ptrdiff_t rows_begin(const struct rnn_call *call, const struct rnn_plan *plan, p
     return row < call->batch ? row : call->batch;
 }
 
-bool rest_is_possible(const struct lstm_team *team)
+bool straggler_can_redo(const struct lstm_team *team)
 {
     return team->plan.sharing == SHARE_ROWS && team->call.batch_sizes == NULL;
 }
 
 /* Rows, all in one range, that are missing, and where their results go for now. */
-struct rest {
+struct redo {
     ptrdiff_t first;
     struct rnn_call call;                   /* of those rows alone */
     ptrdiff_t y, h_n, c_n, workspace, size; /* bytes from the start of the memory */
@@ -47,43 +47,43 @@ static const void *at_row(const struct lstm_team *team, const void *data, ptrdif
 }
 
 /* No count of elements overflows: the results of all rows exist. */
-static struct rest rest_of(const struct lstm_team *team)
+static struct redo redo_layout(const struct lstm_team *team)
 {
     const struct rnn_net *net = &team->net;
     const struct rnn_call *all = &team->call;
     const ptrdiff_t passes = net->num_layers * net->num_directions;
     const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
     ptrdiff_t first = all->batch, end = 0;
-    struct rest rest = {.call = *all};
+    struct redo redo = {.call = *all};
 
     for (ptrdiff_t task = 0; task < team->plan.tasks; task++) {
         if ((team->rows_missing >> task & 1) == 0)
             continue;
         if (end == 0)
-            first = rows_begin(all, &team->plan, task);
-        end = rows_begin(all, &team->plan, task + 1);
+            first = plan_first_row(all, &team->plan, task);
+        end = plan_first_row(all, &team->plan, task + 1);
     }
-    rest.first = first;
-    rest.call.batch = end > first ? end - first : 0;
-    rest.call.x = at_row(team, all->x, first * all->x_row);
-    rest.call.h0 = at_row(team, all->h0, first * all->h0_row);
-    rest.call.c0 = at_row(team, all->c0, first * all->c0_row);
-    rest.call.y_row = width;
-    rest.call.y_step = rest.call.batch * width;
-    rest.y = take_elements(team, &rest.size, all->steps * rest.call.y_step);
-    rest.h_n = take_elements(team, &rest.size, passes * rest.call.batch * out);
-    rest.c_n = take_elements(team, &rest.size, passes * rest.call.batch * net->hidden_size);
-    rest.workspace = rest.size;
-    const ptrdiff_t workspace = rnn_workspace_size(net, &rest.call);
-    if (rest.size >= 0)
-        rest.size =
-            workspace < 0 || workspace > PTRDIFF_MAX - rest.size ? -1 : rest.size + workspace;
-    return rest;
+    redo.first = first;
+    redo.call.batch = end > first ? end - first : 0;
+    redo.call.x = at_row(team, all->x, first * all->x_row);
+    redo.call.h0 = at_row(team, all->h0, first * all->h0_row);
+    redo.call.c0 = at_row(team, all->c0, first * all->c0_row);
+    redo.call.y_row = width;
+    redo.call.y_step = redo.call.batch * width;
+    redo.y = take_elements(team, &redo.size, all->steps * redo.call.y_step);
+    redo.h_n = take_elements(team, &redo.size, passes * redo.call.batch * out);
+    redo.c_n = take_elements(team, &redo.size, passes * redo.call.batch * net->hidden_size);
+    redo.workspace = redo.size;
+    const ptrdiff_t workspace = rnn_workspace_size(net, &redo.call);
+    if (redo.size >= 0)
+        redo.size =
+            workspace < 0 || workspace > PTRDIFF_MAX - redo.size ? -1 : redo.size + workspace;
+    return redo;
 }
 
-ptrdiff_t lstm_team_rest_size(const struct lstm_team *team)
+ptrdiff_t straggler_workspace(const struct lstm_team *team)
 {
-    return rest_is_possible(team) ? rest_of(team).size : -1;
+    return straggler_can_redo(team) ? redo_layout(team).size : -1;
 }
 
 static bool is_finished(const struct lstm_team *team)
@@ -92,7 +92,7 @@ static bool is_finished(const struct lstm_team *team)
 }
 
 /* Are the rows there after all, or does the call stop? */
-static bool rest_is_needless(void *data)
+static bool is_needless(void *data)
 {
     const struct lstm_team *team = data;
     const struct rnn_stop *stop = team->call.stop;
@@ -101,46 +101,46 @@ static bool rest_is_needless(void *data)
 }
 
 /* "count" blocks of "rows" rows of "width" elements, to their place among all rows. */
-static void put_rows(const struct lstm_team *team, const struct rest *rest, const char *from,
+static void put_rows(const struct lstm_team *team, const struct redo *redo, const char *from,
                      void *to, ptrdiff_t count, ptrdiff_t step, ptrdiff_t row, ptrdiff_t width)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)team->net.kernels->itemsize;
 
     for (ptrdiff_t i = 0; i < count; i++)
-        for (ptrdiff_t j = 0; j < rest->call.batch; j++, from += width * itemsize)
-            memcpy((char *)to + (i * step + (rest->first + j) * row) * itemsize, from,
+        for (ptrdiff_t j = 0; j < redo->call.batch; j++, from += width * itemsize)
+            memcpy((char *)to + (i * step + (redo->first + j) * row) * itemsize, from,
                    (size_t)(width * itemsize));
 }
 
-static void put_rest(const struct lstm_team *team, const struct rest *rest, const char *memory)
+static void put_results(const struct lstm_team *team, const struct redo *redo, const char *memory)
 {
     const struct rnn_net *net = &team->net;
     const struct rnn_call *all = &team->call;
     const ptrdiff_t passes = net->num_layers * net->num_directions;
     const ptrdiff_t out = rnn_hidden_out(net), hidden = net->hidden_size;
 
-    put_rows(team, rest, memory + rest->y, all->y, all->steps, all->y_step, all->y_row,
+    put_rows(team, redo, memory + redo->y, all->y, all->steps, all->y_step, all->y_row,
              net->num_directions * out);
-    put_rows(team, rest, memory + rest->h_n, all->h_n, passes, all->batch * out, out, out);
-    put_rows(team, rest, memory + rest->c_n, all->c_n, passes, all->batch * hidden, hidden, hidden);
+    put_rows(team, redo, memory + redo->h_n, all->h_n, passes, all->batch * out, out, out);
+    put_rows(team, redo, memory + redo->c_n, all->c_n, passes, all->batch * hidden, hidden, hidden);
 }
 
-/* The rows of "rest", to "memory". Returns false where that was needless or stopped. */
-static bool compute_rest(struct lstm_team *team, struct rest *rest, char *memory)
+/* The rows of "redo", to "memory". Returns false where that was needless or stopped. */
+static bool compute(struct lstm_team *team, struct redo *redo, char *memory)
 {
-    const struct rnn_stop needless = {rest_is_needless, team};
+    const struct rnn_stop needless = {is_needless, team};
 
-    rest->call.y = memory + rest->y;
-    rest->call.h_n = memory + rest->h_n;
-    rest->call.c_n = memory + rest->c_n;
-    rest->call.stop = &needless;
-    return rnn_forward(&team->net, team->packed, &rest->call, memory + rest->workspace);
+    redo->call.y = memory + redo->y;
+    redo->call.h_n = memory + redo->h_n;
+    redo->call.c_n = memory + redo->c_n;
+    redo->call.stop = &needless;
+    return rnn_forward(&team->net, team->packed, &redo->call, memory + redo->workspace);
 }
 
-bool lstm_team_rest(struct lstm_team *team, void *memory)
+bool straggler_redo(struct lstm_team *team, void *memory)
 {
-    struct rest rest = rest_of(team);
-    const bool computed = compute_rest(team, &rest, memory);
+    struct redo redo = redo_layout(team);
+    const bool computed = compute(team, &redo, memory);
 
     team_abandon(team);
     const bool late = computed && !is_finished(team);
@@ -148,7 +148,7 @@ bool lstm_team_rest(struct lstm_team *team, void *memory)
     team_leave_pool(team, late ? lost : 0);
     const bool finished = is_finished(team); /* the last helper may have got there meanwhile */
     if (computed && !finished)
-        put_rest(team, &rest, memory);
+        put_results(team, &redo, memory);
     team->release(team);
     return computed || finished;
 }

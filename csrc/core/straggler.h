@@ -1,6 +1,6 @@
 /* Shared rows: where they begin, and what late helpers leave undone. Internal to csrc/core. */
-#ifndef PYLSTM_CORE_REST_H
-#define PYLSTM_CORE_REST_H
+#ifndef PYLSTM_CORE_STRAGGLER_H
+#define PYLSTM_CORE_STRAGGLER_H
 
 #include "team.h"
 
@@ -8,9 +8,9 @@
 #define ROWS_PER_THREAD 4
 
 /* The first row of task "task" of those that share them. */
-ptrdiff_t rows_begin(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task);
+ptrdiff_t plan_first_row(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task);
 /* Can the caller finish what late helpers leave undone, without doing all of it again? */
-bool rest_is_possible(const struct lstm_team *team);
+bool straggler_can_redo(const struct lstm_team *team);
 
 /* team.c: tells helpers to leave; waits until nobody but the caller uses the team, and returns for
  * how many nanoseconds; leaves the pool, "lost" as for pool_leave(). */
