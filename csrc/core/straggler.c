@@ -15,7 +15,7 @@ ptrdiff_t plan_first_row(const struct rnn_call *call, const struct rnn_plan *pla
     return row < call->batch ? row : call->batch;
 }
 
-bool straggler_can_redo(const struct lstm_team *team)
+bool straggler_can_redo(const struct team *team)
 {
     return team->plan.sharing == SHARE_ROWS && team->call.batch_sizes == NULL;
 }
@@ -28,7 +28,7 @@ struct redo {
 };
 
 /* Takes "elements" from the memory; a size that overflows stays at -1. */
-static ptrdiff_t take_elements(const struct lstm_team *team, ptrdiff_t *size, ptrdiff_t elements)
+static ptrdiff_t take_elements(const struct team *team, ptrdiff_t *size, ptrdiff_t elements)
 {
     const ptrdiff_t begin = *size, itemsize = (ptrdiff_t)team->net.kernels->itemsize;
 
@@ -39,7 +39,7 @@ static ptrdiff_t take_elements(const struct lstm_team *team, ptrdiff_t *size, pt
     return begin;
 }
 
-static const void *at_row(const struct lstm_team *team, const void *data, ptrdiff_t elements)
+static const void *at_row(const struct team *team, const void *data, ptrdiff_t elements)
 {
     const ptrdiff_t bytes = elements * (ptrdiff_t)team->net.kernels->itemsize;
 
@@ -47,7 +47,7 @@ static const void *at_row(const struct lstm_team *team, const void *data, ptrdif
 }
 
 /* No count of elements overflows: the results of all rows exist. */
-static struct redo redo_layout(const struct lstm_team *team)
+static struct redo redo_layout(const struct team *team)
 {
     const struct rnn_net *net = &team->net;
     const struct rnn_call *all = &team->call;
@@ -81,12 +81,12 @@ static struct redo redo_layout(const struct lstm_team *team)
     return redo;
 }
 
-ptrdiff_t straggler_workspace(const struct lstm_team *team)
+ptrdiff_t straggler_workspace(const struct team *team)
 {
     return straggler_can_redo(team) ? redo_layout(team).size : -1;
 }
 
-static bool is_finished(const struct lstm_team *team)
+static bool is_finished(const struct team *team)
 {
     return atomic_load_explicit(&team->finished, memory_order_acquire) == team->plan.tasks;
 }
@@ -94,15 +94,15 @@ static bool is_finished(const struct lstm_team *team)
 /* Are the rows there after all, or does the call stop? */
 static bool is_needless(void *data)
 {
-    const struct lstm_team *team = data;
+    const struct team *team = data;
     const struct rnn_stop *stop = team->call.stop;
 
     return is_finished(team) || (stop && stop->asked(stop->data));
 }
 
 /* "count" blocks of "rows" rows of "width" elements, to their place among all rows. */
-static void put_rows(const struct lstm_team *team, const struct redo *redo, const char *from,
-                     void *to, ptrdiff_t count, ptrdiff_t step, ptrdiff_t row, ptrdiff_t width)
+static void put_rows(const struct team *team, const struct redo *redo, const char *from, void *to,
+                     ptrdiff_t count, ptrdiff_t step, ptrdiff_t row, ptrdiff_t width)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)team->net.kernels->itemsize;
 
@@ -112,7 +112,7 @@ static void put_rows(const struct lstm_team *team, const struct redo *redo, cons
                    (size_t)(width * itemsize));
 }
 
-static void put_results(const struct lstm_team *team, const struct redo *redo, const char *memory)
+static void put_results(const struct team *team, const struct redo *redo, const char *memory)
 {
     const struct rnn_net *net = &team->net;
     const struct rnn_call *all = &team->call;
@@ -126,7 +126,7 @@ static void put_results(const struct lstm_team *team, const struct redo *redo, c
 }
 
 /* The rows of "redo", to "memory". Returns false where that was needless or stopped. */
-static bool compute(struct lstm_team *team, struct redo *redo, char *memory)
+static bool compute(struct team *team, struct redo *redo, char *memory)
 {
     const struct rnn_stop needless = {is_needless, team};
 
@@ -137,7 +137,7 @@ static bool compute(struct lstm_team *team, struct redo *redo, char *memory)
     return rnn_forward(&team->net, team->packed, &redo->call, memory + redo->workspace);
 }
 
-bool straggler_redo(struct lstm_team *team, void *memory)
+bool straggler_redo(struct team *team, void *memory)
 {
     struct redo redo = redo_layout(team);
     const bool computed = compute(team, &redo, memory);

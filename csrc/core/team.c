@@ -94,8 +94,8 @@ static ptrdiff_t own_size(const struct rnn_net *net, const struct rnn_call *call
     return most;
 }
 
-ptrdiff_t lstm_team_workspace(const struct rnn_net *net, const struct rnn_call *call,
-                              const struct rnn_plan *plan)
+ptrdiff_t team_workspace(const struct rnn_net *net, const struct rnn_call *call,
+                         const struct rnn_plan *plan)
 {
     const ptrdiff_t buffer = layer_buffer_size(net, call);
     const ptrdiff_t own = own_size(net, call, plan);
@@ -106,7 +106,7 @@ ptrdiff_t lstm_team_workspace(const struct rnn_net *net, const struct rnn_call *
 }
 
 /* The whole call, with the own memory of thread "thread". */
-static struct part team_part(const struct lstm_team *team, ptrdiff_t thread)
+static struct part team_part(const struct team *team, ptrdiff_t thread)
 {
     struct part part = whole_call(&team->net, team->packed, &team->call, team->workspace);
 
@@ -118,13 +118,13 @@ static struct part team_part(const struct lstm_team *team, ptrdiff_t thread)
 
 static bool is_abandoned(void *data)
 {
-    struct lstm_team *team = data;
+    struct team *team = data;
     return atomic_load_explicit(&team->barrier.abandoned, memory_order_relaxed);
 }
 
-void team_abandon(struct lstm_team *team) { atomic_store(&team->barrier.abandoned, true); }
+void team_abandon(struct team *team) { atomic_store(&team->barrier.abandoned, true); }
 
-static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct rnn_stop *stop)
+static bool run_task(struct team *team, ptrdiff_t task, const struct rnn_stop *stop)
 {
     const struct rnn_plan *plan = &team->plan;
     const ptrdiff_t place = task % plan->tasks;
@@ -144,7 +144,7 @@ static bool run_task(struct lstm_team *team, ptrdiff_t task, const struct rnn_st
 
 /* One thread at the tasks. */
 struct worker {
-    struct lstm_team *team;
+    struct team *team;
     const struct rnn_stop *stop;
     bool leads;
     uint64_t longest, waited; /* nanoseconds: its longest task, and all waits of the leader */
@@ -154,7 +154,7 @@ struct worker {
  * helper has taken is the leader's. */
 static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
 {
-    struct lstm_team *team = worker->team;
+    struct team *team = worker->team;
     const double patience = straggler_can_redo(team) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t taken = atomic_load_explicit(&team->taken, memory_order_relaxed);
 
@@ -166,7 +166,7 @@ static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
  * lost its patience. */
 static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
-    struct lstm_team *team = worker->team;
+    struct team *team = worker->team;
     const uint64_t since = system_nanoseconds(), before = worker->waited;
     unsigned spins = 1;
 
@@ -195,7 +195,7 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
  * leader then waits for is late. */
 static bool take_tasks(struct worker *worker)
 {
-    struct lstm_team *team = worker->team;
+    struct team *team = worker->team;
     const ptrdiff_t all = team->plan.tasks * team->plan.phases;
     ptrdiff_t task = worker->leads ? 0 : atomic_fetch_add(&team->next, 1);
 
@@ -218,19 +218,19 @@ static bool take_tasks(struct worker *worker)
 
 /* ---- The threads ---- */
 
-static void leave(struct lstm_team *team, int users)
+static void leave(struct team *team, int users)
 {
     if (atomic_fetch_sub_explicit(&team->users, users, memory_order_acq_rel) == users)
         team->release(team);
 }
 
 /* Have the helpers stayed in another process? Then they never leave. */
-static bool is_forked(const struct lstm_team *team) { return team->forks != pool_forks(); }
+static bool is_forked(const struct team *team) { return team->forks != pool_forks(); }
 
 /* What a helper does. */
 static void help(struct pool_job *job)
 {
-    struct lstm_team *team = (struct lstm_team *)job;
+    struct team *team = (struct team *)job;
     const struct rnn_stop stop = {is_abandoned, team};
     const fpenv_t saved = fpenv_enter();
     struct barrier_member view;
@@ -247,7 +247,7 @@ static void help(struct pool_job *job)
 }
 
 /* What the caller does, in nanoseconds "passed". */
-static bool lead(struct lstm_team *team, uint64_t *passed)
+static bool lead(struct team *team, uint64_t *passed)
 {
     const fpenv_t saved = fpenv_enter();
     const uint64_t began = system_nanoseconds();
@@ -268,7 +268,7 @@ static bool lead(struct lstm_team *team, uint64_t *passed)
     return finished;
 }
 
-enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers)
+enum team_result team_run(struct team *team, struct pool *pool, int helpers)
 {
     const struct rnn_stop *stop = team->call.stop;
     uint64_t passed;
@@ -301,12 +301,12 @@ enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int he
     return TEAM_DONE;
 }
 
-void team_leave_pool(struct lstm_team *team, uint64_t lost)
+void team_leave_pool(struct team *team, uint64_t lost)
 {
     pool_leave(team->pool, team->forks, lost);
 }
 
-uint64_t team_wait_for_helpers(const struct lstm_team *team)
+uint64_t team_wait_for_helpers(const struct team *team)
 {
     const uint64_t since = system_nanoseconds();
 
@@ -319,14 +319,14 @@ uint64_t team_wait_for_helpers(const struct lstm_team *team)
     return system_nanoseconds() - since;
 }
 
-void lstm_team_give_up(struct lstm_team *team)
+void team_give_up(struct team *team)
 {
     team->given_up = true;
     team_abandon(team);
     team_leave_pool(team, system_nanoseconds() - team->began);
 }
 
-void lstm_team_end(struct lstm_team *team)
+void team_end(struct team *team)
 {
     const uint64_t lost = team_wait_for_helpers(team);
 

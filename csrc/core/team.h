@@ -31,15 +31,15 @@ void rnn_plan_limit(struct rnn_plan *plan, int threads);
 
 /* A call and the threads that work on it. Helpers may be late, still looking at the team when the
  * caller has long gone on: so it owns its memory, until the last of its users has left. */
-struct lstm_team {
+struct team {
     struct pool_job job;
     struct rnn_net net;
     const void *packed;
     struct rnn_call call;
     struct rnn_plan plan;
-    char *workspace; /* 64-byte aligned, lstm_team_workspace() bytes, the team's own */
+    char *workspace; /* 64-byte aligned, team_workspace() bytes, the team's own */
     /* Called by the last user, in any thread: gives back team and workspace. */
-    void (*release)(struct lstm_team *team);
+    void (*release)(struct team *team);
 
     uint_fast64_t forks; /* pool_forks() at the start */
     struct pool *pool;   /* until the call leaves it */
@@ -62,26 +62,26 @@ enum team_result {
 };
 
 /* Bytes, -1 where that overflows. */
-ptrdiff_t lstm_team_workspace(const struct rnn_net *net, const struct rnn_call *call,
-                              const struct rnn_plan *plan);
+ptrdiff_t team_workspace(const struct rnn_net *net, const struct rnn_call *call,
+                         const struct rnn_plan *plan);
 
 /* Runs the call of a team whose first seven fields are set and whose others are zero, with
  * "helpers" helpers of a pool that the caller has entered. After TEAM_DONE nobody touches what the
  * call points to any more, and pool and team are left. Else helpers may still read the packed
  * weights and the inputs and write to the results. After TEAM_LATE either straggler_redo() or
- * lstm_team_give_up() leaves the pool. */
-enum team_result lstm_team_run(struct lstm_team *team, struct pool *pool, int helpers);
+ * team_give_up() leaves the pool. */
+enum team_result team_run(struct team *team, struct pool *pool, int helpers);
 /* After TEAM_LATE: bytes that straggler_redo() needs; -1 where it cannot help, since the call does
  * not share rows or is packed. */
-ptrdiff_t straggler_workspace(const struct lstm_team *team);
+ptrdiff_t straggler_workspace(const struct team *team);
 /* After TEAM_LATE: finishes the call by computing the rows that are missing, in "memory" (64-byte
  * aligned), until that is done or the helpers have done it after all. Then pool and team are left.
  * Returns false where call->stop ended it. */
-bool straggler_redo(struct lstm_team *team, void *memory);
+bool straggler_redo(struct team *team, void *memory);
 /* After TEAM_LATE: tells the helpers to leave, and leaves the pool. */
-void lstm_team_give_up(struct lstm_team *team);
+void team_give_up(struct team *team);
 /* After TEAM_STOPPED, or when given up: waits until all helpers have left, for one step at most
  * once they have a processor. Then the team is gone, its call unfinished. */
-void lstm_team_end(struct lstm_team *team);
+void team_end(struct team *team);
 
 #endif

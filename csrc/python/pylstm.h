@@ -251,7 +251,7 @@ struct request {
     PyObject *results;          /* what the call writes to; borrowed */
     /* The threads of a first try that was given up, and the results that they may still write to;
      * or NULL. */
-    struct lstm_team *late;
+    struct team *late;
     PyObject *late_results;
 };
 

@@ -162,12 +162,12 @@ static int run_alone(const struct request *request, struct rnn_call *call, doubl
 
 /* A call that several threads work on. What it points to is kept alive by the request. */
 struct shared_call {
-    struct lstm_team team;
+    struct team team;
     void *memory; /* where this struct itself was allocated */
 };
 
 /* The last user may be a thread that Python knows nothing of. */
-static void shared_call_free(struct lstm_team *team)
+static void shared_call_free(struct team *team)
 {
     memory_free(((struct shared_call *)team)->memory);
 }
@@ -177,7 +177,7 @@ static struct shared_call *shared_call_new(const struct request *request,
 {
     const struct rnn_net *net = &request->snapshot->net;
     const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
-    const ptrdiff_t size = lstm_team_workspace(net, call, plan);
+    const ptrdiff_t size = team_workspace(net, call, plan);
     struct shared_call *shared;
     char *memory;
 
@@ -200,21 +200,21 @@ static struct shared_call *shared_call_new(const struct request *request,
 
 /* After TEAM_LATE, without the GIL: finishes the call where late helpers leave rows undone that can
  * be computed alone. Without memory for them it is TEAM_STOPPED, and "no_memory". */
-static enum team_result finish_rows(struct lstm_team *team, bool *no_memory)
+static enum team_result finish_rows(struct team *team, bool *no_memory)
 {
     const ptrdiff_t size = straggler_workspace(team);
     char *memory;
     bool finished;
 
     if (size < 0 || size > PTRDIFF_MAX - 64) {
-        lstm_team_give_up(team);
+        team_give_up(team);
         return TEAM_LATE;
     }
     memory = memory_new((size_t)size + 64);
     if (memory == NULL) {
         *no_memory = true;
-        lstm_team_give_up(team);
-        lstm_team_end(team);
+        team_give_up(team);
+        team_end(team);
         return TEAM_STOPPED;
     }
     finished = straggler_redo(team, memory + (-(uintptr_t)memory & 63));
@@ -237,9 +237,9 @@ static int run_shared(struct request *request, struct rnn_call *call, double wor
         return -1;
     }
     unlock(&interrupt, &shared->team.call, work);
-    result = lstm_team_run(&shared->team, pool, helpers);
+    result = team_run(&shared->team, pool, helpers);
     if (result == TEAM_STOPPED)
-        lstm_team_end(&shared->team);
+        team_end(&shared->team);
     else if (result == TEAM_LATE)
         result = finish_rows(&shared->team, &no_memory);
     if (lock(&interrupt) < 0)
@@ -258,7 +258,7 @@ static int run_shared(struct request *request, struct rnn_call *call, double wor
 void request_end_late(struct request *request)
 {
     Py_BEGIN_ALLOW_THREADS
-    lstm_team_end(request->late);
+    team_end(request->late);
     Py_END_ALLOW_THREADS
     request->late = NULL;
     Py_CLEAR(request->late_results);

@@ -170,24 +170,23 @@ bool plan_force(const struct subject *subject, enum rnn_sharing sharing, int thr
                                  : threads == 2 && net->num_directions == 2;
 }
 
-static void release(struct lstm_team *team)
+static void release(struct team *team)
 {
     aligned_release(team->workspace);
     aligned_release(team);
     atomic_fetch_add(&teams_released, 1);
 }
 
-struct lstm_team *team_make(const struct subject *subject, const struct rnn_plan *plan)
+struct team *team_make(const struct subject *subject, const struct rnn_plan *plan)
 {
-    struct lstm_team *team = team_allocate(sizeof *team);
+    struct team *team = team_allocate(sizeof *team);
 
     memset(team, 0, sizeof *team);
     team->net = subject->net;
     team->packed = subject->packed;
     team->call = subject->call;
     team->plan = *plan;
-    team->workspace =
-        team_allocate((size_t)lstm_team_workspace(&subject->net, &subject->call, plan));
+    team->workspace = team_allocate((size_t)team_workspace(&subject->net, &subject->call, plan));
     team->release = release;
     atomic_fetch_add(&teams_made, 1);
     return team;

@@ -35,7 +35,7 @@ const char *sharing_name(enum rnn_sharing sharing);
 /* How many teams were made, and how many of them have been released. */
 extern atomic_long teams_made, teams_released;
 /* A team on memory of its own, which its last user gives back. */
-struct lstm_team *team_make(const struct subject *subject, const struct rnn_plan *plan);
+struct team *team_make(const struct subject *subject, const struct rnn_plan *plan);
 /* Enters the pool, however often it takes to be let in, with as many helpers as the plan has.
  * Ends the program where no thread can be had. */
 int pool_insist(struct pool *pool, const struct rnn_plan *plan);

@@ -86,7 +86,7 @@ static uint64_t end_backoff(void)
 
 /* Finishes a call with late helpers as callers do: what is missing, or all of it alone. Returns
  * false where that fails. */
-static bool finish_late(struct subject *subject, struct lstm_team *team)
+static bool finish_late(struct subject *subject, struct team *team)
 {
     const ptrdiff_t size = straggler_workspace(team);
     bool finished;
@@ -98,8 +98,8 @@ static bool finish_late(struct subject *subject, struct lstm_team *team)
         aligned_release(memory);
         return finished;
     }
-    lstm_team_give_up(team);
-    lstm_team_end(team);
+    team_give_up(team);
+    team_end(team);
     subject_spoil(subject);
     subject_run_alone(subject);
     return true;
@@ -108,7 +108,7 @@ static bool finish_late(struct subject *subject, struct lstm_team *team)
 /* Computes the rows of the tasks in "missing", as if late helpers had them. */
 static void compute_missing(struct subject *subject, const struct rnn_plan *plan, uint64_t missing)
 {
-    struct lstm_team *team = team_make(subject, plan);
+    struct team *team = team_make(subject, plan);
 
     end_backoff();
     pool_insist(&pool, plan);
@@ -143,8 +143,8 @@ static void share(struct subject *subject, const struct rnn_plan *plan)
 {
     end_backoff();
     const int helpers = pool_insist(&pool, plan);
-    struct lstm_team *team = team_make(subject, plan);
-    const enum team_result result = lstm_team_run(team, &pool, helpers);
+    struct team *team = team_make(subject, plan);
+    const enum team_result result = team_run(team, &pool, helpers);
 
     check(result != TEAM_STOPPED, "stopped, and nobody had asked");
     check(result != TEAM_LATE || finish_late(subject, team), "late, and not finished");
@@ -297,8 +297,8 @@ static bool helper_entered(void *data)
 
 /* Runs with one helper that stays at the gate. Returns the team, or NULL where the helper never
  * came; the gate is open then. */
-static struct lstm_team *run_with_held_helper(struct subject *subject, enum rnn_sharing sharing,
-                                              enum team_result expected)
+static struct team *run_with_held_helper(struct subject *subject, enum rnn_sharing sharing,
+                                         enum team_result expected)
 {
     const struct rnn_stop stop = {helper_entered, NULL};
     struct rnn_plan plan;
@@ -307,18 +307,18 @@ static struct lstm_team *run_with_held_helper(struct subject *subject, enum rnn_
     subject->call.stop = expected == TEAM_STOPPED ? &stop : NULL;
     for (int tries = 0; tries < TRIES; tries++) {
         const int helpers = pool_insist(&pool, &plan);
-        struct lstm_team *team = team_make(subject, &plan);
+        struct team *team = team_make(subject, &plan);
         atomic_store(&gate.entered, 0);
         atomic_store(&gate.closed, true);
-        const enum team_result result = lstm_team_run(team, &pool, helpers);
+        const enum team_result result = team_run(team, &pool, helpers);
         if (result == expected && atomic_load(&gate.entered) > 0)
             return team;
         atomic_store(&gate.closed, false);
         /* Nobody came, or a helper was late before it came to the gate. */
         if (result == TEAM_LATE)
-            lstm_team_give_up(team);
+            team_give_up(team);
         if (result != TEAM_DONE)
-            lstm_team_end(team);
+            team_end(team);
         end_backoff();
         check(result != TEAM_STOPPED, "stopped, and nobody had asked");
     }
@@ -333,10 +333,10 @@ static void check_late_helper(enum rnn_sharing sharing)
     int refused = 0;
 
     case_begin("a late helper, %s", sharing_name(sharing));
-    struct lstm_team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
+    struct team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
     if (team != NULL) {
         const long released = atomic_load(&teams_released);
-        lstm_team_give_up(team);
+        team_give_up(team);
         end_backoff();
         subject_run_alone(&second);
         check(subject_is_right(&second), "alone beside a late helper: other bytes");
@@ -349,7 +349,7 @@ static void check_late_helper(enum rnn_sharing sharing)
         check(refused == 5000, "refused %d times", refused);
         check(atomic_load(&teams_released) == released, "released under the late helper");
         atomic_store(&gate.closed, false);
-        lstm_team_end(team);
+        team_end(team);
         check(atomic_load(&teams_released) == released + 1, "released %ld times",
               atomic_load(&teams_released) - released);
         check(atomic_load(&gate.entered) == 1, "the late helper went on for %d steps",
@@ -382,7 +382,7 @@ static void check_missing_rows(void)
     system_thread thread;
 
     case_begin("rows of a late helper");
-    struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL) {
         check(straggler_workspace(team) > 0, "nothing is missing");
         check(!subject_is_right(&subject), "no rows are missing");
@@ -401,10 +401,10 @@ static void check_stop(enum rnn_sharing sharing)
     struct rnn_plan plan;
 
     case_begin("a call that is stopped, %s", sharing_name(sharing));
-    struct lstm_team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
+    struct team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
     if (team != NULL) {
         atomic_store(&gate.closed, false);
-        lstm_team_end(team);
+        team_end(team);
         check(atomic_load(&gate.entered) == 1, "the helper went on for %d steps",
               atomic_load(&gate.entered) - 1);
         subject.call.stop = NULL;
@@ -522,8 +522,8 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
         if (helpers == 0)
             subject_run_alone(subject);
         else {
-            struct lstm_team *team = team_make(subject, &plan);
-            if (lstm_team_run(team, &pool, helpers) == TEAM_LATE)
+            struct team *team = team_make(subject, &plan);
+            if (team_run(team, &pool, helpers) == TEAM_LATE)
                 caller->wrong |= !finish_late(subject, team);
         }
         caller->wrong |= !subject_is_right(subject);
@@ -616,12 +616,12 @@ static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
     plan_force(&subject, SHARE_UNITS, 2, &plan);
     while (!atomic_load((atomic_bool *)argument)) {
         const int helpers = pool_insist(&pool, &plan);
-        struct lstm_team *team = team_make(&subject, &plan);
-        const enum team_result result = lstm_team_run(team, &pool, helpers);
+        struct team *team = team_make(&subject, &plan);
+        const enum team_result result = team_run(team, &pool, helpers);
         if (result == TEAM_LATE)
-            lstm_team_give_up(team);
+            team_give_up(team);
         if (result != TEAM_DONE)
-            lstm_team_end(team);
+            team_end(team);
     }
     subject_free(&subject);
     return 0;
@@ -692,14 +692,14 @@ static void check_close(int before)
     system_thread thread;
 
     case_begin("a pool that closes under a busy helper");
-    struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL)
-        lstm_team_give_up(team);
+        team_give_up(team);
     check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
     pool_close(&pool);
     system_join(thread);
     if (team != NULL)
-        lstm_team_end(team);
+        team_end(team);
     check(thread_count_becomes(before + SANITIZER_THREADS), "%d threads are left over",
           thread_count() - before);
     check(pool_enter(&pool, 1, false) == 0, "a closed pool has helpers");
