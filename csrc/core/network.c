@@ -4,7 +4,7 @@
  */
 #include "dropout.h"
 #include "fpenv.h"
-#include "part.h"
+#include "slice.h"
 #include "single.h"
 
 #include <string.h>
@@ -57,17 +57,17 @@ ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *c
 }
 
 /* Points "pass" at the matrices of direction "direction" of layer "layer". */
-static void set_direction(const struct part *part, struct pass *pass, ptrdiff_t layer,
+static void set_direction(const struct slice *slice, struct pass *pass, ptrdiff_t layer,
                           int direction, void *y)
 {
-    const struct rnn_net *net = part->net;
-    const struct rnn_call *call = part->call;
+    const struct rnn_net *net = slice->net;
+    const struct rnn_call *call = slice->call;
     const ptrdiff_t index = layer * net->num_directions + direction;
-    const ptrdiff_t out = rnn_hidden_out(net), first = part->first_row;
+    const ptrdiff_t out = rnn_hidden_out(net), first = slice->first_row;
     const ptrdiff_t row = index * call->batch + first;
 
     pass->index = index;
-    pass->packed = pass_offset(pass, part->packed, direction_offset(net, index));
+    pass->packed = pass_offset(pass, slice->packed, direction_offset(net, index));
     pass->reverse = direction == 1;
     pass->y = pass_offset(pass, y, direction * out + first * pass->y_row);
     pass->h0 = call->h0 ? pass_offset(pass, call->h0, index * call->h0_layer + first * call->h0_row)
@@ -85,34 +85,34 @@ struct matrix {
 };
 
 /* Where layer "layer" writes: the last to y, the one before to the buffer, and so on in turn. */
-static struct matrix layer_output(const struct part *part, ptrdiff_t layer)
+static struct matrix layer_output(const struct slice *slice, ptrdiff_t layer)
 {
-    const struct rnn_net *net = part->net;
-    const struct rnn_call *call = part->call;
+    const struct rnn_net *net = slice->net;
+    const struct rnn_call *call = slice->call;
     const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
 
     if ((net->num_layers - 1 - layer) % 2)
-        return (struct matrix){part->buffer, call->batch * width, width};
+        return (struct matrix){slice->buffer, call->batch * width, width};
     return (struct matrix){call->y, call->y_step, call->y_row};
 }
 
-static bool run_layer(const struct part *part, struct pass *pass, ptrdiff_t layer)
+static bool run_layer(const struct slice *slice, struct pass *pass, ptrdiff_t layer)
 {
-    const struct rnn_net *net = part->net;
-    const struct rnn_call *call = part->call;
-    const struct matrix y = layer_output(part, layer);
+    const struct rnn_net *net = slice->net;
+    const struct rnn_call *call = slice->call;
+    const struct matrix y = layer_output(slice, layer);
     struct matrix x = {(void *)(uintptr_t)call->x, call->x_step, call->x_row};
 
     if (layer > 0)
-        x = layer_output(part, layer - 1);
+        x = layer_output(slice, layer - 1);
     pass->at = direction_layout(net, layer);
-    pass->x = pass_offset(pass, x.data, part->first_row * x.row);
+    pass->x = pass_offset(pass, x.data, slice->first_row * x.row);
     pass->x_step = x.step;
     pass->x_row = x.row;
     pass->y_step = y.step;
     pass->y_row = y.row;
-    for (int direction = part->first_direction; direction < part->end_direction; direction++) {
-        set_direction(part, pass, layer, direction, y.data);
+    for (int direction = slice->first_direction; direction < slice->end_direction; direction++) {
+        set_direction(slice, pass, layer, direction, y.data);
         if (!pass_run(pass))
             return false;
     }
@@ -121,34 +121,35 @@ static bool run_layer(const struct part *part, struct pass *pass, ptrdiff_t laye
     return true;
 }
 
-bool part_run(const struct part *part, const struct rnn_stop *stop, struct barrier_member *barrier)
+bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
+               struct barrier_member *barrier)
 {
-    const struct scratch space = scratch_layout(part->net, part->call, part->rows);
+    const struct scratch space = scratch_layout(slice->net, slice->call, slice->rows);
     struct pass pass = {
-        .net = part->net,
-        .call = part->call,
-        .first_row = part->first_row,
-        .rows = part->rows,
-        .chunk = part->scratch + space.chunk,
-        .zeros = part->scratch + space.zeros,
-        .hidden = part->scratch + space.hidden,
-        .projected = part->scratch + space.projected,
+        .net = slice->net,
+        .call = slice->call,
+        .first_row = slice->first_row,
+        .rows = slice->rows,
+        .chunk = slice->scratch + space.chunk,
+        .zeros = slice->scratch + space.zeros,
+        .hidden = slice->scratch + space.hidden,
+        .projected = slice->scratch + space.projected,
         .barrier = barrier,
         .stop = stop,
     };
 
     if (space.hidden > space.zeros)
         memset(pass.zeros, 0, (size_t)(space.hidden - space.zeros));
-    for (ptrdiff_t layer = part->first_layer; layer < part->end_layer; layer++)
-        if (!run_layer(part, &pass, layer))
+    for (ptrdiff_t layer = slice->first_layer; layer < slice->end_layer; layer++)
+        if (!run_layer(slice, &pass, layer))
             return false;
     return true;
 }
 
-struct part whole_call(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
-                       void *workspace)
+struct slice whole_slice(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                         void *workspace)
 {
-    return (struct part){
+    return (struct slice){
         .net = net,
         .packed = packed,
         .call = call,
@@ -171,8 +172,8 @@ bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn
     if (single_step_suits(net, call))
         single_step(net, packed, call);
     else {
-        const struct part part = whole_call(net, packed, call, workspace);
-        finished = part_run(&part, call->stop, NULL);
+        const struct slice slice = whole_slice(net, packed, call, workspace);
+        finished = slice_run(&slice, call->stop, NULL);
     }
     fpenv_leave(saved);
     return finished;

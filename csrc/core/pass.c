@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Of the input parts that are computed ahead: so many rows, or else so many steps, and no more
+/* Of the input gates that are computed ahead: so many rows, or else so many steps, and no more
  * than so many bytes. The time is flat from 8 to 48 steps of one row, and 4 to 32 of eight.
  * More rows than kernels->hoist_rows save the cache weight_ih, which pays where that is large. */
 enum { CHUNK_ROWS = 24, CHUNK_STEPS = 4, CHUNK_BYTES = 1 << 19 };
@@ -45,7 +45,7 @@ ptrdiff_t pass_total_rows(const struct rnn_call *call)
     return total;
 }
 
-/* Steps of `rows` rows that have their input part computed ahead together: 0 where that does not
+/* Steps of `rows` rows that have their input gates computed ahead together: 0 where that does not
  * pay. */
 static ptrdiff_t chunk_steps(const struct rnn_kernels *kernels, ptrdiff_t padded_units,
                              ptrdiff_t input_size, ptrdiff_t rows)
@@ -67,7 +67,7 @@ ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call
 
     if (call->steps == 1)
         return 0;
-    /* Of packed sequences, fewer and fewer rows take part. */
+    /* Of packed sequences, fewer and fewer rows take slice. */
     for (ptrdiff_t rows = call->batch_sizes ? 1 : batch; rows <= batch && rows <= MOST_ROWS_AHEAD;
          rows++)
         for (ptrdiff_t layer = 0; layer < net->num_layers && layer < 2; layer++) {
@@ -103,7 +103,7 @@ static void project(const struct pass *pass, char *y, ptrdiff_t rows)
                (size_t)net->proj_size * net->kernels->itemsize);
 }
 
-/* Rows [first, end) of one step. `init` is the packed bias or that row's input part; h and c
+/* Rows [first, end) of one step. `init` is the packed bias or that row's input gates; h and c
  * are the states before the step, already at row `first`. */
 static void run_rows(const struct pass *pass, struct lstm_step *step, const char *x, char *y,
                      ptrdiff_t first, ptrdiff_t end)
@@ -206,7 +206,7 @@ static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t
     return length;
 }
 
-/* The input parts of the chunk's steps, of which the first is at x, to [chunk, rows, totals] in
+/* The input gates of the chunk's steps, of which the first is at x, to [chunk, rows, totals] in
  * pass->chunk: the steps as they lie in memory, and the longer runs of rows at once. */
 static void fill_chunk(const struct pass *pass, const struct walk *walk, const char *x,
                        ptrdiff_t rows)
@@ -244,7 +244,7 @@ static void fill_chunk(const struct pass *pass, const struct walk *walk, const c
     pass->net->kernels->gemm(&gemm);
 }
 
-/* Where the sums of a step begin: at an input part that was computed ahead, or at the bias. */
+/* Where the sums of a step begin: at an input gates that was computed ahead, or at the bias. */
 static void start_totals(const struct pass *pass, struct walk *walk, ptrdiff_t done, const char *x,
                          ptrdiff_t rows)
 {

@@ -23,7 +23,7 @@ struct pass {
     const char *h0, *c0; /* NULL: zeros */
     char *h_n, *c_n;
 
-    char *chunk;     /* [steps, rows, totals] input parts computed ahead */
+    char *chunk;     /* [steps, rows, totals] input gates computed ahead */
     char *zeros;     /* [Hout] */
     char *hidden;    /* [rows, H] h before the projection */
     char *projected; /* [rows, totals] and after it */
@@ -37,7 +37,7 @@ ptrdiff_t pass_rows(const struct rnn_call *call, ptrdiff_t first_row, ptrdiff_t 
                     ptrdiff_t step);
 /* Rows of all steps together. */
 ptrdiff_t pass_total_rows(const struct rnn_call *call);
-/* Most rows of input parts that are ever computed ahead. */
+/* Most rows of input gates that are ever computed ahead. */
 ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows);
 /* Elements of a row of totals. */
 ptrdiff_t pass_totals(ptrdiff_t padded_units);

@@ -1,6 +1,6 @@
 #include "straggler.h"
 
-#include "part.h"
+#include "slice.h"
 
 #include <string.h>
 

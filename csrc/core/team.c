@@ -1,7 +1,7 @@
 #include "team.h"
 
 #include "fpenv.h"
-#include "part.h"
+#include "slice.h"
 #include "straggler.h"
 
 /* ---- The plan ---- */
@@ -74,7 +74,7 @@ void rnn_plan_limit(struct rnn_plan *plan, int threads)
 
 /* ---- Parts ---- */
 
-/* Bytes of each thread's own memory: what the part that needs most has. More rows may need less,
+/* Bytes of each thread's own memory: what the slice that needs most has. More rows may need less,
  * since from a few rows on nothing is computed ahead. */
 static ptrdiff_t own_size(const struct rnn_net *net, const struct rnn_call *call,
                           const struct rnn_plan *plan)
@@ -106,12 +106,12 @@ ptrdiff_t team_workspace(const struct rnn_net *net, const struct rnn_call *call,
 }
 
 /* The whole call, with the own memory of thread "thread". */
-static struct part team_part(const struct team *team, ptrdiff_t thread)
+static struct slice team_slice(const struct team *team, ptrdiff_t thread)
 {
-    struct part part = whole_call(&team->net, team->packed, &team->call, team->workspace);
+    struct slice slice = whole_slice(&team->net, team->packed, &team->call, team->workspace);
 
-    part.scratch += thread * own_size(&team->net, &team->call, &team->plan);
-    return part;
+    slice.scratch += thread * own_size(&team->net, &team->call, &team->plan);
+    return slice;
 }
 
 /* ---- Tasks: rows or directions ---- */
@@ -128,18 +128,18 @@ static bool run_task(struct team *team, ptrdiff_t task, const struct rnn_stop *s
 {
     const struct rnn_plan *plan = &team->plan;
     const ptrdiff_t place = task % plan->tasks;
-    struct part part = team_part(team, place);
+    struct slice slice = team_slice(team, place);
 
     if (plan->sharing == SHARE_ROWS) {
-        part.first_row = plan_first_row(&team->call, plan, place);
-        part.rows = plan_first_row(&team->call, plan, place + 1) - part.first_row;
+        slice.first_row = plan_first_row(&team->call, plan, place);
+        slice.rows = plan_first_row(&team->call, plan, place + 1) - slice.first_row;
     } else {
-        part.first_layer = task / plan->tasks;
-        part.end_layer = part.first_layer + 1;
-        part.first_direction = (int)place;
-        part.end_direction = (int)place + 1;
+        slice.first_layer = task / plan->tasks;
+        slice.end_layer = slice.first_layer + 1;
+        slice.first_direction = (int)place;
+        slice.end_direction = (int)place + 1;
     }
-    return part_run(&part, stop, NULL);
+    return slice_run(&slice, stop, NULL);
 }
 
 /* One thread at the tasks. */
@@ -239,8 +239,8 @@ static void help(struct pool_job *job)
         struct worker worker = {.team = team, .stop = &stop};
         take_tasks(&worker);
     } else if (barrier_join(&team->barrier, &view)) {
-        const struct part part = team_part(team, view.rank);
-        part_run(&part, &stop, &view);
+        const struct slice slice = team_slice(team, view.rank);
+        slice_run(&slice, &stop, &view);
     }
     fpenv_leave(saved);
     leave(team, 1);
@@ -259,8 +259,8 @@ static bool lead(struct team *team, uint64_t *passed)
         team->waited = worker.waited;
     } else {
         struct barrier_member view = barrier_lead(&team->barrier);
-        const struct part part = team_part(team, 0);
-        finished = part_run(&part, team->call.stop, &view);
+        const struct slice slice = team_slice(team, 0);
+        finished = slice_run(&slice, team->call.stop, &view);
         team->waited = view.waited;
     }
     *passed = system_nanoseconds() - began;

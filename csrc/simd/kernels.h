@@ -33,12 +33,12 @@ struct lstm_step {
      * pointers below are those of all units. */
     ptrdiff_t first, end;
 
-    /* Where the sums start: the packed bias (init_stride 0) or, for hoisted input
+    /* Where the sums start: the packed bias (init_stride 0) or, for precomputed input
      * parts, one row of totals per batch row. [rows, padded gates] */
     const void *init;
     ptrdiff_t init_stride;
 
-    const void *wx; /* packed weight_ih; NULL: the input part is already in init */
+    const void *wx; /* packed weight_ih; NULL: the input gates is already in init */
     ptrdiff_t depth_x;
     const void *x; /* [rows, depth_x] */
     ptrdiff_t x_stride;
@@ -59,7 +59,7 @@ struct lstm_step {
     bool backwards; /* walk the hidden blocks from last to first (cache reuse only) */
 };
 
-/* out = init + x * W', for an input part computed ahead or a projection. The weights are read
+/* out = init + x * W', for an input gates computed ahead or a projection. The weights are read
  * once for all rows of all groups. */
 struct gemm {
     ptrdiff_t rows;
@@ -82,7 +82,7 @@ struct rnn_kernels {
     size_t itemsize;
     ptrdiff_t lanes;        /* units per block */
     ptrdiff_t narrow_lanes; /* units of a narrower last block; 0: there is none */
-    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input part ahead
+    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input gates ahead
                                always pays */
 
     void (*step)(const struct lstm_step *step);

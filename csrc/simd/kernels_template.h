@@ -27,22 +27,22 @@
 #include "cell_template.h"
 #include "tile_template.h"
 
-/* Size of the next of the parts, as few and as even as possible, that `left` is cut into. */
-INLINE TARGET ptrdiff_t NAME(next_part)(ptrdiff_t left, ptrdiff_t most)
+/* The next of the counts, as few and as even as possible, that `left` is cut into. */
+INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
 {
-    const ptrdiff_t parts = (left + most - 1) / most;
-    return (left + parts - 1) / parts;
+    const ptrdiff_t counts = (left + most - 1) / most;
+    return (left + counts - 1) / counts;
 }
 
 /* Adds w x to the totals of `rows` rows of one block, or of one row of several blocks: tile after
  * tile, so that all but the first find the panel, or its end, in the first-level cache. */
-INLINE TARGET void NAME(add_part)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
+INLINE TARGET void NAME(add_product)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
 {
     for (ptrdiff_t left = rows, count; left > 0; left -= count) {
         if (TILE_ROWS > 4 && left % 4 == 0)
             count = left < 8 ? 4 : 8;
         else
-            count = NAME(next_part)(left, TILE_ROWS);
+            count = NAME(next_count)(left, TILE_ROWS);
         NAME(dispatch)(count, blocks, &tile);
         tile.x += count * tile.x_stride;
         tile.from += count * tile.from_stride;
@@ -50,7 +50,7 @@ INLINE TARGET void NAME(add_part)(struct NAME(tile) tile, ptrdiff_t rows, const 
     }
 }
 
-/* Totals of a step: input part, then recurrent part, for all rows of one block, or one row of
+/* Totals of a step: input gates, then recurrent part, for all rows of one block, or one row of
  * several blocks (a constant). `to` is where the rows, or the blocks, stand one after the other. */
 INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
                                      ptrdiff_t unit, const int blocks, REAL *to)
@@ -67,7 +67,7 @@ INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + row * step->x_stride;
         tile.x_stride = step->x_stride;
-        NAME(add_part)(tile, rows, blocks);
+        NAME(add_product)(tile, rows, blocks);
         tile.from = to;
         tile.from_stride = BLOCK_TOTALS;
     }
@@ -77,7 +77,7 @@ INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row
         tile.depth = step->depth_h;
         tile.x = (const REAL *)step->h + row * step->h_stride;
         tile.x_stride = step->h_stride;
-        NAME(add_part)(tile, rows, blocks);
+        NAME(add_product)(tile, rows, blocks);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t j = 0; j < blocks * BLOCK_TOTALS; j += LANES)
@@ -146,7 +146,7 @@ static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptr
         NAME(step_row)(step, first, blocks);
         return;
     }
-    const ptrdiff_t rows = NAME(next_part)(step->rows, GROUP_VECTORS);
+    const ptrdiff_t rows = NAME(next_count)(step->rows, GROUP_VECTORS);
     const ptrdiff_t most = GROUP_VECTORS / rows;
     for (ptrdiff_t done = 0; done < blocks; done += group.blocks) {
         group.blocks = blocks - done < most ? blocks - done : most;
@@ -174,7 +174,7 @@ static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first,
         for (ptrdiff_t group = 0; group < gemm->groups; group++) {
             tile.x = (const REAL *)gemm->x + group * gemm->x_group;
             tile.to = (REAL *)gemm->out + group * gemm->out_group + NUM_GATES * unit;
-            NAME(add_part)(tile, gemm->rows, 1);
+            NAME(add_product)(tile, gemm->rows, 1);
         }
     }
 }

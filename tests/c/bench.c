@@ -218,7 +218,7 @@ void bench_check(void)
                 struct speed eight = measure(level, dtype, 8, 256);
                 of_fma = fmax(of_fma, eight.gflops / eight.fma_gflops);
                 of_load = fmax(of_load, one.gbytes / one.load_gbytes);
-                /* batch 8 also does the input part: as many products again */
+                /* batch 8 also does the input gates: as many products again */
                 gain = fmax(gain, 8 * 2 * one.microseconds / eight.microseconds);
                 if (of_fma >= least_of_fma_loop && of_load >= least_of_load_loop && gain >= 1.0)
                     break;

@@ -1,34 +1,35 @@
-/* A part of a call that one thread runs: some layers, directions and rows. Internal to csrc/core.
+/* A slice of a call, which one thread runs: some layers, directions and rows. Internal to csrc/core.
  */
-#ifndef PYLSTM_CORE_PART_H
-#define PYLSTM_CORE_PART_H
+#ifndef PYLSTM_CORE_SLICE_H
+#define PYLSTM_CORE_SLICE_H
 
 #include "pass.h"
 
-/* Where each piece of a part's own memory begins, in bytes, and its whole size; -1 where that
+/* Where each piece of a slice's own memory begins, in bytes, and its whole size; -1 where that
  * overflows. */
 struct scratch {
     ptrdiff_t chunk, zeros, hidden, projected, size;
 };
 
-struct part {
+struct slice {
     const struct rnn_net *net;
     const void *packed;
     const struct rnn_call *call;
     ptrdiff_t first_layer, end_layer;
     int first_direction, end_direction;
     ptrdiff_t first_row, rows;
-    void *buffer;  /* [T, N, D*Hout] every other layer's output, shared by all parts of a call */
-    char *scratch; /* this part's own */
+    void *buffer;  /* [T, N, D*Hout] every other layer's output, shared by all slices of a call */
+    char *scratch; /* the slice's own */
 };
 
 /* Bytes of the buffer, 0 where there is one layer; -1 where that overflows. */
 ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call);
 struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
                               ptrdiff_t rows);
-struct part whole_call(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
-                       void *workspace);
+struct slice whole_slice(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                         void *workspace);
 /* Runs it. Returns false where it was stopped. "stop" and "barrier" may be NULL. */
-bool part_run(const struct part *part, const struct rnn_stop *stop, struct barrier_member *barrier);
+bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
+               struct barrier_member *barrier);
 
 #endif
