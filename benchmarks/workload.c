@@ -1,8 +1,8 @@
 /* A fixed piece of work for counting instructions:  workload LEVEL NAME
  *
- * Draws weights from seed 0, packs them and runs one forward pass. Only counted_pack() or
+ * Draws weights from seed 0, packs them and runs one forward scan. Only counted_pack() or
  * counted_forward() is counted, whichever instructions.py names to callgrind: together, the
- * packing would hide the pass. */
+ * packing would hide the scan. */
 #include "../csrc/core/rnn.h"
 
 #include <stdio.h>

@@ -47,7 +47,7 @@ struct barrier_member barrier_lead(struct barrier *team);
 /* A helper arrives. Returns false where the team goes on without it. */
 bool barrier_join(struct barrier *team, struct barrier_member *view);
 bool barrier_leads(const struct barrier_member *view);
-/* Does this member compute a part of step "step", counted over all passes? Then [*first, *end)
+/* Does this member compute a part of step "step", counted over all scans? Then [*first, *end)
  * are its units. */
 bool barrier_slice(struct barrier_member *view, ptrdiff_t step, ptrdiff_t *first, ptrdiff_t *end);
 /* This member's part is done: waits for the others'. Returns false where the team is abandoned;

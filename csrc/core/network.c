@@ -1,4 +1,4 @@
-/* The pass over a sequence: layers, directions and rows, alone.
+/* The scans of a network: layers, directions and rows, alone.
  *
  * Layers write to `y` and one scratch buffer in turn.
  */
@@ -24,7 +24,7 @@ static ptrdiff_t take(const struct rnn_net *net, ptrdiff_t *size, ptrdiff_t rows
 
 ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call)
 {
-    const ptrdiff_t rows = net->num_layers > 1 ? pass_total_rows(call) : 0;
+    const ptrdiff_t rows = net->num_layers > 1 ? scan_total_rows(call) : 0;
     ptrdiff_t size = 0;
 
     take(net, &size, rows, net->num_directions * rnn_hidden_out(net));
@@ -40,10 +40,10 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
     struct scratch space = {.size = 0};
 
     space.chunk =
-        take(net, &space.size, pass_chunk_rows(net, call, rows), pass_totals(at.padded_units));
+        take(net, &space.size, scan_chunk_rows(net, call, rows), scan_totals(at.padded_units));
     space.zeros = take(net, &space.size, zeros, rnn_hidden_out(net));
     space.hidden = take(net, &space.size, projected, net->hidden_size);
-    space.projected = take(net, &space.size, projected, pass_totals(at.proj_units));
+    space.projected = take(net, &space.size, projected, scan_totals(at.proj_units));
     return space;
 }
 
@@ -56,8 +56,8 @@ ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *c
     return buffer < 0 || scratch < 0 || scratch > PTRDIFF_MAX - buffer ? -1 : buffer + scratch;
 }
 
-/* Points "pass" at the matrices of direction "direction" of layer "layer". */
-static void set_direction(const struct slice *slice, struct pass *pass, ptrdiff_t layer,
+/* Points "scan" at the matrices of direction "direction" of layer "layer". */
+static void set_direction(const struct slice *slice, struct scan *scan, ptrdiff_t layer,
                           int direction, void *y)
 {
     const struct rnn_net *net = slice->net;
@@ -66,16 +66,16 @@ static void set_direction(const struct slice *slice, struct pass *pass, ptrdiff_
     const ptrdiff_t out = rnn_hidden_out(net), first = slice->first_row;
     const ptrdiff_t row = index * call->batch + first;
 
-    pass->index = index;
-    pass->packed = pass_offset(pass, slice->packed, direction_offset(net, index));
-    pass->reverse = direction == 1;
-    pass->y = pass_offset(pass, y, direction * out + first * pass->y_row);
-    pass->h0 = call->h0 ? pass_offset(pass, call->h0, index * call->h0_layer + first * call->h0_row)
+    scan->index = index;
+    scan->packed = scan_offset(scan, slice->packed, direction_offset(net, index));
+    scan->reverse = direction == 1;
+    scan->y = scan_offset(scan, y, direction * out + first * scan->y_row);
+    scan->h0 = call->h0 ? scan_offset(scan, call->h0, index * call->h0_layer + first * call->h0_row)
                         : NULL;
-    pass->c0 = call->c0 ? pass_offset(pass, call->c0, index * call->c0_layer + first * call->c0_row)
+    scan->c0 = call->c0 ? scan_offset(scan, call->c0, index * call->c0_layer + first * call->c0_row)
                         : NULL;
-    pass->h_n = pass_offset(pass, call->h_n, row * out);
-    pass->c_n = pass_offset(pass, call->c_n, row * net->hidden_size);
+    scan->h_n = scan_offset(scan, call->h_n, row * out);
+    scan->c_n = scan_offset(scan, call->c_n, row * net->hidden_size);
 }
 
 /* A matrix that layers read or write. */
@@ -96,7 +96,7 @@ static struct matrix layer_output(const struct slice *slice, ptrdiff_t layer)
     return (struct matrix){call->y, call->y_step, call->y_row};
 }
 
-static bool run_layer(const struct slice *slice, struct pass *pass, ptrdiff_t layer)
+static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t layer)
 {
     const struct rnn_net *net = slice->net;
     const struct rnn_call *call = slice->call;
@@ -105,15 +105,15 @@ static bool run_layer(const struct slice *slice, struct pass *pass, ptrdiff_t la
 
     if (layer > 0)
         x = layer_output(slice, layer - 1);
-    pass->at = direction_layout(net, layer);
-    pass->x = pass_offset(pass, x.data, slice->first_row * x.row);
-    pass->x_step = x.step;
-    pass->x_row = x.row;
-    pass->y_step = y.step;
-    pass->y_row = y.row;
+    scan->at = direction_layout(net, layer);
+    scan->x = scan_offset(scan, x.data, slice->first_row * x.row);
+    scan->x_step = x.step;
+    scan->x_row = x.row;
+    scan->y_step = y.step;
+    scan->y_row = y.row;
     for (int direction = slice->first_direction; direction < slice->end_direction; direction++) {
-        set_direction(slice, pass, layer, direction, y.data);
-        if (!pass_run(pass))
+        set_direction(slice, scan, layer, direction, y.data);
+        if (!scan_run(scan))
             return false;
     }
     if (layer < net->num_layers - 1 && call->dropout > 0)
@@ -125,7 +125,7 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
                struct barrier_member *barrier)
 {
     const struct scratch space = scratch_layout(slice->net, slice->call, slice->rows);
-    struct pass pass = {
+    struct scan scan = {
         .net = slice->net,
         .call = slice->call,
         .first_row = slice->first_row,
@@ -139,9 +139,9 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
     };
 
     if (space.hidden > space.zeros)
-        memset(pass.zeros, 0, (size_t)(space.hidden - space.zeros));
+        memset(scan.zeros, 0, (size_t)(space.hidden - space.zeros));
     for (ptrdiff_t layer = slice->first_layer; layer < slice->end_layer; layer++)
-        if (!run_layer(slice, &pass, layer))
+        if (!run_layer(slice, &scan, layer))
             return false;
     return true;
 }

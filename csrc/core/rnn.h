@@ -1,4 +1,4 @@
-/* The mathematics of an LSTM network: parameters, packing and the pass over a sequence.
+/* The mathematics of an LSTM network: parameters, packing and the scan of a sequence.
  *
  * Plain C11 on memory that the caller owns: nothing here allocates, prints, fails or keeps
  * state, so every function is thread-safe as long as its buffers are the caller's own.

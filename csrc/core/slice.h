@@ -3,7 +3,7 @@
 #ifndef PYLSTM_CORE_SLICE_H
 #define PYLSTM_CORE_SLICE_H
 
-#include "pass.h"
+#include "scan.h"
 
 /* Where each piece of a slice's own memory begins, in bytes, and its whole size; -1 where that
  * overflows. */

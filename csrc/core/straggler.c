@@ -51,7 +51,7 @@ static struct redo redo_layout(const struct team *team)
 {
     const struct rnn_net *net = &team->net;
     const struct rnn_call *all = &team->call;
-    const ptrdiff_t passes = net->num_layers * net->num_directions;
+    const ptrdiff_t scans = net->num_layers * net->num_directions;
     const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
     ptrdiff_t first = all->batch, end = 0;
     struct redo redo = {.call = *all};
@@ -71,8 +71,8 @@ static struct redo redo_layout(const struct team *team)
     redo.call.y_row = width;
     redo.call.y_step = redo.call.batch * width;
     redo.y = take_elements(team, &redo.size, all->steps * redo.call.y_step);
-    redo.h_n = take_elements(team, &redo.size, passes * redo.call.batch * out);
-    redo.c_n = take_elements(team, &redo.size, passes * redo.call.batch * net->hidden_size);
+    redo.h_n = take_elements(team, &redo.size, scans * redo.call.batch * out);
+    redo.c_n = take_elements(team, &redo.size, scans * redo.call.batch * net->hidden_size);
     redo.workspace = redo.size;
     const ptrdiff_t workspace = rnn_workspace_size(net, &redo.call);
     if (redo.size >= 0)
@@ -116,13 +116,13 @@ static void put_results(const struct team *team, const struct redo *redo, const 
 {
     const struct rnn_net *net = &team->net;
     const struct rnn_call *all = &team->call;
-    const ptrdiff_t passes = net->num_layers * net->num_directions;
+    const ptrdiff_t scans = net->num_layers * net->num_directions;
     const ptrdiff_t out = rnn_hidden_out(net), hidden = net->hidden_size;
 
     put_rows(team, redo, memory + redo->y, all->y, all->steps, all->y_step, all->y_row,
              net->num_directions * out);
-    put_rows(team, redo, memory + redo->h_n, all->h_n, passes, all->batch * out, out, out);
-    put_rows(team, redo, memory + redo->c_n, all->c_n, passes, all->batch * hidden, hidden, hidden);
+    put_rows(team, redo, memory + redo->h_n, all->h_n, scans, all->batch * out, out, out);
+    put_rows(team, redo, memory + redo->c_n, all->c_n, scans, all->batch * hidden, hidden, hidden);
 }
 
 /* The rows of "redo", to "memory". Returns false where that was needless or stopped. */

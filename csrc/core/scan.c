@@ -3,7 +3,7 @@
  * A step reads h from where the step before wrote its output and updates c in place in c_n, so
  * nothing is copied from step to step.
  */
-#include "pass.h"
+#include "scan.h"
 
 #include "barrier.h"
 
@@ -15,7 +15,7 @@
 enum { CHUNK_ROWS = 24, CHUNK_STEPS = 4, CHUNK_BYTES = 1 << 19 };
 enum { MOST_ROWS_AHEAD = 16, LARGE_WEIGHTS = 1 << 18 };
 
-ptrdiff_t pass_totals(ptrdiff_t padded_units)
+ptrdiff_t scan_totals(ptrdiff_t padded_units)
 {
     /* An odd number of cache lines, or pairs of them: rows then lie in different sets of a cache. */
     return align_up(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
@@ -27,14 +27,14 @@ static ptrdiff_t all_rows(const struct rnn_call *call, ptrdiff_t step)
     return call->batch_sizes ? (ptrdiff_t)call->batch_sizes[step] : call->batch;
 }
 
-static ptrdiff_t rows_at(const struct pass *pass, ptrdiff_t step)
+static ptrdiff_t rows_at(const struct scan *scan, ptrdiff_t step)
 {
-    const ptrdiff_t rows = all_rows(pass->call, step) - pass->first_row;
+    const ptrdiff_t rows = all_rows(scan->call, step) - scan->first_row;
 
-    return rows < 0 ? 0 : rows < pass->rows ? rows : pass->rows;
+    return rows < 0 ? 0 : rows < scan->rows ? rows : scan->rows;
 }
 
-ptrdiff_t pass_total_rows(const struct rnn_call *call)
+ptrdiff_t scan_total_rows(const struct rnn_call *call)
 {
     ptrdiff_t total = 0;
 
@@ -50,7 +50,7 @@ ptrdiff_t pass_total_rows(const struct rnn_call *call)
 static ptrdiff_t chunk_steps(const struct rnn_kernels *kernels, ptrdiff_t padded_units,
                              ptrdiff_t input_size, ptrdiff_t rows)
 {
-    const ptrdiff_t bytes = pass_totals(padded_units) * (ptrdiff_t)kernels->itemsize;
+    const ptrdiff_t bytes = scan_totals(padded_units) * (ptrdiff_t)kernels->itemsize;
 
     if (rows == 0 || (rows >= kernels->hoist_rows &&
                       (rows > MOST_ROWS_AHEAD || input_size * bytes < LARGE_WEIGHTS)))
@@ -60,7 +60,7 @@ static ptrdiff_t chunk_steps(const struct rnn_kernels *kernels, ptrdiff_t padded
     return most < 2 ? 0 : steps < most ? steps : most;
 }
 
-ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t batch)
+ptrdiff_t scan_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t batch)
 {
     const ptrdiff_t padded_units = kernels_padded_units(net->kernels, net->hidden_size);
     ptrdiff_t most = 0;
@@ -80,100 +80,100 @@ ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call
 }
 
 /* Rows of h after the cell to rows of y, through weight_hr. */
-static void project(const struct pass *pass, char *y, ptrdiff_t rows)
+static void project(const struct scan *scan, char *y, ptrdiff_t rows)
 {
-    const struct rnn_net *net = pass->net;
-    const ptrdiff_t totals = pass_totals(pass->at.proj_units);
+    const struct rnn_net *net = scan->net;
+    const ptrdiff_t totals = scan_totals(scan->at.proj_units);
     const struct gemm gemm = {
         .rows = rows,
         .groups = 1,
         .units = (net->proj_size + 3) / LSTM_GATES,
-        .w = pass_offset(pass, pass->packed, pass->at.weight_hr),
+        .w = scan_offset(scan, scan->packed, scan->at.weight_hr),
         .depth = net->hidden_size,
-        .x = pass->hidden,
+        .x = scan->hidden,
         .x_stride = net->hidden_size,
-        .out = pass->projected,
+        .out = scan->projected,
         .out_stride = totals,
     };
 
     net->kernels->gemm(&gemm);
     for (ptrdiff_t row = 0; row < rows; row++)
-        memcpy(pass_offset(pass, y, row * pass->y_row),
-               pass_offset(pass, pass->projected, row * totals),
+        memcpy(scan_offset(scan, y, row * scan->y_row),
+               scan_offset(scan, scan->projected, row * totals),
                (size_t)net->proj_size * net->kernels->itemsize);
 }
 
 /* Rows [first, end) of one step. `init` is the packed bias or that row's input gates; h and c
  * are the states before the step, already at row `first`. */
-static void run_rows(const struct pass *pass, struct lstm_step *step, const char *x, char *y,
+static void run_rows(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
                      ptrdiff_t first, ptrdiff_t end)
 {
-    const struct rnn_net *net = pass->net;
+    const struct rnn_net *net = scan->net;
 
     step->rows = end - first;
-    step->x = x ? pass_offset(pass, x, first * pass->x_row) : NULL;
-    y = pass_offset(pass, y, first * pass->y_row);
-    step->c_out = pass_offset(pass, pass->c_n, first * net->hidden_size);
-    step->h_out = net->proj_size ? pass->hidden : y;
-    step->h_out_stride = net->proj_size ? net->hidden_size : pass->y_row;
+    step->x = x ? scan_offset(scan, x, first * scan->x_row) : NULL;
+    y = scan_offset(scan, y, first * scan->y_row);
+    step->c_out = scan_offset(scan, scan->c_n, first * net->hidden_size);
+    step->h_out = net->proj_size ? scan->hidden : y;
+    step->h_out_stride = net->proj_size ? net->hidden_size : scan->y_row;
     net->kernels->step(step);
     if (net->proj_size)
-        project(pass, y, step->rows);
+        project(scan, y, step->rows);
 }
 
 /* Points h and c of a step at the initial states, from row `first` on. */
-static void start_states(const struct pass *pass, struct lstm_step *step, ptrdiff_t first)
+static void start_states(const struct scan *scan, struct lstm_step *step, ptrdiff_t first)
 {
-    const struct rnn_call *call = pass->call;
+    const struct rnn_call *call = scan->call;
 
     step->h_stride = call->h0_row;
-    step->h = pass->h0 ? pass_offset(pass, pass->h0, first * call->h0_row) : NULL;
-    if (!pass->h0 && !call->finite_weights) {
-        step->h = pass->zeros;
+    step->h = scan->h0 ? scan_offset(scan, scan->h0, first * call->h0_row) : NULL;
+    if (!scan->h0 && !call->finite_weights) {
+        step->h = scan->zeros;
         step->h_stride = 0;
     }
     step->c_stride = call->c0_row;
-    step->c = pass->c0 ? pass_offset(pass, pass->c0, first * call->c0_row) : NULL;
+    step->c = scan->c0 ? scan_offset(scan, scan->c0, first * call->c0_row) : NULL;
 }
 
 /* One step on `rows` rows, of which the first `known` have states from the step before, whose
  * output is at `before`; the others begin here. */
-static void run_step(const struct pass *pass, struct lstm_step *step, const char *x, char *y,
+static void run_step(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
                      const char *before, ptrdiff_t known, ptrdiff_t rows)
 {
     const char *init = step->init;
 
     if (known > 0) {
         step->h = before;
-        step->h_stride = pass->y_row;
-        step->c = pass->c_n;
-        step->c_stride = pass->net->hidden_size;
-        run_rows(pass, step, x, y, 0, known);
-        step->init = pass_offset(pass, init, known * step->init_stride);
+        step->h_stride = scan->y_row;
+        step->c = scan->c_n;
+        step->c_stride = scan->net->hidden_size;
+        run_rows(scan, step, x, y, 0, known);
+        step->init = scan_offset(scan, init, known * step->init_stride);
     }
     if (known < rows) {
-        start_states(pass, step, known);
-        run_rows(pass, step, x, y, known, rows);
+        start_states(scan, step, known);
+        run_rows(scan, step, x, y, known, rows);
     }
     step->init = init;
 }
 
 /* Rows [first, end) of the output at y are the last of their sequences: keep them as h_n. */
-static void finish_rows(const struct pass *pass, const char *y, ptrdiff_t first, ptrdiff_t end)
+static void finish_rows(const struct scan *scan, const char *y, ptrdiff_t first, ptrdiff_t end)
 {
-    const ptrdiff_t out = rnn_hidden_out(pass->net);
+    const ptrdiff_t out = rnn_hidden_out(scan->net);
 
-    if (pass->barrier && !barrier_leads(pass->barrier))
+    if (scan->barrier && !barrier_leads(scan->barrier))
         return;
     for (ptrdiff_t row = first; row < end; row++)
-        memcpy(pass_offset(pass, pass->h_n, row * out), pass_offset(pass, y, row * pass->y_row),
-               (size_t)out * pass->net->kernels->itemsize);
+        memcpy(scan_offset(scan, scan->h_n, row * out), scan_offset(scan, y, row * scan->y_row),
+               (size_t)out * scan->net->kernels->itemsize);
 }
 
 /* A step in the making, and what the next one needs to know of it. */
 struct walk {
     struct lstm_step step;
-    ptrdiff_t all_rows;     /* of this step, the rows of other passes included */
+    ptrdiff_t all_rows;     /* of this step, the rows of other scans included */
     ptrdiff_t position;     /* packed: rows in memory before those of this step */
     ptrdiff_t ahead, chunk; /* steps left in the chunk, and its length */
     ptrdiff_t known;        /* rows that have states from the step before, whose output is */
@@ -181,154 +181,154 @@ struct walk {
 };
 
 /* The step that comes after "done" others. */
-static ptrdiff_t step_number(const struct pass *pass, ptrdiff_t done)
+static ptrdiff_t step_number(const struct scan *scan, ptrdiff_t done)
 {
-    return pass->reverse ? pass->call->steps - 1 - done : done;
+    return scan->reverse ? scan->call->steps - 1 - done : done;
 }
 
 /* How many steps from "done" on, of equal row counts, are one chunk. Where a chunk ends does not
  * depend on where it began: of two threads that share steps, none waits for the other's chunk. */
-static ptrdiff_t chunk_length(const struct pass *pass, ptrdiff_t done, ptrdiff_t rows)
+static ptrdiff_t chunk_length(const struct scan *scan, ptrdiff_t done, ptrdiff_t rows)
 {
-    const struct rnn_call *call = pass->call;
-    const ptrdiff_t all = all_rows(call, step_number(pass, done));
+    const struct rnn_call *call = scan->call;
+    const ptrdiff_t all = all_rows(call, step_number(scan, done));
     ptrdiff_t most = 0, length = 1;
 
     if (call->steps > 1)
-        most = chunk_steps(pass->net->kernels, pass->at.padded_units, pass->at.input_size, rows);
-    if (pass->barrier && !pass->barrier->shares) /* who comes soon should find work left */
-        most = rows >= pass->net->kernels->hoist_rows ? 0 : most < CHUNK_STEPS ? most : CHUNK_STEPS;
+        most = chunk_steps(scan->net->kernels, scan->at.padded_units, scan->at.input_size, rows);
+    if (scan->barrier && !scan->barrier->shares) /* who comes soon should find work left */
+        most = rows >= scan->net->kernels->hoist_rows ? 0 : most < CHUNK_STEPS ? most : CHUNK_STEPS;
     if (most == 0)
         return 0;
     while ((done + length) % most != 0 && done + length < call->steps &&
-           all_rows(call, step_number(pass, done + length)) == all)
+           all_rows(call, step_number(scan, done + length)) == all)
         length++;
     return length;
 }
 
 /* The input gates of the chunk's steps, of which the first is at x, to [chunk, rows, totals] in
- * pass->chunk: the steps as they lie in memory, and the longer runs of rows at once. */
-static void fill_chunk(const struct pass *pass, const struct walk *walk, const char *x,
+ * scan->chunk: the steps as they lie in memory, and the longer runs of rows at once. */
+static void fill_chunk(const struct scan *scan, const struct walk *walk, const char *x,
                        ptrdiff_t rows)
 {
-    const ptrdiff_t totals = pass_totals(pass->at.padded_units);
-    const ptrdiff_t step = pass->call->batch_sizes ? walk->all_rows * pass->x_row : pass->x_step;
+    const ptrdiff_t totals = scan_totals(scan->at.padded_units);
+    const ptrdiff_t step = scan->call->batch_sizes ? walk->all_rows * scan->x_row : scan->x_step;
     const ptrdiff_t first = LSTM_GATES * walk->step.first;
     struct gemm gemm = {
         .rows = walk->chunk,
         .groups = rows,
         .units = walk->step.end - walk->step.first,
-        .init = pass_offset(pass, pass->packed, pass->at.bias + first),
-        .w = pass_offset(pass, pass->packed, pass->at.weight_ih + first * pass->at.input_size),
-        .depth = pass->at.input_size,
-        .x = pass_offset(pass, x, pass->reverse ? (1 - walk->chunk) * step : 0),
+        .init = scan_offset(scan, scan->packed, scan->at.bias + first),
+        .w = scan_offset(scan, scan->packed, scan->at.weight_ih + first * scan->at.input_size),
+        .depth = scan->at.input_size,
+        .x = scan_offset(scan, x, scan->reverse ? (1 - walk->chunk) * step : 0),
         .x_stride = step,
-        .x_group = pass->x_row,
-        .out = pass_offset(pass, pass->chunk, first),
+        .x_group = scan->x_row,
+        .out = scan_offset(scan, scan->chunk, first),
         .out_stride = rows * totals,
         .out_group = totals,
     };
 
-    if (rows > walk->chunk || step == rows * pass->x_row) {
+    if (rows > walk->chunk || step == rows * scan->x_row) {
         gemm.rows = rows;
         gemm.groups = walk->chunk;
-        gemm.x_stride = pass->x_row;
+        gemm.x_stride = scan->x_row;
         gemm.x_group = step;
         gemm.out_stride = totals;
         gemm.out_group = rows * totals;
     }
-    if (step == rows * pass->x_row) { /* all rows of all steps are one matrix */
+    if (step == rows * scan->x_row) { /* all rows of all steps are one matrix */
         gemm.rows *= gemm.groups;
         gemm.groups = 1;
     }
-    pass->net->kernels->gemm(&gemm);
+    scan->net->kernels->gemm(&gemm);
 }
 
 /* Where the sums of a step begin: at an input gates that was computed ahead, or at the bias. */
-static void start_totals(const struct pass *pass, struct walk *walk, ptrdiff_t done, const char *x,
+static void start_totals(const struct scan *scan, struct walk *walk, ptrdiff_t done, const char *x,
                          ptrdiff_t rows)
 {
-    const ptrdiff_t totals = pass_totals(pass->at.padded_units);
+    const ptrdiff_t totals = scan_totals(scan->at.padded_units);
     struct lstm_step *step = &walk->step;
 
     if (walk->ahead == 0) {
-        walk->ahead = walk->chunk = chunk_length(pass, done, rows);
+        walk->ahead = walk->chunk = chunk_length(scan, done, rows);
         if (walk->chunk)
-            fill_chunk(pass, walk, x, rows);
+            fill_chunk(scan, walk, x, rows);
     }
     if (walk->chunk) {
-        const ptrdiff_t place = pass->reverse ? walk->ahead - 1 : walk->chunk - walk->ahead;
+        const ptrdiff_t place = scan->reverse ? walk->ahead - 1 : walk->chunk - walk->ahead;
         step->wx = NULL;
-        step->init = pass_offset(pass, pass->chunk, place * rows * totals);
+        step->init = scan_offset(scan, scan->chunk, place * rows * totals);
         step->init_stride = totals;
         walk->ahead--;
     } else {
-        step->wx = pass_offset(pass, pass->packed, pass->at.weight_ih);
-        step->init = pass_offset(pass, pass->packed, pass->at.bias);
+        step->wx = scan_offset(scan, scan->packed, scan->at.weight_ih);
+        step->init = scan_offset(scan, scan->packed, scan->at.bias);
         step->init_stride = 0;
     }
 }
 
 /* Does this thread take part in the step? Then "step" says which units are its own. */
-static bool has_turn(const struct pass *pass, struct lstm_step *step, ptrdiff_t done)
+static bool has_turn(const struct scan *scan, struct lstm_step *step, ptrdiff_t done)
 {
-    return pass->barrier == NULL ||
-           barrier_slice(pass->barrier, pass->index * pass->call->steps + done, &step->first,
+    return scan->barrier == NULL ||
+           barrier_slice(scan->barrier, scan->index * scan->call->steps + done, &step->first,
                          &step->end);
 }
 
-/* One step on "rows" rows, at x and y. Returns false where the pass was stopped. */
-static bool walk_step(const struct pass *pass, struct walk *walk, ptrdiff_t done, const char *x,
+/* One step on "rows" rows, at x and y. Returns false where the scan was stopped. */
+static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t done, const char *x,
                       char *y, ptrdiff_t rows)
 {
-    if (has_turn(pass, &walk->step, done)) {
-        start_totals(pass, walk, done, x, rows);
+    if (has_turn(scan, &walk->step, done)) {
+        start_totals(scan, walk, done, x, rows);
         if (walk->known > rows) {
-            finish_rows(pass, walk->before, rows, walk->known);
+            finish_rows(scan, walk->before, rows, walk->known);
             walk->known = rows;
         }
         walk->step.backwards = done & 1;
-        run_step(pass, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
-        if (pass->barrier && !barrier_wait(pass->barrier, pass->stop))
+        run_step(scan, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
+        if (scan->barrier && !barrier_wait(scan->barrier, scan->stop))
             return false;
     }
     walk->known = rows;
     walk->before = y;
-    return pass->stop == NULL || !pass->stop->asked(pass->stop->data);
+    return scan->stop == NULL || !scan->stop->asked(scan->stop->data);
 }
 
-bool pass_run(const struct pass *pass)
+bool scan_run(const struct scan *scan)
 {
-    const struct rnn_call *call = pass->call;
+    const struct rnn_call *call = scan->call;
     const bool packed = call->batch_sizes != NULL;
     struct walk walk = {
         .step =
             {
-                .hidden = pass->net->hidden_size,
-                .end = pass->net->hidden_size,
-                .depth_x = pass->at.input_size,
-                .x_stride = pass->x_row,
-                .wh = pass_offset(pass, pass->packed, pass->at.weight_hh),
-                .depth_h = rnn_hidden_out(pass->net),
-                .c_out_stride = pass->net->hidden_size,
+                .hidden = scan->net->hidden_size,
+                .end = scan->net->hidden_size,
+                .depth_x = scan->at.input_size,
+                .x_stride = scan->x_row,
+                .wh = scan_offset(scan, scan->packed, scan->at.weight_hh),
+                .depth_h = rnn_hidden_out(scan->net),
+                .c_out_stride = scan->net->hidden_size,
             },
-        .position = packed && pass->reverse ? pass_total_rows(call) : 0,
+        .position = packed && scan->reverse ? scan_total_rows(call) : 0,
     };
 
     for (ptrdiff_t done = 0; done < call->steps; done++) {
-        const ptrdiff_t t = step_number(pass, done);
-        const ptrdiff_t rows = rows_at(pass, t);
+        const ptrdiff_t t = step_number(scan, done);
+        const ptrdiff_t rows = rows_at(scan, t);
         walk.all_rows = all_rows(call, t);
-        if (pass->reverse)
+        if (scan->reverse)
             walk.position -= walk.all_rows;
-        const ptrdiff_t x = packed ? walk.position * pass->x_row : t * pass->x_step;
-        const ptrdiff_t y = packed ? walk.position * pass->y_row : t * pass->y_step;
-        if (rows > 0 && !walk_step(pass, &walk, done, pass_offset(pass, pass->x, x),
-                                   pass_offset(pass, pass->y, y), rows))
+        const ptrdiff_t x = packed ? walk.position * scan->x_row : t * scan->x_step;
+        const ptrdiff_t y = packed ? walk.position * scan->y_row : t * scan->y_step;
+        if (rows > 0 && !walk_step(scan, &walk, done, scan_offset(scan, scan->x, x),
+                                   scan_offset(scan, scan->y, y), rows))
             return false;
-        if (!pass->reverse)
+        if (!scan->reverse)
             walk.position += walk.all_rows;
     }
-    finish_rows(pass, walk.before, 0, walk.known);
+    finish_rows(scan, walk.before, 0, walk.known);
     return true;
 }

@@ -1,13 +1,13 @@
-/* The pass of one direction of one layer over its sequence. Internal to csrc/core. */
-#ifndef PYLSTM_CORE_PASS_H
-#define PYLSTM_CORE_PASS_H
+/* The scan of one direction of one layer over its sequence. Internal to csrc/core. */
+#ifndef PYLSTM_CORE_SCAN_H
+#define PYLSTM_CORE_SCAN_H
 
 #include "layout.h"
 
 struct barrier_member; /* barrier.h */
 
-/* All that stays the same over the steps. The matrices begin at the first of the pass's rows. */
-struct pass {
+/* All that stays the same over the steps. The matrices begin at the first of the scan's rows. */
+struct scan {
     const struct rnn_net *net;
     const struct rnn_call *call;
     struct direction_layout at;
@@ -32,22 +32,22 @@ struct pass {
     const struct rnn_stop *stop;
 };
 
-/* Rows of step "step" that belong to a pass over "rows" rows from "first_row" on. */
-ptrdiff_t pass_rows(const struct rnn_call *call, ptrdiff_t first_row, ptrdiff_t rows,
+/* Rows of step "step" that belong to a scan over "rows" rows from "first_row" on. */
+ptrdiff_t scan_rows(const struct rnn_call *call, ptrdiff_t first_row, ptrdiff_t rows,
                     ptrdiff_t step);
 /* Rows of all steps together. */
-ptrdiff_t pass_total_rows(const struct rnn_call *call);
+ptrdiff_t scan_total_rows(const struct rnn_call *call);
 /* Most rows of input gates that are ever computed ahead. */
-ptrdiff_t pass_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows);
+ptrdiff_t scan_chunk_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows);
 /* Elements of a row of totals. */
-ptrdiff_t pass_totals(ptrdiff_t padded_units);
+ptrdiff_t scan_totals(ptrdiff_t padded_units);
 /* Runs it. Returns false where it was stopped. */
-bool pass_run(const struct pass *pass);
+bool scan_run(const struct scan *scan);
 
 /* "count" elements on from p. */
-static inline char *pass_offset(const struct pass *pass, const void *p, ptrdiff_t count)
+static inline char *scan_offset(const struct scan *scan, const void *p, ptrdiff_t count)
 {
-    return (char *)(uintptr_t)p + count * (ptrdiff_t)pass->net->kernels->itemsize;
+    return (char *)(uintptr_t)p + count * (ptrdiff_t)scan->net->kernels->itemsize;
 }
 
 #endif
