@@ -287,7 +287,7 @@ static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t done
             finish_rows(scan, walk->before, rows, walk->known);
             walk->known = rows;
         }
-        walk->step.backwards = done & 1;
+        walk->step.descending = done & 1;
         run_step(scan, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
         if (scan->barrier && !barrier_wait(scan->barrier, scan->stop))
             return false;

@@ -44,7 +44,7 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.c_out_stride = net->hidden_size;
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
-    step.backwards = false;
+    step.descending = false;
     net->kernels->step(&step);
 
     if (y == h_n) /* a cell has no other output */

@@ -56,7 +56,7 @@ struct lstm_step {
     void *h_out; /* [rows, hidden], must not overlap x or h */
     ptrdiff_t h_out_stride;
 
-    bool backwards; /* walk the hidden blocks from last to first (cache reuse only) */
+    bool descending; /* walk the panels from last to first (cache reuse only) */
 };
 
 /* out = init + x * W', for an input gates computed ahead or a projection. The weights are read

@@ -92,7 +92,7 @@ INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
     const struct lstm_step *step = group->step;
 
     for (ptrdiff_t done = 0; done < group->blocks; done++) {
-        const ptrdiff_t block = step->backwards ? group->blocks - 1 - done : done;
+        const ptrdiff_t block = step->descending ? group->blocks - 1 - done : done;
         REAL *to = group->totals + block * group->rows * BLOCK_TOTALS;
         NAME(step_totals)(step, group->row, group->rows, group->unit + block * LANES, 1, to);
     }
@@ -126,7 +126,7 @@ INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first,
 {
     for (ptrdiff_t done = 0, count; done < blocks; done += count) {
         count = blocks - done < ROW_BLOCKS ? 1 : ROW_BLOCKS;
-        const ptrdiff_t block = step->backwards ? blocks - done - count : done;
+        const ptrdiff_t block = step->descending ? blocks - done - count : done;
         if (count == ROW_BLOCKS)
             NAME(step_row_tile)(step, first + block * LANES, ROW_BLOCKS);
         else
@@ -150,7 +150,7 @@ static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptr
     const ptrdiff_t most = GROUP_VECTORS / rows;
     for (ptrdiff_t done = 0; done < blocks; done += group.blocks) {
         group.blocks = blocks - done < most ? blocks - done : most;
-        group.unit = first + LANES * (step->backwards ? blocks - done - group.blocks : done);
+        group.unit = first + LANES * (step->descending ? blocks - done - group.blocks : done);
         for (group.row = 0; group.row < step->rows; group.row += group.rows) {
             group.rows = step->rows - group.row < rows ? step->rows - group.row : rows;
             NAME(step_group)(&group);

@@ -51,7 +51,7 @@ static void run_step(const struct job *job, long count)
         job->kernels->step(&step);
         step.h = step.h_out;
         step.h_out = old;
-        step.backwards = !step.backwards;
+        step.descending = !step.descending;
     }
 }
 

@@ -57,7 +57,7 @@ static void check_product(const struct step_shape *shape)
             case_begin("product %s %s rows %td units %td depth %td gap %td%s%s%s, %s values", level,
                        dtype_names[shape->dtype], shape->rows, shape->hidden, shape->depth_x,
                        shape->gap, shape->with_h ? "" : " no init",
-                       shape->init_rows ? " init rows" : "", shape->backwards ? " groups" : "",
+                       shape->init_rows ? " init rows" : "", shape->descending ? " groups" : "",
                        values_names[shape->values]);
             product_run(kernels_for(level, shape->dtype), shape, &data, placement, out);
             ptrdiff_t at = real_difference(expected, out, count);
@@ -86,7 +86,7 @@ static struct step_shape any_shape(enum dtype dtype, ptrdiff_t rows, ptrdiff_t h
     shape.init_rows = random_below(&random, 2);
     shape.with_x = random_below(&random, 4) != 0;
     shape.with_h = random_below(&random, 8) != 0;
-    shape.backwards = random_below(&random, 2);
+    shape.descending = random_below(&random, 2);
     shape.cell = (enum cell_input)random_below(&random, CELL_INPUTS);
     shape.values = random_below(&random, 8) ? VALUES_ORDINARY
                                             : (enum values)random_below(&random, VALUES_COUNT);
@@ -141,7 +141,7 @@ static void check_options(enum dtype dtype, const struct plan *plan)
                 shape.init_rows = bits & 1;
                 shape.with_x = bits & 2;
                 shape.with_h = bits & 4;
-                shape.backwards = bits & 8;
+                shape.descending = bits & 8;
                 shape.gap = gaps[rest % 3];
                 shape.cell = (enum cell_input)(rest / 3);
                 shape.seed = (uint64_t)turn;

@@ -76,7 +76,7 @@ void step_describe(const struct step_shape *shape, const char *level)
         level, dtype_names[shape->dtype], shape->rows, shape->hidden, shape->depth_x,
         shape->depth_h, shape->gap, shape->init_rows ? " init rows" : "",
         shape->with_x ? "" : " no x", shape->with_h ? "" : " no h",
-        shape->backwards ? " backwards" : "", cells[shape->cell], values_names[shape->values],
+        shape->descending ? " descending" : "", cells[shape->cell], values_names[shape->values],
         (unsigned long long)shape->seed);
 }
 
@@ -201,7 +201,7 @@ void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
     const ptrdiff_t rows = shape->rows, hidden = shape->hidden, gap = shape->gap;
     const ptrdiff_t stride = hidden + gap;
     struct lstm_step step = {
-        .rows = rows, .hidden = hidden, .end = hidden, .backwards = shape->backwards};
+        .rows = rows, .hidden = hidden, .end = hidden, .descending = shape->descending};
 
     check_layout(kernels, hidden);
     step.init_stride = LSTM_GATES * kernels_padded_units(kernels, hidden) + gap;
@@ -284,7 +284,7 @@ void product_run(const struct rnn_kernels *kernels, const struct step_shape *sha
     const ptrdiff_t padded = LSTM_GATES * kernels_padded_units(kernels, units);
     const ptrdiff_t stride = padded + shape->gap;
     /* Every second row of a matrix is a group, as steps and rows are in a batch_first input. */
-    const ptrdiff_t groups = rows % 2 == 0 && shape->backwards && !shape->init_rows ? 2 : 1;
+    const ptrdiff_t groups = rows % 2 == 0 && shape->descending && !shape->init_rows ? 2 : 1;
     const ptrdiff_t x_stride = shape->depth_x + shape->gap;
     struct gemm gemm = {
         .rows = rows / groups, .groups = groups, .units = units, .depth = shape->depth_x};

@@ -12,7 +12,7 @@ struct step_shape {
     ptrdiff_t rows, hidden, depth_x, depth_h;
     ptrdiff_t gap;  /* elements between one row and the next */
     bool init_rows; /* one row of starting totals per batch row, not one for all */
-    bool with_x, with_h, backwards;
+    bool with_x, with_h, descending;
     enum cell_input cell;
     enum values values;
     uint64_t seed;
@@ -37,7 +37,7 @@ void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
 void step_describe(const struct step_shape *shape, const char *level);
 
 /* A product is described by the fields rows, hidden (units), depth_x, gap, init_rows, with_h
- * (whether there is an init), backwards (in two groups, where that can be), values and seed of a
+ * (whether there is an init), descending (in two groups, where that can be), values and seed of a
  * step; it uses init, wx and x. */
 void product_expect(const struct step_shape *shape, const struct step_data *data, double *out);
 void product_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
