@@ -45,12 +45,12 @@ static void admit(struct barrier_member *view, ptrdiff_t step)
     view->shares = true;
 }
 
-/* Where the units of member "rank" begin: at a block, the blocks dealt out as evenly as can be.
+/* Where the units of member "rank" begin: at a panel, the panels dealt out as evenly as can be.
  * The leader has the most: whom it waits for is late, and has not just more to do. */
 static ptrdiff_t first_unit(const struct barrier *team, int members, int rank)
 {
-    const ptrdiff_t blocks = (team->hidden + team->lanes - 1) / team->lanes;
-    const ptrdiff_t unit = (blocks * rank + members - 1) / members * team->lanes;
+    const ptrdiff_t panels = (team->hidden + team->lanes - 1) / team->lanes;
+    const ptrdiff_t unit = (panels * rank + members - 1) / members * team->lanes;
 
     return unit < team->hidden ? unit : team->hidden;
 }

@@ -1,7 +1,7 @@
 /* Threads that share the hidden units of every step, and wait for each other after it.
  *
  * The leader never waits for anyone to come: it works alone until helpers have arrived, says from
- * which step on they take part, and from then on each has its own blocks of units. Internal to
+ * which step on they take part, and from then on each has its own panels of units. Internal to
  * csrc/core.
  */
 #ifndef PYLSTM_CORE_BARRIER_H
@@ -21,7 +21,7 @@
 
 /* What all of them see. Zeroed, then the first four set. */
 struct barrier {
-    ptrdiff_t hidden, lanes; /* units, and units per block of the kernels */
+    ptrdiff_t hidden, lanes; /* units, and units per panel of the kernels */
     int expected;            /* helpers that may arrive */
     uint64_t admission;      /* nanoseconds after which the leader goes on with who is there */
 

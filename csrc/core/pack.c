@@ -1,8 +1,8 @@
 /* Packing: parameters in torch's layout to the layout that the kernels stream.
  *
- * Units are cut into blocks of `lanes` units (kernels.h); a matrix becomes, block after block,
+ * Units are cut into panels of `lanes` units (kernels.h); a matrix becomes, panel after panel,
  * [depth][gate][lane]. A projection has no gates: its output columns are cut the same way, so
- * that column 4*unit + gate*lanes + lane of a block is simply the next in line.
+ * that column 4*unit + gate*lanes + lane of a panel is simply the next in line.
  */
 #include "fpenv.h"
 #include "layout.h"
@@ -37,8 +37,8 @@ ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index)
            (index - net->num_directions) * direction_layout(net, 1).size;
 }
 
-/* How many lanes the block that starts at `unit` has. */
-static ptrdiff_t block_lanes(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
+/* How many lanes the panel that starts at `unit` has. */
+static ptrdiff_t panel_lanes(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
 {
     const ptrdiff_t left = units - unit;
 

@@ -1,13 +1,13 @@
 /* Packing of one direction. Parameters, undefined at the end: REAL, NAME(x). */
 
-/* `source` [4*units, depth] to blocks of [depth][gate][lane]. Returns whether all is finite. */
+/* `source` [4*units, depth] to panels of [depth][gate][lane]. Returns whether all is finite. */
 static bool NAME(pack_weights)(const struct rnn_kernels *kernels, const REAL *source,
                                ptrdiff_t units, ptrdiff_t depth, REAL *target)
 {
     REAL zero = 0; /* stays 0 while every weight is finite: w * 0 */
 
     for (ptrdiff_t unit = 0; unit < units;) {
-        const ptrdiff_t lanes = block_lanes(kernels, units, unit);
+        const ptrdiff_t lanes = panel_lanes(kernels, units, unit);
         const ptrdiff_t count = units - unit < lanes ? units - unit : lanes;
         for (ptrdiff_t gate = 0; gate < LSTM_GATES; gate++) {
             for (ptrdiff_t lane = 0; lane < count; lane++) {
@@ -32,7 +32,7 @@ static void NAME(pack_projection)(const struct rnn_kernels *kernels, const REAL 
     const ptrdiff_t units = (columns + 3) / LSTM_GATES;
 
     for (ptrdiff_t unit = 0; unit < units;) {
-        const ptrdiff_t width = LSTM_GATES * block_lanes(kernels, units, unit);
+        const ptrdiff_t width = LSTM_GATES * panel_lanes(kernels, units, unit);
         for (ptrdiff_t j = 0; j < width && LSTM_GATES * unit + j < columns; j++)
             for (ptrdiff_t k = 0; k < depth; k++)
                 target[k * width + j] = source[(LSTM_GATES * unit + j) * depth + k];
@@ -46,7 +46,7 @@ static void NAME(pack_bias)(const struct rnn_kernels *kernels, const REAL *b_ih,
                             ptrdiff_t units, REAL *target)
 {
     for (ptrdiff_t unit = 0; unit < units;) {
-        const ptrdiff_t lanes = block_lanes(kernels, units, unit);
+        const ptrdiff_t lanes = panel_lanes(kernels, units, unit);
         for (ptrdiff_t gate = 0; gate < LSTM_GATES; gate++)
             for (ptrdiff_t lane = 0; lane < lanes && unit + lane < units; lane++) {
                 const ptrdiff_t row = gate * units + unit + lane;

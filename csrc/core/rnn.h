@@ -34,13 +34,13 @@ struct rnn_param {
     int direction;
     int ndim;
     ptrdiff_t rows, cols;
-    ptrdiff_t offset; /* from the start of the parameter block */
+    ptrdiff_t offset; /* from the start of the parameters */
 };
 
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net); /* Hout */
 ptrdiff_t rnn_param_count(const struct rnn_net *net);
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
-/* Elements of the whole parameter block. Returns -1 where that overflows. */
+/* Elements of the parameters. Returns -1 where that overflows. */
 ptrdiff_t rnn_params_size(const struct rnn_net *net);
 
 /* Elements of the packed copy. Returns -1 where that overflows. */

@@ -100,7 +100,7 @@ static bool is_needless(void *data)
     return is_finished(team) || (stop && stop->asked(stop->data));
 }
 
-/* "count" blocks of "rows" rows of "width" elements, to their place among all rows. */
+/* "count" matrices of "rows" rows of "width" elements, to their place among all rows. */
 static void put_rows(const struct team *team, const struct redo *redo, const char *from, void *to,
                      ptrdiff_t count, ptrdiff_t step, ptrdiff_t row, ptrdiff_t width)
 {

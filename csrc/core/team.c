@@ -36,7 +36,7 @@ struct rnn_plan rnn_plan(const struct rnn_net *net, const struct rnn_call *call,
     const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
     const double seconds = rnn_work(net, call) / rate;
     const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
-    const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
+    const ptrdiff_t panels = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
     struct rnn_plan plan = {
         .threads = at_most(seconds / least, threads),
         .brief = seconds < BRIEF_WORK,
@@ -44,11 +44,11 @@ struct rnn_plan rnn_plan(const struct rnn_net *net, const struct rnn_call *call,
 
     if (plan.threads < 2 || call->dropout > 0)
         return (struct rnn_plan){.threads = 1}; /* masks are drawn in one order */
-    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && blocks > 1 &&
+    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && panels > 1 &&
         seconds / steps > WORK_PER_MEETING * plan.threads &&
         !(net->num_directions == 2 && plan.threads == 2)) {
         plan.sharing = SHARE_UNITS;
-        plan.threads = at_most((double)blocks, plan.threads);
+        plan.threads = at_most((double)panels, plan.threads);
     } else if (call->batch >= 2 * ROWS_PER_THREAD &&
                (call->batch >= MANY_ROWS || net->num_directions == 1)) {
         plan.sharing = SHARE_ROWS;

@@ -73,7 +73,7 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 #define REAL_IS_FLOAT 1
 #define LANES 8
 #define TILE_ROWS 3
-#define ROW_BLOCKS 2
+#define ROW_PANELS 2
 #include "kernels_template.h"
 
 #undef V_LOAD_PART
@@ -92,7 +92,7 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 #define REAL_IS_FLOAT 0
 #define LANES 4
 #define TILE_ROWS 3
-#define ROW_BLOCKS 2
+#define ROW_PANELS 2
 #include "kernels_template.h"
 
 const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};

@@ -1,13 +1,13 @@
 /* The cell update: totals to new c and h. Included by kernels_template.h, whose parameters and
- * NUM_GATES, BLOCK_TOTALS, GROUP_VECTORS are all that it needs. Defines NAME(cell) for groups and
+ * NUM_GATES, PANEL_TOTALS, GROUP_VECTORS are all that it needs. Defines NAME(cell) for groups and
  * its passes, NAME(cell_sigmoids), NAME(cell_states), NAME(cell_outputs), for constant counts.
  */
-/* The totals of a group: some rows of some blocks, as many vectors as the cell takes at once.
- * Vector block * rows + row of `totals` holds i, f, g, o of LANES units. */
+/* The totals of a group: some rows of some panels, as many vectors as the cell takes at once.
+ * Vector panel * rows + row of `totals` holds i, f, g, o of LANES units. */
 struct NAME(group) {
     const struct lstm_step *step;
     ptrdiff_t row, rows;
-    ptrdiff_t unit, blocks;
+    ptrdiff_t unit, panels;
     REAL *totals;
 };
 
@@ -55,11 +55,11 @@ INLINE TARGET void NAME(cell_states)(const int n, const struct lstm_step *step, 
 
     UNROLL
     for (int j = 0; j < n; j++)
-        v[j] = V_LOAD(totals + j * BLOCK_TOTALS + 2 * LANES);
+        v[j] = V_LOAD(totals + j * PANEL_TOTALS + 2 * LANES);
     NAME(tanh)(v, n);
     UNROLL
     for (int j = 0; j < n; j++) {
-        const REAL *gates = totals + j * BLOCK_TOTALS;
+        const REAL *gates = totals + j * PANEL_TOTALS;
         const ptrdiff_t from = at[j].row * step->c_stride + at[j].unit;
         const ptrdiff_t to = at[j].row * step->c_out_stride + at[j].unit;
         vec_t c = V_SET((REAL)0);
@@ -67,7 +67,7 @@ INLINE TARGET void NAME(cell_states)(const int n, const struct lstm_step *step, 
             c = NAME(load)((const REAL *)step->c + from, at[j].width);
         c = V_FMA(V_LOAD(gates + LANES), c, V_MUL(V_LOAD(gates), v[j]));
         NAME(store)((REAL *)step->c_out + to, c, at[j].width);
-        V_STORE(totals + j * BLOCK_TOTALS + 2 * LANES, c);
+        V_STORE(totals + j * PANEL_TOTALS + 2 * LANES, c);
     }
 }
 
@@ -79,12 +79,12 @@ INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step,
 
     UNROLL
     for (int j = 0; j < n; j++)
-        v[j] = V_LOAD(totals + j * BLOCK_TOTALS + 2 * LANES);
+        v[j] = V_LOAD(totals + j * PANEL_TOTALS + 2 * LANES);
     NAME(tanh)(v, n);
     UNROLL
     for (int j = 0; j < n; j++) {
         const ptrdiff_t to = at[j].row * step->h_out_stride + at[j].unit;
-        v[j] = V_MUL(V_LOAD(totals + j * BLOCK_TOTALS + 3 * LANES), v[j]);
+        v[j] = V_MUL(V_LOAD(totals + j * PANEL_TOTALS + 3 * LANES), v[j]);
         NAME(store)((REAL *)step->h_out + to, v[j], at[j].width);
     }
 }
@@ -93,31 +93,31 @@ INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step,
 static NOINLINE TARGET CHAINED void NAME(cell)(const struct NAME(group) *group)
 {
     const struct lstm_step *step = group->step;
-    const ptrdiff_t count = group->rows * group->blocks;
+    const ptrdiff_t count = group->rows * group->panels;
     struct NAME(place) at[GROUP_VECTORS];
     REAL *totals = group->totals;
     ptrdiff_t i = 0;
 
-    for (ptrdiff_t block = 0; block < group->blocks; block++) {
-        const ptrdiff_t unit = group->unit + block * LANES;
+    for (ptrdiff_t panel = 0; panel < group->panels; panel++) {
+        const ptrdiff_t unit = group->unit + panel * LANES;
         const ptrdiff_t width = step->hidden - unit < LANES ? step->hidden - unit : LANES;
         for (ptrdiff_t row = 0; row < group->rows; row++, i++)
             at[i] = (struct NAME(place)){group->row + row, unit, width};
     }
     for (i = 0; i + 2 <= count; i += 2)
-        NAME(cell_sigmoids)(2, totals + i * BLOCK_TOTALS);
+        NAME(cell_sigmoids)(2, totals + i * PANEL_TOTALS);
     if (i < count)
-        NAME(cell_sigmoids)(1, totals + i * BLOCK_TOTALS);
+        NAME(cell_sigmoids)(1, totals + i * PANEL_TOTALS);
     for (i = 0; i + 4 <= count; i += 4)
-        NAME(cell_states)(4, step, totals + i * BLOCK_TOTALS, at + i);
+        NAME(cell_states)(4, step, totals + i * PANEL_TOTALS, at + i);
     for (; i + 2 <= count; i += 2)
-        NAME(cell_states)(2, step, totals + i * BLOCK_TOTALS, at + i);
+        NAME(cell_states)(2, step, totals + i * PANEL_TOTALS, at + i);
     if (i < count)
-        NAME(cell_states)(1, step, totals + i * BLOCK_TOTALS, at + i);
+        NAME(cell_states)(1, step, totals + i * PANEL_TOTALS, at + i);
     for (i = 0; i + 4 <= count; i += 4)
-        NAME(cell_outputs)(4, step, totals + i * BLOCK_TOTALS, at + i);
+        NAME(cell_outputs)(4, step, totals + i * PANEL_TOTALS, at + i);
     for (; i + 2 <= count; i += 2)
-        NAME(cell_outputs)(2, step, totals + i * BLOCK_TOTALS, at + i);
+        NAME(cell_outputs)(2, step, totals + i * PANEL_TOTALS, at + i);
     if (i < count)
-        NAME(cell_outputs)(1, step, totals + i * BLOCK_TOTALS, at + i);
+        NAME(cell_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
 }

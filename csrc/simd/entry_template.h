@@ -1,12 +1,12 @@
 /* Entry points of one instruction set and dtype: included by kernels_template.h for the
- * instance that serves whole blocks.
+ * instance that serves whole panels.
  *
  * Further parameters; all but LEVEL and HOIST_ROWS are undefined at the end:
  *   ENTRY(x)      x with a suffix of this instruction set and dtype
  *   LEVEL         its name, a string
  *   HOIST_ROWS    see struct rnn_kernels
  *   NARROW(x), NARROW_LANES   optional: an earlier instance with fewer lanes that takes the
- *                 last block where it is enough
+ *                 last panel where it is enough
  */
 #ifndef NARROW_LANES
 #define NARROW_LANES 0

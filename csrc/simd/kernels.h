@@ -22,8 +22,8 @@
 enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 
 /* One weight matrix (4*units rows, depth columns) in kernel layout: units are grouped
- * into blocks of `lanes` units, the last one perhaps of `narrow_lanes`;
- * per block [depth][gate][lane], zero padded, 64-byte aligned. */
+ * into panels of `lanes` units, the last one perhaps of `narrow_lanes`;
+ * per panel [depth][gate][lane], zero padded, 64-byte aligned. */
 
 /* One step of one layer and direction, all rows of the batch. */
 struct lstm_step {
@@ -80,8 +80,8 @@ struct rnn_kernels {
     const char *level; /* "portable", "avx2", "avx512", "neon" */
     enum dtype dtype;
     size_t itemsize;
-    ptrdiff_t lanes;        /* units per block */
-    ptrdiff_t narrow_lanes; /* units of a narrower last block; 0: there is none */
+    ptrdiff_t lanes;        /* units per panel */
+    ptrdiff_t narrow_lanes; /* units of a narrower last panel; 0: there is none */
     ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input gates ahead
                                always pays */
 
@@ -93,7 +93,7 @@ struct rnn_kernels {
     void (*tanh)(const void *x, void *out, ptrdiff_t count);
 };
 
-/* Units of a layer after padding to whole blocks; 4 times this is a row of totals. */
+/* Units of a layer after padding to whole panels; 4 times this is a row of totals. */
 ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units);
 
 /* Levels in order of preference, best last. Returns NULL past the end. */

@@ -4,9 +4,9 @@
  *   NAME(x)         x with a suffix of this instance
  *   TARGET          function attribute that selects the instruction set
  *   REAL, REAL_IS_FLOAT
- *   LANES           units per block; vec_t holds that many REALs
+ *   LANES           units per panel; vec_t holds that many REALs
  *   TILE_ROWS       most batch rows that one register tile holds (1..6)
- *   ROW_BLOCKS      blocks that a tile of one row takes at once (1, 2 or 4)
+ *   ROW_PANELS      panels that a tile of one row takes at once (1, 2 or 4)
  *   the vocabulary  V_LOAD(p) V_LOAD_PART(p, n) V_STORE(p, v) V_STORE_PART(p, v, n)
  *                   V_LOAD_WEIGHT(p) V_BROADCAST(p) V_SET(c) V_ACCUMULATE(acc, a, b)
  *                   V_ACCUMULATE_WEIGHT(acc, a, p) V_ADD V_SUB V_MUL V_DIV V_FMA(a, b, c)
@@ -21,7 +21,7 @@
 #include "math_template.h"
 
 #define NUM_GATES LSTM_GATES
-#define BLOCK_TOTALS (NUM_GATES * LANES) /* totals of one block, one row */
+#define PANEL_TOTALS (NUM_GATES * LANES) /* totals of one panel, one row */
 #define GROUP_VECTORS 32                 /* totals of one pass of the cell: 4 to 8 KB */
 
 #include "cell_template.h"
@@ -34,123 +34,123 @@ INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
     return (left + counts - 1) / counts;
 }
 
-/* Adds w x to the totals of `rows` rows of one block, or of one row of several blocks: tile after
+/* Adds w x to the totals of `rows` rows of one panel, or of one row of several panels: tile after
  * tile, so that all but the first find the panel, or its end, in the first-level cache. */
-INLINE TARGET void NAME(add_product)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
+INLINE TARGET void NAME(add_product)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
 {
     for (ptrdiff_t left = rows, count; left > 0; left -= count) {
         if (TILE_ROWS > 4 && left % 4 == 0)
             count = left < 8 ? 4 : 8;
         else
             count = NAME(next_count)(left, TILE_ROWS);
-        NAME(dispatch)(count, blocks, &tile);
+        NAME(dispatch)(count, panels, &tile);
         tile.x += count * tile.x_stride;
         tile.from += count * tile.from_stride;
         tile.to += count * tile.to_stride;
     }
 }
 
-/* Totals of a step: input gates, then recurrent part, for all rows of one block, or one row of
- * several blocks (a constant). `to` is where the rows, or the blocks, stand one after the other. */
+/* Totals of a step: input gates, then recurrent part, for all rows of one panel, or one row of
+ * several panels (a constant). `to` is where the rows, or the panels, stand one after the other. */
 INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
-                                     ptrdiff_t unit, const int blocks, REAL *to)
+                                     ptrdiff_t unit, const int panels, REAL *to)
 {
     struct NAME(tile) tile;
 
     tile.from = (const REAL *)step->init + row * step->init_stride + NUM_GATES * unit;
     tile.from_stride = step->init_stride;
     tile.to = to;
-    tile.to_stride = BLOCK_TOTALS;
+    tile.to_stride = PANEL_TOTALS;
     if (step->wx) {
         tile.w = (const REAL *)step->wx + NUM_GATES * unit * step->depth_x;
-        tile.w_stride = BLOCK_TOTALS * step->depth_x;
+        tile.w_stride = PANEL_TOTALS * step->depth_x;
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + row * step->x_stride;
         tile.x_stride = step->x_stride;
-        NAME(add_product)(tile, rows, blocks);
+        NAME(add_product)(tile, rows, panels);
         tile.from = to;
-        tile.from_stride = BLOCK_TOTALS;
+        tile.from_stride = PANEL_TOTALS;
     }
     if (step->h) {
         tile.w = (const REAL *)step->wh + NUM_GATES * unit * step->depth_h;
-        tile.w_stride = BLOCK_TOTALS * step->depth_h;
+        tile.w_stride = PANEL_TOTALS * step->depth_h;
         tile.depth = step->depth_h;
         tile.x = (const REAL *)step->h + row * step->h_stride;
         tile.x_stride = step->h_stride;
-        NAME(add_product)(tile, rows, blocks);
+        NAME(add_product)(tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < blocks * BLOCK_TOTALS; j += LANES)
-                V_STORE(to + i * BLOCK_TOTALS + j,
+            for (ptrdiff_t j = 0; j < panels * PANEL_TOTALS; j += LANES)
+                V_STORE(to + i * PANEL_TOTALS + j,
                         V_ADD(V_LOAD(tile.from + i * tile.from_stride + j), V_SET((REAL)0)));
     }
 }
 
-/* One group: its blocks, from the last to the first where the step says so, then the cell. */
+/* One group: its panels, from the last to the first where the step says so, then the cell. */
 INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
 {
     const struct lstm_step *step = group->step;
 
-    for (ptrdiff_t done = 0; done < group->blocks; done++) {
-        const ptrdiff_t block = step->descending ? group->blocks - 1 - done : done;
-        REAL *to = group->totals + block * group->rows * BLOCK_TOTALS;
-        NAME(step_totals)(step, group->row, group->rows, group->unit + block * LANES, 1, to);
+    for (ptrdiff_t done = 0; done < group->panels; done++) {
+        const ptrdiff_t panel = step->descending ? group->panels - 1 - done : done;
+        REAL *to = group->totals + panel * group->rows * PANEL_TOTALS;
+        NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
     }
     NAME(cell)(group);
 }
 
-/* `blocks` (a constant) blocks of a batch of one row: tile and cell, the totals in registers
+/* `panels` (a constant) panels of a batch of one row: tile and cell, the totals in registers
  * between the passes of the cell. */
 INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t unit,
-                                       const int blocks)
+                                       const int panels)
 {
-    ALIGNED REAL totals[ROW_BLOCKS * BLOCK_TOTALS];
-    struct NAME(place) at[ROW_BLOCKS];
+    ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
+    struct NAME(place) at[ROW_PANELS];
 
     UNROLL
-    for (int i = 0; i < blocks; i++) {
+    for (int i = 0; i < panels; i++) {
         const ptrdiff_t left = step->hidden - unit - i * LANES;
         at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
-    NAME(step_totals)(step, 0, 1, unit, blocks, totals);
-    NAME(cell_sigmoids)(blocks > 1 ? 2 : 1, totals);
-    if (blocks > 2)
-        NAME(cell_sigmoids)(blocks - 2, totals + 2 * BLOCK_TOTALS);
-    NAME(cell_states)(blocks, step, totals, at);
-    NAME(cell_outputs)(blocks, step, totals, at);
+    NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    NAME(cell_sigmoids)(panels > 1 ? 2 : 1, totals);
+    if (panels > 2)
+        NAME(cell_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
+    NAME(cell_states)(panels, step, totals, at);
+    NAME(cell_outputs)(panels, step, totals, at);
 }
 
 /* A step of one row. Its cells wait for one tile only, and the next tile's weights stream in
  * meanwhile. */
-INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first, ptrdiff_t blocks)
+INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first, ptrdiff_t panels)
 {
-    for (ptrdiff_t done = 0, count; done < blocks; done += count) {
-        count = blocks - done < ROW_BLOCKS ? 1 : ROW_BLOCKS;
-        const ptrdiff_t block = step->descending ? blocks - done - count : done;
-        if (count == ROW_BLOCKS)
-            NAME(step_row_tile)(step, first + block * LANES, ROW_BLOCKS);
+    for (ptrdiff_t done = 0, count; done < panels; done += count) {
+        count = panels - done < ROW_PANELS ? 1 : ROW_PANELS;
+        const ptrdiff_t panel = step->descending ? panels - done - count : done;
+        if (count == ROW_PANELS)
+            NAME(step_row_tile)(step, first + panel * LANES, ROW_PANELS);
         else
-            NAME(step_row_tile)(step, first + block * LANES, 1);
+            NAME(step_row_tile)(step, first + panel * LANES, 1);
     }
 }
 
-/* The units [first, end) of a step; first is where a block begins. */
+/* The units [first, end) of a step; first is where a panel begins. */
 static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptrdiff_t first,
                                                ptrdiff_t end)
 {
-    ALIGNED REAL totals[GROUP_VECTORS * BLOCK_TOTALS];
-    const ptrdiff_t blocks = (end - first + LANES - 1) / LANES;
+    ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];
+    const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
     struct NAME(group) group = {.step = step, .totals = totals};
 
-    if (step->rows == 1 && blocks != 3) { /* three are done sooner together */
-        NAME(step_row)(step, first, blocks);
+    if (step->rows == 1 && panels != 3) { /* three are done sooner together */
+        NAME(step_row)(step, first, panels);
         return;
     }
     const ptrdiff_t rows = NAME(next_count)(step->rows, GROUP_VECTORS);
     const ptrdiff_t most = GROUP_VECTORS / rows;
-    for (ptrdiff_t done = 0; done < blocks; done += group.blocks) {
-        group.blocks = blocks - done < most ? blocks - done : most;
-        group.unit = first + LANES * (step->descending ? blocks - done - group.blocks : done);
+    for (ptrdiff_t done = 0; done < panels; done += group.panels) {
+        group.panels = panels - done < most ? panels - done : most;
+        group.unit = first + LANES * (step->descending ? panels - done - group.panels : done);
         for (group.row = 0; group.row < step->rows; group.row += group.rows) {
             group.rows = step->rows - group.row < rows ? step->rows - group.row : rows;
             NAME(step_group)(&group);
@@ -160,7 +160,7 @@ static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptr
 
 static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first, ptrdiff_t end)
 {
-    static const REAL zeros[BLOCK_TOTALS];
+    static const REAL zeros[PANEL_TOTALS];
     struct NAME(tile) tile;
 
     for (ptrdiff_t unit = first; unit < end; unit += LANES) {
@@ -184,11 +184,11 @@ static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first,
 #endif
 
 #undef NUM_GATES
-#undef BLOCK_TOTALS
+#undef PANEL_TOTALS
 #undef GROUP_VECTORS
 #undef NAME
 #undef REAL
 #undef REAL_IS_FLOAT
 #undef LANES
 #undef TILE_ROWS
-#undef ROW_BLOCKS
+#undef ROW_PANELS

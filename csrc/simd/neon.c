@@ -78,7 +78,7 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
 #define REAL_IS_FLOAT 1
 #define LANES 4
 #define TILE_ROWS 6
-#define ROW_BLOCKS 4
+#define ROW_PANELS 4
 #include "kernels_template.h"
 
 #undef SUFFIX
@@ -97,7 +97,7 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
 #define REAL_IS_FLOAT 0
 #define LANES 2
 #define TILE_ROWS 6
-#define ROW_BLOCKS 4
+#define ROW_PANELS 4
 #include "kernels_template.h"
 
 const struct rnn_kernels *const neon_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};

@@ -65,7 +65,7 @@ INLINE double scale_f64(double v, double shifted)
 #define REAL_IS_FLOAT 1
 #define LANES 1
 #define TILE_ROWS 1
-#define ROW_BLOCKS 1
+#define ROW_PANELS 1
 #include "kernels_template.h"
 
 #undef V_FMA
@@ -84,7 +84,7 @@ INLINE double scale_f64(double v, double shifted)
 #define REAL_IS_FLOAT 0
 #define LANES 1
 #define TILE_ROWS 1
-#define ROW_BLOCKS 1
+#define ROW_PANELS 1
 #include "kernels_template.h"
 
 const struct rnn_kernels *const portable_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
