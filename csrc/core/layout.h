@@ -21,7 +21,7 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */
 ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index);
 
-static inline ptrdiff_t align_up(ptrdiff_t count, ptrdiff_t multiple)
+static inline ptrdiff_t layout_align(ptrdiff_t count, ptrdiff_t multiple)
 {
     return (count + multiple - 1) / multiple * multiple;
 }

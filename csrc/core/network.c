@@ -18,7 +18,7 @@ static ptrdiff_t take(const struct rnn_net *net, ptrdiff_t *size, ptrdiff_t rows
     if (begin < 0 || bytes > (double)(PTRDIFF_MAX / 4) - (double)begin)
         *size = -1;
     else
-        *size = align_up(begin + rows * columns * (ptrdiff_t)net->kernels->itemsize, 64);
+        *size = layout_align(begin + rows * columns * (ptrdiff_t)net->kernels->itemsize, 64);
     return begin;
 }
 
@@ -121,8 +121,7 @@ static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t la
     return true;
 }
 
-bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
-               struct barrier_member *barrier)
+bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rnn_share *share)
 {
     const struct scratch space = scratch_layout(slice->net, slice->call, slice->rows);
     struct scan scan = {
@@ -134,7 +133,7 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,
-        .barrier = barrier,
+        .share = share,
         .stop = stop,
     };
 

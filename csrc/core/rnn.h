@@ -85,6 +85,20 @@ struct rnn_stop {
     void *data;
 };
 
+/* How one of several threads takes part in a scan whose hidden units are shared: the thread asks
+ * before every step which units are its own, and waits after the step until the others have theirs.
+ * The core calls these functions and knows no thread; csrc/threads supplies them. */
+struct rnn_share {
+    /* True if this thread computes units of step "step", counted over all scans of the call. Then
+     * [*first, *end) are its units. */
+    bool (*take)(struct rnn_share *share, ptrdiff_t step, ptrdiff_t *first, ptrdiff_t *end);
+    /* Waits until the others have finished the step that was taken last. Returns false where the
+     * call is given up, which "stop" may ask for; "stop" may be NULL. */
+    bool (*wait)(struct rnn_share *share, const struct rnn_stop *stop);
+    bool leads; /* this thread writes h_n for all of them */
+    bool alone; /* the units are not shared yet: others may still come */
+};
+
 /* Bytes of scratch memory that rnn_forward needs. Returns -1 where that overflows. */
 ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call);
 

@@ -5,8 +5,6 @@
  */
 #include "scan.h"
 
-#include "barrier.h"
-
 #include <string.h>
 
 /* Of the input gates that are computed ahead: so many rows, or else so many steps, and no more
@@ -18,7 +16,7 @@ enum { MOST_ROWS_AHEAD = 16, LARGE_WEIGHTS = 1 << 18 };
 ptrdiff_t scan_totals(ptrdiff_t padded_units)
 {
     /* An odd number of cache lines, or pairs of them: rows then lie in different sets of a cache. */
-    return align_up(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
+    return layout_align(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
 }
 
 /* Rows of a step, of all the batch. */
@@ -163,7 +161,7 @@ static void finish_rows(const struct scan *scan, const char *y, ptrdiff_t first,
 {
     const ptrdiff_t out = rnn_hidden_out(scan->net);
 
-    if (scan->barrier && !barrier_leads(scan->barrier))
+    if (scan->share && !scan->share->leads)
         return;
     for (ptrdiff_t row = first; row < end; row++)
         memcpy(scan_offset(scan, scan->h_n, row * out), scan_offset(scan, y, row * scan->y_row),
@@ -196,7 +194,7 @@ static ptrdiff_t chunk_length(const struct scan *scan, ptrdiff_t done, ptrdiff_t
 
     if (call->steps > 1)
         most = chunk_steps(scan->net->kernels, scan->at.padded_units, scan->at.input_size, rows);
-    if (scan->barrier && !scan->barrier->shares) /* who comes soon should find work left */
+    if (scan->share && scan->share->alone) /* a helper that comes soon finds work left */
         most = rows >= scan->net->kernels->hoist_rows ? 0 : most < CHUNK_STEPS ? most : CHUNK_STEPS;
     if (most == 0)
         return 0;
@@ -269,19 +267,20 @@ static void start_totals(const struct scan *scan, struct walk *walk, ptrdiff_t d
     }
 }
 
-/* Does this thread take part in the step? Then "step" says which units are its own. */
-static bool has_turn(const struct scan *scan, struct lstm_step *step, ptrdiff_t done)
+/* True if this thread takes part in the step. Then "step" says which units are its own. */
+static bool takes_step(const struct scan *scan, struct lstm_step *step, ptrdiff_t done)
 {
-    return scan->barrier == NULL ||
-           barrier_slice(scan->barrier, scan->index * scan->call->steps + done, &step->first,
-                         &step->end);
+    struct rnn_share *share = scan->share;
+
+    return share == NULL ||
+           share->take(share, scan->index * scan->call->steps + done, &step->first, &step->end);
 }
 
 /* One step on "rows" rows, at x and y. Returns false where the scan was stopped. */
 static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t done, const char *x,
                       char *y, ptrdiff_t rows)
 {
-    if (has_turn(scan, &walk->step, done)) {
+    if (takes_step(scan, &walk->step, done)) {
         start_totals(scan, walk, done, x, rows);
         if (walk->known > rows) {
             finish_rows(scan, walk->before, rows, walk->known);
@@ -289,7 +288,7 @@ static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t done
         }
         walk->step.descending = done & 1;
         run_step(scan, &walk->step, walk->chunk ? NULL : x, y, walk->before, walk->known, rows);
-        if (scan->barrier && !barrier_wait(scan->barrier, scan->stop))
+        if (scan->share && !scan->share->wait(scan->share, scan->stop))
             return false;
     }
     walk->known = rows;

@@ -4,8 +4,6 @@
 
 #include "layout.h"
 
-struct barrier_member; /* barrier.h */
-
 /* All that stays the same over the steps. The matrices begin at the first of the scan's rows. */
 struct scan {
     const struct rnn_net *net;
@@ -28,7 +26,7 @@ struct scan {
     char *hidden;    /* [rows, H] h before the projection */
     char *projected; /* [rows, totals] and after it */
 
-    struct barrier_member *barrier; /* shares the units of every step with other threads; or NULL */
+    struct rnn_share *share; /* NULL: this thread computes all units */
     const struct rnn_stop *stop;
 };
 

@@ -28,8 +28,7 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
                               ptrdiff_t rows);
 struct slice whole_slice(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                          void *workspace);
-/* Runs it. Returns false where it was stopped. "stop" and "barrier" may be NULL. */
-bool slice_run(const struct slice *slice, const struct rnn_stop *stop,
-               struct barrier_member *barrier);
+/* Runs it. Returns false where it was stopped. "stop" and "share" may be NULL. */
+bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rnn_share *share);
 
 #endif

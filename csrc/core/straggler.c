@@ -1,24 +1,6 @@
 #include "straggler.h"
 
-#include "slice.h"
-
 #include <string.h>
-
-/* Rows from which task "task" of those that share them begins: whole tiles of four rows where there
- * are so many that one more or less is not felt. The first has the most. */
-ptrdiff_t plan_first_row(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task)
-{
-    const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;
-    const ptrdiff_t tiles = (call->batch + tile - 1) / tile;
-    const ptrdiff_t row = (tiles * task + plan->tasks - 1) / plan->tasks * tile;
-
-    return row < call->batch ? row : call->batch;
-}
-
-bool straggler_can_redo(const struct team *team)
-{
-    return team->plan.sharing == SHARE_ROWS && team->call.batch_sizes == NULL;
-}
 
 /* Rows, all in one range, that are missing, and where their results go for now. */
 struct redo {
@@ -35,7 +17,7 @@ static ptrdiff_t take_elements(const struct team *team, ptrdiff_t *size, ptrdiff
     if (begin < 0 || elements > (PTRDIFF_MAX - 64 - begin) / itemsize)
         *size = -1;
     else
-        *size = align_up(begin + elements * itemsize, 64);
+        *size = layout_align(begin + elements * itemsize, 64);
     return begin;
 }
 
@@ -60,8 +42,8 @@ static struct redo redo_layout(const struct team *team)
         if ((team->rows_missing >> task & 1) == 0)
             continue;
         if (end == 0)
-            first = plan_first_row(all, &team->plan, task);
-        end = plan_first_row(all, &team->plan, task + 1);
+            first = plan_first_row(&team->plan, all, task);
+        end = plan_first_row(&team->plan, all, task + 1);
     }
     redo.first = first;
     redo.call.batch = end > first ? end - first : 0;
@@ -83,7 +65,7 @@ static struct redo redo_layout(const struct team *team)
 
 ptrdiff_t straggler_workspace(const struct team *team)
 {
-    return straggler_can_redo(team) ? redo_layout(team).size : -1;
+    return plan_can_redo_rows(&team->plan, &team->call) ? redo_layout(team).size : -1;
 }
 
 static bool is_finished(const struct team *team)
@@ -91,7 +73,7 @@ static bool is_finished(const struct team *team)
     return atomic_load_explicit(&team->finished, memory_order_acquire) == team->plan.tasks;
 }
 
-/* Are the rows there after all, or does the call stop? */
+/* True if the helpers have finished the rows after all, or if the call stops. */
 static bool is_needless(void *data)
 {
     const struct team *team = data;

@@ -1,21 +1,18 @@
-/* Shared rows: where they begin, and what late helpers leave undone. Internal to csrc/core. */
+/* Stragglers: rows that late helpers leave undone, computed again by the caller.
+ *
+ * That costs little more than working alone, where a processor is shared with other programs.
+ */
 #ifndef PYLSTM_CORE_STRAGGLER_H
 #define PYLSTM_CORE_STRAGGLER_H
 
 #include "team.h"
 
-/* Fewer rows than this per thread, and the weights are streamed for too little. */
-#define ROWS_PER_THREAD 4
-
-/* The first row of task "task" of those that share them. */
-ptrdiff_t plan_first_row(const struct rnn_call *call, const struct rnn_plan *plan, ptrdiff_t task);
-/* Can the caller finish what late helpers leave undone, without doing all of it again? */
-bool straggler_can_redo(const struct team *team);
-
-/* team.c: tells helpers to leave; waits until nobody but the caller uses the team, and returns for
- * how many nanoseconds; leaves the pool, "lost" as for pool_leave(). */
-void team_abandon(struct team *team);
-uint64_t team_wait_for_helpers(const struct team *team);
-void team_leave_pool(struct team *team, uint64_t lost);
+/* After TEAM_LATE: bytes that straggler_redo() needs. Returns -1 where the missing rows cannot be
+ * computed alone: team_give_up() is left then. */
+ptrdiff_t straggler_workspace(const struct team *team);
+/* After TEAM_LATE: computes the rows that are missing in "memory", which is 64-byte aligned, until
+ * that is done or the helpers have finished them after all. Then the results are complete, and pool
+ * and team are left. Returns false where call->stop ended it; the results are unfinished then. */
+bool straggler_redo(struct team *team, void *memory);
 
 #endif

@@ -1,118 +1,13 @@
 #include "team.h"
 
 #include "fpenv.h"
-#include "slice.h"
-#include "straggler.h"
 
-/* ---- The plan ---- */
-
-/* Multiply-adds per second are guessed from the vector length: half of what a good core reaches,
- * so that times are guessed too long and never far too short. */
-#define MULTIPLY_ADDS_PER_LANE 2.0e9
-/* Seconds of work that each thread must have: by default, and where threads were asked for. (One
- * step of hidden 256, 16e-6 by this guess, takes half the time with two.) */
-#define WORK_PER_THREAD 500e-6
-#define WORK_PER_THREAD_ASKED 8e-6
-/* Seconds of one step that are worth a meeting after it, which costs about 0.1 us. */
-#define WORK_PER_MEETING 0.4e-6
-/* From this many rows on, rows are cheaper to share than units. */
-#define MANY_ROWS 16
-/* Seconds of work from which on it pays to wake helpers for one call: they need about 50 us to come,
- * and the caller 10 to wake them. */
-#define BRIEF_WORK 600e-6
 #define ADMISSION_NANOSECONDS 100000
 /* A leader waits until a helper has had its task for this many times as long as the leader had its
  * own, which is no smaller: with rows the leader is soon done without it; else the whole call is
  * computed again. */
 #define PATIENCE_WITH_ROWS 1.125
 #define PATIENCE 1.5
-
-static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
-
-struct rnn_plan rnn_plan(const struct rnn_net *net, const struct rnn_call *call, int threads,
-                         bool asked_for)
-{
-    const double least = asked_for ? WORK_PER_THREAD_ASKED : WORK_PER_THREAD;
-    const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
-    const double seconds = rnn_work(net, call) / rate;
-    const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
-    const ptrdiff_t panels = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
-    struct rnn_plan plan = {
-        .threads = at_most(seconds / least, threads),
-        .brief = seconds < BRIEF_WORK,
-    };
-
-    if (plan.threads < 2 || call->dropout > 0)
-        return (struct rnn_plan){.threads = 1}; /* masks are drawn in one order */
-    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && panels > 1 &&
-        seconds / steps > WORK_PER_MEETING * plan.threads &&
-        !(net->num_directions == 2 && plan.threads == 2)) {
-        plan.sharing = SHARE_UNITS;
-        plan.threads = at_most((double)panels, plan.threads);
-    } else if (call->batch >= 2 * ROWS_PER_THREAD &&
-               (call->batch >= MANY_ROWS || net->num_directions == 1)) {
-        plan.sharing = SHARE_ROWS;
-        plan.threads = at_most((double)(call->batch / ROWS_PER_THREAD), plan.threads);
-        plan.tasks = plan.threads;
-        plan.phases = 1;
-    } else if (net->num_directions == 2) {
-        plan.sharing = SHARE_DIRECTIONS;
-        plan.threads = 2;
-        plan.tasks = 2;
-        plan.phases = net->num_layers;
-    } else
-        plan.threads = 1;
-    return plan;
-}
-
-void rnn_plan_limit(struct rnn_plan *plan, int threads)
-{
-    plan->threads = at_most(plan->threads, threads);
-    if (plan->sharing == SHARE_ROWS)
-        plan->tasks = plan->threads;
-}
-
-/* ---- Parts ---- */
-
-/* Bytes of each thread's own memory: what the slice that needs most has. More rows may need less,
- * since from a few rows on nothing is computed ahead. */
-static ptrdiff_t own_size(const struct rnn_net *net, const struct rnn_call *call,
-                          const struct rnn_plan *plan)
-{
-    ptrdiff_t most = 0;
-
-    if (plan->sharing != SHARE_ROWS)
-        return scratch_layout(net, call, call->batch).size;
-    for (ptrdiff_t task = 0; task < plan->tasks; task++) {
-        const ptrdiff_t rows =
-            plan_first_row(call, plan, task + 1) - plan_first_row(call, plan, task);
-        const ptrdiff_t size = scratch_layout(net, call, rows).size;
-        if (size < 0)
-            return -1;
-        most = size > most ? size : most;
-    }
-    return most;
-}
-
-ptrdiff_t team_workspace(const struct rnn_net *net, const struct rnn_call *call,
-                         const struct rnn_plan *plan)
-{
-    const ptrdiff_t buffer = layer_buffer_size(net, call);
-    const ptrdiff_t own = own_size(net, call, plan);
-
-    if (buffer < 0 || own < 0 || own > (PTRDIFF_MAX - buffer) / plan->threads)
-        return -1;
-    return buffer + plan->threads * own;
-}
-
-/* The whole call, with the own memory of thread "thread". */
-static struct slice team_slice(const struct team *team, ptrdiff_t thread)
-{
-    struct slice slice = whole_slice(&team->net, team->packed, &team->call, team->workspace);
-
-    slice.scratch += thread * own_size(&team->net, &team->call, &team->plan);
-    return slice;
-}
 
 /* ---- Tasks: rows or directions ---- */
 
@@ -124,22 +19,9 @@ static bool is_abandoned(void *data)
 
 void team_abandon(struct team *team) { atomic_store(&team->barrier.abandoned, true); }
 
-static bool run_task(struct team *team, ptrdiff_t task, const struct rnn_stop *stop)
+static struct slice whole_call(const struct team *team)
 {
-    const struct rnn_plan *plan = &team->plan;
-    const ptrdiff_t place = task % plan->tasks;
-    struct slice slice = team_slice(team, place);
-
-    if (plan->sharing == SHARE_ROWS) {
-        slice.first_row = plan_first_row(&team->call, plan, place);
-        slice.rows = plan_first_row(&team->call, plan, place + 1) - slice.first_row;
-    } else {
-        slice.first_layer = task / plan->tasks;
-        slice.end_layer = slice.first_layer + 1;
-        slice.first_direction = (int)place;
-        slice.end_direction = (int)place + 1;
-    }
-    return slice_run(&slice, stop, NULL);
+    return whole_slice(&team->net, team->packed, &team->call, team->workspace);
 }
 
 /* One thread at the tasks. */
@@ -150,20 +32,22 @@ struct worker {
     uint64_t longest, waited; /* nanoseconds: its longest task, and all waits of the leader */
 };
 
-/* Has whoever took the latest task had it for too long? Nobody else is waited for: a task that no
- * helper has taken is the leader's. */
+/* True if the helper that took the latest task has held it for longer than patience times the
+ * leader's longest task. The leader waits for no other helper: a task that no helper has taken is
+ * the leader's. */
 static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
 {
     struct team *team = worker->team;
-    const double patience = straggler_can_redo(team) ? PATIENCE_WITH_ROWS : PATIENCE;
+    const double patience =
+        plan_can_redo_rows(&team->plan, &team->call) ? PATIENCE_WITH_ROWS : PATIENCE;
     const uint64_t taken = atomic_load_explicit(&team->taken, memory_order_relaxed);
 
     return now - since > BARRIER_LEAST_PATIENCE && now > taken && /* not while we look */
            (double)(now - taken) > patience * (double)worker->longest;
 }
 
-/* Waits until "count" tasks are finished. Returns false where the call stopped, or the leader has
- * lost its patience. */
+/* Waits until "count" tasks are finished. Returns false where the call stopped, or where a helper is
+ * late for the leader. */
 static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
     struct team *team = worker->team;
@@ -191,8 +75,8 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
     return true;
 }
 
-/* Takes tasks until there are none. The first is the leader's, since it is the largest: whom the
- * leader then waits for is late. */
+/* Takes tasks until there are none. The first is the leader's, since it is the largest: a helper
+ * for which the leader then waits is late. */
 static bool take_tasks(struct worker *worker)
 {
     struct team *team = worker->team;
@@ -205,7 +89,8 @@ static bool take_tasks(struct worker *worker)
         const uint64_t taken = system_nanoseconds();
         if (!worker->leads)
             atomic_store_explicit(&team->taken, taken, memory_order_relaxed);
-        if (!run_task(team, task, worker->stop))
+        const struct slice slice = plan_task(&team->plan, whole_call(team), task);
+        if (!slice_run(&slice, worker->stop, NULL))
             return false;
         const uint64_t took = system_nanoseconds() - taken;
         worker->longest = took > worker->longest ? took : worker->longest;
@@ -224,7 +109,7 @@ static void leave(struct team *team, int users)
         team->release(team);
 }
 
-/* Have the helpers stayed in another process? Then they never leave. */
+/* True if the helpers have stayed in another process. Then they never leave. */
 static bool is_forked(const struct team *team) { return team->forks != pool_forks(); }
 
 /* What a helper does. */
@@ -233,14 +118,14 @@ static void help(struct pool_job *job)
     struct team *team = (struct team *)job;
     const struct rnn_stop stop = {is_abandoned, team};
     const fpenv_t saved = fpenv_enter();
-    struct barrier_member view;
+    struct barrier_member member;
 
     if (team->plan.sharing != SHARE_UNITS) {
         struct worker worker = {.team = team, .stop = &stop};
         take_tasks(&worker);
-    } else if (barrier_join(&team->barrier, &view)) {
-        const struct slice slice = team_slice(team, view.rank);
-        slice_run(&slice, &stop, &view);
+    } else if (barrier_join(&team->barrier, &member)) {
+        const struct slice slice = plan_slice(&team->plan, whole_call(team), member.rank);
+        slice_run(&slice, &stop, &member.share);
     }
     fpenv_leave(saved);
     leave(team, 1);
@@ -258,10 +143,10 @@ static bool lead(struct team *team, uint64_t *passed)
         finished = take_tasks(&worker);
         team->waited = worker.waited;
     } else {
-        struct barrier_member view = barrier_lead(&team->barrier);
-        const struct slice slice = team_slice(team, 0);
-        finished = slice_run(&slice, team->call.stop, &view);
-        team->waited = view.waited;
+        struct barrier_member member = barrier_lead(&team->barrier);
+        const struct slice slice = plan_slice(&team->plan, whole_call(team), 0);
+        finished = slice_run(&slice, team->call.stop, &member.share);
+        team->waited = member.waited;
     }
     *passed = system_nanoseconds() - began;
     fpenv_leave(saved);
@@ -288,7 +173,8 @@ enum team_result team_run(struct team *team, struct pool *pool, int helpers)
     finished = lead(team, &passed);
     stopped = !finished && stop && stop->asked(stop->data);
     if (finished || stopped)
-        team_abandon(team); /* where it is finished too: whoever comes now has nothing to do */
+        team_abandon(
+            team); /* where it is finished too: a helper that comes now has nothing to do */
     atomic_fetch_sub(&team->users, pool_retract(pool, &team->job));
     team->rows_missing = ~(uint64_t)atomic_load_explicit(&team->rows_done, memory_order_acquire);
     if (!finished && !stopped)

@@ -24,7 +24,7 @@
 
 #include "../core/rnn.h"
 #include "../core/random.h"
-#include "../core/team.h"
+#include "../core/straggler.h"
 
 /* ---- A lock that costs nothing where the GIL already excludes other threads ---- */
 

@@ -173,11 +173,11 @@ static void shared_call_free(struct team *team)
 }
 
 static struct shared_call *shared_call_new(const struct request *request,
-                                           const struct rnn_call *call, const struct rnn_plan *plan)
+                                           const struct rnn_call *call, const struct plan *plan)
 {
     const struct rnn_net *net = &request->snapshot->net;
     const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
-    const ptrdiff_t size = team_workspace(net, call, plan);
+    const ptrdiff_t size = plan_workspace(plan, net, call);
     struct shared_call *shared;
     char *memory;
 
@@ -224,7 +224,7 @@ static enum team_result finish_rows(struct team *team, bool *no_memory)
 
 /* Runs the call with "helpers" helpers of the pool, which has been entered. */
 static int run_shared(struct request *request, struct rnn_call *call, double work,
-                      const struct rnn_plan *plan, int helpers)
+                      const struct plan *plan, int helpers)
 {
     struct pool *pool = &request->self->state->pool;
     struct shared_call *shared = shared_call_new(request, call, plan);
@@ -269,7 +269,7 @@ int request_run(struct request *request, struct rnn_call *call)
     struct module_state *state = request->self->state;
     const struct rnn_net *net = &request->snapshot->net;
     const double work = rnn_work(net, call);
-    struct rnn_plan plan = {.threads = 1};
+    struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 
     if (call->batch == 0 || net->hidden_size == 0)
@@ -280,11 +280,11 @@ int request_run(struct request *request, struct rnn_call *call)
     if (threads < 0)
         return -1;
     if (threads > 1)
-        plan = rnn_plan(net, call, threads, state->threads_set);
+        plan = plan_make(net, call, threads, state->threads_set);
     if (plan.threads > 1)
         helpers = pool_enter(&state->pool, plan.threads - 1, plan.brief);
     if (helpers > 0) {
-        rnn_plan_limit(&plan, helpers + 1);
+        plan_limit(&plan, helpers + 1);
         return run_shared(request, call, work, &plan, helpers);
     }
     result = run_alone(request, call, work);

@@ -149,19 +149,18 @@ void subject_run_alone(struct subject *subject)
 
 /* ---- Teams ---- */
 
-const char *sharing_name(enum rnn_sharing sharing)
+const char *sharing_name(enum sharing sharing)
 {
     static const char *const names[] = {"nothing", "rows", "directions", "units"};
     return names[sharing];
 }
 
-bool plan_force(const struct subject *subject, enum rnn_sharing sharing, int threads,
-                struct rnn_plan *plan)
+bool plan_force(const struct subject *subject, enum sharing sharing, int threads, struct plan *plan)
 {
     const struct rnn_net *net = &subject->net;
     const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
 
-    *plan = (struct rnn_plan){.sharing = sharing, .threads = threads};
+    *plan = (struct plan){.sharing = sharing, .threads = threads};
     if (sharing == SHARE_UNITS)
         return net->proj_size == 0 && threads <= blocks;
     plan->tasks = sharing == SHARE_ROWS ? threads : 2;
@@ -177,7 +176,7 @@ static void release(struct team *team)
     atomic_fetch_add(&teams_released, 1);
 }
 
-struct team *team_make(const struct subject *subject, const struct rnn_plan *plan)
+struct team *team_make(const struct subject *subject, const struct plan *plan)
 {
     struct team *team = team_allocate(sizeof *team);
 
@@ -186,13 +185,13 @@ struct team *team_make(const struct subject *subject, const struct rnn_plan *pla
     team->packed = subject->packed;
     team->call = subject->call;
     team->plan = *plan;
-    team->workspace = team_allocate((size_t)team_workspace(&subject->net, &subject->call, plan));
+    team->workspace = team_allocate((size_t)plan_workspace(plan, &subject->net, &subject->call));
     team->release = release;
     atomic_fetch_add(&teams_made, 1);
     return team;
 }
 
-int pool_insist(struct pool *pool, const struct rnn_plan *plan)
+int pool_insist(struct pool *pool, const struct plan *plan)
 {
     for (long tries = 0; tries < 1000000; tries++) {
         const int helpers = pool_enter(pool, plan->threads - 1, false);

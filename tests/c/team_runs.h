@@ -2,7 +2,7 @@
 #ifndef PYLSTM_TESTS_TEAM_RUNS_H
 #define PYLSTM_TESTS_TEAM_RUNS_H
 
-#include "../../csrc/core/team.h"
+#include "../../csrc/core/straggler.h"
 #include "network_runs.h"
 
 /* Memory at 64 bytes, for aligned_release(). Ends the program where there is none. */
@@ -27,18 +27,18 @@ bool subject_is_right(const struct subject *subject);
 /* rnn_forward() into the subject's results. */
 void subject_run_alone(struct subject *subject);
 
-/* A plan as rnn_plan() would not always make it. False: the call cannot be shared like that. */
-bool plan_force(const struct subject *subject, enum rnn_sharing sharing, int threads,
-                struct rnn_plan *plan);
-const char *sharing_name(enum rnn_sharing sharing);
+/* A plan as plan_make() would not always make it. False: the call cannot be shared like that. */
+bool plan_force(const struct subject *subject, enum sharing sharing, int threads,
+                struct plan *plan);
+const char *sharing_name(enum sharing sharing);
 
 /* How many teams were made, and how many of them have been released. */
 extern atomic_long teams_made, teams_released;
 /* A team on memory of its own, which its last user gives back. */
-struct team *team_make(const struct subject *subject, const struct rnn_plan *plan);
+struct team *team_make(const struct subject *subject, const struct plan *plan);
 /* Enters the pool, however often it takes to be let in, with as many helpers as the plan has.
  * Ends the program where no thread can be had. */
-int pool_insist(struct pool *pool, const struct rnn_plan *plan);
+int pool_insist(struct pool *pool, const struct plan *plan);
 
 /* Has this process so many threads? A thread that was joined may take a moment to vanish. */
 bool thread_count_becomes(int count);

@@ -106,7 +106,7 @@ static bool finish_late(struct subject *subject, struct team *team)
 }
 
 /* Computes the rows of the tasks in "missing", as if late helpers had them. */
-static void compute_missing(struct subject *subject, const struct rnn_plan *plan, uint64_t missing)
+static void compute_missing(struct subject *subject, const struct plan *plan, uint64_t missing)
 {
     struct team *team = team_make(subject, plan);
 
@@ -122,7 +122,7 @@ static void compute_missing(struct subject *subject, const struct rnn_plan *plan
 }
 
 /* The tasks' rows bit by bit, in two parts: together they are all rows. */
-static void check_redone_rows(struct subject *subject, const struct rnn_plan *plan,
+static void check_redone_rows(struct subject *subject, const struct plan *plan,
                               struct random *random)
 {
     const uint64_t all = (UINT64_C(1) << plan->tasks) - 1;
@@ -139,7 +139,7 @@ static void check_redone_rows(struct subject *subject, const struct rnn_plan *pl
 }
 
 /* Shares the call once. */
-static void share(struct subject *subject, const struct rnn_plan *plan)
+static void share(struct subject *subject, const struct plan *plan)
 {
     end_backoff();
     const int helpers = pool_insist(&pool, plan);
@@ -164,9 +164,9 @@ static void check_plans(int count)
         while (!kernels_level_name(level) || !kernels_level_available(level))
             level--;
         struct subject subject = subject_make(&shape, kernels_level_name(level));
-        struct rnn_plan plan;
+        struct plan plan;
         network_describe(&shape, kernels_level_name(level));
-        for (enum rnn_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+        for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
             for (int threads = 2; threads <= MOST_THREADS; threads++)
                 if (plan_force(&subject, sharing, threads, &plan)) {
                     share(&subject, &plan);
@@ -176,7 +176,7 @@ static void check_plans(int count)
     }
 }
 
-/* ---- What rnn_plan() chooses ---- */
+/* ---- What plan_make() chooses ---- */
 
 static struct rnn_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
 {
@@ -191,8 +191,8 @@ static struct rnn_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
 static void check_plan_is_sane(const struct rnn_net *net, const struct rnn_call *call, int threads,
                                bool asked_for)
 {
-    const struct rnn_plan plan = rnn_plan(net, call, threads, asked_for);
-    const enum rnn_sharing sharing = plan.sharing;
+    const struct plan plan = plan_make(net, call, threads, asked_for);
+    const enum sharing sharing = plan.sharing;
 
     case_begin("plan for I %td H %td P %td layers %td directions %d T %td N %td, %d threads%s",
                net->input_size, net->hidden_size, net->proj_size, net->num_layers,
@@ -221,8 +221,8 @@ static void check_plan_choices(void)
 
     case_begin("plan of small calls");
     for (int threads = 1; threads <= 64; threads++) {
-        check(rnn_plan(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
-        check(rnn_plan(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
+        check(plan_make(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
+        check(plan_make(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
     }
     for (int turn = 0; turn < 4000; turn++) {
         net = plan_net(sizes[random_below(&random, 5)], sizes[random_below(&random, 5)],
@@ -237,14 +237,14 @@ static void check_plan_choices(void)
     case_begin("plan of known calls");
     call = (struct rnn_call){.steps = 100, .batch = 1};
     net = plan_net(256, 1, 1);
-    check(rnn_plan(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
-    check(rnn_plan(&net, &call, 2, false).threads == 1, "one row: units without being asked");
+    check(plan_make(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
+    check(plan_make(&net, &call, 2, false).threads == 1, "one row: units without being asked");
     net = plan_net(512, 1, 2);
-    check(rnn_plan(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
-    check(rnn_plan(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(plan_make(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(plan_make(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
     call.batch = 32;
-    check(rnn_plan(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
-    check(rnn_plan(&net, &call, 1, true).threads == 1, "one thread is two");
+    check(plan_make(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
+    check(plan_make(&net, &call, 1, true).threads == 1, "one thread is two");
 }
 
 /* ---- A gate that holds helpers in the kernel ---- */
@@ -297,11 +297,11 @@ static bool helper_entered(void *data)
 
 /* Runs with one helper that stays at the gate. Returns the team, or NULL where the helper never
  * came; the gate is open then. */
-static struct team *run_with_held_helper(struct subject *subject, enum rnn_sharing sharing,
+static struct team *run_with_held_helper(struct subject *subject, enum sharing sharing,
                                          enum team_result expected)
 {
     const struct rnn_stop stop = {helper_entered, NULL};
-    struct rnn_plan plan;
+    struct plan plan;
 
     check(plan_force(subject, sharing, 2, &plan), "the gated call cannot be shared");
     subject->call.stop = expected == TEAM_STOPPED ? &stop : NULL;
@@ -326,7 +326,7 @@ static struct team *run_with_held_helper(struct subject *subject, enum rnn_shari
     return NULL;
 }
 
-static void check_late_helper(enum rnn_sharing sharing)
+static void check_late_helper(enum sharing sharing)
 {
     struct rnn_kernels first_kernels, kernels;
     struct subject first = gated_subject(&first_kernels), second = gated_subject(&kernels);
@@ -354,7 +354,7 @@ static void check_late_helper(enum rnn_sharing sharing)
               atomic_load(&teams_released) - released);
         check(atomic_load(&gate.entered) == 1, "the late helper went on for %d steps",
               atomic_load(&gate.entered) - 1);
-        struct rnn_plan plan;
+        struct plan plan;
         if (plan_force(&second, sharing, 2, &plan)) {
             second.call.stop = NULL;
             subject_spoil(&second);
@@ -394,11 +394,11 @@ static void check_missing_rows(void)
     subject_free(&subject);
 }
 
-static void check_stop(enum rnn_sharing sharing)
+static void check_stop(enum sharing sharing)
 {
     struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    struct rnn_plan plan;
+    struct plan plan;
 
     case_begin("a call that is stopped, %s", sharing_name(sharing));
     struct team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
@@ -430,7 +430,7 @@ static int refusals(void)
 
 static void enter_and_leave(uint64_t lost)
 {
-    const struct rnn_plan plan = {.threads = 2};
+    const struct plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
     pool_leave(&pool, pool_forks(), lost);
@@ -475,7 +475,7 @@ static void check_backoff(void)
 static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
 {
     atomic_int *phase = argument;
-    const struct rnn_plan plan = {.threads = 2};
+    const struct plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
     atomic_store(phase, 1);
@@ -511,10 +511,10 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
 {
     struct caller *caller = argument;
     struct subject *subject = &caller->subject;
-    struct rnn_plan plan;
+    struct plan plan;
 
     for (int turn = 0; turn < 60; turn++) {
-        const enum rnn_sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
+        const enum sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
         const int threads = 2 + turn % 3;
         int helpers = 0;
         if (plan_force(subject, sharing, threads, &plan))
@@ -562,11 +562,11 @@ static void check_many_callers(void)
 /* Shares and runs alone in a new process. Exits with 0 where all is right. */
 static void run_child(struct subject *subject)
 {
-    struct rnn_plan plan;
+    struct plan plan;
     const long failures = check_failures;
 
     end_after(HANG_SECONDS); /* a child has no alarm of its parent's */
-    for (enum rnn_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+    for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
         if (plan_force(subject, sharing, 2, &plan))
             share(subject, &plan);
     pool_close(&pool);
@@ -611,7 +611,7 @@ static void check_fork_before_use(void)
 static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
 {
     struct subject subject = forked_subject(50);
-    struct rnn_plan plan;
+    struct plan plan;
 
     plan_force(&subject, SHARE_UNITS, 2, &plan);
     while (!atomic_load((atomic_bool *)argument)) {
@@ -659,12 +659,12 @@ static bool fork_once(void *data)
     return false;
 }
 
-static void check_fork_within_call(enum rnn_sharing sharing)
+static void check_fork_within_call(enum sharing sharing)
 {
     struct subject subject = forked_subject(200);
     struct forker forker = {0, -1};
     const struct rnn_stop stop = {fork_once, &forker};
-    struct rnn_plan plan;
+    struct plan plan;
     int status = -1;
 
     case_begin("fork within a call, %s", sharing_name(sharing));
@@ -729,7 +729,7 @@ int main(int argc, char **argv)
     check_fork_before_use();
 #endif
     /* These know of one helper: before more are started. */
-    for (enum rnn_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
+    for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
         check_late_helper(sharing);
         check_stop(sharing);
 #if CAN_FORK
