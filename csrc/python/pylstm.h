@@ -24,7 +24,7 @@
 
 #include "../core/rnn.h"
 #include "../core/random.h"
-#include "../core/straggler.h"
+#include "../threads/straggler.h"
 
 /* ---- A lock that costs nothing where the GIL already excludes other threads ---- */
 

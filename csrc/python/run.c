@@ -33,7 +33,7 @@ static bool interrupt_asked(void *data)
     if (interrupt->raised || ++interrupt->asked < interrupt->per_look)
         return interrupt->raised;
     interrupt->asked = 0;
-    if (system_nanoseconds() - interrupt->looked < NANOSECONDS_PER_LOOK)
+    if (os_nanoseconds() - interrupt->looked < NANOSECONDS_PER_LOOK)
         return false;
     if (interrupt->lock != NULL)
         lock_release(interrupt->lock);
@@ -46,7 +46,7 @@ static bool interrupt_asked(void *data)
         lock_acquire(interrupt->lock);
     } else
         interrupt->thread = PyEval_SaveThread();
-    interrupt->looked = system_nanoseconds();
+    interrupt->looked = os_nanoseconds();
     return interrupt->raised;
 }
 
@@ -76,7 +76,7 @@ static void watch(struct interrupt *interrupt, struct rnn_call *call, double wor
 
     *interrupt = (struct interrupt){
         .stop = {interrupt_asked, interrupt},
-        .looked = system_nanoseconds(),
+        .looked = os_nanoseconds(),
         .per_look = per_look < 1     ? 1
                     : per_look > 1e9 ? 1000000000
                                      : (unsigned)per_look,

@@ -4,7 +4,7 @@
  * only the recurrent part, whose weights must stream from the caches once per step (the input
  * part is computed ahead in chunks). Whole machines change speed from minute to minute: only
  * ratios inside one run mean something. */
-#include "../../csrc/core/system.h"
+#include "../../csrc/threads/os.h"
 
 #include "cases.h"
 #include "loops.h"
@@ -19,7 +19,7 @@ enum { ROUNDS = 7, MOST_ROWS = 8 };
 static const double run_seconds = 0.004; /* of one timed run: long beside the clock, short
                                             beside a scheduler's slice */
 
-static double now(void) { return 1e-9 * (double)system_nanoseconds(); }
+static double now(void) { return 1e-9 * (double)os_nanoseconds(); }
 
 /* One thing to time; "run" does it `count` times. */
 struct job {

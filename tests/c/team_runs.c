@@ -198,7 +198,7 @@ int pool_insist(struct pool *pool, const struct plan *plan)
         if (helpers > 0)
             return helpers;
         if (tries > 2000) /* the pool rests, or a helper is at work */
-            system_nap();
+            os_nap();
     }
     printf("no helper can be had\n");
     exit(1);
@@ -207,6 +207,6 @@ int pool_insist(struct pool *pool, const struct plan *plan)
 bool thread_count_becomes(int count)
 {
     for (int tries = 0; tries < 20000 && thread_count() > count; tries++)
-        system_nap();
+        os_nap();
     return thread_count() == count;
 }

@@ -2,7 +2,7 @@
 #ifndef PYLSTM_TESTS_TEAM_RUNS_H
 #define PYLSTM_TESTS_TEAM_RUNS_H
 
-#include "../../csrc/core/straggler.h"
+#include "../../csrc/threads/straggler.h"
 #include "network_runs.h"
 
 /* Memory at 64 bytes, for aligned_release(). Ends the program where there is none. */

@@ -78,7 +78,7 @@ static struct network_shape random_shape(struct random *random, uint64_t seed)
 /* The rest that the pool takes now, which the next callers need not wait for. */
 static uint64_t end_backoff(void)
 {
-    const uint64_t until = pool.backoff_until, now = system_nanoseconds();
+    const uint64_t until = pool.backoff_until, now = os_nanoseconds();
 
     pool.backoff_until = 0;
     return until > now ? until - now : 0;
@@ -114,7 +114,7 @@ static void compute_missing(struct subject *subject, const struct plan *plan, ui
     pool_insist(&pool, plan);
     team->pool = &pool;
     team->forks = pool_forks();
-    team->began = system_nanoseconds();
+    team->began = os_nanoseconds();
     atomic_store(&team->users, 1);
     team->rows_missing = missing;
     check(finish_late(subject, team), "stopped, and nobody had asked");
@@ -261,9 +261,9 @@ static void gated_step(const struct lstm_step *step)
     if (!leads_here) {
         atomic_fetch_add(&gate.entered, 1);
         while (atomic_load(&gate.closed))
-            system_nap();
+            os_nap();
     } else if (atomic_load(&gate.closed) && atomic_load(&gate.entered) == 0)
-        system_nap(); /* there is time for a helper to come */
+        os_nap(); /* there is time for a helper to come */
     gate.kernels->step(step);
 }
 
@@ -365,11 +365,11 @@ static void check_late_helper(enum sharing sharing)
     subject_free(&second);
 }
 
-static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
+static os_result OS_THREAD_CALL open_gate_soon(void *argument)
 {
     (void)argument;
     for (int i = 0; i < 50; i++)
-        system_nap();
+        os_nap();
     atomic_store(&gate.closed, false);
     return 0;
 }
@@ -379,17 +379,17 @@ static void check_missing_rows(void)
 {
     struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    system_thread thread;
+    os_thread thread;
 
     case_begin("rows of a late helper");
     struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL) {
         check(straggler_workspace(team) > 0, "nothing is missing");
         check(!subject_is_right(&subject), "no rows are missing");
-        check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
+        check(os_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
         check(finish_late(&subject, team), "not finished");
         check(subject_is_right(&subject), "other bytes");
-        system_join(thread);
+        os_join(thread);
     }
     subject_free(&subject);
 }
@@ -472,7 +472,7 @@ static void check_backoff(void)
     check(end_backoff() < second, "has not recovered");
 }
 
-static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
+static os_result OS_THREAD_CALL hold_pool(void *argument)
 {
     atomic_int *phase = argument;
     const struct plan plan = {.threads = 2};
@@ -480,7 +480,7 @@ static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
     pool_insist(&pool, &plan);
     atomic_store(phase, 1);
     while (atomic_load(phase) == 1)
-        system_nap();
+        os_nap();
     pool_leave(&pool, pool_forks(), 0);
     return 0;
 }
@@ -488,16 +488,16 @@ static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
 static void check_taken(void)
 {
     atomic_int phase = 0;
-    system_thread thread;
+    os_thread thread;
 
     case_begin("a pool that is taken");
-    if (!check(system_start(&thread, hold_pool, &phase, 1 << 20), "no thread"))
+    if (!check(os_start(&thread, hold_pool, &phase, 1 << 20), "no thread"))
         return;
     while (atomic_load(&phase) == 0)
-        system_nap();
+        os_nap();
     check(pool_enter(&pool, 3, false) == 0, "two callers have the pool");
     atomic_store(&phase, 2);
-    system_join(thread);
+    os_join(thread);
     check(refusals() == 0, "the pool was not given back");
 }
 
@@ -507,7 +507,7 @@ struct caller {
     bool wrong;
 };
 
-static system_result SYSTEM_THREAD_CALL call_often(void *argument)
+static os_result OS_THREAD_CALL call_often(void *argument)
 {
     struct caller *caller = argument;
     struct subject *subject = &caller->subject;
@@ -536,7 +536,7 @@ static void check_many_callers(void)
 {
     enum { CALLERS = 3 };
     struct caller callers[CALLERS] = {{.wrong = false}};
-    system_thread threads[CALLERS];
+    os_thread threads[CALLERS];
     struct random random = random_seed(3);
 
     case_begin("many callers");
@@ -546,10 +546,10 @@ static void check_many_callers(void)
         shape.proj_size = 0;
         shape.batch = 12;
         callers[i].subject = subject_make(&shape, best_level());
-        check(system_start(&threads[i], call_often, &callers[i], 1 << 20), "no thread");
+        check(os_start(&threads[i], call_often, &callers[i], 1 << 20), "no thread");
     }
     for (int i = 0; i < CALLERS; i++) {
-        system_join(threads[i]);
+        os_join(threads[i]);
         check(!callers[i].wrong, "caller %d: other bytes", i);
         subject_free(&callers[i].subject);
     }
@@ -608,7 +608,7 @@ static void check_fork_before_use(void)
     subject_free(&subject);
 }
 
-static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
+static os_result OS_THREAD_CALL call_until_told(void *argument)
 {
     struct subject subject = forked_subject(50);
     struct plan plan;
@@ -631,16 +631,16 @@ static void check_fork_during_use(int count)
 {
     struct subject subject = forked_subject(20);
     atomic_bool told = false;
-    system_thread thread;
+    os_thread thread;
 
     case_begin("fork after use");
     check_child(&subject);
     case_begin("fork during use in another thread");
-    check(system_start(&thread, call_until_told, &told, 1 << 20), "no thread");
+    check(os_start(&thread, call_until_told, &told, 1 << 20), "no thread");
     for (int i = 0; i < count; i++)
         check_child(&subject);
     atomic_store(&told, true);
-    system_join(thread);
+    os_join(thread);
     subject_free(&subject);
 }
 
@@ -689,15 +689,15 @@ static void check_close(int before)
 {
     struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    system_thread thread;
+    os_thread thread;
 
     case_begin("a pool that closes under a busy helper");
     struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL)
         team_give_up(team);
-    check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
+    check(os_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
     pool_close(&pool);
-    system_join(thread);
+    os_join(thread);
     if (team != NULL)
         team_end(team);
     check(thread_count_becomes(before + SANITIZER_THREADS), "%d threads are left over",

@@ -1,10 +1,10 @@
 /* How a call is cut for several threads, and how much memory that takes. Pure functions of the
  * call's sizes: no thread, no clock and no memory is touched.
  */
-#ifndef PYLSTM_CORE_PLAN_H
-#define PYLSTM_CORE_PLAN_H
+#ifndef PYLSTM_THREADS_PLAN_H
+#define PYLSTM_THREADS_PLAN_H
 
-#include "slice.h"
+#include "../core/slice.h"
 
 /* Rows and directions are independent of each other. Units have to be put together again after
  * every step. */

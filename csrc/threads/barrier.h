@@ -5,10 +5,10 @@
  * From then on each member computes its own panels of units. The leader gives the call up where a
  * helper makes no step for half of the call's time, or where "stop" asks for it.
  */
-#ifndef PYLSTM_CORE_BARRIER_H
-#define PYLSTM_CORE_BARRIER_H
+#ifndef PYLSTM_THREADS_BARRIER_H
+#define PYLSTM_THREADS_BARRIER_H
 
-#include "rnn.h"
+#include "../core/rnn.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>

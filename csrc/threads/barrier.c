@@ -1,4 +1,4 @@
-#include "system.h"
+#include "os.h"
 
 #include "barrier.h"
 
@@ -11,7 +11,7 @@ static void admit(struct barrier_member *member, ptrdiff_t step)
     const int there = atomic_load_explicit(&barrier->arrived, memory_order_relaxed);
 
     if (there == 0 ||
-        (there < barrier->expected && system_nanoseconds() - member->began < barrier->admission))
+        (there < barrier->expected && os_nanoseconds() - member->began < barrier->admission))
         return;
     barrier->first_step = step;
     const int taken = atomic_fetch_add(&barrier->arrived, BARRIER_CLOSED);
@@ -70,12 +70,12 @@ static bool wait_for(struct barrier_member *member, int rank, const struct rnn_s
         if (atomic_load_explicit(&barrier->abandoned, memory_order_relaxed))
             return false;
         if (member->rank > 0) {
-            system_idle(spins);
+            os_idle(spins);
             continue;
         }
-        system_pause();
+        os_pause();
         if (spins % 256 == 0) {
-            const uint64_t now = system_nanoseconds();
+            const uint64_t now = os_nanoseconds();
             since = since ? since : now;
             if (is_late(member, since, now) || (stop && stop->asked(stop->data))) {
                 member->waited += now - since;
@@ -85,7 +85,7 @@ static bool wait_for(struct barrier_member *member, int rank, const struct rnn_s
     }
     /* On a processor that others use too, most of a wait may come after the last look. */
     if (since)
-        member->waited += system_nanoseconds() - since;
+        member->waited += os_nanoseconds() - since;
     return true;
 }
 
@@ -121,7 +121,7 @@ struct barrier_member barrier_lead(struct barrier *barrier)
 {
     struct barrier_member leader = member_of(barrier, 0);
 
-    leader.began = system_nanoseconds();
+    leader.began = os_nanoseconds();
     return leader;
 }
 
@@ -135,7 +135,7 @@ bool barrier_join(struct barrier *barrier, struct barrier_member *member)
     for (unsigned spins = 0; members == 0; spins++) {
         if (atomic_load_explicit(&barrier->abandoned, memory_order_relaxed))
             return false;
-        system_idle(spins);
+        os_idle(spins);
         members = atomic_load_explicit(&barrier->members, memory_order_acquire);
     }
     *member = member_of(barrier, others + 1);

@@ -3,8 +3,8 @@
  *
  * Include it before any system header: strict C11 hides the clock otherwise.
  */
-#ifndef PYLSTM_CORE_SYSTEM_H
-#define PYLSTM_CORE_SYSTEM_H
+#ifndef PYLSTM_THREADS_OS_H
+#define PYLSTM_THREADS_OS_H
 
 #ifdef _WIN32
 
@@ -14,40 +14,39 @@
 #include <stdint.h>
 #include <windows.h>
 
-typedef SRWLOCK system_mutex;
-typedef CONDITION_VARIABLE system_condition;
-typedef HANDLE system_thread;
-typedef unsigned system_result;
-#define SYSTEM_THREAD_CALL __stdcall
+typedef SRWLOCK os_mutex;
+typedef CONDITION_VARIABLE os_condition;
+typedef HANDLE os_thread;
+typedef unsigned os_result;
+#define OS_THREAD_CALL __stdcall
 
-static inline void system_mutex_init(system_mutex *mutex) { InitializeSRWLock(mutex); }
-static inline void system_lock(system_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
-static inline void system_unlock(system_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
-static inline void system_condition_init(system_condition *condition)
+static inline void os_mutex_init(os_mutex *mutex) { InitializeSRWLock(mutex); }
+static inline void os_lock(os_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
+static inline void os_unlock(os_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
+static inline void os_condition_init(os_condition *condition)
 {
     InitializeConditionVariable(condition);
 }
-static inline void system_wait(system_condition *condition, system_mutex *mutex)
+static inline void os_wait(os_condition *condition, os_mutex *mutex)
 {
     SleepConditionVariableSRW(condition, mutex, INFINITE, 0);
 }
-static inline void system_signal(system_condition *condition) { WakeConditionVariable(condition); }
-static inline bool system_start(system_thread *thread,
-                                system_result(SYSTEM_THREAD_CALL *run)(void *), void *argument,
-                                size_t stack_bytes)
+static inline void os_signal(os_condition *condition) { WakeConditionVariable(condition); }
+static inline bool os_start(os_thread *thread, os_result(OS_THREAD_CALL *run)(void *),
+                            void *argument, size_t stack_bytes)
 {
     *thread = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, run, argument,
                                      STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
     return *thread != NULL;
 }
-static inline void system_join(system_thread thread)
+static inline void os_join(os_thread thread)
 {
     WaitForSingleObject(thread, INFINITE);
     CloseHandle(thread);
 }
-static inline void system_yield(void) { SwitchToThread(); }
-static inline void system_nap(void) { Sleep(1); }
-static inline uint64_t system_nanoseconds(void)
+static inline void os_yield(void) { SwitchToThread(); }
+static inline void os_nap(void) { Sleep(1); }
+static inline uint64_t os_nanoseconds(void)
 {
     LARGE_INTEGER ticks, rate;
     QueryPerformanceCounter(&ticks);
@@ -66,29 +65,29 @@ static inline uint64_t system_nanoseconds(void)
 #include <time.h>
 
 /* No thread can be had, so nobody ever meets. */
-typedef char system_mutex, system_condition, system_thread;
-typedef void *system_result;
-#define SYSTEM_THREAD_CALL
+typedef char os_mutex, os_condition, os_thread;
+typedef void *os_result;
+#define OS_THREAD_CALL
 
-static inline void system_mutex_init(system_mutex *mutex) { (void)mutex; }
-static inline void system_lock(system_mutex *mutex) { (void)mutex; }
-static inline void system_unlock(system_mutex *mutex) { (void)mutex; }
-static inline void system_condition_init(system_condition *condition) { (void)condition; }
-static inline void system_wait(system_condition *condition, system_mutex *mutex)
+static inline void os_mutex_init(os_mutex *mutex) { (void)mutex; }
+static inline void os_lock(os_mutex *mutex) { (void)mutex; }
+static inline void os_unlock(os_mutex *mutex) { (void)mutex; }
+static inline void os_condition_init(os_condition *condition) { (void)condition; }
+static inline void os_wait(os_condition *condition, os_mutex *mutex)
 {
     (void)condition, (void)mutex;
 }
-static inline void system_signal(system_condition *condition) { (void)condition; }
-static inline bool system_start(system_thread *thread, system_result (*run)(void *), void *argument,
-                                size_t stack_bytes)
+static inline void os_signal(os_condition *condition) { (void)condition; }
+static inline bool os_start(os_thread *thread, os_result (*run)(void *), void *argument,
+                            size_t stack_bytes)
 {
     (void)thread, (void)run, (void)argument, (void)stack_bytes;
     return false;
 }
-static inline void system_join(system_thread thread) { (void)thread; }
-static inline void system_yield(void) {}
-static inline void system_nap(void) {}
-static inline uint64_t system_nanoseconds(void)
+static inline void os_join(os_thread thread) { (void)thread; }
+static inline void os_yield(void) {}
+static inline void os_nap(void) {}
+static inline uint64_t os_nanoseconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -97,10 +96,10 @@ static inline uint64_t system_nanoseconds(void)
 
 #else
 
-#define SYSTEM_FORKS 1 /* a process can go on as two */
+#define OS_FORKS 1 /* a process can go on as two */
 
 #if defined(__linux__) && !defined(__ANDROID__)
-#define SYSTEM_PLACES 1 /* a thread can say where another may run */
+#define OS_PLACES 1 /* a thread can say where another may run */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -117,29 +116,29 @@ static inline uint64_t system_nanoseconds(void)
 #include <string.h>
 #include <time.h>
 
-typedef pthread_mutex_t system_mutex;
-typedef pthread_cond_t system_condition;
-typedef pthread_t system_thread;
-typedef void *system_result;
-#define SYSTEM_THREAD_CALL
+typedef pthread_mutex_t os_mutex;
+typedef pthread_cond_t os_condition;
+typedef pthread_t os_thread;
+typedef void *os_result;
+#define OS_THREAD_CALL
 
-static inline void system_mutex_init(system_mutex *mutex) { pthread_mutex_init(mutex, NULL); }
-static inline void system_lock(system_mutex *mutex) { pthread_mutex_lock(mutex); }
-static inline void system_unlock(system_mutex *mutex) { pthread_mutex_unlock(mutex); }
-static inline void system_condition_init(system_condition *condition)
+static inline void os_mutex_init(os_mutex *mutex) { pthread_mutex_init(mutex, NULL); }
+static inline void os_lock(os_mutex *mutex) { pthread_mutex_lock(mutex); }
+static inline void os_unlock(os_mutex *mutex) { pthread_mutex_unlock(mutex); }
+static inline void os_condition_init(os_condition *condition)
 {
     pthread_cond_init(condition, NULL);
 }
-static inline void system_wait(system_condition *condition, system_mutex *mutex)
+static inline void os_wait(os_condition *condition, os_mutex *mutex)
 {
     pthread_cond_wait(condition, mutex);
 }
-static inline void system_signal(system_condition *condition) { pthread_cond_signal(condition); }
+static inline void os_signal(os_condition *condition) { pthread_cond_signal(condition); }
 
 /* The new thread takes no signals, they are for the program's own threads; but its own faults it
  * may report. */
-static inline bool system_start(system_thread *thread, system_result (*run)(void *), void *argument,
-                                size_t stack_bytes)
+static inline bool os_start(os_thread *thread, os_result (*run)(void *), void *argument,
+                            size_t stack_bytes)
 {
     pthread_attr_t attributes;
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
@@ -161,10 +160,10 @@ static inline bool system_start(system_thread *thread, system_result (*run)(void
     pthread_attr_destroy(&attributes);
     return !failed;
 }
-static inline void system_join(system_thread thread) { pthread_join(thread, NULL); }
-static inline void system_yield(void) { sched_yield(); }
-static inline void system_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
-static inline uint64_t system_nanoseconds(void)
+static inline void os_join(os_thread thread) { pthread_join(thread, NULL); }
+static inline void os_yield(void) { sched_yield(); }
+static inline void os_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
+static inline uint64_t os_nanoseconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -176,9 +175,9 @@ static inline uint64_t system_nanoseconds(void)
 /* Lets a thread run wherever this one may, but on the processor that this one is on: Linux likes to
  * wake a thread there, on a machine of few processors even where another is idle, and then one of
  * the two stands still for milliseconds. "last" remembers what the thread was told; zero at first. */
-#ifdef SYSTEM_PLACES
-typedef cpu_set_t system_processors;
-static inline void system_place(system_thread thread, system_processors *last)
+#ifdef OS_PLACES
+typedef cpu_set_t os_processors;
+static inline void os_place(os_thread thread, os_processors *last)
 {
     const int here = sched_getcpu();
     cpu_set_t allowed;
@@ -194,15 +193,12 @@ static inline void system_place(system_thread thread, system_processors *last)
     *last = allowed;
 }
 #else
-typedef char system_processors;
-static inline void system_place(system_thread thread, system_processors *last)
-{
-    (void)thread, (void)last;
-}
+typedef char os_processors;
+static inline void os_place(os_thread thread, os_processors *last) { (void)thread, (void)last; }
 #endif
 
 /* Tells the processor that this is a loop that waits. */
-static inline void system_pause(void)
+static inline void os_pause(void)
 {
 #if defined(__x86_64__) || defined(_M_X64)
     __builtin_ia32_pause();
@@ -214,14 +210,14 @@ static inline void system_pause(void)
 /* One spin of a loop that waits: after some 25 us of them others may have the core, and after some
  * milliseconds the loop hardly uses it. Not for a caller at work, which never gives its core away:
  * on a busy machine it would come back after milliseconds. */
-static inline void system_idle(unsigned spins)
+static inline void os_idle(unsigned spins)
 {
     if (spins < 2048)
-        system_pause();
+        os_pause();
     else if (spins < 20000)
-        system_yield();
+        os_yield();
     else
-        system_nap();
+        os_nap();
 }
 
 #endif

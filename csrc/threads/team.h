@@ -15,10 +15,10 @@
  * In TEAM_LATE the team still has the pool, which straggler_redo() or team_give_up() leaves.
  * "Gone" means that release() has been called, by the last thread that used the team.
  */
-#ifndef PYLSTM_CORE_TEAM_H
-#define PYLSTM_CORE_TEAM_H
+#ifndef PYLSTM_THREADS_TEAM_H
+#define PYLSTM_THREADS_TEAM_H
 
-#include "threads.h"
+#include "pool.h"
 
 #include "barrier.h"
 #include "plan.h"

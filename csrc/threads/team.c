@@ -1,6 +1,6 @@
 #include "team.h"
 
-#include "fpenv.h"
+#include "../core/fpenv.h"
 
 #define ADMISSION_NANOSECONDS 100000
 /* A leader waits until a helper has had its task for this many times as long as the leader had its
@@ -51,27 +51,27 @@ static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
 static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
     struct team *team = worker->team;
-    const uint64_t since = system_nanoseconds(), before = worker->waited;
+    const uint64_t since = os_nanoseconds(), before = worker->waited;
     unsigned spins = 1;
 
     for (; atomic_load_explicit(&team->finished, memory_order_acquire) < count; spins++) {
         if (!worker->leads) {
-            system_idle(spins);
+            os_idle(spins);
             if (worker->stop->asked(worker->stop->data))
                 return false;
             continue;
         }
-        system_pause();
+        os_pause();
         if (spins % 256)
             continue;
-        const uint64_t now = system_nanoseconds();
+        const uint64_t now = os_nanoseconds();
         worker->waited = before + (now - since);
         if ((worker->stop && worker->stop->asked(worker->stop->data)) ||
             is_late(worker, since, now))
             return false;
     }
     if (worker->leads && spins > 256) /* as in barrier.c: the last part may be most of it */
-        worker->waited = before + (system_nanoseconds() - since);
+        worker->waited = before + (os_nanoseconds() - since);
     return true;
 }
 
@@ -86,13 +86,13 @@ static bool take_tasks(struct worker *worker)
     for (; task < all; task = atomic_fetch_add(&team->next, 1)) {
         if (!wait_for_tasks(worker, task / team->plan.tasks * team->plan.tasks))
             return false;
-        const uint64_t taken = system_nanoseconds();
+        const uint64_t taken = os_nanoseconds();
         if (!worker->leads)
             atomic_store_explicit(&team->taken, taken, memory_order_relaxed);
         const struct slice slice = plan_task(&team->plan, whole_call(team), task);
         if (!slice_run(&slice, worker->stop, NULL))
             return false;
-        const uint64_t took = system_nanoseconds() - taken;
+        const uint64_t took = os_nanoseconds() - taken;
         worker->longest = took > worker->longest ? took : worker->longest;
         if (team->plan.sharing == SHARE_ROWS)
             atomic_fetch_or_explicit(&team->rows_done, UINT64_C(1) << task, memory_order_release);
@@ -135,7 +135,7 @@ static void help(struct pool_job *job)
 static bool lead(struct team *team, uint64_t *passed)
 {
     const fpenv_t saved = fpenv_enter();
-    const uint64_t began = system_nanoseconds();
+    const uint64_t began = os_nanoseconds();
     bool finished;
 
     if (team->plan.sharing != SHARE_UNITS) {
@@ -148,7 +148,7 @@ static bool lead(struct team *team, uint64_t *passed)
         finished = slice_run(&slice, team->call.stop, &member.share);
         team->waited = member.waited;
     }
-    *passed = system_nanoseconds() - began;
+    *passed = os_nanoseconds() - began;
     fpenv_leave(saved);
     return finished;
 }
@@ -162,7 +162,7 @@ enum team_result team_run(struct team *team, struct pool *pool, int helpers)
     team->job.run = help;
     team->forks = pool_forks();
     team->pool = pool;
-    team->began = system_nanoseconds();
+    team->began = os_nanoseconds();
     team->barrier.hidden = team->net.hidden_size;
     team->barrier.lanes = team->net.kernels->lanes;
     team->barrier.expected = helpers;
@@ -194,22 +194,22 @@ void team_leave_pool(struct team *team, uint64_t lost)
 
 uint64_t team_wait_for_helpers(const struct team *team)
 {
-    const uint64_t since = system_nanoseconds();
+    const uint64_t since = os_nanoseconds();
 
     for (unsigned spins = 0; atomic_load_explicit(&team->users, memory_order_acquire) > 1;
          spins++) {
         if (is_forked(team))
             return 0;
-        system_idle(spins);
+        os_idle(spins);
     }
-    return system_nanoseconds() - since;
+    return os_nanoseconds() - since;
 }
 
 void team_give_up(struct team *team)
 {
     team->given_up = true;
     team_abandon(team);
-    team_leave_pool(team, system_nanoseconds() - team->began);
+    team_leave_pool(team, os_nanoseconds() - team->began);
 }
 
 void team_end(struct team *team)

@@ -2,8 +2,8 @@
  *
  * That costs little more than working alone, where a processor is shared with other programs.
  */
-#ifndef PYLSTM_CORE_STRAGGLER_H
-#define PYLSTM_CORE_STRAGGLER_H
+#ifndef PYLSTM_THREADS_STRAGGLER_H
+#define PYLSTM_THREADS_STRAGGLER_H
 
 #include "team.h"
 
