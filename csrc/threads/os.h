@@ -1,200 +1,33 @@
-/* The operating system's threads, as little of them as the pool needs: pthreads, Windows, or the
- * WebAssembly that has none.
+/* The operating system's threads, as little of them as the pool needs.
  *
- * Include it before any system header: strict C11 hides the clock otherwise.
+ * Each of the files below defines, for one kind of system, the types os_mutex, os_condition,
+ * os_thread, os_result (what a thread's function returns, with the calling convention
+ * OS_THREAD_CALL) and os_processors, and these functions:
+ *
+ *     os_mutex_init os_lock os_unlock os_condition_init os_wait os_signal    as everywhere
+ *     os_start(thread, run, argument, stack_bytes)   true if the thread was started
+ *     os_join(thread)      waits for its end
+ *     os_yield() os_nap()  lets other threads run; sleeps for 0.1 to 1 ms
+ *     os_nanoseconds()     of a clock that never goes back
+ *     os_place(thread, last)   lets "thread" run wherever the caller may, but on the processor that
+ *                          the caller is on. Linux likes to wake a thread there, on a machine of few
+ *                          processors even where another is idle, and then one of the two stands
+ *                          still for milliseconds. "last" remembers what the thread was told; zero
+ *                          at first. Does nothing but on Linux.
+ *
+ * OS_FORKS is defined where a process can go on as two.
+ *
+ * Include this header before any system header: strict C11 hides the clock otherwise.
  */
 #ifndef PYLSTM_THREADS_OS_H
 #define PYLSTM_THREADS_OS_H
 
-#ifdef _WIN32
-
-#define WIN32_LEAN_AND_MEAN
-#include <process.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <windows.h>
-
-typedef SRWLOCK os_mutex;
-typedef CONDITION_VARIABLE os_condition;
-typedef HANDLE os_thread;
-typedef unsigned os_result;
-#define OS_THREAD_CALL __stdcall
-
-static inline void os_mutex_init(os_mutex *mutex) { InitializeSRWLock(mutex); }
-static inline void os_lock(os_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
-static inline void os_unlock(os_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
-static inline void os_condition_init(os_condition *condition)
-{
-    InitializeConditionVariable(condition);
-}
-static inline void os_wait(os_condition *condition, os_mutex *mutex)
-{
-    SleepConditionVariableSRW(condition, mutex, INFINITE, 0);
-}
-static inline void os_signal(os_condition *condition) { WakeConditionVariable(condition); }
-static inline bool os_start(os_thread *thread, os_result(OS_THREAD_CALL *run)(void *),
-                            void *argument, size_t stack_bytes)
-{
-    *thread = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, run, argument,
-                                     STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
-    return *thread != NULL;
-}
-static inline void os_join(os_thread thread)
-{
-    WaitForSingleObject(thread, INFINITE);
-    CloseHandle(thread);
-}
-static inline void os_yield(void) { SwitchToThread(); }
-static inline void os_nap(void) { Sleep(1); }
-static inline uint64_t os_nanoseconds(void)
-{
-    LARGE_INTEGER ticks, rate;
-    QueryPerformanceCounter(&ticks);
-    QueryPerformanceFrequency(&rate);
-    return (uint64_t)((double)ticks.QuadPart * (1e9 / (double)rate.QuadPart));
-}
-
+#if defined(_WIN32)
+#include "os_windows.h"
 #elif defined(__wasi__) && !defined(_REENTRANT)
-
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
-#endif
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <time.h>
-
-/* No thread can be had, so nobody ever meets. */
-typedef char os_mutex, os_condition, os_thread;
-typedef void *os_result;
-#define OS_THREAD_CALL
-
-static inline void os_mutex_init(os_mutex *mutex) { (void)mutex; }
-static inline void os_lock(os_mutex *mutex) { (void)mutex; }
-static inline void os_unlock(os_mutex *mutex) { (void)mutex; }
-static inline void os_condition_init(os_condition *condition) { (void)condition; }
-static inline void os_wait(os_condition *condition, os_mutex *mutex)
-{
-    (void)condition, (void)mutex;
-}
-static inline void os_signal(os_condition *condition) { (void)condition; }
-static inline bool os_start(os_thread *thread, os_result (*run)(void *), void *argument,
-                            size_t stack_bytes)
-{
-    (void)thread, (void)run, (void)argument, (void)stack_bytes;
-    return false;
-}
-static inline void os_join(os_thread thread) { (void)thread; }
-static inline void os_yield(void) {}
-static inline void os_nap(void) {}
-static inline uint64_t os_nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
+#include "os_none.h"
 #else
-
-#define OS_FORKS 1 /* a process can go on as two */
-
-#if defined(__linux__) && !defined(__ANDROID__)
-#define OS_PLACES 1 /* a thread can say where another may run */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#endif
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
-#endif
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <time.h>
-
-typedef pthread_mutex_t os_mutex;
-typedef pthread_cond_t os_condition;
-typedef pthread_t os_thread;
-typedef void *os_result;
-#define OS_THREAD_CALL
-
-static inline void os_mutex_init(os_mutex *mutex) { pthread_mutex_init(mutex, NULL); }
-static inline void os_lock(os_mutex *mutex) { pthread_mutex_lock(mutex); }
-static inline void os_unlock(os_mutex *mutex) { pthread_mutex_unlock(mutex); }
-static inline void os_condition_init(os_condition *condition)
-{
-    pthread_cond_init(condition, NULL);
-}
-static inline void os_wait(os_condition *condition, os_mutex *mutex)
-{
-    pthread_cond_wait(condition, mutex);
-}
-static inline void os_signal(os_condition *condition) { pthread_cond_signal(condition); }
-
-/* The new thread takes no signals, they are for the program's own threads; but its own faults it
- * may report. */
-static inline bool os_start(os_thread *thread, os_result (*run)(void *), void *argument,
-                            size_t stack_bytes)
-{
-    pthread_attr_t attributes;
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    sigset_t signals, before;
-    int failed;
-
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    sigfillset(&signals);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&signals, faults[i]);
-    failed = pthread_attr_setstacksize(&attributes, stack_bytes);
-    if (!failed)
-        failed = pthread_sigmask(SIG_SETMASK, &signals, &before);
-    if (!failed) {
-        failed = pthread_create(thread, &attributes, run, argument);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    pthread_attr_destroy(&attributes);
-    return !failed;
-}
-static inline void os_join(os_thread thread) { pthread_join(thread, NULL); }
-static inline void os_yield(void) { sched_yield(); }
-static inline void os_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL); }
-static inline uint64_t os_nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-#endif
-
-/* Lets a thread run wherever this one may, but on the processor that this one is on: Linux likes to
- * wake a thread there, on a machine of few processors even where another is idle, and then one of
- * the two stands still for milliseconds. "last" remembers what the thread was told; zero at first. */
-#ifdef OS_PLACES
-typedef cpu_set_t os_processors;
-static inline void os_place(os_thread thread, os_processors *last)
-{
-    const int here = sched_getcpu();
-    cpu_set_t allowed;
-
-    CPU_ZERO(&allowed);
-    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return; /* more processors than the set has room for: as the system likes */
-    if (CPU_COUNT(&allowed) > 1)
-        CPU_CLR((size_t)here, &allowed);
-    if (memcmp(last, &allowed, sizeof allowed) == 0)
-        return;
-    pthread_setaffinity_np(thread, sizeof allowed, &allowed);
-    *last = allowed;
-}
-#else
-typedef char os_processors;
-static inline void os_place(os_thread thread, os_processors *last) { (void)thread, (void)last; }
+#include "os_posix.h"
 #endif
 
 /* Tells the processor that this is a loop that waits. */

@@ -1,4 +1,4 @@
-/* One call of csrc/core as threads share it: its data, its plan, and the bytes that it must give. */
+/* One call as threads share it: its data, its plan, and the bytes that it must give. */
 #ifndef PYLSTM_TESTS_TEAM_RUNS_H
 #define PYLSTM_TESTS_TEAM_RUNS_H
 

@@ -1,4 +1,4 @@
-/* Thread test program: the pool, teams and plans of csrc/core, without Python.
+/* Thread test program: the pool, teams and plans of csrc/threads, without Python.
  *
  *   test_threads [--quick]
  *
