@@ -21,6 +21,10 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */
 ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index);
 
+/* Elements of a row of totals: an odd number of cache lines, or of pairs of them, so that the rows
+ * lie in different sets of a cache. */
+ptrdiff_t layout_totals(ptrdiff_t padded_units);
+
 static inline ptrdiff_t layout_align(ptrdiff_t count, ptrdiff_t multiple)
 {
     return (count + multiple - 1) / multiple * multiple;

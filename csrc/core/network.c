@@ -4,6 +4,7 @@
  */
 #include "dropout.h"
 #include "fpenv.h"
+#include "precompute.h"
 #include "slice.h"
 #include "single.h"
 
@@ -24,7 +25,7 @@ static ptrdiff_t take(const struct rnn_net *net, ptrdiff_t *size, ptrdiff_t rows
 
 ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call)
 {
-    const ptrdiff_t rows = net->num_layers > 1 ? scan_total_rows(call) : 0;
+    const ptrdiff_t rows = net->num_layers > 1 ? sequence_total_rows(call) : 0;
     ptrdiff_t size = 0;
 
     take(net, &size, rows, net->num_directions * rnn_hidden_out(net));
@@ -39,11 +40,11 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
     const ptrdiff_t zeros = call->h0 || call->finite_weights ? 0 : 1;
     struct scratch space = {.size = 0};
 
-    space.chunk =
-        take(net, &space.size, scan_chunk_rows(net, call, rows), scan_totals(at.padded_units));
+    space.input_gates =
+        take(net, &space.size, precompute_rows(net, call, rows), layout_totals(at.padded_units));
     space.zeros = take(net, &space.size, zeros, rnn_hidden_out(net));
     space.hidden = take(net, &space.size, projected, net->hidden_size);
-    space.projected = take(net, &space.size, projected, scan_totals(at.proj_units));
+    space.projected = take(net, &space.size, projected, layout_totals(at.proj_units));
     return space;
 }
 
@@ -129,7 +130,7 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
         .call = slice->call,
         .first_row = slice->first_row,
         .rows = slice->rows,
-        .chunk = slice->scratch + space.chunk,
+        .input_gates = slice->scratch + space.input_gates,
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,

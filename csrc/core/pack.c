@@ -28,6 +28,11 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
     return at;
 }
 
+ptrdiff_t layout_totals(ptrdiff_t padded_units)
+{
+    return layout_align(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
+}
+
 ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index)
 {
     const ptrdiff_t first = direction_layout(net, 0).size;

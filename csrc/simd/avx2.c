@@ -11,7 +11,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define LEVEL "avx2"
 #define VECTOR "x"
-#define HOIST_ROWS 4
+#define PRECOMPUTE_ROWS 4
 
 #define V_ZERO_BELOW(x, limit, v) X86(andnot)(X86(cmp)(x, limit, _CMP_LT_OQ), v)
 #define V_SELECT_REACHED(x, limit, a, b) X86(blendv)(b, a, X86(cmp)(x, limit, _CMP_GE_OQ))

@@ -24,7 +24,7 @@
  * one panel: 512-bit units start one multiply-add per cycle, so that four chains hide its latency,
  * and one stream of weights is 3 to 7 % faster than two. Fewer rows than 4 read x ahead for a
  * chunk of steps: then weight_ih streams once per chunk. */
-#define HOIST_ROWS 4
+#define PRECOMPUTE_ROWS 4
 
 /* float: narrow panels of 8 lanes */
 #define NAME(x) x##_f32x8

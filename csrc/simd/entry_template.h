@@ -1,10 +1,10 @@
 /* Entry points of one instruction set and dtype: included by kernels_template.h for the
  * instance that serves whole panels.
  *
- * Further parameters; all but LEVEL and HOIST_ROWS are undefined at the end:
+ * Further parameters; all but LEVEL and PRECOMPUTE_ROWS are undefined at the end:
  *   ENTRY(x)      x with a suffix of this instruction set and dtype
  *   LEVEL         its name, a string
- *   HOIST_ROWS    see struct rnn_kernels
+ *   PRECOMPUTE_ROWS    see struct rnn_kernels
  *   NARROW(x), NARROW_LANES   optional: an earlier instance with fewer lanes that takes the
  *                 last panel where it is enough
  */
@@ -65,7 +65,7 @@ static const struct rnn_kernels ENTRY(kernels) = {
     .itemsize = sizeof(REAL),
     .lanes = LANES,
     .narrow_lanes = NARROW_LANES,
-    .hoist_rows = HOIST_ROWS,
+    .precompute_rows = PRECOMPUTE_ROWS,
     .step = ENTRY(step),
     .gemm = ENTRY(gemm),
     .sigmoid = ENTRY(sigmoid),

@@ -80,9 +80,9 @@ struct rnn_kernels {
     const char *level; /* "portable", "avx2", "avx512", "neon" */
     enum dtype dtype;
     size_t itemsize;
-    ptrdiff_t lanes;        /* units per panel */
-    ptrdiff_t narrow_lanes; /* units of a narrower last panel; 0: there is none */
-    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input gates ahead
+    ptrdiff_t lanes;           /* units per panel */
+    ptrdiff_t narrow_lanes;    /* units of a narrower last panel; 0: there is none */
+    ptrdiff_t precompute_rows; /* with fewer rows than this, computing the input gates ahead
                                always pays */
 
     void (*step)(const struct lstm_step *step);

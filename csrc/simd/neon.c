@@ -9,7 +9,7 @@
 
 #define TARGET
 #define LEVEL "neon"
-#define HOIST_ROWS 4
+#define PRECOMPUTE_ROWS 4
 
 #define NEON_(op, suffix) op##_##suffix
 #define NEON_CALL(op, suffix) NEON_(op, suffix)

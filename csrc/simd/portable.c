@@ -11,7 +11,7 @@ static NOINLINE double fused_f64(double a, double b, double c) { return fma_f64(
 
 #define TARGET
 #define LEVEL "portable"
-#define HOIST_ROWS 2
+#define PRECOMPUTE_ROWS 2
 
 #define V_LOAD(p) (*(p))
 #define V_LOAD_PART(p, n) ((void)(n), *(p))
