@@ -9,7 +9,7 @@ void linear_project(const struct scan *scan, char *y, ptrdiff_t rows)
     const struct gemm gemm = {
         .rows = rows,
         .groups = 1,
-        .units = (net->proj_size + 3) / LSTM_GATES,
+        .units = (net->proj_size + 3) / PANEL_VECTORS,
         .w = scan_offset(scan, scan->packed, scan->at.weight_hr),
         .depth = net->hidden_size,
         .x = scan->hidden,

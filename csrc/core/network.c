@@ -185,8 +185,9 @@ double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
     const double hidden = (double)net->hidden_size;
     const double first = (double)net->input_size + out;
     const double later = net->num_directions * out + out;
-    const double weights = 4 * hidden * (first + (double)(net->num_layers - 1) * later) +
-                           (double)net->num_layers * (double)net->proj_size * hidden;
+    const double weights =
+        (double)rnn_gate_rows(net) * (first + (double)(net->num_layers - 1) * later) +
+        (double)net->num_layers * (double)net->proj_size * hidden;
 
     return weights * net->num_directions * (double)call->steps * (double)call->batch;
 }

@@ -15,22 +15,22 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
 
     at.input_size = layer_input_size(net, layer);
     at.padded_units = kernels_padded_units(net->kernels, net->hidden_size);
-    at.proj_units = kernels_padded_units(net->kernels, (net->proj_size + 3) / LSTM_GATES);
-    const ptrdiff_t totals = layout_align(LSTM_GATES * at.padded_units, PIECE_ALIGN);
+    at.proj_units = kernels_padded_units(net->kernels, (net->proj_size + 3) / PANEL_VECTORS);
+    const ptrdiff_t totals = layout_align(PANEL_VECTORS * at.padded_units, PIECE_ALIGN);
     at.bias = 0;
     at.weight_ih = totals;
     at.weight_hh = at.weight_ih + totals * at.input_size;
     at.weight_hr = at.weight_hh + totals * rnn_hidden_out(net);
-    at.size =
-        at.weight_hr +
-        (net->proj_size ? layout_align(LSTM_GATES * at.proj_units * net->hidden_size, PIECE_ALIGN)
-                        : 0);
+    at.size = at.weight_hr +
+              (net->proj_size
+                   ? layout_align(PANEL_VECTORS * at.proj_units * net->hidden_size, PIECE_ALIGN)
+                   : 0);
     return at;
 }
 
 ptrdiff_t layout_totals(ptrdiff_t padded_units)
 {
-    return layout_align(LSTM_GATES * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
+    return layout_align(PANEL_VECTORS * padded_units, PIECE_ALIGN) | PIECE_ALIGN;
 }
 
 ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index)

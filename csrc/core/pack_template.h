@@ -9,17 +9,17 @@ static bool NAME(pack_weights)(const struct rnn_kernels *kernels, const REAL *so
     for (ptrdiff_t unit = 0; unit < units;) {
         const ptrdiff_t lanes = panel_lanes(kernels, units, unit);
         const ptrdiff_t count = units - unit < lanes ? units - unit : lanes;
-        for (ptrdiff_t gate = 0; gate < LSTM_GATES; gate++) {
+        for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++) {
             for (ptrdiff_t lane = 0; lane < count; lane++) {
                 const REAL *row = source + (gate * units + unit + lane) * depth;
                 REAL *column = target + gate * lanes + lane;
                 for (ptrdiff_t k = 0; k < depth; k++) {
-                    column[k * LSTM_GATES * lanes] = row[k];
+                    column[k * PANEL_VECTORS * lanes] = row[k];
                     zero += row[k] * 0;
                 }
             }
         }
-        target += LSTM_GATES * lanes * depth;
+        target += PANEL_VECTORS * lanes * depth;
         unit += lanes;
     }
     return zero == 0;
@@ -29,15 +29,15 @@ static bool NAME(pack_weights)(const struct rnn_kernels *kernels, const REAL *so
 static void NAME(pack_projection)(const struct rnn_kernels *kernels, const REAL *source,
                                   ptrdiff_t columns, ptrdiff_t depth, REAL *target)
 {
-    const ptrdiff_t units = (columns + 3) / LSTM_GATES;
+    const ptrdiff_t units = (columns + 3) / PANEL_VECTORS;
 
     for (ptrdiff_t unit = 0; unit < units;) {
-        const ptrdiff_t width = LSTM_GATES * panel_lanes(kernels, units, unit);
-        for (ptrdiff_t j = 0; j < width && LSTM_GATES * unit + j < columns; j++)
+        const ptrdiff_t width = PANEL_VECTORS * panel_lanes(kernels, units, unit);
+        for (ptrdiff_t j = 0; j < width && PANEL_VECTORS * unit + j < columns; j++)
             for (ptrdiff_t k = 0; k < depth; k++)
-                target[k * width + j] = source[(LSTM_GATES * unit + j) * depth + k];
+                target[k * width + j] = source[(PANEL_VECTORS * unit + j) * depth + k];
         target += width * depth;
-        unit += width / LSTM_GATES;
+        unit += width / PANEL_VECTORS;
     }
 }
 
@@ -47,12 +47,12 @@ static void NAME(pack_bias)(const struct rnn_kernels *kernels, const REAL *b_ih,
 {
     for (ptrdiff_t unit = 0; unit < units;) {
         const ptrdiff_t lanes = panel_lanes(kernels, units, unit);
-        for (ptrdiff_t gate = 0; gate < LSTM_GATES; gate++)
+        for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++)
             for (ptrdiff_t lane = 0; lane < lanes && unit + lane < units; lane++) {
                 const ptrdiff_t row = gate * units + unit + lane;
                 target[gate * lanes + lane] = b_ih[row] + b_hh[row];
             }
-        target += LSTM_GATES * lanes;
+        target += PANEL_VECTORS * lanes;
         unit += lanes;
     }
 }

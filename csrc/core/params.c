@@ -1,4 +1,4 @@
-/* The parameters of a network: torch's names in order, shapes, the packed copy, first values. */
+/* The parameters of a network: order and shapes as in torch, sizes, initial values. */
 #include "fpenv.h"
 #include "layout.h"
 
@@ -7,6 +7,11 @@
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
 {
     return net->proj_size ? net->proj_size : net->hidden_size;
+}
+
+ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
+{
+    return cells[net->kind].gates * net->hidden_size;
 }
 
 static ptrdiff_t params_per_direction(const struct rnn_net *net)
@@ -27,55 +32,49 @@ ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
 /* Elements of one direction's parameters in `layer`. */
 static ptrdiff_t direction_size(const struct rnn_net *net, ptrdiff_t layer)
 {
-    const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
+    const ptrdiff_t gates = rnn_gate_rows(net);
 
     return gates * (layer_input_size(net, layer) + rnn_hidden_out(net) + (net->bias ? 2 : 0)) +
            net->proj_size * net->hidden_size;
 }
 
+/* Sets the shape of a parameter by its kind. Returns whether the network has such a parameter. */
+static bool set_shape(const struct rnn_net *net, struct rnn_param *param)
+{
+    const bool is_bias = param->kind == BIAS_IH || param->kind == BIAS_HH;
+
+    param->ndim = is_bias ? 1 : 2;
+    param->rows = param->kind == WEIGHT_HR ? net->proj_size : rnn_gate_rows(net);
+    param->cols = 1;
+    if (param->kind == WEIGHT_IH)
+        param->cols = layer_input_size(net, param->layer);
+    else if (param->kind == WEIGHT_HH)
+        param->cols = rnn_hidden_out(net);
+    else if (param->kind == WEIGHT_HR)
+        param->cols = net->hidden_size;
+    return is_bias ? net->bias : param->kind != WEIGHT_HR || net->proj_size > 0;
+}
+
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index)
 {
     const ptrdiff_t group = params_per_direction(net);
-    const ptrdiff_t which = index / group;
-    const ptrdiff_t layer = which / net->num_directions;
-    const int direction = (int)(which % net->num_directions);
-    const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
+    const ptrdiff_t layer = index / group / net->num_directions;
     struct rnn_param param = {
-        .kind = WEIGHT_IH, .layer = layer, .direction = direction, .ndim = 2, .rows = gates};
-    ptrdiff_t sizes[5]; /* elements of each kind */
+        .layer = layer,
+        .direction = (int)(index / group % net->num_directions),
+    };
+    ptrdiff_t before = index % group; /* parameters of this direction in front of it */
 
-    param.offset = direction * direction_size(net, layer);
-    if (layer > 0) {
-        param.offset += net->num_directions * direction_size(net, 0);
-        param.offset += (layer - 1) * net->num_directions * direction_size(net, 1);
-    }
-    sizes[WEIGHT_IH] = gates * layer_input_size(net, layer);
-    sizes[WEIGHT_HH] = gates * rnn_hidden_out(net);
-    sizes[BIAS_IH] = sizes[BIAS_HH] = gates;
-    sizes[WEIGHT_HR] = net->proj_size * net->hidden_size;
-    for (ptrdiff_t before = index % group; param.kind < WEIGHT_HR; param.kind++) {
-        if (!net->bias && (param.kind == BIAS_IH || param.kind == BIAS_HH))
+    param.offset = param.direction * direction_size(net, layer);
+    if (layer > 0) /* all layers but the first are of one size */
+        param.offset +=
+            net->num_directions * (direction_size(net, 0) + (layer - 1) * direction_size(net, 1));
+    for (param.kind = WEIGHT_IH; param.kind <= WEIGHT_HR; param.kind++) {
+        if (!set_shape(net, &param))
             continue;
         if (before-- == 0)
             break;
-        param.offset += sizes[param.kind];
-    }
-    switch (param.kind) {
-    case WEIGHT_IH:
-        param.cols = layer_input_size(net, layer);
-        break;
-    case WEIGHT_HH:
-        param.cols = rnn_hidden_out(net);
-        break;
-    case WEIGHT_HR:
-        param.rows = net->proj_size;
-        param.cols = net->hidden_size;
-        break;
-    case BIAS_IH:
-    case BIAS_HH:
-        param.ndim = 1;
-        param.cols = 1;
-        break;
+        param.offset += param.rows * param.cols;
     }
     return param;
 }

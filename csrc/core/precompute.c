@@ -68,7 +68,7 @@ static void fill(const struct scan *scan, const struct sequence *at, const char 
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
     const ptrdiff_t stride = sequence_stride(at, scan->x_step, scan->x_row);
-    const ptrdiff_t first = LSTM_GATES * step->first;
+    const ptrdiff_t first = PANEL_VECTORS * step->first;
     struct gemm gemm = {
         .rows = steps,
         .groups = rows,

@@ -1,4 +1,4 @@
-/* The mathematics of an LSTM network: parameters, packing and the scan of a sequence.
+/* The mathematics of recurrent networks: parameters, packing and the scan of a sequence.
  *
  * Plain C11 on memory that the caller owns: nothing here allocates, prints, fails or keeps
  * state, so every function is thread-safe as long as its buffers are the caller's own.
@@ -9,6 +9,7 @@
 #define PYLSTM_CORE_RNN_H
 
 #include "../simd/kernels.h"
+#include "cells.h"
 #include "random.h"
 
 #include <stdint.h>
@@ -16,6 +17,7 @@
 /* Blueprint: what the constructor fixed. */
 struct rnn_net {
     const struct rnn_kernels *kernels;
+    enum cell_kind kind;
     ptrdiff_t input_size;
     ptrdiff_t hidden_size;
     ptrdiff_t proj_size; /* 0: none */
@@ -38,6 +40,8 @@ struct rnn_param {
 };
 
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net); /* Hout */
+/* Rows of weight_ih: gates * H. */
+ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
 ptrdiff_t rnn_param_count(const struct rnn_net *net);
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
 /* Elements of the parameters. Returns -1 where that overflows. */

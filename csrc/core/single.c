@@ -45,7 +45,7 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
     step.descending = false;
-    net->kernels->step(&step);
+    net->kernels->lstm_step(&step);
 
     if (y == h_n) /* a cell has no other output */
         return;

@@ -42,7 +42,7 @@ static void run_rows(const struct scan *scan, struct lstm_step *step, const char
     step->c_out = scan_offset(scan, scan->c_n, run->first * net->hidden_size);
     step->h_out = net->proj_size ? scan->hidden : y;
     step->h_out_stride = net->proj_size ? net->hidden_size : scan->y_row;
-    net->kernels->step(step);
+    net->kernels->lstm_step(step);
     if (net->proj_size)
         linear_project(scan, y, step->rows);
 }

@@ -12,18 +12,32 @@
 #define NARROW_LANES 0
 #endif
 
-static TARGET void ENTRY(step)(const struct lstm_step *step)
+static TARGET void ENTRY(lstm_step)(const struct lstm_step *step)
 {
 #if NARROW_LANES
     const ptrdiff_t tail = step->hidden % LANES;
     const ptrdiff_t whole = step->hidden - tail;
     if (tail && tail <= NARROW_LANES && step->end > whole) {
-        NAME(step)(step, step->first, whole);
-        NARROW(step)(step, whole, step->end);
+        NAME(lstm_step)(step, step->first, whole);
+        NARROW(lstm_step)(step, whole, step->end);
         return;
     }
 #endif
-    NAME(step)(step, step->first, step->end);
+    NAME(lstm_step)(step, step->first, step->end);
+}
+
+static TARGET void ENTRY(lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride)
+{
+#if NARROW_LANES
+    const ptrdiff_t tail = step->hidden % LANES;
+    const ptrdiff_t whole = step->hidden - tail;
+    if (tail && tail <= NARROW_LANES && step->end > whole) {
+        NAME(lstm_update)(step, totals, stride, step->first, whole);
+        NARROW(lstm_update)(step, totals, stride, whole, step->end);
+        return;
+    }
+#endif
+    NAME(lstm_update)(step, totals, stride, step->first, step->end);
 }
 
 static TARGET void ENTRY(gemm)(const struct gemm *gemm)
@@ -66,8 +80,9 @@ static const struct rnn_kernels ENTRY(kernels) = {
     .lanes = LANES,
     .narrow_lanes = NARROW_LANES,
     .precompute_rows = PRECOMPUTE_ROWS,
-    .step = ENTRY(step),
     .gemm = ENTRY(gemm),
+    .lstm_step = ENTRY(lstm_step),
+    .lstm_update = ENTRY(lstm_update),
     .sigmoid = ENTRY(sigmoid),
     .tanh = ENTRY(tanh),
 };

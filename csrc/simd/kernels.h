@@ -1,4 +1,4 @@
-/* Kernels: the arithmetic of one LSTM step, once per instruction set and dtype.
+/* Kernels: the arithmetic of the layers, once per instruction set and dtype.
  *
  * Everything here is plain C11: no allocation, no global state but the tables that
  * kernels.c fills, no floating-point environment of its own (the core sets it).
@@ -17,7 +17,9 @@
 #define PYLSTM_SUM_BLOCK 32
 #endif
 
-#define LSTM_GATES 4 /* i, f, g, o */
+/* A panel of packed weights is this many vectors wide: the four gates of `lanes` units of an LSTM,
+ * or four vectors of output columns. */
+#define PANEL_VECTORS 4
 
 enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 
@@ -34,11 +36,11 @@ struct lstm_step {
     ptrdiff_t first, end;
 
     /* Where the sums start: the packed bias (init_stride 0) or, for precomputed input
-     * parts, one row of totals per batch row. [rows, padded gates] */
+     * gates, one row of totals per batch row. [rows, padded gates] */
     const void *init;
     ptrdiff_t init_stride;
 
-    const void *wx; /* packed weight_ih; NULL: the input gates is already in init */
+    const void *wx; /* packed weight_ih; NULL: init has the input gates already */
     ptrdiff_t depth_x;
     const void *x; /* [rows, depth_x] */
     ptrdiff_t x_stride;
@@ -59,7 +61,7 @@ struct lstm_step {
     bool descending; /* walk the panels from last to first (cache reuse only) */
 };
 
-/* out = init + x * W', for an input gates computed ahead or a projection. The weights are read
+/* out = init + x * W', for precomputed input gates or a projection. The weights are read
  * once for all rows of all groups. */
 struct gemm {
     ptrdiff_t rows;
@@ -82,11 +84,14 @@ struct rnn_kernels {
     size_t itemsize;
     ptrdiff_t lanes;           /* units per panel */
     ptrdiff_t narrow_lanes;    /* units of a narrower last panel; 0: there is none */
-    ptrdiff_t precompute_rows; /* with fewer rows than this, computing the input gates ahead
-                               always pays */
+    ptrdiff_t precompute_rows; /* with fewer rows than this, precomputed input gates always pay */
 
-    void (*step)(const struct lstm_step *step);
     void (*gemm)(const struct gemm *gemm);
+    void (*lstm_step)(const struct lstm_step *step);
+    /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to row
+     * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
+     * of x, a gemm of h that starts from its result, and this have the bits of lstm_step. */
+    void (*lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride);
 
     /* The activations alone, for tests: out[i] = f(x[i]), i < count. */
     void (*sigmoid)(const void *x, void *out, ptrdiff_t count);
@@ -98,14 +103,14 @@ ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t unit
 
 /* Levels in order of preference, best last. Returns NULL past the end. */
 const char *kernels_level_name(int index);
-/* Is level `index` built into this library, and can this machine run it? */
+/* True if level `index` is built into this library; true if this machine can run it too. */
 bool kernels_level_built(int index);
 bool kernels_level_available(int index);
 
 /* The kernels of a level, NULL where it is not built or this machine cannot run it. */
 const struct rnn_kernels *kernels_for(const char *level, enum dtype dtype);
 
-/* Choose the level that kernels_current() returns: NULL or "" for the best available.
+/* Chooses the level that kernels_current() returns: NULL or "" for the best available.
  * Returns 0, or -1 where the name is unknown or the level cannot run. Called once, at load. */
 int kernels_select(const char *level);
 const struct rnn_kernels *kernels_current(enum dtype dtype);

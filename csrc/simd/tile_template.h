@@ -1,12 +1,12 @@
 /* Register tiles: the sums of a few rows over a few panels. Included by kernels_template.h, whose
- * parameters and NUM_GATES, PANEL_TOTALS are all that it needs. Defines NAME(dispatch).
+ * parameters and PANEL_VECTORS, PANEL_TOTALS are all that it needs. Defines NAME(dispatch).
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 panels of 4 gates */
 #define MOST_ROWS (TILE_ROWS > 3 ? 8 : TILE_ROWS)
 
 /* One register tile: to = from + w x, by the contract's blocked sum. */
 struct NAME(tile) {
-    const REAL *w;      /* [depth, NUM_GATES, LANES] of the first panel */
+    const REAL *w;      /* [depth, PANEL_VECTORS, LANES] of the first panel */
     ptrdiff_t w_stride; /* to the next panel */
     ptrdiff_t depth;
     const REAL *x; /* [rows, depth] */
@@ -31,8 +31,8 @@ INLINE TARGET void NAME(add_term)(const int rows, const int panels, vec_t *acc, 
     for (int row = 0; row < rows; row++)
         values[row] = V_BROADCAST((row < 3 ? x : x3) + row % 3 * x_stride);
     UNROLL
-    for (int i = 0; i < panels * NUM_GATES; i++) {
-        const REAL *from = w + (i / NUM_GATES) * w_stride + (i % NUM_GATES) * LANES;
+    for (int i = 0; i < panels * PANEL_VECTORS; i++) {
+        const REAL *from = w + (i / PANEL_VECTORS) * w_stride + (i % PANEL_VECTORS) * LANES;
         if (rows == 1) {
             V_ACCUMULATE_WEIGHT(acc[i], values[0], from);
             continue;
@@ -40,7 +40,7 @@ INLINE TARGET void NAME(add_term)(const int rows, const int panels, vec_t *acc, 
         const vec_t weight = V_LOAD_WEIGHT(from);
         UNROLL
         for (int row = 0; row < rows; row++)
-            V_ACCUMULATE(acc[row * NUM_GATES + i], values[row], weight);
+            V_ACCUMULATE(acc[row * PANEL_VECTORS + i], values[row], weight);
     }
 }
 
@@ -52,7 +52,7 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc,
     const REAL *x3 = x + (rows > 3 ? 3 * x_stride : 0);
 
     UNROLL
-    for (int i = 0; i < rows * panels * NUM_GATES; i++)
+    for (int i = 0; i < rows * panels * PANEL_VECTORS; i++)
         acc[i] = V_SET((REAL)0);
     for (; count >= 4; count -= 4) {
         UNROLL
@@ -87,8 +87,8 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int pa
     UNROLL
     for (int row = 0; row < rows; row++) {
         UNROLL
-        for (int i = 0; i < panels * NUM_GATES; i++)
-            V_STORE(to + i * LANES, V_ADD(V_LOAD(from + i * LANES), acc[row * NUM_GATES + i]));
+        for (int i = 0; i < panels * PANEL_VECTORS; i++)
+            V_STORE(to + i * LANES, V_ADD(V_LOAD(from + i * LANES), acc[row * PANEL_VECTORS + i]));
         from += at->from_stride;
         to += at->to_stride;
         PIN_POINTER(from);

@@ -48,7 +48,7 @@ static void run_step(const struct job *job, long count)
     struct lstm_step step = job->step;
     for (long i = 0; i < count; i++) {
         void *old = (void *)(uintptr_t)step.h;
-        job->kernels->step(&step);
+        job->kernels->lstm_step(&step);
         step.h = step.h_out;
         step.h_out = old;
         step.descending = !step.descending;
@@ -101,7 +101,7 @@ static void fill(enum dtype dtype, void *array, size_t bytes, double scale)
 /* A step of `hidden` units with as many inputs. Any values serve as packed weights. */
 static struct job step_job(const struct rnn_kernels *kernels, ptrdiff_t rows, ptrdiff_t hidden)
 {
-    const ptrdiff_t gates = LSTM_GATES * kernels_padded_units(kernels, hidden);
+    const ptrdiff_t gates = PANEL_VECTORS * kernels_padded_units(kernels, hidden);
     const size_t weights = (size_t)(gates * hidden) * kernels->itemsize;
     const size_t state = (size_t)(MOST_ROWS * hidden) * kernels->itemsize;
     struct job job = {.run = run_step, .kernels = kernels, .weight_bytes = weights};
@@ -166,7 +166,7 @@ static struct speed measure(const char *level, enum dtype dtype, ptrdiff_t rows,
     jobs[1] = roof_job(&jobs[0], loops, false);
     jobs[2] = roof_job(&jobs[0], loops, true);
     time_jobs(jobs, 3);
-    const double products = (double)(LSTM_GATES * hidden * rows * hidden * (rows > 1 ? 2 : 1));
+    const double products = (double)(PANEL_VECTORS * hidden * rows * hidden * (rows > 1 ? 2 : 1));
     speed.microseconds = 1e6 * jobs[0].seconds;
     speed.gflops = 2e-9 * products / jobs[0].seconds;
     speed.fma_gflops = 2e-9 * loops->fma(1) / jobs[1].seconds;

@@ -198,7 +198,7 @@ static void hash_kernels(struct book *book, enum dtype dtype)
         shape.dtype = dtype;
         shape.seed = i;
         struct step_data data = step_data_make(&shape);
-        const ptrdiff_t count = shape.rows * LSTM_GATES * shape.hidden;
+        const ptrdiff_t count = shape.rows * PANEL_VECTORS * shape.hidden;
         double *out = must_allocate((size_t)count, sizeof *out);
         product_run(kernels, &shape, &data, AT_END, out);
         snprintf(name, sizeof name, "product %zu %s", i, dtype_names[dtype]);

@@ -34,6 +34,9 @@ void step_expect(const struct step_shape *shape, const struct step_data *data, d
 /* What the kernels give; checks the memory around every buffer too. */
 void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
               const struct step_data *data, enum placement placement, double *c_out, double *h_out);
+/* The same from a gemm of x, a gemm of h and the elementwise update. */
+void step_run_unfused(const struct rnn_kernels *kernels, const struct step_shape *shape,
+                      const struct step_data *data, double *c_out, double *h_out);
 void step_describe(const struct step_shape *shape, const char *level);
 
 /* A product is described by the fields rows, hidden (units), depth_x, gap, init_rows, with_h

@@ -264,7 +264,7 @@ static void gated_step(const struct lstm_step *step)
             os_nap();
     } else if (atomic_load(&gate.closed) && atomic_load(&gate.entered) == 0)
         os_nap(); /* there is time for a helper to come */
-    gate.kernels->step(step);
+    gate.kernels->lstm_step(step);
 }
 
 /* A call of many short steps, with kernels that pass the gate. */
@@ -284,7 +284,7 @@ static struct subject gated_subject(struct rnn_kernels *kernels)
 
     gate.kernels = subject.net.kernels;
     *kernels = *subject.net.kernels;
-    kernels->step = gated_step;
+    kernels->lstm_step = gated_step;
     subject.net.kernels = kernels;
     return subject;
 }

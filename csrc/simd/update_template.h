@@ -1,8 +1,10 @@
-/* The cell update: totals to new c and h. Included by kernels_template.h, whose parameters and
- * NUM_GATES, PANEL_TOTALS, GROUP_VECTORS are all that it needs. Defines NAME(cell) for groups and
- * its passes, NAME(cell_sigmoids), NAME(cell_states), NAME(cell_outputs), for constant counts.
+/* The elementwise update of an LSTM: totals to new c and h. Included by kernels_template.h, whose
+ * parameters and PANEL_VECTORS, PANEL_TOTALS, GROUP_VECTORS are all that it needs. Defines
+ * NAME(update_group) for groups, the sweeps that a group consists of, NAME(lstm_sigmoids),
+ * NAME(lstm_states), NAME(lstm_outputs), for constant counts, and NAME(lstm_update) for rows of
+ * totals as a gemm leaves them.
  */
-/* The totals of a group: some rows of some panels, as many vectors as the cell takes at once.
+/* The totals of a group: some rows of some panels, as many vectors as one update takes at once.
  * Vector panel * rows + row of `totals` holds i, f, g, o of LANES units. */
 struct NAME(group) {
     const struct lstm_step *step;
@@ -29,26 +31,26 @@ INLINE TARGET void NAME(store)(REAL *p, vec_t v, ptrdiff_t width)
         V_STORE_PART(p, v, width);
 }
 
-/* The cell works on the totals of `count` vectors in three passes, in place, each on a few
+/* An update goes over the totals of `count` vectors in three sweeps, in place, each on a few
  * vectors (a constant) side by side: an activation is a long chain, and the more of them stand
  * side by side, the less the processor waits. */
 
 /* i, f, o = sigmoid */
-INLINE TARGET void NAME(cell_sigmoids)(const int n, REAL *totals)
+INLINE TARGET void NAME(lstm_sigmoids)(const int n, REAL *totals)
 {
     vec_t v[6];
 
     UNROLL
     for (int j = 0; j < 3 * n; j++)
-        v[j] = V_LOAD(totals + (j / 3 * NUM_GATES + (j % 3 == 2 ? 3 : j % 3)) * LANES);
+        v[j] = V_LOAD(totals + (j / 3 * PANEL_VECTORS + (j % 3 == 2 ? 3 : j % 3)) * LANES);
     NAME(sigmoid)(v, 3 * n);
     UNROLL
     for (int j = 0; j < 3 * n; j++)
-        V_STORE(totals + (j / 3 * NUM_GATES + (j % 3 == 2 ? 3 : j % 3)) * LANES, v[j]);
+        V_STORE(totals + (j / 3 * PANEL_VECTORS + (j % 3 == 2 ? 3 : j % 3)) * LANES, v[j]);
 }
 
 /* c' = f c + i tanh(g), kept in place of g */
-INLINE TARGET void NAME(cell_states)(const int n, const struct lstm_step *step, REAL *totals,
+INLINE TARGET void NAME(lstm_states)(const int n, const struct lstm_step *step, REAL *totals,
                                      const struct NAME(place) *at)
 {
     vec_t v[6];
@@ -72,7 +74,7 @@ INLINE TARGET void NAME(cell_states)(const int n, const struct lstm_step *step, 
 }
 
 /* h = o tanh(c') */
-INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step, const REAL *totals,
+INLINE TARGET void NAME(lstm_outputs)(const int n, const struct lstm_step *step, const REAL *totals,
                                       const struct NAME(place) *at)
 {
     vec_t v[6];
@@ -90,7 +92,7 @@ INLINE TARGET void NAME(cell_outputs)(const int n, const struct lstm_step *step,
 }
 
 /* The totals of a group to its new c and h. */
-static NOINLINE TARGET CHAINED void NAME(cell)(const struct NAME(group) *group)
+static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) *group)
 {
     const struct lstm_step *step = group->step;
     const ptrdiff_t count = group->rows * group->panels;
@@ -105,19 +107,35 @@ static NOINLINE TARGET CHAINED void NAME(cell)(const struct NAME(group) *group)
             at[i] = (struct NAME(place)){group->row + row, unit, width};
     }
     for (i = 0; i + 2 <= count; i += 2)
-        NAME(cell_sigmoids)(2, totals + i * PANEL_TOTALS);
+        NAME(lstm_sigmoids)(2, totals + i * PANEL_TOTALS);
     if (i < count)
-        NAME(cell_sigmoids)(1, totals + i * PANEL_TOTALS);
+        NAME(lstm_sigmoids)(1, totals + i * PANEL_TOTALS);
     for (i = 0; i + 4 <= count; i += 4)
-        NAME(cell_states)(4, step, totals + i * PANEL_TOTALS, at + i);
+        NAME(lstm_states)(4, step, totals + i * PANEL_TOTALS, at + i);
     for (; i + 2 <= count; i += 2)
-        NAME(cell_states)(2, step, totals + i * PANEL_TOTALS, at + i);
+        NAME(lstm_states)(2, step, totals + i * PANEL_TOTALS, at + i);
     if (i < count)
-        NAME(cell_states)(1, step, totals + i * PANEL_TOTALS, at + i);
+        NAME(lstm_states)(1, step, totals + i * PANEL_TOTALS, at + i);
     for (i = 0; i + 4 <= count; i += 4)
-        NAME(cell_outputs)(4, step, totals + i * PANEL_TOTALS, at + i);
+        NAME(lstm_outputs)(4, step, totals + i * PANEL_TOTALS, at + i);
     for (; i + 2 <= count; i += 2)
-        NAME(cell_outputs)(2, step, totals + i * PANEL_TOTALS, at + i);
+        NAME(lstm_outputs)(2, step, totals + i * PANEL_TOTALS, at + i);
     if (i < count)
-        NAME(cell_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
+        NAME(lstm_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
+}
+
+/* The units [first, end) of all rows; first is where a panel begins. */
+static NOINLINE TARGET void NAME(lstm_update)(const struct lstm_step *step, REAL *totals,
+                                              ptrdiff_t stride, ptrdiff_t first, ptrdiff_t end)
+{
+    const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
+    struct NAME(group) group = {.step = step, .rows = 1};
+
+    for (group.row = 0; group.row < step->rows; group.row++)
+        for (ptrdiff_t done = 0; done < panels; done += group.panels) {
+            group.panels = panels - done < GROUP_VECTORS ? panels - done : GROUP_VECTORS;
+            group.unit = first + done * LANES;
+            group.totals = totals + group.row * stride + PANEL_VECTORS * group.unit;
+            NAME(update_group)(&group);
+        }
 }
