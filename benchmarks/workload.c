@@ -3,7 +3,8 @@
  * Draws weights from seed 0, packs them and runs one forward scan. Only counted_pack() or
  * counted_forward() is counted, whichever instructions.py names to callgrind: together, the
  * packing would hide the scan. */
-#include "../csrc/core/rnn.h"
+#include "../csrc/core/pack.h"
+#include "../csrc/core/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>

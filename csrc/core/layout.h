@@ -16,6 +16,8 @@ struct direction_layout {
     ptrdiff_t size;
 };
 
+/* True if no size of the network, in elements or bytes, overflows. */
+bool layout_fits(const struct rnn_net *net);
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer);
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer);
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */

@@ -5,8 +5,8 @@
 #include "dropout.h"
 #include "fpenv.h"
 #include "precompute.h"
-#include "slice.h"
-#include "single.h"
+#include "network.h"
+#include "single_step.h"
 
 #include <string.h>
 

@@ -1,18 +1,9 @@
-/* The parameters of a network: order and shapes as in torch, sizes, initial values. */
+#include "params.h"
+
 #include "fpenv.h"
 #include "layout.h"
 
 #include <math.h>
-
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
-{
-    return net->proj_size ? net->proj_size : net->hidden_size;
-}
-
-ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
-{
-    return cells[net->kind].gates * net->hidden_size;
-}
 
 static ptrdiff_t params_per_direction(const struct rnn_net *net)
 {
@@ -22,11 +13,6 @@ static ptrdiff_t params_per_direction(const struct rnn_net *net)
 ptrdiff_t rnn_param_count(const struct rnn_net *net)
 {
     return net->num_layers * net->num_directions * params_per_direction(net);
-}
-
-ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
-{
-    return layer == 0 ? net->input_size : net->num_directions * rnn_hidden_out(net);
 }
 
 /* Elements of one direction's parameters in `layer`. */
@@ -79,29 +65,12 @@ struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index)
     return param;
 }
 
-/* Sizes are checked in double first: exact far beyond any size that memory can hold. */
-static bool fits(const struct rnn_net *net)
-{
-    const double hidden = (double)net->hidden_size + 64;
-    const double input = (double)net->input_size + net->num_directions * hidden + 64;
-    const double layers = (double)net->num_layers * net->num_directions;
-
-    return layers * 8 * hidden * (input + hidden) * 8 < (double)PTRDIFF_MAX / 4;
-}
-
 ptrdiff_t rnn_params_size(const struct rnn_net *net)
 {
-    if (!fits(net))
+    if (!layout_fits(net))
         return -1;
     return net->num_directions *
            (direction_size(net, 0) + (net->num_layers - 1) * direction_size(net, 1));
-}
-
-ptrdiff_t rnn_packed_size(const struct rnn_net *net)
-{
-    if (!fits(net))
-        return -1;
-    return direction_offset(net, net->num_layers * net->num_directions);
 }
 
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params)

@@ -26,35 +26,10 @@ struct rnn_net {
     bool bias;
 };
 
-/* In the order of torch. */
-enum rnn_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
-
-/* One parameter in torch's order; a bias has cols 1 and ndim 1. */
-struct rnn_param {
-    enum rnn_param_kind kind;
-    ptrdiff_t layer;
-    int direction;
-    int ndim;
-    ptrdiff_t rows, cols;
-    ptrdiff_t offset; /* from the start of the parameters */
-};
-
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net); /* Hout */
+/* Features of h: P where there is a projection, else H. */
+ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
 /* Rows of weight_ih: gates * H. */
 ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
-ptrdiff_t rnn_param_count(const struct rnn_net *net);
-struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
-/* Elements of the parameters. Returns -1 where that overflows. */
-ptrdiff_t rnn_params_size(const struct rnn_net *net);
-
-/* Elements of the packed copy. Returns -1 where that overflows. */
-ptrdiff_t rnn_packed_size(const struct rnn_net *net);
-/* Lays `params` out for the kernels in `packed` (64-byte aligned). Returns whether every
- * weight_hh is finite, which call.finite_weights needs. */
-bool rnn_pack(const struct rnn_net *net, const void *params, void *packed);
-
-/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
-void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
 
 /* One call: inputs, outputs and the options that may change between calls. */
 struct rnn_call {
@@ -76,7 +51,7 @@ struct rnn_call {
     void *h_n; /* [Y*D, N, Hout], contiguous */
     void *c_n; /* [Y*D, N, H], contiguous; must not overlap the inputs */
 
-    bool finite_weights;   /* what rnn_pack returned */
+    bool finite_weights;   /* what rnn_pack() returned */
     double dropout;        /* 0 unless training */
     struct generator *rng; /* used where dropout is not 0 */
 

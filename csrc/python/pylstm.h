@@ -22,7 +22,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "../core/rnn.h"
+#include "../core/pack.h"
+#include "../core/params.h"
 #include "../core/random.h"
 #include "../threads/straggler.h"
 

@@ -4,7 +4,7 @@
 #ifndef PYLSTM_THREADS_PLAN_H
 #define PYLSTM_THREADS_PLAN_H
 
-#include "../core/slice.h"
+#include "../core/network.h"
 
 /* Rows and directions are independent of each other. Units have to be put together again after
  * every step. */

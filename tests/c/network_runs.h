@@ -3,7 +3,8 @@
 #ifndef PYLSTM_TESTS_NETWORK_RUNS_H
 #define PYLSTM_TESTS_NETWORK_RUNS_H
 
-#include "../../csrc/core/rnn.h"
+#include "../../csrc/core/pack.h"
+#include "../../csrc/core/params.h"
 #include "support.h"
 
 struct network_shape {

@@ -5,7 +5,8 @@
 #ifndef PYLSTM_TESTS_REFERENCE_H
 #define PYLSTM_TESTS_REFERENCE_H
 
-#include "../../csrc/core/rnn.h"
+#include "../../csrc/core/pack.h"
+#include "../../csrc/core/params.h"
 
 /* total[i] += blocked sum over k of w[i, k] v[k], i < rows; w: [rows, depth]. */
 void reference_add_product(enum dtype dtype, const double *w, const double *v, ptrdiff_t rows,

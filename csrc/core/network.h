@@ -1,7 +1,7 @@
 /* A slice of a call, which one thread runs: some layers, directions and rows. Internal to csrc/core.
  */
-#ifndef PYLSTM_CORE_SLICE_H
-#define PYLSTM_CORE_SLICE_H
+#ifndef PYLSTM_CORE_NETWORK_H
+#define PYLSTM_CORE_NETWORK_H
 
 #include "scan.h"
 

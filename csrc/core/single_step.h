@@ -1,6 +1,6 @@
 /* One step of one layer and direction: the shape of an LSTMCell. Internal to csrc/core. */
-#ifndef PYLSTM_CORE_SINGLE_H
-#define PYLSTM_CORE_SINGLE_H
+#ifndef PYLSTM_CORE_SINGLE_STEP_H
+#define PYLSTM_CORE_SINGLE_STEP_H
 
 #include "rnn.h"
 

@@ -1,6 +1,6 @@
 /* The way of small calls: at hidden sizes of a few dozen, what rnn_forward does around one
  * step costs as much as the step. */
-#include "single.h"
+#include "single_step.h"
 
 #include "layout.h"
 
