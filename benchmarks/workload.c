@@ -5,6 +5,7 @@
  * packing would hide the scan. */
 #include "../csrc/core/pack.h"
 #include "../csrc/core/params.h"
+#include "../csrc/simd/dispatch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

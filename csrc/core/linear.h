@@ -2,7 +2,7 @@
 #ifndef PYLSTM_CORE_LINEAR_H
 #define PYLSTM_CORE_LINEAR_H
 
-#include "scan.h"
+#include "operands.h"
 
 /* Projects "rows" rows of scan->hidden through weight_hr, to "y" [rows, P] with scan->y_row as
  * stride. */

@@ -5,7 +5,7 @@
 #ifndef PYLSTM_CORE_PRECOMPUTE_H
 #define PYLSTM_CORE_PRECOMPUTE_H
 
-#include "scan.h"
+#include "operands.h"
 #include "sequence.h"
 
 /* The steps whose input gates are there. Zero at first. */

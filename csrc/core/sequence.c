@@ -21,27 +21,3 @@ struct sequence sequence_begin(const struct rnn_call *call, bool reverse)
         at.row = sequence_total_rows(call) - at.rows;
     return at;
 }
-
-void sequence_next(struct sequence *at)
-{
-    if (!at->reverse)
-        at->row += at->rows;
-    at->done++;
-    if (sequence_ended(at))
-        return;
-    at->t += at->reverse ? -1 : 1;
-    at->rows = sequence_rows(at->call, at->reverse, at->done);
-    if (at->reverse)
-        at->row -= at->rows;
-}
-
-int sequence_runs(ptrdiff_t known, ptrdiff_t rows, struct row_run runs[MOST_RUNS])
-{
-    int count = 0;
-
-    if (known > 0)
-        runs[count++] = (struct row_run){0, known, true};
-    if (known < rows)
-        runs[count++] = (struct row_run){known, rows, false};
-    return count;
-}

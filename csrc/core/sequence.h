@@ -28,8 +28,6 @@ struct row_run {
 enum { MOST_RUNS = 2 };
 
 struct sequence sequence_begin(const struct rnn_call *call, bool reverse);
-void sequence_next(struct sequence *at);
-
 static inline bool sequence_ended(const struct sequence *at) { return at->done == at->call->steps; }
 
 /* Rows of the whole batch that have step "done" of the order in which steps are taken. */
@@ -42,6 +40,18 @@ static inline ptrdiff_t sequence_rows(const struct rnn_call *call, bool reverse,
 
 /* Rows of all steps together. */
 ptrdiff_t sequence_total_rows(const struct rnn_call *call);
+
+static inline void sequence_next(struct sequence *at)
+{
+    if (!at->reverse)
+        at->row += at->rows;
+    at->t += at->reverse ? -1 : 1;
+    if (++at->done == at->call->steps)
+        return;
+    at->rows = sequence_rows(at->call, at->reverse, at->done);
+    if (at->reverse)
+        at->row -= at->rows;
+}
 
 /* Elements from the first row of a matrix with these strides to the first row of the step. */
 static inline ptrdiff_t sequence_offset(const struct sequence *at, ptrdiff_t step_stride,
@@ -60,6 +70,15 @@ static inline ptrdiff_t sequence_stride(const struct sequence *at, ptrdiff_t ste
 
 /* Fills "runs" with the runs of a step of "rows" rows, of which the first "known" have states from
  * the step before. Returns how many there are. */
-int sequence_runs(ptrdiff_t known, ptrdiff_t rows, struct row_run runs[MOST_RUNS]);
+static inline int sequence_runs(ptrdiff_t known, ptrdiff_t rows, struct row_run runs[MOST_RUNS])
+{
+    int count = 0;
+
+    if (known > 0)
+        runs[count++] = (struct row_run){0, known, true};
+    if (known < rows)
+        runs[count++] = (struct row_run){known, rows, false};
+    return count;
+}
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef PYLSTM_CORE_STEP_H
 #define PYLSTM_CORE_STEP_H
 
-#include "scan.h"
+#include "operands.h"
 
 /* Runs a step of "rows" rows, of which the first "known" have states from the step before, whose
  * output is at "before"; the others begin from h_0 and c_0. "x" and "y" are the step's first rows;

@@ -25,6 +25,7 @@
 #include "../core/pack.h"
 #include "../core/params.h"
 #include "../core/random.h"
+#include "../simd/dispatch.h"
 #include "../threads/straggler.h"
 
 /* ---- A lock that costs nothing where the GIL already excludes other threads ---- */

@@ -1,7 +1,7 @@
 /* Kernels: the arithmetic of the layers, once per instruction set and dtype.
  *
  * Everything here is plain C11: no allocation, no global state but the tables that
- * kernels.c fills, no floating-point environment of its own (the core sets it).
+ * dispatch.c fills, no floating-point environment of its own (the core sets it).
  * Strides count elements, not bytes. Pointers are `void` because one struct serves
  * float and double; `kernels->itemsize` says which.
  */
@@ -99,20 +99,13 @@ struct rnn_kernels {
 };
 
 /* Units of a layer after padding to whole panels; 4 times this is a row of totals. */
-ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units);
+static inline ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units)
+{
+    const ptrdiff_t tail = units % kernels->lanes;
 
-/* Levels in order of preference, best last. Returns NULL past the end. */
-const char *kernels_level_name(int index);
-/* True if level `index` is built into this library; true if this machine can run it too. */
-bool kernels_level_built(int index);
-bool kernels_level_available(int index);
-
-/* The kernels of a level, NULL where it is not built or this machine cannot run it. */
-const struct rnn_kernels *kernels_for(const char *level, enum dtype dtype);
-
-/* Chooses the level that kernels_current() returns: NULL or "" for the best available.
- * Returns 0, or -1 where the name is unknown or the level cannot run. Called once, at load. */
-int kernels_select(const char *level);
-const struct rnn_kernels *kernels_current(enum dtype dtype);
+    if (tail == 0)
+        return units;
+    return units - tail + (tail <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes);
+}
 
 #endif

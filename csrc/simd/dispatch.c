@@ -1,5 +1,4 @@
-/* Dispatch: the levels of this build, and the one in use. */
-#include "kernels.h"
+#include "dispatch.h"
 
 #include "levels.h"
 
@@ -80,12 +79,3 @@ int kernels_select(const char *level)
 }
 
 const struct rnn_kernels *kernels_current(enum dtype dtype) { return current[dtype]; }
-
-ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units)
-{
-    const ptrdiff_t tail = units % kernels->lanes;
-
-    if (tail == 0)
-        return units;
-    return units - tail + (tail <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes);
-}
