@@ -2,7 +2,6 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 from test_project_rules import ROOT, c_files, code_of, label, tree
@@ -101,3 +100,39 @@ def test_no_module_imports_itself_by_way_of_others():
     graph = imports()
     assert len(graph) > 60
     assert circles(graph) == []
+
+
+# ---------------------------------------------------------------------------- words
+
+# What was called so has another name now; below csrc and tests/c no identifier has the old one.
+OLD_WORDS = {
+    "lstm_ (rnn_)": r"lstm_(net|call|stop|kernels|plan|sharing|team\w*|param\w*|hidden_out|packed_size|pack|"
+    r"product|reset_parameters|workspace_size|forward|work)",
+    "lockstep (barrier)": r"\w*lockstep\w*|LOCKSTEP\w*",
+    "turn (step, spins)": r"turns?|first_turn",
+    "rest (straggler, backoff, tail)": r"rest|rest_\w+|\w+_rest|\w+_REST",
+    "part (slice, input gates)": r"parts?|part_run|team_part|(next|add)_part",
+    "pass (scan)": r"pass|passes|pass_\w+",
+    "product (gemm)": r"lstm_product|product_(stride|group)",
+    "hoist, ahead, chunk (precompute)": r"\w*hoist\w*|HOIST\w*|ahead|\w*chunk\w*|CHUNK\w*",
+    "backwards (descending)": r"backwards",
+    "twin (reference)": r"\w*twin\w*",
+    "system_ (os_)": r"system_\w+",
+    "block (panel)": r"BLOCK_TOTALS|ROW_BLOCKS|block_lanes|tile_row_blocks",
+    "cell (update)": r"cell_(sigmoids|states|outputs)",
+}
+# Words of tests and of arithmetic that are something else.
+OTHER_IDEAS = {"turn": {"core_cases.c", "kernel_cases.c", "test_threads.c"}, "part": {"support.c"}}
+
+
+def c_and_test_files():
+    return [*c_files(), *(path for path in tree(".c", ".h") if path.parent.name == "c")]
+
+
+@pytest.mark.parametrize("path", c_and_test_files(), ids=label)
+def test_no_word_that_was_given_up_is_left(path):
+    words = set(re.findall(r"[A-Za-z_]\w*", code_of(path)))
+    for idea, pattern in OLD_WORDS.items():
+        old = {word for word in words if re.fullmatch(pattern, word)}
+        old -= {word for word, files in OTHER_IDEAS.items() if path.name in files}
+        assert not old, f"{label(path)}: {idea}"

@@ -164,15 +164,15 @@ static PyObject *cell_run(layer_object *self, struct arguments arguments)
 static PyObject *cell_forward(PyObject *self, PyObject *const *args, Py_ssize_t count,
                               PyObject *names)
 {
-    return layer_forward(self, &cell_call, args, count, names);
+    return layer_forward(self, &cell_entry, args, count, names);
 }
 
 static PyObject *cell_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return layer_call_slot(self, &cell_call, args, kwargs);
+    return layer_call_slot(self, &cell_entry, args, kwargs);
 }
 
-const struct layer_call cell_call = {"LSTMCell.forward", cell_call_slot, cell_run};
+const struct layer_call cell_entry = {"LSTMCell.forward", cell_call_slot, cell_run};
 
 /* ---- Construction ---- */
 

@@ -284,7 +284,7 @@ struct layer_call {
     ternaryfunc slot; /* tp_call of the type */
     PyObject *(*run)(layer_object *self, struct arguments arguments);
 };
-extern const struct layer_call lstm_call, cell_call;
+extern const struct layer_call lstm_entry, cell_entry;
 /* forward(), which takes its arguments as METH_FASTCALL | METH_KEYWORDS has them. */
 PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObject *const *args,
                         Py_ssize_t count, PyObject *names);

@@ -143,7 +143,7 @@ static void check_options(enum dtype dtype, const struct plan *plan)
 
     for (int i = 0; i < 7 * 4; i++) {
         for (int bits = 0; bits < 16; bits++) {
-            for (int rest = 0; rest < 3 * CELL_INPUTS; rest++, turn++) {
+            for (int input = 0; input < 3 * CELL_INPUTS; input++, turn++) {
                 struct step_shape shape = {.dtype = dtype, .depth_x = 5, .depth_h = 20};
                 shape.rows = rows[i % 4];
                 shape.hidden = units[i / 4];
@@ -151,8 +151,8 @@ static void check_options(enum dtype dtype, const struct plan *plan)
                 shape.with_x = bits & 2;
                 shape.with_h = bits & 4;
                 shape.descending = bits & 8;
-                shape.gap = gaps[rest % 3];
-                shape.cell = (enum cell_input)(rest / 3);
+                shape.gap = gaps[input % 3];
+                shape.cell = (enum cell_input)(input / 3);
                 shape.seed = (uint64_t)turn;
                 if (chosen(plan, turn, shape.values)) {
                     check_step(&shape);
