@@ -73,10 +73,11 @@ class Pylstm(Engine):
     """The library that the others are compared with."""
 
     name = BASELINE
+    package: ClassVar[str] = "pylstm"
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        nn = require("pylstm")
+        nn = require(self.package)
         case = self.case
         if case.cell:
             self.module = nn.LSTMCell(case.input_size, case.hidden_size, dtype=case.dtype)

@@ -36,8 +36,9 @@ CALLS = [
 TORCH_CALLS = ["torch_cell(tx, (th, tc))", "torch_lstm(tsequence)"]
 
 
-def _names() -> dict[str, Any]:
-    nn = require("pylstm")
+def names_of(package: str) -> dict[str, Any]:
+    """Return what the statements use, with modules of the package of that name."""
+    nn = require(package)
     one = np.full(1, 0.5, np.float32)
     return {
         "add": np.add,
@@ -94,7 +95,7 @@ def measure_overhead(rounds: int, target: float) -> list[OverheadRow] | str:
         A text where pylstm is absent.
     """
     try:
-        names = _names()
+        names = names_of("pylstm")
     except AbsentError as error:
         return f"pylstm absent: {error}"
     runners = {ADDITION: Runner(ADDITION, names)}

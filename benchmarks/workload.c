@@ -1,9 +1,11 @@
 /* A fixed piece of work for counting instructions:  workload LEVEL NAME
  *
- * Draws weights from seed 0, packs them and runs one forward pass. Only counted_pack() or
+ * Draws weights from seed 0, packs them and runs one forward scan. Only counted_pack() or
  * counted_forward() is counted, whichever instructions.py names to callgrind: together, the
- * packing would hide the pass. */
-#include "../csrc/core/lstm.h"
+ * packing would hide the scan. */
+#include "../csrc/core/pack.h"
+#include "../csrc/core/params.h"
+#include "../csrc/simd/dispatch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,20 +45,20 @@ static void *allocate(ptrdiff_t count, size_t itemsize)
 }
 
 /* The counted functions are external, so that their names survive inlining. */
-bool counted_pack(const struct lstm_net *net, const void *params, void *packed);
-void counted_forward(const struct lstm_net *net, const void *packed, const struct lstm_call *call,
+bool counted_pack(const struct rnn_net *net, const void *params, void *packed);
+void counted_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                      void *workspace);
 
-__attribute__((noinline)) bool counted_pack(const struct lstm_net *net, const void *params,
+__attribute__((noinline)) bool counted_pack(const struct rnn_net *net, const void *params,
                                             void *packed)
 {
-    return lstm_pack(net, params, packed);
+    return rnn_pack(net, params, packed);
 }
 
-__attribute__((noinline)) void counted_forward(const struct lstm_net *net, const void *packed,
-                                               const struct lstm_call *call, void *workspace)
+__attribute__((noinline)) void counted_forward(const struct rnn_net *net, const void *packed,
+                                               const struct rnn_call *call, void *workspace)
 {
-    lstm_forward(net, packed, call, workspace);
+    rnn_forward(net, packed, call, workspace);
 }
 
 /* Inputs in [-1, 1) from the generator, in the network's dtype. */
@@ -71,10 +73,10 @@ static void *draw_input(struct generator *rng, enum dtype dtype, ptrdiff_t count
     return x;
 }
 
-static void run(const struct workload *work, const struct lstm_kernels *kernels)
+static void run(const struct workload *work, const struct rnn_kernels *kernels)
 {
     static struct generator rng;
-    const struct lstm_net net = {
+    const struct rnn_net net = {
         .kernels = kernels,
         .input_size = work->input_size,
         .hidden_size = work->hidden_size,
@@ -83,9 +85,9 @@ static void run(const struct workload *work, const struct lstm_kernels *kernels)
         .num_directions = work->num_directions,
         .bias = true,
     };
-    const ptrdiff_t output = work->num_directions * lstm_hidden_out(&net);
+    const ptrdiff_t output = work->num_directions * rnn_hidden_out(&net);
     const ptrdiff_t states = work->num_layers * work->num_directions * work->batch;
-    struct lstm_call call = {
+    struct rnn_call call = {
         .steps = work->steps,
         .batch = work->batch,
         .x_step = work->batch * work->input_size,
@@ -94,17 +96,17 @@ static void run(const struct workload *work, const struct lstm_kernels *kernels)
         .y_row = output,
         .rng = &rng,
     };
-    void *params = allocate(lstm_params_size(&net), kernels->itemsize);
-    void *packed = allocate(lstm_packed_size(&net), kernels->itemsize);
-    void *workspace = allocate(lstm_workspace_size(&net, &call), 1);
+    void *params = allocate(rnn_params_size(&net), kernels->itemsize);
+    void *packed = allocate(rnn_packed_size(&net), kernels->itemsize);
+    void *workspace = allocate(rnn_workspace_size(&net, &call), 1);
     void *y = allocate(work->steps * call.y_step, kernels->itemsize);
 
     generator_seed(&rng, 0);
-    lstm_reset_parameters(&net, &rng, params);
+    rnn_reset_parameters(&net, &rng, params);
     void *x = draw_input(&rng, kernels->dtype, work->steps * call.x_step);
     call.x = x;
     call.y = y;
-    call.h_n = allocate(states * lstm_hidden_out(&net), kernels->itemsize);
+    call.h_n = allocate(states * rnn_hidden_out(&net), kernels->itemsize);
     call.c_n = allocate(states * work->hidden_size, kernels->itemsize);
     call.finite_weights = counted_pack(&net, params, packed);
     counted_forward(&net, packed, &call, workspace);

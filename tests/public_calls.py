@@ -16,7 +16,7 @@ from pylstm.utils import rnn
 
 X = fractions(1, (5, 3, 4)).astype(np.float32)
 STATES = tuple(fractions(seed, (1, 3, 6)).astype(np.float32) for seed in (2, 3))
-# Large enough for another thread, see lstm_plan() in csrc/core/team.c.
+# Large enough for another thread, see plan_make() in csrc/threads/plan.c.
 LONG = fractions(4, (40, 32, 64)).astype(np.float32)
 
 

@@ -27,7 +27,8 @@ HIDDEN_FOLDERS = {".ci", ".github"}
 
 # What a layer may include, by folder below csrc.
 ALLOWED_LAYERS = {
-    "python": {"python", "core", "simd"},
+    "python": {"python", "threads", "core", "simd"},
+    "threads": {"threads", "core", "simd"},
     "core": {"core", "simd"},
     "simd": {"simd"},
 }
@@ -124,21 +125,21 @@ def test_includes_point_down_only(path):
         assert target.parent.name in allowed, f"{label(path)} includes {name}"
 
 
-@pytest.mark.parametrize("path", c_files("core", "simd"), ids=label)
+@pytest.mark.parametrize("path", c_files("threads", "core", "simd"), ids=label)
 def test_python_and_numpy_stay_in_their_layer(path):
     text = path.read_text()
     assert not re.search(r'#\s*include\s*[<"](Python\.h|numpy/|structmember\.h)', text)
     assert not re.search(r"\bPy[A-Z_]\w*|\bnpy_\w+", code_of(path))
 
 
-@pytest.mark.parametrize("path", c_files("core", "simd"), ids=label)
+@pytest.mark.parametrize("path", c_files("threads", "core", "simd"), ids=label)
 def test_core_and_kernels_neither_allocate_nor_print(path):
     words = r"(?:malloc|calloc|realloc|aligned_alloc|free|alloca|\w*printf|puts|abort|exit)"
     assert not re.search(rf"(?<![\w.>]){words}\s*\(", code_of(path))
     assert "<stdio.h>" not in path.read_text()
 
 
-@pytest.mark.parametrize("path", c_files("core", "simd"), ids=label)
+@pytest.mark.parametrize("path", c_files("threads", "core", "simd"), ids=label)
 def test_no_library_functions_in_the_arithmetic(path):
     # The C library's exp, tanh and fma give other bits on other systems, or call out of line.
     words = r"(?:exp|expm1|exp2|tanh|log|log1p|pow|fma)[fl]?"

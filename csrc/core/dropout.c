@@ -1,14 +1,16 @@
 #include "dropout.h"
 
+#include "sequence.h"
+
 /* One factor: 0 or 1/(1-p). torch draws a double whatever the dtype, and draws none for p = 1. */
-static double draw(const struct lstm_call *call)
+static double draw(const struct rnn_call *call)
 {
     const double keep = 1.0 - call->dropout;
 
     return keep > 0 && generator_uniform(call->rng) < keep ? 1.0 : 0.0;
 }
 
-static void drop_f32(const struct lstm_call *call, float *y, ptrdiff_t count)
+static void drop_f32(const struct rnn_call *call, float *y, ptrdiff_t count)
 {
     const float scale = call->dropout < 1 ? 1.0F / (float)(1.0 - call->dropout) : 0.0F;
 
@@ -16,7 +18,7 @@ static void drop_f32(const struct lstm_call *call, float *y, ptrdiff_t count)
         y[i] *= draw(call) > 0 ? scale : 0.0F;
 }
 
-static void drop_f64(const struct lstm_call *call, double *y, ptrdiff_t count)
+static void drop_f64(const struct rnn_call *call, double *y, ptrdiff_t count)
 {
     const double scale = call->dropout < 1 ? 1.0 / (1.0 - call->dropout) : 0.0;
 
@@ -24,22 +26,18 @@ static void drop_f64(const struct lstm_call *call, double *y, ptrdiff_t count)
         y[i] *= draw(call) > 0 ? scale : 0.0;
 }
 
-void dropout_apply(const struct lstm_net *net, const struct lstm_call *call, void *y,
+void dropout_apply(const struct rnn_net *net, const struct rnn_call *call, void *y,
                    ptrdiff_t y_step, ptrdiff_t y_row)
 {
-    const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);
-    ptrdiff_t position = 0; /* packed rows so far */
+    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
+    struct sequence at = sequence_begin(call, false);
 
-    for (ptrdiff_t step = 0; step < call->steps; step++) {
-        const ptrdiff_t rows = call->batch_sizes ? (ptrdiff_t)call->batch_sizes[step] : call->batch;
-        for (ptrdiff_t row = 0; row < rows; row++) {
-            const ptrdiff_t at =
-                call->batch_sizes ? (position + row) * y_row : step * y_step + row * y_row;
+    for (; !sequence_ended(&at); sequence_next(&at))
+        for (ptrdiff_t row = 0; row < at.rows; row++) {
+            const ptrdiff_t first = sequence_offset(&at, y_step, y_row) + row * y_row;
             if (net->kernels->dtype == DTYPE_FLOAT32)
-                drop_f32(call, (float *)y + at, width);
+                drop_f32(call, (float *)y + first, width);
             else
-                drop_f64(call, (double *)y + at, width);
+                drop_f64(call, (double *)y + first, width);
         }
-        position += rows;
-    }
 }

@@ -2,7 +2,7 @@
 #ifndef PYLSTM_CORE_LAYOUT_H
 #define PYLSTM_CORE_LAYOUT_H
 
-#include "lstm.h"
+#include "rnn.h"
 
 /* Every piece begins at a multiple of 64 bytes: 16 floats, and as many doubles. */
 #define PIECE_ALIGN 16
@@ -16,12 +16,18 @@ struct direction_layout {
     ptrdiff_t size;
 };
 
-ptrdiff_t layer_input_size(const struct lstm_net *net, ptrdiff_t layer);
-struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t layer);
+/* True if no size of the network, in elements or bytes, overflows. */
+bool layout_fits(const struct rnn_net *net);
+ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer);
+struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer);
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */
-ptrdiff_t direction_offset(const struct lstm_net *net, ptrdiff_t index);
+ptrdiff_t direction_offset(const struct rnn_net *net, ptrdiff_t index);
 
-static inline ptrdiff_t align_up(ptrdiff_t count, ptrdiff_t multiple)
+/* Elements of a row of totals: an odd number of cache lines, or of pairs of them, so that the rows
+ * lie in different sets of a cache. */
+ptrdiff_t layout_totals(ptrdiff_t padded_units);
+
+static inline ptrdiff_t layout_align(ptrdiff_t count, ptrdiff_t multiple)
 {
     return (count + multiple - 1) / multiple * multiple;
 }

@@ -1,44 +1,19 @@
 /* Packing: parameters in torch's layout to the layout that the kernels stream.
  *
- * Units are cut into blocks of `lanes` units (kernels.h); a matrix becomes, block after block,
+ * Units are cut into panels of `lanes` units (kernels.h); a matrix becomes, panel after panel,
  * [depth][gate][lane]. A projection has no gates: its output columns are cut the same way, so
- * that column 4*unit + gate*lanes + lane of a block is simply the next in line.
+ * that column 4*unit + gate*lanes + lane of a panel is simply the next in line.
  */
+#include "pack.h"
+
 #include "fpenv.h"
 #include "layout.h"
+#include "params.h"
 
 #include <string.h>
 
-struct direction_layout direction_layout(const struct lstm_net *net, ptrdiff_t layer)
-{
-    struct direction_layout at;
-
-    at.input_size = layer_input_size(net, layer);
-    at.padded_units = kernels_padded_units(net->kernels, net->hidden_size);
-    at.proj_units = kernels_padded_units(net->kernels, (net->proj_size + 3) / LSTM_GATES);
-    const ptrdiff_t totals = align_up(LSTM_GATES * at.padded_units, PIECE_ALIGN);
-    at.bias = 0;
-    at.weight_ih = totals;
-    at.weight_hh = at.weight_ih + totals * at.input_size;
-    at.weight_hr = at.weight_hh + totals * lstm_hidden_out(net);
-    at.size =
-        at.weight_hr +
-        (net->proj_size ? align_up(LSTM_GATES * at.proj_units * net->hidden_size, PIECE_ALIGN) : 0);
-    return at;
-}
-
-ptrdiff_t direction_offset(const struct lstm_net *net, ptrdiff_t index)
-{
-    const ptrdiff_t first = direction_layout(net, 0).size;
-
-    if (index <= net->num_directions)
-        return index * first;
-    return net->num_directions * first +
-           (index - net->num_directions) * direction_layout(net, 1).size;
-}
-
-/* How many lanes the block that starts at `unit` has. */
-static ptrdiff_t block_lanes(const struct lstm_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
+/* How many lanes the panel that starts at `unit` has. */
+static ptrdiff_t panel_lanes(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
 {
     const ptrdiff_t left = units - unit;
 
@@ -53,12 +28,19 @@ static ptrdiff_t block_lanes(const struct lstm_kernels *kernels, ptrdiff_t units
 #define NAME(x) x##_f64
 #include "pack_template.h"
 
-bool lstm_pack(const struct lstm_net *net, const void *params, void *packed)
+ptrdiff_t rnn_packed_size(const struct rnn_net *net)
+{
+    if (!layout_fits(net))
+        return -1;
+    return direction_offset(net, net->num_layers * net->num_directions);
+}
+
+bool rnn_pack(const struct rnn_net *net, const void *params, void *packed)
 {
     const fpenv_t saved = fpenv_enter();
     bool finite = true;
 
-    memset(packed, 0, (size_t)lstm_packed_size(net) * net->kernels->itemsize);
+    memset(packed, 0, (size_t)rnn_packed_size(net) * net->kernels->itemsize);
     for (ptrdiff_t index = 0; index < net->num_layers * net->num_directions; index++) {
         if (net->kernels->dtype == DTYPE_FLOAT32)
             finite &= pack_direction_f32(net, index, params, packed);

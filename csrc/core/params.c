@@ -1,114 +1,82 @@
-/* The parameters of a network: torch's names in order, shapes, the packed copy, first values. */
+#include "params.h"
+
 #include "fpenv.h"
 #include "layout.h"
 
 #include <math.h>
 
-ptrdiff_t lstm_hidden_out(const struct lstm_net *net)
-{
-    return net->proj_size ? net->proj_size : net->hidden_size;
-}
-
-static ptrdiff_t params_per_direction(const struct lstm_net *net)
+static ptrdiff_t params_per_direction(const struct rnn_net *net)
 {
     return 2 + (net->bias ? 2 : 0) + (net->proj_size ? 1 : 0);
 }
 
-ptrdiff_t lstm_param_count(const struct lstm_net *net)
+ptrdiff_t rnn_param_count(const struct rnn_net *net)
 {
     return net->num_layers * net->num_directions * params_per_direction(net);
 }
 
-ptrdiff_t layer_input_size(const struct lstm_net *net, ptrdiff_t layer)
-{
-    return layer == 0 ? net->input_size : net->num_directions * lstm_hidden_out(net);
-}
-
 /* Elements of one direction's parameters in `layer`. */
-static ptrdiff_t direction_size(const struct lstm_net *net, ptrdiff_t layer)
+static ptrdiff_t direction_size(const struct rnn_net *net, ptrdiff_t layer)
 {
-    const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
+    const ptrdiff_t gates = rnn_gate_rows(net);
 
-    return gates * (layer_input_size(net, layer) + lstm_hidden_out(net) + (net->bias ? 2 : 0)) +
+    return gates * (layer_input_size(net, layer) + rnn_hidden_out(net) + (net->bias ? 2 : 0)) +
            net->proj_size * net->hidden_size;
 }
 
-struct lstm_param lstm_param_at(const struct lstm_net *net, ptrdiff_t index)
+/* Sets the shape of a parameter by its kind. Returns whether the network has such a parameter. */
+static bool set_shape(const struct rnn_net *net, struct rnn_param *param)
+{
+    const bool is_bias = param->kind == BIAS_IH || param->kind == BIAS_HH;
+
+    param->ndim = is_bias ? 1 : 2;
+    param->rows = param->kind == WEIGHT_HR ? net->proj_size : rnn_gate_rows(net);
+    param->cols = 1;
+    if (param->kind == WEIGHT_IH)
+        param->cols = layer_input_size(net, param->layer);
+    else if (param->kind == WEIGHT_HH)
+        param->cols = rnn_hidden_out(net);
+    else if (param->kind == WEIGHT_HR)
+        param->cols = net->hidden_size;
+    return is_bias ? net->bias : param->kind != WEIGHT_HR || net->proj_size > 0;
+}
+
+struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index)
 {
     const ptrdiff_t group = params_per_direction(net);
-    const ptrdiff_t which = index / group;
-    const ptrdiff_t layer = which / net->num_directions;
-    const int direction = (int)(which % net->num_directions);
-    const ptrdiff_t gates = LSTM_GATES * net->hidden_size;
-    struct lstm_param param = {
-        .kind = WEIGHT_IH, .layer = layer, .direction = direction, .ndim = 2, .rows = gates};
-    ptrdiff_t sizes[5]; /* elements of each kind */
+    const ptrdiff_t layer = index / group / net->num_directions;
+    struct rnn_param param = {
+        .layer = layer,
+        .direction = (int)(index / group % net->num_directions),
+    };
+    ptrdiff_t before = index % group; /* parameters of this direction in front of it */
 
-    param.offset = direction * direction_size(net, layer);
-    if (layer > 0) {
-        param.offset += net->num_directions * direction_size(net, 0);
-        param.offset += (layer - 1) * net->num_directions * direction_size(net, 1);
-    }
-    sizes[WEIGHT_IH] = gates * layer_input_size(net, layer);
-    sizes[WEIGHT_HH] = gates * lstm_hidden_out(net);
-    sizes[BIAS_IH] = sizes[BIAS_HH] = gates;
-    sizes[WEIGHT_HR] = net->proj_size * net->hidden_size;
-    for (ptrdiff_t before = index % group; param.kind < WEIGHT_HR; param.kind++) {
-        if (!net->bias && (param.kind == BIAS_IH || param.kind == BIAS_HH))
+    param.offset = param.direction * direction_size(net, layer);
+    if (layer > 0) /* all layers but the first are of one size */
+        param.offset +=
+            net->num_directions * (direction_size(net, 0) + (layer - 1) * direction_size(net, 1));
+    for (param.kind = WEIGHT_IH; param.kind <= WEIGHT_HR; param.kind++) {
+        if (!set_shape(net, &param))
             continue;
         if (before-- == 0)
             break;
-        param.offset += sizes[param.kind];
-    }
-    switch (param.kind) {
-    case WEIGHT_IH:
-        param.cols = layer_input_size(net, layer);
-        break;
-    case WEIGHT_HH:
-        param.cols = lstm_hidden_out(net);
-        break;
-    case WEIGHT_HR:
-        param.rows = net->proj_size;
-        param.cols = net->hidden_size;
-        break;
-    case BIAS_IH:
-    case BIAS_HH:
-        param.ndim = 1;
-        param.cols = 1;
-        break;
+        param.offset += param.rows * param.cols;
     }
     return param;
 }
 
-/* Sizes are checked in double first: exact far beyond any size that memory can hold. */
-static bool fits(const struct lstm_net *net)
+ptrdiff_t rnn_params_size(const struct rnn_net *net)
 {
-    const double hidden = (double)net->hidden_size + 64;
-    const double input = (double)net->input_size + net->num_directions * hidden + 64;
-    const double layers = (double)net->num_layers * net->num_directions;
-
-    return layers * 8 * hidden * (input + hidden) * 8 < (double)PTRDIFF_MAX / 4;
-}
-
-ptrdiff_t lstm_params_size(const struct lstm_net *net)
-{
-    if (!fits(net))
+    if (!layout_fits(net))
         return -1;
     return net->num_directions *
            (direction_size(net, 0) + (net->num_layers - 1) * direction_size(net, 1));
 }
 
-ptrdiff_t lstm_packed_size(const struct lstm_net *net)
-{
-    if (!fits(net))
-        return -1;
-    return direction_offset(net, net->num_layers * net->num_directions);
-}
-
-void lstm_reset_parameters(const struct lstm_net *net, struct generator *rng, void *params)
+void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params)
 {
     const fpenv_t saved = fpenv_enter();
-    const ptrdiff_t count = lstm_params_size(net);
+    const ptrdiff_t count = rnn_params_size(net);
 
     if (net->hidden_size > 0) {
         const double limit = 1.0 / sqrt((double)net->hidden_size);

@@ -18,7 +18,7 @@ static void *align_up(void *pointer)
 }
 
 /* Bytes of "elements" values; MemoryError and -1 where that is absurd. */
-static ptrdiff_t byte_count(const struct lstm_net *net, ptrdiff_t elements, size_t header)
+static ptrdiff_t byte_count(const struct rnn_net *net, ptrdiff_t elements, size_t header)
 {
     ptrdiff_t spare = (ptrdiff_t)header + ALIGNMENT;
     if (elements < 0 || elements > (PTRDIFF_MAX - spare) / (ptrdiff_t)net->kernels->itemsize) {
@@ -27,11 +27,11 @@ static ptrdiff_t byte_count(const struct lstm_net *net, ptrdiff_t elements, size
     return elements * (ptrdiff_t)net->kernels->itemsize;
 }
 
-struct block *block_new(const struct lstm_net *net, bool cell)
+struct block *block_new(const struct rnn_net *net, bool cell)
 {
-    ptrdiff_t nbytes = byte_count(net, lstm_params_size(net), sizeof(struct block));
+    ptrdiff_t nbytes = byte_count(net, rnn_params_size(net), sizeof(struct block));
     /* A module whose packed copy cannot be counted could be built but never called. */
-    if (nbytes < 0 || byte_count(net, lstm_packed_size(net), sizeof(struct snapshot)) < 0) {
+    if (nbytes < 0 || byte_count(net, rnn_packed_size(net), sizeof(struct snapshot)) < 0) {
         return NULL;
     }
     struct block *block = memory_new_zeroed(sizeof(struct block) + ALIGNMENT + (size_t)nbytes);
@@ -87,7 +87,7 @@ void snapshot_release(struct snapshot *snapshot)
 /* Packs the values that the block holds now. */
 static struct snapshot *snapshot_new(const struct block *block)
 {
-    ptrdiff_t elements = lstm_packed_size(&block->net);
+    ptrdiff_t elements = rnn_packed_size(&block->net);
     ptrdiff_t nbytes = byte_count(&block->net, elements, sizeof(struct snapshot));
     if (nbytes < 0) {
         return NULL;
@@ -101,10 +101,10 @@ static struct snapshot *snapshot_new(const struct block *block)
     snapshot->net = block->net;
     snapshot->packed = align_up(snapshot + 1);
     if (elements < UNLOCKED_PACK_ELEMENTS) {
-        snapshot->finite = lstm_pack(&block->net, block->params, snapshot->packed);
+        snapshot->finite = rnn_pack(&block->net, block->params, snapshot->packed);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        snapshot->finite = lstm_pack(&block->net, block->params, snapshot->packed);
+        snapshot->finite = rnn_pack(&block->net, block->params, snapshot->packed);
         Py_END_ALLOW_THREADS
     }
     return snapshot;

@@ -278,7 +278,7 @@ static void state_strides(const struct request *request, int index, ptrdiff_t *l
     *layer = layer_axis < 0 ? 0 : array_stride(state, layer_axis, dtype);
 }
 
-int request_begin(struct request *request, struct lstm_call *call)
+int request_begin(struct request *request, struct rnn_call *call)
 {
     if (fit_all(request) < 0)
         return -1;
@@ -371,10 +371,10 @@ PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags
     const ternaryfunc slot = tp_call_of(object);
     const struct layer_call *call = NULL;
 
-    if (slot == cell_call.slot)
-        call = &cell_call;
-    else if (slot == lstm_call.slot)
-        call = &lstm_call;
+    if (slot == cell_entry.slot)
+        call = &cell_entry;
+    else if (slot == lstm_entry.slot)
+        call = &lstm_entry;
     if (call == NULL || !((layer_object *)object)->direct) /* a class has its own, or hooks */
         return call_slowly(object, slot, args, count, names);
     return layer_forward(object, call, args, count, names);

@@ -12,7 +12,7 @@
 /* A class made of both types, or an object whose __class__ was set, may hold an LSTM's block. */
 static int check_net(const struct request *request)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
 
     if (net->num_layers == 1 && net->num_directions == 1 && net->proj_size == 0)
         return 0;
@@ -76,7 +76,7 @@ static int check_sizes(const struct request *request, bool has_states)
 static PyObject *new_results(const struct request *request, PyArrayObject *arrays[2])
 {
     struct module_state *state = request->self->state;
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     const int ndim = request->batched ? 2 : 1;
     const npy_intp dims[2] = {request->batched ? request->batch : net->hidden_size,
                               net->hidden_size};
@@ -94,9 +94,9 @@ static PyObject *new_results(const struct request *request, PyArrayObject *array
 /* Runs a request that has passed all checks. */
 static PyObject *run(struct request *request)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     PyArrayObject *arrays[2];
-    struct lstm_call call;
+    struct rnn_call call;
     PyObject *result;
     int status;
 
@@ -164,15 +164,15 @@ static PyObject *cell_run(layer_object *self, struct arguments arguments)
 static PyObject *cell_forward(PyObject *self, PyObject *const *args, Py_ssize_t count,
                               PyObject *names)
 {
-    return layer_forward(self, &cell_call, args, count, names);
+    return layer_forward(self, &cell_entry, args, count, names);
 }
 
 static PyObject *cell_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return layer_call_slot(self, &cell_call, args, kwargs);
+    return layer_call_slot(self, &cell_entry, args, kwargs);
 }
 
-const struct layer_call cell_call = {"LSTMCell.forward", cell_call_slot, cell_run};
+const struct layer_call cell_entry = {"LSTMCell.forward", cell_call_slot, cell_run};
 
 /* ---- Construction ---- */
 
@@ -194,7 +194,7 @@ static PyObject *cell_build(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "_build() takes sizes that are not negative");
         return NULL;
     }
-    const struct lstm_net net = {
+    const struct rnn_net net = {
         .kernels = kernels_current((enum dtype)dtype),
         .input_size = input_size,
         .hidden_size = hidden_size,

@@ -79,7 +79,7 @@ void layer_set_block(layer_object *self, struct block *block)
     block_release(old);
 }
 
-int layer_build(layer_object *self, const struct lstm_net *net, bool cell)
+int layer_build(layer_object *self, const struct rnn_net *net, bool cell)
 {
     struct block *block = block_new(net, cell);
 

@@ -191,7 +191,7 @@ static PyObject *parameter_array(layer_object *self, PyObject *name, bool writab
         return NULL;
     index = params_index(block, name);
     if (index >= 0) {
-        const struct lstm_param param = lstm_param_at(&block->net, index);
+        const struct rnn_param param = rnn_param_at(&block->net, index);
         array = lease_array(self->state, block, &param, writable);
     }
     block_release(block);

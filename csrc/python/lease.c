@@ -59,9 +59,9 @@ static int lease_getbuffer(PyObject *object, Py_buffer *view, int flags)
 }
 
 PyObject *lease_array(struct module_state *state, struct block *block,
-                      const struct lstm_param *param, bool writable)
+                      const struct rnn_param *param, bool writable)
 {
-    const struct lstm_kernels *kernels = block->net.kernels;
+    const struct rnn_kernels *kernels = block->net.kernels;
     char *data = (char *)block->params + (size_t)param->offset * kernels->itemsize;
     size_t nbytes = (size_t)(param->rows * param->cols) * kernels->itemsize;
     npy_intp dims[2] = {param->rows, param->cols};

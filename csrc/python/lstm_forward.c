@@ -30,13 +30,13 @@ static void read_sizes(struct request *request)
 
 static bool state_size_is_right(const struct request *request, int index)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     PyArrayObject *state = request->state[index];
     const int last = request->batched ? 2 : 1;
 
     return PyArray_DIM(state, 0) == net->num_layers * net->num_directions &&
            (!request->batched || PyArray_DIM(state, 1) == request->batch) &&
-           PyArray_DIM(state, last) == (index == 0 ? lstm_hidden_out(net) : net->hidden_size);
+           PyArray_DIM(state, last) == (index == 0 ? rnn_hidden_out(net) : net->hidden_size);
 }
 
 static int check_sizes(const struct request *request)
@@ -70,10 +70,10 @@ static int check_count(const struct arguments *arguments, const struct request *
 static PyObject *new_results(const struct request *request, PyArrayObject *arrays[3])
 {
     struct module_state *state = request->self->state;
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     const enum dtype dtype = net->kernels->dtype;
     const ptrdiff_t layers = net->num_layers * net->num_directions;
-    const ptrdiff_t out = lstm_hidden_out(net);
+    const ptrdiff_t out = rnn_hidden_out(net);
     const ptrdiff_t width = net->num_directions * out;
     const bool batched = request->batched;
     const npy_intp sequence[3] = {request->batch_first ? request->batch : request->steps,
@@ -106,9 +106,9 @@ static bool has_batch_first(const struct request *request)
 }
 
 /* Fills "call" with all but where the results are. */
-static int begin(struct request *request, struct lstm_call *call)
+static int begin(struct request *request, struct rnn_call *call)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     const enum dtype dtype = net->kernels->dtype;
     const int step_axis = has_batch_first(request) ? 1 : 0;
 
@@ -127,10 +127,10 @@ static int begin(struct request *request, struct lstm_call *call)
 
 /* Points "call" at the results. That these could be made bounds the products. */
 static void set_results(const struct request *request, PyArrayObject *const arrays[3],
-                        struct lstm_call *call)
+                        struct rnn_call *call)
 {
-    const struct lstm_net *net = &request->snapshot->net;
-    const ptrdiff_t width = net->num_directions * lstm_hidden_out(net);
+    const struct rnn_net *net = &request->snapshot->net;
+    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
     const bool batch_first = has_batch_first(request);
 
     call->y = PyArray_DATA(arrays[0]);
@@ -143,7 +143,7 @@ static void set_results(const struct request *request, PyArrayObject *const arra
 /* Runs a request that has passed all checks. */
 static PyObject *run(struct request *request)
 {
-    struct lstm_call call;
+    struct rnn_call call;
     PyArrayObject *arrays[3];
     PyObject *result;
     int status;

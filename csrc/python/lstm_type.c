@@ -82,15 +82,15 @@ static PyObject *lstm_run(layer_object *self, struct arguments arguments)
 static PyObject *lstm_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
                                      PyObject *names)
 {
-    return layer_forward(self, &lstm_call, args, count, names);
+    return layer_forward(self, &lstm_entry, args, count, names);
 }
 
 static PyObject *lstm_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return layer_call_slot(self, &lstm_call, args, kwargs);
+    return layer_call_slot(self, &lstm_entry, args, kwargs);
 }
 
-const struct layer_call lstm_call = {"LSTM.forward", lstm_call_slot, lstm_run};
+const struct layer_call lstm_entry = {"LSTM.forward", lstm_call_slot, lstm_run};
 
 PyDoc_STRVAR(run_packed_doc,
              "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
@@ -145,7 +145,7 @@ static PyObject *lstm_build(PyObject *self, PyObject *args)
                         "_build() takes sizes of at least 1 and a proj_size below hidden_size");
         return NULL;
     }
-    const struct lstm_net net = {
+    const struct rnn_net net = {
         .kernels = kernels_current((enum dtype)dtype),
         .input_size = input_size,
         .hidden_size = hidden_size,

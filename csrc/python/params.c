@@ -13,7 +13,7 @@ static const char *const kind_names[] = {
 
 static PyObject *param_name(const struct block *block, ptrdiff_t index)
 {
-    const struct lstm_param param = lstm_param_at(&block->net, index);
+    const struct rnn_param param = rnn_param_at(&block->net, index);
 
     if (block->cell)
         return PyUnicode_FromString(kind_names[param.kind]);
@@ -23,7 +23,7 @@ static PyObject *param_name(const struct block *block, ptrdiff_t index)
 
 PyObject *params_names(const struct block *block)
 {
-    const ptrdiff_t count = lstm_param_count(&block->net);
+    const ptrdiff_t count = rnn_param_count(&block->net);
     PyObject *names = PyTuple_New(count);
 
     if (names == NULL)
@@ -53,7 +53,7 @@ static int parse_kind(const char **text)
 
 /* Reads "_l{layer}" and "_reverse". Returns the number of layer and direction in torch's
  * order, -1 for anything else. */
-static ptrdiff_t parse_place(const struct lstm_net *net, const char *text)
+static ptrdiff_t parse_place(const struct rnn_net *net, const char *text)
 {
     ptrdiff_t layer = 0;
 
@@ -76,8 +76,8 @@ static ptrdiff_t parse_place(const struct lstm_net *net, const char *text)
 
 static ptrdiff_t find_param(const struct block *block, const char *text)
 {
-    const struct lstm_net *net = &block->net;
-    const ptrdiff_t group = lstm_param_count(net) / (net->num_layers * net->num_directions);
+    const struct rnn_net *net = &block->net;
+    const ptrdiff_t group = rnn_param_count(net) / (net->num_layers * net->num_directions);
     const int kind = parse_kind(&text);
     ptrdiff_t place = 0;
 
@@ -88,7 +88,7 @@ static ptrdiff_t find_param(const struct block *block, const char *text)
     else if (*text != '\0')
         return -1;
     for (ptrdiff_t i = 0; place >= 0 && i < group; i++) {
-        if ((int)lstm_param_at(net, place * group + i).kind == kind)
+        if ((int)rnn_param_at(net, place * group + i).kind == kind)
             return place * group + i;
     }
     return -1;
@@ -114,7 +114,7 @@ ptrdiff_t params_index(const struct block *block, PyObject *name)
 }
 
 /* Is "value" the bytes of the parameter, only elsewhere? */
-static int check_value(const struct block *block, const struct lstm_param *param, PyObject *name,
+static int check_value(const struct block *block, const struct rnn_param *param, PyObject *name,
                        PyObject *value)
 {
     PyArrayObject *array = (PyArrayObject *)value;
@@ -150,7 +150,7 @@ static int assign_pass(struct block *block, PyObject *items, bool copy)
         const ptrdiff_t index = params_index(block, name);
         if (index < 0)
             return -1;
-        const struct lstm_param param = lstm_param_at(&block->net, index);
+        const struct rnn_param param = rnn_param_at(&block->net, index);
         if (!copy && check_value(block, &param, name, value) < 0)
             return -1;
         /* memmove: the value may be an array on this very block. */
@@ -185,15 +185,15 @@ int params_assign(struct block *block, PyObject *values)
 void params_reset(struct module_state *state, struct block *block)
 {
     lock_acquire(&state->rng_lock);
-    lstm_reset_parameters(&block->net, &state->rng, block->params);
+    rnn_reset_parameters(&block->net, &state->rng, block->params);
     lock_release(&state->rng_lock);
     block_changed(block);
 }
 
 struct block *params_converted(const struct block *block, enum dtype dtype)
 {
-    struct lstm_net net = block->net;
-    const ptrdiff_t count = lstm_params_size(&net);
+    struct rnn_net net = block->net;
+    const ptrdiff_t count = rnn_params_size(&net);
     struct block *result;
 
     net.kernels = kernels_current(dtype);

@@ -22,9 +22,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "../core/lstm.h"
+#include "../core/pack.h"
+#include "../core/params.h"
 #include "../core/random.h"
-#include "../core/team.h"
+#include "../simd/dispatch.h"
+#include "../threads/straggler.h"
 
 /* ---- A lock that costs nothing where the GIL already excludes other threads ---- */
 
@@ -102,7 +104,7 @@ int generator_seed_from_system(struct module_state *state);
 /* What a call computes with: immutable, and alive as long as a call uses it. */
 struct snapshot {
     atomic_size_t references;
-    struct lstm_net net;
+    struct rnn_net net;
     bool finite; /* every weight_hh is: zero states may be left out */
     void *packed;
 };
@@ -110,7 +112,7 @@ struct snapshot {
 /* The parameters of a module, 64-byte aligned, in torch's order and layout. */
 struct block {
     atomic_size_t references;
-    struct lstm_net net;
+    struct rnn_net net;
     bool cell; /* parameters are named as LSTMCell names them */
     size_t nbytes;
     void *params;
@@ -125,7 +127,7 @@ struct block {
     size_t snapshot_version;
 };
 
-struct block *block_new(const struct lstm_net *net, bool cell);
+struct block *block_new(const struct rnn_net *net, bool cell);
 struct block *block_acquire(struct block *block);
 void block_release(struct block *block); /* NULL is allowed */
 void block_changed(struct block *block);
@@ -167,7 +169,7 @@ void layer_set_block(layer_object *self, struct block *block);
 struct block *layer_block(layer_object *self);
 struct snapshot *layer_snapshot(layer_object *self);
 /* Gives the object a fresh block of zeros; running calls and exported arrays keep the old. */
-int layer_build(layer_object *self, const struct lstm_net *net, bool cell);
+int layer_build(layer_object *self, const struct rnn_net *net, bool cell);
 /* Reads a truth value for a flag attribute; "value" NULL (deletion) is an error. */
 int flag_from_object(PyObject *value, const char *name, atomic_bool *flag);
 const char *dtype_name(enum dtype dtype);
@@ -187,7 +189,7 @@ void params_reset(struct module_state *state, struct block *block);
 struct block *params_converted(const struct block *block, enum dtype dtype);
 /* The parameter as an array on the block's memory. */
 PyObject *lease_array(struct module_state *state, struct block *block,
-                      const struct lstm_param *param, bool writable);
+                      const struct rnn_param *param, bool writable);
 
 /* ---- Arrays (arrays.c) ---- */
 
@@ -252,7 +254,7 @@ struct request {
     PyObject *results;          /* what the call writes to; borrowed */
     /* The threads of a first try that was given up, and the results that they may still write to;
      * or NULL. */
-    struct lstm_team *late;
+    struct team *late;
     PyObject *late_results;
 };
 
@@ -268,12 +270,12 @@ int request_detach(struct request *request);
 /* Converts what does not fit, and fills "call" with sizes, x and the states; the strides of x and
  * the results are left to the caller. Due right after the checks: whatever else makes Python
  * objects may run the garbage collector, and that code which reshapes the caller's arrays. */
-int request_begin(struct request *request, struct lstm_call *call);
+int request_begin(struct request *request, struct rnn_call *call);
 /* Runs the core on what "call" says (run.c); the amount of work decides about the GIL and about
  * other threads. REQUEST_AGAIN: one of those is late, and request->results are the request's now.
  * Make others and run again, which is then done alone. */
 enum { REQUEST_AGAIN = 1 };
-int request_run(struct request *request, struct lstm_call *call);
+int request_run(struct request *request, struct rnn_call *call);
 /* Waits for the threads of a first try, before anything that they can reach is given back. */
 void request_end_late(struct request *request);
 void request_clear(struct request *request);
@@ -283,7 +285,7 @@ struct layer_call {
     ternaryfunc slot; /* tp_call of the type */
     PyObject *(*run)(layer_object *self, struct arguments arguments);
 };
-extern const struct layer_call lstm_call, cell_call;
+extern const struct layer_call lstm_entry, cell_entry;
 /* forward(), which takes its arguments as METH_FASTCALL | METH_KEYWORDS has them. */
 PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObject *const *args,
                         Py_ssize_t count, PyObject *names);
@@ -293,7 +295,7 @@ PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObj
 /* The same, without a tuple and a dict (PEP 590). */
 PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names);
 
-/* ---- LSTM (lstm_forward.c): both return (output, (h_n, c_n)); "hx" NULL for zeros ---- */
+/* ---- LSTM (rnn_forward.c): both return (output, (h_n, c_n)); "hx" NULL for zeros ---- */
 
 PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments);
 PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx);

@@ -18,7 +18,7 @@
 
 /* Lets Python's handlers run now and then during a call. */
 struct interrupt {
-    struct lstm_stop stop;
+    struct rnn_stop stop;
     PyThreadState *thread;    /* NULL while the call holds the GIL */
     struct lock *lock;        /* that the call holds as well, or NULL */
     uint64_t looked;          /* nanoseconds */
@@ -33,7 +33,7 @@ static bool interrupt_asked(void *data)
     if (interrupt->raised || ++interrupt->asked < interrupt->per_look)
         return interrupt->raised;
     interrupt->asked = 0;
-    if (system_nanoseconds() - interrupt->looked < NANOSECONDS_PER_LOOK)
+    if (os_nanoseconds() - interrupt->looked < NANOSECONDS_PER_LOOK)
         return false;
     if (interrupt->lock != NULL)
         lock_release(interrupt->lock);
@@ -46,7 +46,7 @@ static bool interrupt_asked(void *data)
         lock_acquire(interrupt->lock);
     } else
         interrupt->thread = PyEval_SaveThread();
-    interrupt->looked = system_nanoseconds();
+    interrupt->looked = os_nanoseconds();
     return interrupt->raised;
 }
 
@@ -69,14 +69,14 @@ static bool in_main_thread(void)
 }
 
 /* Has a long call look for signals. */
-static void watch(struct interrupt *interrupt, struct lstm_call *call, double work)
+static void watch(struct interrupt *interrupt, struct rnn_call *call, double work)
 {
     const double steps = (double)call->steps;
     const double per_look = WORK_PER_LOOK * steps / work;
 
     *interrupt = (struct interrupt){
         .stop = {interrupt_asked, interrupt},
-        .looked = system_nanoseconds(),
+        .looked = os_nanoseconds(),
         .per_look = per_look < 1     ? 1
                     : per_look > 1e9 ? 1000000000
                                      : (unsigned)per_look,
@@ -85,7 +85,7 @@ static void watch(struct interrupt *interrupt, struct lstm_call *call, double wo
 }
 
 /* Releases the GIL; a long call will look for signals. */
-static void unlock(struct interrupt *interrupt, struct lstm_call *call, double work)
+static void unlock(struct interrupt *interrupt, struct rnn_call *call, double work)
 {
     interrupt->raised = false;
     if (work > INTERRUPTIBLE_WORK && in_main_thread())
@@ -104,7 +104,7 @@ static int lock(struct interrupt *interrupt)
 
 /* Dropout draws from the module's generator, which other threads must not enter meanwhile: but
  * between two steps they may, so that a long call does not keep them waiting. */
-static int run_with_dropout(const struct request *request, struct lstm_call *call, double work,
+static int run_with_dropout(const struct request *request, struct rnn_call *call, double work,
                             void *workspace)
 {
     struct module_state *state = request->self->state;
@@ -116,33 +116,33 @@ static int run_with_dropout(const struct request *request, struct lstm_call *cal
         interrupt.lock = &state->rng_lock;
     }
     lock_acquire(&state->rng_lock);
-    lstm_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
+    rnn_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
     lock_release(&state->rng_lock);
     return interrupt.raised ? -1 : 0;
 }
 
-static int run_in(const struct request *request, struct lstm_call *call, double work,
+static int run_in(const struct request *request, struct rnn_call *call, double work,
                   void *workspace)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     struct interrupt interrupt;
 
     if (call->dropout != 0.0) {
         return run_with_dropout(request, call, work, workspace);
     }
     if (work < UNLOCKED_WORK) {
-        lstm_forward(net, request->snapshot->packed, call, workspace);
+        rnn_forward(net, request->snapshot->packed, call, workspace);
         return 0;
     }
     unlock(&interrupt, call, work);
-    lstm_forward(net, request->snapshot->packed, call, workspace);
+    rnn_forward(net, request->snapshot->packed, call, workspace);
     return lock(&interrupt);
 }
 
-static int run_alone(const struct request *request, struct lstm_call *call, double work)
+static int run_alone(const struct request *request, struct rnn_call *call, double work)
 {
     alignas(64) unsigned char workspace[STACK_WORKSPACE];
-    const ptrdiff_t size = lstm_workspace_size(&request->snapshot->net, call);
+    const ptrdiff_t size = rnn_workspace_size(&request->snapshot->net, call);
     char *memory;
     int result;
 
@@ -162,23 +162,22 @@ static int run_alone(const struct request *request, struct lstm_call *call, doub
 
 /* A call that several threads work on. What it points to is kept alive by the request. */
 struct shared_call {
-    struct lstm_team team;
+    struct team team;
     void *memory; /* where this struct itself was allocated */
 };
 
 /* The last user may be a thread that Python knows nothing of. */
-static void shared_call_free(struct lstm_team *team)
+static void shared_call_free(struct team *team)
 {
     memory_free(((struct shared_call *)team)->memory);
 }
 
 static struct shared_call *shared_call_new(const struct request *request,
-                                           const struct lstm_call *call,
-                                           const struct lstm_plan *plan)
+                                           const struct rnn_call *call, const struct plan *plan)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
-    const ptrdiff_t size = lstm_team_workspace(net, call, plan);
+    const ptrdiff_t size = plan_workspace(plan, net, call);
     struct shared_call *shared;
     char *memory;
 
@@ -201,31 +200,31 @@ static struct shared_call *shared_call_new(const struct request *request,
 
 /* After TEAM_LATE, without the GIL: finishes the call where late helpers leave rows undone that can
  * be computed alone. Without memory for them it is TEAM_STOPPED, and "no_memory". */
-static enum team_result finish_rows(struct lstm_team *team, bool *no_memory)
+static enum team_result finish_rows(struct team *team, bool *no_memory)
 {
-    const ptrdiff_t size = lstm_team_rest_size(team);
+    const ptrdiff_t size = straggler_workspace(team);
     char *memory;
     bool finished;
 
     if (size < 0 || size > PTRDIFF_MAX - 64) {
-        lstm_team_give_up(team);
+        team_give_up(team);
         return TEAM_LATE;
     }
     memory = memory_new((size_t)size + 64);
     if (memory == NULL) {
         *no_memory = true;
-        lstm_team_give_up(team);
-        lstm_team_end(team);
+        team_give_up(team);
+        team_end(team);
         return TEAM_STOPPED;
     }
-    finished = lstm_team_rest(team, memory + (-(uintptr_t)memory & 63));
+    finished = straggler_redo(team, memory + (-(uintptr_t)memory & 63));
     memory_free(memory);
     return finished ? TEAM_DONE : TEAM_STOPPED;
 }
 
 /* Runs the call with "helpers" helpers of the pool, which has been entered. */
-static int run_shared(struct request *request, struct lstm_call *call, double work,
-                      const struct lstm_plan *plan, int helpers)
+static int run_shared(struct request *request, struct rnn_call *call, double work,
+                      const struct plan *plan, int helpers)
 {
     struct pool *pool = &request->self->state->pool;
     struct shared_call *shared = shared_call_new(request, call, plan);
@@ -238,9 +237,9 @@ static int run_shared(struct request *request, struct lstm_call *call, double wo
         return -1;
     }
     unlock(&interrupt, &shared->team.call, work);
-    result = lstm_team_run(&shared->team, pool, helpers);
+    result = team_run(&shared->team, pool, helpers);
     if (result == TEAM_STOPPED)
-        lstm_team_end(&shared->team);
+        team_end(&shared->team);
     else if (result == TEAM_LATE)
         result = finish_rows(&shared->team, &no_memory);
     if (lock(&interrupt) < 0)
@@ -259,18 +258,18 @@ static int run_shared(struct request *request, struct lstm_call *call, double wo
 void request_end_late(struct request *request)
 {
     Py_BEGIN_ALLOW_THREADS
-    lstm_team_end(request->late);
+    team_end(request->late);
     Py_END_ALLOW_THREADS
     request->late = NULL;
     Py_CLEAR(request->late_results);
 }
 
-int request_run(struct request *request, struct lstm_call *call)
+int request_run(struct request *request, struct rnn_call *call)
 {
     struct module_state *state = request->self->state;
-    const struct lstm_net *net = &request->snapshot->net;
-    const double work = lstm_work(net, call);
-    struct lstm_plan plan = {.threads = 1};
+    const struct rnn_net *net = &request->snapshot->net;
+    const double work = rnn_work(net, call);
+    struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 
     if (call->batch == 0 || net->hidden_size == 0)
@@ -281,11 +280,11 @@ int request_run(struct request *request, struct lstm_call *call)
     if (threads < 0)
         return -1;
     if (threads > 1)
-        plan = lstm_plan(net, call, threads, state->threads_set);
+        plan = plan_make(net, call, threads, state->threads_set);
     if (plan.threads > 1)
         helpers = pool_enter(&state->pool, plan.threads - 1, plan.brief);
     if (helpers > 0) {
-        lstm_plan_limit(&plan, helpers + 1);
+        plan_limit(&plan, helpers + 1);
         return run_shared(request, call, work, &plan, helpers);
     }
     result = run_alone(request, call, work);

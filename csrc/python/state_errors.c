@@ -153,7 +153,7 @@ int error_lstm_state_ranks(const struct request *request)
 static PyObject *state_hint(const struct request *request, int index, const Py_ssize_t *got,
                             const Py_ssize_t *want)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     const char *name = state_name(index);
 
     if (got[0] == want[1] && got[1] == want[0] && got[2] == want[2])
@@ -178,11 +178,11 @@ static PyObject *state_hint(const struct request *request, int index, const Py_s
 
 int error_lstm_state_size(const struct request *request, int index)
 {
-    const struct lstm_net *net = &request->snapshot->net;
+    const struct rnn_net *net = &request->snapshot->net;
     PyArrayObject *state = request->state[index];
     const int last = PyArray_NDIM(state) - 1;
     const Py_ssize_t want[3] = {net->num_layers * net->num_directions, request->batch,
-                                index == 0 ? lstm_hidden_out(net) : net->hidden_size};
+                                index == 0 ? rnn_hidden_out(net) : net->hidden_size};
     const Py_ssize_t got[3] = {PyArray_DIM(state, 0), last == 2 ? PyArray_DIM(state, 1) : 1,
                                PyArray_DIM(state, last)};
     PyObject *hint = state_hint(request, index, got, want);

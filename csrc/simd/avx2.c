@@ -11,7 +11,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define LEVEL "avx2"
 #define VECTOR "x"
-#define HOIST_ROWS 4
+#define PRECOMPUTE_ROWS 4
 
 #define V_ZERO_BELOW(x, limit, v) X86(andnot)(X86(cmp)(x, limit, _CMP_LT_OQ), v)
 #define V_SELECT_REACHED(x, limit, a, b) X86(blendv)(b, a, X86(cmp)(x, limit, _CMP_GE_OQ))
@@ -73,7 +73,7 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 #define REAL_IS_FLOAT 1
 #define LANES 8
 #define TILE_ROWS 3
-#define ROW_BLOCKS 2
+#define ROW_PANELS 2
 #include "kernels_template.h"
 
 #undef V_LOAD_PART
@@ -92,9 +92,9 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 #define REAL_IS_FLOAT 0
 #define LANES 4
 #define TILE_ROWS 3
-#define ROW_BLOCKS 2
+#define ROW_PANELS 2
 #include "kernels_template.h"
 
-const struct lstm_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
 #endif

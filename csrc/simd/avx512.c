@@ -1,4 +1,4 @@
-/* AVX-512 (F, BW, DQ, VL): 16 floats or 8 doubles, and half of that for a narrow last block. */
+/* AVX-512 (F, BW, DQ, VL): 16 floats or 8 doubles, and half of that for a narrow last panel. */
 #include "levels.h"
 
 #if PYLSTM_BUILD_X86
@@ -21,12 +21,12 @@
     X86(mask_blend)(MASK_COMPARE(BITS, SUFFIX)(x, limit, _CMP_GE_OQ), b, a)
 
 /* Six rows of four accumulators, six values and one weight fill 31 of 32 registers. One row takes
- * one block: 512-bit units start one multiply-add per cycle, so that four chains hide its latency,
+ * one panel: 512-bit units start one multiply-add per cycle, so that four chains hide its latency,
  * and one stream of weights is 3 to 7 % faster than two. Fewer rows than 4 read x ahead for a
  * chunk of steps: then weight_ih streams once per chunk. */
-#define HOIST_ROWS 4
+#define PRECOMPUTE_ROWS 4
 
-/* float: narrow blocks of 8 lanes */
+/* float: narrow panels of 8 lanes */
 #define NAME(x) x##_f32x8
 #define BITS 256
 #define SUFFIX ps
@@ -37,10 +37,10 @@
 #define REAL_IS_FLOAT 1
 #define LANES 8
 #define TILE_ROWS 6
-#define ROW_BLOCKS 1
+#define ROW_PANELS 1
 #include "kernels_template.h"
 
-/* float: whole blocks of 16 */
+/* float: whole panels of 16 */
 #undef BITS
 #undef MASK
 #undef vec_t
@@ -55,10 +55,10 @@
 #define REAL_IS_FLOAT 1
 #define LANES 16
 #define TILE_ROWS 6
-#define ROW_BLOCKS 1
+#define ROW_PANELS 1
 #include "kernels_template.h"
 
-/* double: narrow blocks of 4 */
+/* double: narrow panels of 4 */
 #undef BITS
 #undef SUFFIX
 #undef EPI
@@ -74,10 +74,10 @@
 #define REAL_IS_FLOAT 0
 #define LANES 4
 #define TILE_ROWS 6
-#define ROW_BLOCKS 1
+#define ROW_PANELS 1
 #include "kernels_template.h"
 
-/* double: whole blocks of 8 */
+/* double: whole panels of 8 */
 #undef BITS
 #undef vec_t
 #define NAME(x) x##_f64x8
@@ -90,9 +90,9 @@
 #define REAL_IS_FLOAT 0
 #define LANES 8
 #define TILE_ROWS 6
-#define ROW_BLOCKS 1
+#define ROW_PANELS 1
 #include "kernels_template.h"
 
-const struct lstm_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
 #endif

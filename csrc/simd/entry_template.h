@@ -1,43 +1,57 @@
 /* Entry points of one instruction set and dtype: included by kernels_template.h for the
- * instance that serves whole blocks.
+ * instance that serves whole panels.
  *
- * Further parameters; all but LEVEL and HOIST_ROWS are undefined at the end:
+ * Further parameters; all but LEVEL and PRECOMPUTE_ROWS are undefined at the end:
  *   ENTRY(x)      x with a suffix of this instruction set and dtype
  *   LEVEL         its name, a string
- *   HOIST_ROWS    see struct lstm_kernels
+ *   PRECOMPUTE_ROWS    see struct rnn_kernels
  *   NARROW(x), NARROW_LANES   optional: an earlier instance with fewer lanes that takes the
- *                 last block where it is enough
+ *                 last panel where it is enough
  */
 #ifndef NARROW_LANES
 #define NARROW_LANES 0
 #endif
 
-static TARGET void ENTRY(step)(const struct lstm_step *step)
+static TARGET void ENTRY(lstm_step)(const struct lstm_step *step)
 {
 #if NARROW_LANES
-    const ptrdiff_t rest = step->hidden % LANES;
-    const ptrdiff_t whole = step->hidden - rest;
-    if (rest && rest <= NARROW_LANES && step->end > whole) {
-        NAME(step)(step, step->first, whole);
-        NARROW(step)(step, whole, step->end);
+    const ptrdiff_t tail = step->hidden % LANES;
+    const ptrdiff_t whole = step->hidden - tail;
+    if (tail && tail <= NARROW_LANES && step->end > whole) {
+        NAME(lstm_step)(step, step->first, whole);
+        NARROW(lstm_step)(step, whole, step->end);
         return;
     }
 #endif
-    NAME(step)(step, step->first, step->end);
+    NAME(lstm_step)(step, step->first, step->end);
 }
 
-static TARGET void ENTRY(product)(const struct lstm_product *product)
+static TARGET void ENTRY(lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride)
 {
 #if NARROW_LANES
-    const ptrdiff_t rest = product->units % LANES;
-    if (rest && rest <= NARROW_LANES) {
-        const ptrdiff_t whole = product->units - rest;
-        NAME(product)(product, 0, whole);
-        NARROW(product)(product, whole, product->units);
+    const ptrdiff_t tail = step->hidden % LANES;
+    const ptrdiff_t whole = step->hidden - tail;
+    if (tail && tail <= NARROW_LANES && step->end > whole) {
+        NAME(lstm_update)(step, totals, stride, step->first, whole);
+        NARROW(lstm_update)(step, totals, stride, whole, step->end);
         return;
     }
 #endif
-    NAME(product)(product, 0, product->units);
+    NAME(lstm_update)(step, totals, stride, step->first, step->end);
+}
+
+static TARGET void ENTRY(gemm)(const struct gemm *gemm)
+{
+#if NARROW_LANES
+    const ptrdiff_t tail = gemm->units % LANES;
+    if (tail && tail <= NARROW_LANES) {
+        const ptrdiff_t whole = gemm->units - tail;
+        NAME(gemm)(gemm, 0, whole);
+        NARROW(gemm)(gemm, whole, gemm->units);
+        return;
+    }
+#endif
+    NAME(gemm)(gemm, 0, gemm->units);
 }
 
 #define DEFINE_ACTIVATION(activation)                                                              \
@@ -59,15 +73,16 @@ DEFINE_ACTIVATION(sigmoid)
 DEFINE_ACTIVATION(tanh)
 #undef DEFINE_ACTIVATION
 
-static const struct lstm_kernels ENTRY(kernels) = {
+static const struct rnn_kernels ENTRY(kernels) = {
     .level = LEVEL,
     .dtype = REAL_IS_FLOAT ? DTYPE_FLOAT32 : DTYPE_FLOAT64,
     .itemsize = sizeof(REAL),
     .lanes = LANES,
     .narrow_lanes = NARROW_LANES,
-    .hoist_rows = HOIST_ROWS,
-    .step = ENTRY(step),
-    .product = ENTRY(product),
+    .precompute_rows = PRECOMPUTE_ROWS,
+    .gemm = ENTRY(gemm),
+    .lstm_step = ENTRY(lstm_step),
+    .lstm_update = ENTRY(lstm_update),
     .sigmoid = ENTRY(sigmoid),
     .tanh = ENTRY(tanh),
 };

@@ -177,9 +177,9 @@ static inline double fma_round(uint64_t sign, struct fma_wide magnitude, int exp
     }
     uint64_t kept = magnitude.high >> (drop - 64);
     uint64_t half = (uint64_t)1 << (drop - 65);
-    uint64_t rest = magnitude.high & (2 * half - 1);
+    uint64_t tail = magnitude.high & (2 * half - 1);
     uint64_t below = (uint64_t)(magnitude.low != 0);
-    kept += (uint64_t)(rest > half || (rest == half && (below | (kept & 1))));
+    kept += (uint64_t)(tail > half || (tail == half && (below | (kept & 1))));
     /* The implicit bit of "kept" adds the missing 1 to the exponent field; so does a carry. */
     return fma_value(sign | (((uint64_t)(biased - 1) << 52) + kept));
 }
@@ -261,13 +261,13 @@ static inline double fma_f64(double a, double b, double c)
     fma_split(a, &a_high, &a_low);
     fma_split(b, &b_high, &b_low);
     double product = a * b;
-    double rest = a_high * b_high - product;
-    rest = rest + a_high * b_low;
-    rest = rest + a_low * b_high;
-    rest = rest + a_low * b_low;
+    double tail = a_high * b_high - product;
+    tail = tail + a_high * b_low;
+    tail = tail + a_low * b_high;
+    tail = tail + a_low * b_low;
 
     double sum, sum_error, total, total_error;
-    fma_two_sum(c, rest, &sum, &sum_error);
+    fma_two_sum(c, tail, &sum, &sum_error);
     fma_two_sum(product, sum, &total, &total_error);
     return total + fma_add_odd(total_error, sum_error);
 }

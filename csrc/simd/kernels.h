@@ -1,7 +1,7 @@
-/* Kernels: the arithmetic of one LSTM step, once per instruction set and dtype.
+/* Kernels: the arithmetic of the layers, once per instruction set and dtype.
  *
  * Everything here is plain C11: no allocation, no global state but the tables that
- * kernels.c fills, no floating-point environment of its own (the core sets it).
+ * dispatch.c fills, no floating-point environment of its own (the core sets it).
  * Strides count elements, not bytes. Pointers are `void` because one struct serves
  * float and double; `kernels->itemsize` says which.
  */
@@ -17,13 +17,15 @@
 #define PYLSTM_SUM_BLOCK 32
 #endif
 
-#define LSTM_GATES 4 /* i, f, g, o */
+/* A panel of packed weights is this many vectors wide: the four gates of `lanes` units of an LSTM,
+ * or four vectors of output columns. */
+#define PANEL_VECTORS 4
 
 enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 
 /* One weight matrix (4*units rows, depth columns) in kernel layout: units are grouped
- * into blocks of `lanes` units, the last one perhaps of `narrow_lanes`;
- * per block [depth][gate][lane], zero padded, 64-byte aligned. */
+ * into panels of `lanes` units, the last one perhaps of `narrow_lanes`;
+ * per panel [depth][gate][lane], zero padded, 64-byte aligned. */
 
 /* One step of one layer and direction, all rows of the batch. */
 struct lstm_step {
@@ -33,12 +35,12 @@ struct lstm_step {
      * pointers below are those of all units. */
     ptrdiff_t first, end;
 
-    /* Where the sums start: the packed bias (init_stride 0) or, for hoisted input
-     * parts, one row of totals per batch row. [rows, padded gates] */
+    /* Where the sums start: the packed bias (init_stride 0) or, for precomputed input
+     * gates, one row of totals per batch row. [rows, padded gates] */
     const void *init;
     ptrdiff_t init_stride;
 
-    const void *wx; /* packed weight_ih; NULL: the input part is already in init */
+    const void *wx; /* packed weight_ih; NULL: init has the input gates already */
     ptrdiff_t depth_x;
     const void *x; /* [rows, depth_x] */
     ptrdiff_t x_stride;
@@ -56,12 +58,12 @@ struct lstm_step {
     void *h_out; /* [rows, hidden], must not overlap x or h */
     ptrdiff_t h_out_stride;
 
-    bool backwards; /* walk the hidden blocks from last to first (cache reuse only) */
+    bool descending; /* walk the panels from last to first (cache reuse only) */
 };
 
-/* out = init + x * W', for an input part computed ahead or a projection. The weights are read
+/* out = init + x * W', for precomputed input gates or a projection. The weights are read
  * once for all rows of all groups. */
-struct lstm_product {
+struct gemm {
     ptrdiff_t rows;
     ptrdiff_t groups; /* so many times `rows` rows, at x + i x_group and out + i out_group */
     ptrdiff_t units;  /* output columns are 4*units, in kernel layout, padded */
@@ -76,38 +78,34 @@ struct lstm_product {
     ptrdiff_t out_stride, out_group;
 };
 
-struct lstm_kernels {
+struct rnn_kernels {
     const char *level; /* "portable", "avx2", "avx512", "neon" */
     enum dtype dtype;
     size_t itemsize;
-    ptrdiff_t lanes;        /* units per block */
-    ptrdiff_t narrow_lanes; /* units of a narrower last block; 0: there is none */
-    ptrdiff_t hoist_rows;   /* with fewer rows than this, computing the input part ahead
-                               always pays */
+    ptrdiff_t lanes;           /* units per panel */
+    ptrdiff_t narrow_lanes;    /* units of a narrower last panel; 0: there is none */
+    ptrdiff_t precompute_rows; /* with fewer rows than this, precomputed input gates always pay */
 
-    void (*step)(const struct lstm_step *step);
-    void (*product)(const struct lstm_product *product);
+    void (*gemm)(const struct gemm *gemm);
+    void (*lstm_step)(const struct lstm_step *step);
+    /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to row
+     * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
+     * of x, a gemm of h that starts from its result, and this have the bits of lstm_step. */
+    void (*lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride);
 
     /* The activations alone, for tests: out[i] = f(x[i]), i < count. */
     void (*sigmoid)(const void *x, void *out, ptrdiff_t count);
     void (*tanh)(const void *x, void *out, ptrdiff_t count);
 };
 
-/* Units of a layer after padding to whole blocks; 4 times this is a row of totals. */
-ptrdiff_t kernels_padded_units(const struct lstm_kernels *kernels, ptrdiff_t units);
+/* Units of a layer after padding to whole panels; 4 times this is a row of totals. */
+static inline ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units)
+{
+    const ptrdiff_t tail = units % kernels->lanes;
 
-/* Levels in order of preference, best last. Returns NULL past the end. */
-const char *kernels_level_name(int index);
-/* Is level `index` built into this library, and can this machine run it? */
-bool kernels_level_built(int index);
-bool kernels_level_available(int index);
-
-/* The kernels of a level, NULL where it is not built or this machine cannot run it. */
-const struct lstm_kernels *kernels_for(const char *level, enum dtype dtype);
-
-/* Choose the level that kernels_current() returns: NULL or "" for the best available.
- * Returns 0, or -1 where the name is unknown or the level cannot run. Called once, at load. */
-int kernels_select(const char *level);
-const struct lstm_kernels *kernels_current(enum dtype dtype);
+    if (tail == 0)
+        return units;
+    return units - tail + (tail <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes);
+}
 
 #endif

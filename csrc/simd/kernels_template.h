@@ -4,9 +4,9 @@
  *   NAME(x)         x with a suffix of this instance
  *   TARGET          function attribute that selects the instruction set
  *   REAL, REAL_IS_FLOAT
- *   LANES           units per block; vec_t holds that many REALs
+ *   LANES           units per panel; vec_t holds that many REALs
  *   TILE_ROWS       most batch rows that one register tile holds (1..6)
- *   ROW_BLOCKS      blocks that a tile of one row takes at once (1, 2 or 4)
+ *   ROW_PANELS      panels that a tile of one row takes at once (1, 2 or 4)
  *   the vocabulary  V_LOAD(p) V_LOAD_PART(p, n) V_STORE(p, v) V_STORE_PART(p, v, n)
  *                   V_LOAD_WEIGHT(p) V_BROADCAST(p) V_SET(c) V_ACCUMULATE(acc, a, b)
  *                   V_ACCUMULATE_WEIGHT(acc, a, p) V_ADD V_SUB V_MUL V_DIV V_FMA(a, b, c)
@@ -16,180 +16,35 @@
  *                   V_ZERO_BELOW(x, limit, v) = x < limit ? 0 : v
  *                   V_SELECT_REACHED(x, limit, a, b) = x >= limit ? a : b
  *   ENTRY(x)        optional: define the entry points too (entry_template.h)
- * NUM_GATES and NAME(cell) are all that knows it is an LSTM.
+ *
+ * Legal combinations: ROW_PANELS * PANEL_VECTORS and TILE_ROWS * PANEL_VECTORS accumulators, the
+ * values of the rows and one weight have to fit the registers.
+ *
+ * A panel is PANEL_VECTORS vectors wide, whatever the kind of cell. What an LSTM is, is known to
+ * update_template.h and lstm_step_template.h alone.
  */
 #include "math_template.h"
 
-#define NUM_GATES LSTM_GATES
-#define BLOCK_TOTALS (NUM_GATES * LANES) /* totals of one block, one row */
-#define GROUP_VECTORS 32                 /* totals of one pass of the cell: 4 to 8 KB */
+#define PANEL_TOTALS (PANEL_VECTORS * LANES) /* totals of one panel, one row */
+#define GROUP_VECTORS 32                     /* panels of one update, rows counted: 4 to 8 KB */
 
-#include "cell_template.h"
 #include "tile_template.h"
 
-/* Size of the next of the parts, as few and as even as possible, that `left` is cut into. */
-INLINE TARGET ptrdiff_t NAME(next_part)(ptrdiff_t left, ptrdiff_t most)
-{
-    const ptrdiff_t parts = (left + most - 1) / most;
-    return (left + parts - 1) / parts;
-}
+#include "gemm_template.h"
 
-/* Adds w x to the totals of `rows` rows of one block, or of one row of several blocks: tile after
- * tile, so that all but the first find the panel, or its end, in the first-level cache. */
-INLINE TARGET void NAME(add_part)(struct NAME(tile) tile, ptrdiff_t rows, const int blocks)
-{
-    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
-        if (TILE_ROWS > 4 && left % 4 == 0)
-            count = left < 8 ? 4 : 8;
-        else
-            count = NAME(next_part)(left, TILE_ROWS);
-        NAME(dispatch)(count, blocks, &tile);
-        tile.x += count * tile.x_stride;
-        tile.from += count * tile.from_stride;
-        tile.to += count * tile.to_stride;
-    }
-}
+#include "update_template.h"
 
-/* Totals of a step: input part, then recurrent part, for all rows of one block, or one row of
- * several blocks (a constant). `to` is where the rows, or the blocks, stand one after the other. */
-INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
-                                     ptrdiff_t unit, const int blocks, REAL *to)
-{
-    struct NAME(tile) tile;
-
-    tile.from = (const REAL *)step->init + row * step->init_stride + NUM_GATES * unit;
-    tile.from_stride = step->init_stride;
-    tile.to = to;
-    tile.to_stride = BLOCK_TOTALS;
-    if (step->wx) {
-        tile.w = (const REAL *)step->wx + NUM_GATES * unit * step->depth_x;
-        tile.w_stride = BLOCK_TOTALS * step->depth_x;
-        tile.depth = step->depth_x;
-        tile.x = (const REAL *)step->x + row * step->x_stride;
-        tile.x_stride = step->x_stride;
-        NAME(add_part)(tile, rows, blocks);
-        tile.from = to;
-        tile.from_stride = BLOCK_TOTALS;
-    }
-    if (step->h) {
-        tile.w = (const REAL *)step->wh + NUM_GATES * unit * step->depth_h;
-        tile.w_stride = BLOCK_TOTALS * step->depth_h;
-        tile.depth = step->depth_h;
-        tile.x = (const REAL *)step->h + row * step->h_stride;
-        tile.x_stride = step->h_stride;
-        NAME(add_part)(tile, rows, blocks);
-    } else {
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < blocks * BLOCK_TOTALS; j += LANES)
-                V_STORE(to + i * BLOCK_TOTALS + j,
-                        V_ADD(V_LOAD(tile.from + i * tile.from_stride + j), V_SET((REAL)0)));
-    }
-}
-
-/* One group: its blocks, from the last to the first where the step says so, then the cell. */
-INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
-{
-    const struct lstm_step *step = group->step;
-
-    for (ptrdiff_t done = 0; done < group->blocks; done++) {
-        const ptrdiff_t block = step->backwards ? group->blocks - 1 - done : done;
-        REAL *to = group->totals + block * group->rows * BLOCK_TOTALS;
-        NAME(step_totals)(step, group->row, group->rows, group->unit + block * LANES, 1, to);
-    }
-    NAME(cell)(group);
-}
-
-/* `blocks` (a constant) blocks of a batch of one row: tile and cell, the totals in registers
- * between the passes of the cell. */
-INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t unit,
-                                       const int blocks)
-{
-    ALIGNED REAL totals[ROW_BLOCKS * BLOCK_TOTALS];
-    struct NAME(place) at[ROW_BLOCKS];
-
-    UNROLL
-    for (int i = 0; i < blocks; i++) {
-        const ptrdiff_t left = step->hidden - unit - i * LANES;
-        at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
-    }
-    NAME(step_totals)(step, 0, 1, unit, blocks, totals);
-    NAME(cell_sigmoids)(blocks > 1 ? 2 : 1, totals);
-    if (blocks > 2)
-        NAME(cell_sigmoids)(blocks - 2, totals + 2 * BLOCK_TOTALS);
-    NAME(cell_states)(blocks, step, totals, at);
-    NAME(cell_outputs)(blocks, step, totals, at);
-}
-
-/* A step of one row. Its cells wait for one tile only, and the next tile's weights stream in
- * meanwhile. */
-INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first, ptrdiff_t blocks)
-{
-    for (ptrdiff_t done = 0, count; done < blocks; done += count) {
-        count = blocks - done < ROW_BLOCKS ? 1 : ROW_BLOCKS;
-        const ptrdiff_t block = step->backwards ? blocks - done - count : done;
-        if (count == ROW_BLOCKS)
-            NAME(step_row_tile)(step, first + block * LANES, ROW_BLOCKS);
-        else
-            NAME(step_row_tile)(step, first + block * LANES, 1);
-    }
-}
-
-/* The units [first, end) of a step; first is where a block begins. */
-static NOINLINE TARGET CHAINED void NAME(step)(const struct lstm_step *step, ptrdiff_t first,
-                                               ptrdiff_t end)
-{
-    ALIGNED REAL totals[GROUP_VECTORS * BLOCK_TOTALS];
-    const ptrdiff_t blocks = (end - first + LANES - 1) / LANES;
-    struct NAME(group) group = {.step = step, .totals = totals};
-
-    if (step->rows == 1 && blocks != 3) { /* three are done sooner together */
-        NAME(step_row)(step, first, blocks);
-        return;
-    }
-    const ptrdiff_t rows = NAME(next_part)(step->rows, GROUP_VECTORS);
-    const ptrdiff_t most = GROUP_VECTORS / rows;
-    for (ptrdiff_t done = 0; done < blocks; done += group.blocks) {
-        group.blocks = blocks - done < most ? blocks - done : most;
-        group.unit = first + LANES * (step->backwards ? blocks - done - group.blocks : done);
-        for (group.row = 0; group.row < step->rows; group.row += group.rows) {
-            group.rows = step->rows - group.row < rows ? step->rows - group.row : rows;
-            NAME(step_group)(&group);
-        }
-    }
-}
-
-static NOINLINE TARGET void NAME(product)(const struct lstm_product *product, ptrdiff_t first,
-                                          ptrdiff_t end)
-{
-    static const REAL zeros[BLOCK_TOTALS];
-    struct NAME(tile) tile;
-
-    for (ptrdiff_t unit = first; unit < end; unit += LANES) {
-        tile.w = (const REAL *)product->w + NUM_GATES * unit * product->depth;
-        tile.w_stride = 0;
-        tile.depth = product->depth;
-        tile.x_stride = product->x_stride;
-        tile.from_stride = product->init ? product->init_stride : 0;
-        tile.from = product->init ? (const REAL *)product->init + NUM_GATES * unit : zeros;
-        tile.to_stride = product->out_stride;
-        for (ptrdiff_t group = 0; group < product->groups; group++) {
-            tile.x = (const REAL *)product->x + group * product->x_group;
-            tile.to = (REAL *)product->out + group * product->out_group + NUM_GATES * unit;
-            NAME(add_part)(tile, product->rows, 1);
-        }
-    }
-}
+#include "lstm_step_template.h"
 
 #ifdef ENTRY
 #include "entry_template.h"
 #endif
 
-#undef NUM_GATES
-#undef BLOCK_TOTALS
+#undef PANEL_TOTALS
 #undef GROUP_VECTORS
 #undef NAME
 #undef REAL
 #undef REAL_IS_FLOAT
 #undef LANES
 #undef TILE_ROWS
-#undef ROW_BLOCKS
+#undef ROW_PANELS

@@ -16,15 +16,15 @@
 #define PYLSTM_BUILD_NEON 0
 #endif
 
-extern const struct lstm_kernels *const portable_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const portable_kernels[DTYPE_COUNT];
 #if PYLSTM_BUILD_X86
-extern const struct lstm_kernels *const avx2_kernels[DTYPE_COUNT];
-extern const struct lstm_kernels *const avx512_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT];
 bool cpu_has_avx2(void);
 bool cpu_has_avx512(void);
 #endif
 #if PYLSTM_BUILD_NEON
-extern const struct lstm_kernels *const neon_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const neon_kernels[DTYPE_COUNT];
 #endif
 
 #endif

@@ -9,7 +9,7 @@
 
 #define TARGET
 #define LEVEL "neon"
-#define HOIST_ROWS 4
+#define PRECOMPUTE_ROWS 4
 
 #define NEON_(op, suffix) op##_##suffix
 #define NEON_CALL(op, suffix) NEON_(op, suffix)
@@ -78,7 +78,7 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
 #define REAL_IS_FLOAT 1
 #define LANES 4
 #define TILE_ROWS 6
-#define ROW_BLOCKS 4
+#define ROW_PANELS 4
 #include "kernels_template.h"
 
 #undef SUFFIX
@@ -97,9 +97,9 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
 #define REAL_IS_FLOAT 0
 #define LANES 2
 #define TILE_ROWS 6
-#define ROW_BLOCKS 4
+#define ROW_PANELS 4
 #include "kernels_template.h"
 
-const struct lstm_kernels *const neon_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const neon_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
 #endif

@@ -1,27 +1,27 @@
-/* Register tiles: the sums of a few rows over a few blocks. Included by kernels_template.h, whose
- * parameters and NUM_GATES, BLOCK_TOTALS are all that it needs. Defines NAME(dispatch).
+/* Register tiles: the sums of a few rows over a few panels. Included by kernels_template.h, whose
+ * parameters and PANEL_VECTORS, PANEL_TOTALS are all that it needs. Defines NAME(dispatch).
  */
-#define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 blocks of 4 gates */
+#define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 panels of 4 gates */
 #define MOST_ROWS (TILE_ROWS > 3 ? 8 : TILE_ROWS)
 
 /* One register tile: to = from + w x, by the contract's blocked sum. */
 struct NAME(tile) {
-    const REAL *w;      /* [depth, NUM_GATES, LANES] of the first block */
-    ptrdiff_t w_stride; /* to the next block */
+    const REAL *w;      /* [depth, PANEL_VECTORS, LANES] of the first panel */
+    ptrdiff_t w_stride; /* to the next panel */
     ptrdiff_t depth;
     const REAL *x; /* [rows, depth] */
     ptrdiff_t x_stride;
-    const REAL *from; /* [rows, blocks * BLOCK_TOTALS], may be `to` */
+    const REAL *from; /* [rows, panels * PANEL_TOTALS], may be `to` */
     ptrdiff_t from_stride;
     REAL *to;
     ptrdiff_t to_stride;
 };
 
 /* acc += w x for every accumulator of a tile, for the terms at `w` and `x`; `x3` is 3 rows on.
- * `rows` and `blocks` are constants in every caller, and one of them is 1. Values are held and
+ * `rows` and `panels` are constants in every caller, and one of them is 1. Values are held and
  * weights pass by, each used for all rows: accumulators, values and one weight must fit the
  * registers. */
-INLINE TARGET void NAME(add_term)(const int rows, const int blocks, vec_t *acc, const REAL *w,
+INLINE TARGET void NAME(add_term)(const int rows, const int panels, vec_t *acc, const REAL *w,
                                   ptrdiff_t w_stride, const REAL *x, const REAL *x3,
                                   ptrdiff_t x_stride)
 {
@@ -31,8 +31,8 @@ INLINE TARGET void NAME(add_term)(const int rows, const int blocks, vec_t *acc, 
     for (int row = 0; row < rows; row++)
         values[row] = V_BROADCAST((row < 3 ? x : x3) + row % 3 * x_stride);
     UNROLL
-    for (int i = 0; i < blocks * NUM_GATES; i++) {
-        const REAL *from = w + (i / NUM_GATES) * w_stride + (i % NUM_GATES) * LANES;
+    for (int i = 0; i < panels * PANEL_VECTORS; i++) {
+        const REAL *from = w + (i / PANEL_VECTORS) * w_stride + (i % PANEL_VECTORS) * LANES;
         if (rows == 1) {
             V_ACCUMULATE_WEIGHT(acc[i], values[0], from);
             continue;
@@ -40,26 +40,26 @@ INLINE TARGET void NAME(add_term)(const int rows, const int blocks, vec_t *acc, 
         const vec_t weight = V_LOAD_WEIGHT(from);
         UNROLL
         for (int row = 0; row < rows; row++)
-            V_ACCUMULATE(acc[row * NUM_GATES + i], values[row], weight);
+            V_ACCUMULATE(acc[row * PANEL_VECTORS + i], values[row], weight);
     }
 }
 
 /* The sum over one block of `count` terms, all in registers. */
-INLINE TARGET void NAME(sum_block)(const int rows, const int blocks, vec_t *acc, const REAL *w,
+INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc, const REAL *w,
                                    ptrdiff_t w_stride, const REAL *x, ptrdiff_t x_stride,
                                    ptrdiff_t count)
 {
     const REAL *x3 = x + (rows > 3 ? 3 * x_stride : 0);
 
     UNROLL
-    for (int i = 0; i < rows * blocks * NUM_GATES; i++)
+    for (int i = 0; i < rows * panels * PANEL_VECTORS; i++)
         acc[i] = V_SET((REAL)0);
     for (; count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
-            NAME(add_term)(rows, blocks, acc, w + j * BLOCK_TOTALS, w_stride, x + j, x3 + j,
+            NAME(add_term)(rows, panels, acc, w + j * PANEL_TOTALS, w_stride, x + j, x3 + j,
                            x_stride);
-        w += 4 * BLOCK_TOTALS;
+        w += 4 * PANEL_TOTALS;
         x += 4;
         x3 += 4;
         PIN_POINTER(w);
@@ -67,12 +67,12 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int blocks, vec_t *acc,
         if (rows > 3)
             PIN_POINTER(x3);
     }
-    for (; count > 0; count--, w += BLOCK_TOTALS, x++, x3++)
-        NAME(add_term)(rows, blocks, acc, w, w_stride, x, x3, x_stride);
+    for (; count > 0; count--, w += PANEL_TOTALS, x++, x3++)
+        NAME(add_term)(rows, panels, acc, w, w_stride, x, x3, x_stride);
 }
 
 /* One block of the sum, for the rows [first, first + rows) of a tile: to = from + w x. */
-INLINE TARGET void NAME(add_block)(const int first, const int rows, const int blocks,
+INLINE TARGET void NAME(add_block)(const int first, const int rows, const int panels,
                                    const struct NAME(tile) *at)
 {
     const REAL *x = at->x + first * at->x_stride;
@@ -80,15 +80,15 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int bl
     REAL *to = at->to + first * at->to_stride;
     vec_t acc[TILE_VECTORS];
 
-    if (at->depth >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a rest */
-        NAME(sum_block)(rows, blocks, acc, at->w, at->w_stride, x, at->x_stride, PYLSTM_SUM_BLOCK);
+    if (at->depth >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a tail */
+        NAME(sum_block)(rows, panels, acc, at->w, at->w_stride, x, at->x_stride, PYLSTM_SUM_BLOCK);
     else
-        NAME(sum_block)(rows, blocks, acc, at->w, at->w_stride, x, at->x_stride, at->depth);
+        NAME(sum_block)(rows, panels, acc, at->w, at->w_stride, x, at->x_stride, at->depth);
     UNROLL
     for (int row = 0; row < rows; row++) {
         UNROLL
-        for (int i = 0; i < blocks * NUM_GATES; i++)
-            V_STORE(to + i * LANES, V_ADD(V_LOAD(from + i * LANES), acc[row * NUM_GATES + i]));
+        for (int i = 0; i < panels * PANEL_VECTORS; i++)
+            V_STORE(to + i * LANES, V_ADD(V_LOAD(from + i * LANES), acc[row * PANEL_VECTORS + i]));
         from += at->from_stride;
         to += at->to_stride;
         PIN_POINTER(from);
@@ -98,26 +98,26 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int bl
 
 /* All of a tile, block by block: `rows` rows at once and then, for whom the block's weights are in
  * the first-level cache, `more` others. */
-INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int blocks,
+INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int panels,
                                   const struct NAME(tile) *tile)
 {
     struct NAME(tile) at = *tile;
 
     for (; at.depth > 0; at.depth -= PYLSTM_SUM_BLOCK) {
-        NAME(add_block)(0, rows, blocks, &at);
+        NAME(add_block)(0, rows, panels, &at);
         if (more)
-            NAME(add_block)(rows, more, blocks, &at);
+            NAME(add_block)(rows, more, panels, &at);
         at.from = at.to;
         at.from_stride = at.to_stride;
-        at.w += PYLSTM_SUM_BLOCK * BLOCK_TOTALS;
+        at.w += PYLSTM_SUM_BLOCK * PANEL_TOTALS;
         at.x += PYLSTM_SUM_BLOCK;
     }
 }
 
-#define DEFINE_TILE(name, rows, more, blocks)                                                      \
+#define DEFINE_TILE(name, rows, more, panels)                                                      \
     static NOINLINE TARGET void NAME(name)(const struct NAME(tile) *tile)                          \
     {                                                                                              \
-        NAME(run_tile)(rows, more, blocks, tile);                                                  \
+        NAME(run_tile)(rows, more, panels, tile);                                                  \
     }
 DEFINE_TILE(tile_1_row, 1, 0, 1)
 #if TILE_ROWS > 1
@@ -135,8 +135,8 @@ DEFINE_TILE(tile_5_rows, 5, 0, 1)
 DEFINE_TILE(tile_6_rows, 6, 0, 1)
 DEFINE_TILE(tile_8_rows, 5, 3, 1)
 #endif
-#if ROW_BLOCKS > 1
-DEFINE_TILE(tile_row_blocks, 1, 0, ROW_BLOCKS)
+#if ROW_PANELS > 1
+DEFINE_TILE(tile_row_panels, 1, 0, ROW_PANELS)
 #endif
 #undef DEFINE_TILE
 
@@ -154,15 +154,15 @@ static void (*const NAME(tiles)[MOST_ROWS])(const struct NAME(tile) *) = {
 #endif
 };
 
-INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int blocks, const struct NAME(tile) *tile)
+INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(tile) *tile)
 {
-#if ROW_BLOCKS > 1
-    if (blocks > 1) {
-        NAME(tile_row_blocks)(tile);
+#if ROW_PANELS > 1
+    if (panels > 1) {
+        NAME(tile_row_panels)(tile);
         return;
     }
 #endif
-    (void)blocks;
+    (void)panels;
     NAME(tiles)[rows - 1](tile);
 }
 

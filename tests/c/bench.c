@@ -4,7 +4,7 @@
  * only the recurrent part, whose weights must stream from the caches once per step (the input
  * part is computed ahead in chunks). Whole machines change speed from minute to minute: only
  * ratios inside one run mean something. */
-#include "../../csrc/core/system.h"
+#include "../../csrc/threads/os.h"
 
 #include "cases.h"
 #include "loops.h"
@@ -19,13 +19,13 @@ enum { ROUNDS = 7, MOST_ROWS = 8 };
 static const double run_seconds = 0.004; /* of one timed run: long beside the clock, short
                                             beside a scheduler's slice */
 
-static double now(void) { return 1e-9 * (double)system_nanoseconds(); }
+static double now(void) { return 1e-9 * (double)os_nanoseconds(); }
 
 /* One thing to time; "run" does it `count` times. */
 struct job {
     void (*run)(const struct job *job, long count);
     const struct loops *loops;
-    const struct lstm_kernels *kernels;
+    const struct rnn_kernels *kernels;
     struct lstm_step step;
     size_t weight_bytes; /* of the recurrent weights */
     void *memory;
@@ -48,10 +48,10 @@ static void run_step(const struct job *job, long count)
     struct lstm_step step = job->step;
     for (long i = 0; i < count; i++) {
         void *old = (void *)(uintptr_t)step.h;
-        job->kernels->step(&step);
+        job->kernels->lstm_step(&step);
         step.h = step.h_out;
         step.h_out = old;
-        step.backwards = !step.backwards;
+        step.descending = !step.descending;
     }
 }
 
@@ -99,9 +99,9 @@ static void fill(enum dtype dtype, void *array, size_t bytes, double scale)
 }
 
 /* A step of `hidden` units with as many inputs. Any values serve as packed weights. */
-static struct job step_job(const struct lstm_kernels *kernels, ptrdiff_t rows, ptrdiff_t hidden)
+static struct job step_job(const struct rnn_kernels *kernels, ptrdiff_t rows, ptrdiff_t hidden)
 {
-    const ptrdiff_t gates = LSTM_GATES * kernels_padded_units(kernels, hidden);
+    const ptrdiff_t gates = PANEL_VECTORS * kernels_padded_units(kernels, hidden);
     const size_t weights = (size_t)(gates * hidden) * kernels->itemsize;
     const size_t state = (size_t)(MOST_ROWS * hidden) * kernels->itemsize;
     struct job job = {.run = run_step, .kernels = kernels, .weight_bytes = weights};
@@ -157,7 +157,7 @@ struct speed {
 
 static struct speed measure(const char *level, enum dtype dtype, ptrdiff_t rows, ptrdiff_t hidden)
 {
-    const struct lstm_kernels *kernels = kernels_for(level, dtype);
+    const struct rnn_kernels *kernels = kernels_for(level, dtype);
     const struct loops *loops = loops_for(level, dtype);
     struct job jobs[3];
     struct speed speed;
@@ -166,7 +166,7 @@ static struct speed measure(const char *level, enum dtype dtype, ptrdiff_t rows,
     jobs[1] = roof_job(&jobs[0], loops, false);
     jobs[2] = roof_job(&jobs[0], loops, true);
     time_jobs(jobs, 3);
-    const double products = (double)(LSTM_GATES * hidden * rows * hidden * (rows > 1 ? 2 : 1));
+    const double products = (double)(PANEL_VECTORS * hidden * rows * hidden * (rows > 1 ? 2 : 1));
     speed.microseconds = 1e6 * jobs[0].seconds;
     speed.gflops = 2e-9 * products / jobs[0].seconds;
     speed.fma_gflops = 2e-9 * loops->fma(1) / jobs[1].seconds;
@@ -218,7 +218,7 @@ void bench_check(void)
                 struct speed eight = measure(level, dtype, 8, 256);
                 of_fma = fmax(of_fma, eight.gflops / eight.fma_gflops);
                 of_load = fmax(of_load, one.gbytes / one.load_gbytes);
-                /* batch 8 also does the input part: as many products again */
+                /* batch 8 also does the input gates: as many products again */
                 gain = fmax(gain, 8 * 2 * one.microseconds / eight.microseconds);
                 if (of_fma >= least_of_fma_loop && of_load >= least_of_load_loop && gain >= 1.0)
                     break;

@@ -16,7 +16,7 @@ struct plan {
 
 /* Every kernel of every level against the reference. */
 void check_kernels(const struct plan *plan);
-/* lstm_forward() against the reference, and its floating-point environment. */
+/* rnn_forward() against the reference, and its floating-point environment. */
 void check_core(const struct plan *plan);
 /* Fixed cases against the hashes in a file, or (record) the file rewritten. */
 void check_hashes(const char *path, bool record);

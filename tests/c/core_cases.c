@@ -156,23 +156,23 @@ static void check_environment(enum dtype dtype, const struct plan *plan)
 
 static void check_first_values(enum dtype dtype)
 {
-    const struct lstm_net net = {.kernels = kernels_for("portable", dtype),
-                                 .input_size = 5,
-                                 .hidden_size = 7,
-                                 .num_layers = 2,
-                                 .num_directions = 1,
-                                 .bias = true};
-    const size_t size = (size_t)lstm_params_size(&net) * real_size(dtype);
+    const struct rnn_net net = {.kernels = kernels_for("portable", dtype),
+                                .input_size = 5,
+                                .hidden_size = 7,
+                                .num_layers = 2,
+                                .num_directions = 1,
+                                .bias = true};
+    const size_t size = (size_t)rnn_params_size(&net) * real_size(dtype);
     struct generator rng;
     unsigned char *expected = must_allocate(2, size);
 
     case_begin("first values %s", dtype_names[dtype]);
     generator_seed(&rng, 1);
-    lstm_reset_parameters(&net, &rng, expected);
+    rnn_reset_parameters(&net, &rng, expected);
     for (int setting = 0; setting < environment_count(); setting++) {
         generator_seed(&rng, 1);
         environment_set(setting);
-        lstm_reset_parameters(&net, &rng, expected + size);
+        rnn_reset_parameters(&net, &rng, expected + size);
         bool kept = environment_is(setting);
         environment_reset();
         check(kept, "does not restore %s", environment_name(setting));
@@ -185,20 +185,20 @@ static void check_first_values(enum dtype dtype)
 /* Parameters in torch's order, one after the other, with torch's shapes. */
 static void check_parameter_order(void)
 {
-    const struct lstm_net net = {.kernels = kernels_for("portable", DTYPE_FLOAT32),
-                                 .input_size = 3,
-                                 .hidden_size = 5,
-                                 .proj_size = 2,
-                                 .num_layers = 2,
-                                 .num_directions = 2,
-                                 .bias = true};
-    static const enum lstm_param_kind order[] = {WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR};
+    const struct rnn_net net = {.kernels = kernels_for("portable", DTYPE_FLOAT32),
+                                .input_size = 3,
+                                .hidden_size = 5,
+                                .proj_size = 2,
+                                .num_layers = 2,
+                                .num_directions = 2,
+                                .bias = true};
+    static const enum rnn_param_kind order[] = {WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR};
     ptrdiff_t offset = 0;
 
     case_begin("parameter order");
-    check(lstm_param_count(&net) == 20, "counts %td", lstm_param_count(&net));
+    check(rnn_param_count(&net) == 20, "counts %td", rnn_param_count(&net));
     for (ptrdiff_t i = 0; i < 20; i++) {
-        const struct lstm_param param = lstm_param_at(&net, i);
+        const struct rnn_param param = rnn_param_at(&net, i);
         const ptrdiff_t cols[] = {param.layer ? 4 : 3, 2, 1, 1, 5};
         check(param.kind == order[i % 5] && param.layer == i / 10 && param.direction == i / 5 % 2,
               "parameter %td is another", i);
@@ -207,7 +207,7 @@ static void check_parameter_order(void)
         check(param.offset == offset, "parameter %td begins at %td", i, param.offset);
         offset += param.rows * param.cols;
     }
-    check(lstm_params_size(&net) == offset, "size %td", lstm_params_size(&net));
+    check(rnn_params_size(&net) == offset, "size %td", rnn_params_size(&net));
 }
 
 void check_core(const struct plan *plan)

@@ -36,7 +36,7 @@ static const struct step_shape step_shapes[] = {
      .init_rows = true,
      .with_h = true,
      .cell = CELL_SEPARATE,
-     .backwards = true},
+     .descending = true},
     {.rows = 4,
      .hidden = 17,
      .depth_x = 64,
@@ -178,7 +178,7 @@ static void settle(struct book *book, const char *name, uint64_t hash)
 
 static void hash_kernels(struct book *book, enum dtype dtype)
 {
-    const struct lstm_kernels *kernels = kernels_for(book->level, dtype);
+    const struct rnn_kernels *kernels = kernels_for(book->level, dtype);
     char name[NAME_SIZE];
     for (size_t i = 0; i < sizeof step_shapes / sizeof *step_shapes; i++) {
         struct step_shape shape = step_shapes[i];
@@ -198,7 +198,7 @@ static void hash_kernels(struct book *book, enum dtype dtype)
         shape.dtype = dtype;
         shape.seed = i;
         struct step_data data = step_data_make(&shape);
-        const ptrdiff_t count = shape.rows * LSTM_GATES * shape.hidden;
+        const ptrdiff_t count = shape.rows * PANEL_VECTORS * shape.hidden;
         double *out = must_allocate((size_t)count, sizeof *out);
         product_run(kernels, &shape, &data, AT_END, out);
         snprintf(name, sizeof name, "product %zu %s", i, dtype_names[dtype]);
@@ -247,19 +247,19 @@ static void hash_networks(struct book *book, enum dtype dtype)
 /* torch.manual_seed(0); LSTM(2, 3): torch's bits, not only ours. */
 static void hash_first_values(struct book *book, enum dtype dtype)
 {
-    const struct lstm_net net = {.kernels = kernels_for(book->level, dtype),
-                                 .input_size = 2,
-                                 .hidden_size = 3,
-                                 .num_layers = 1,
-                                 .num_directions = 1,
-                                 .bias = true};
-    const ptrdiff_t count = lstm_params_size(&net);
+    const struct rnn_net net = {.kernels = kernels_for(book->level, dtype),
+                                .input_size = 2,
+                                .hidden_size = 3,
+                                .num_layers = 1,
+                                .num_directions = 1,
+                                .bias = true};
+    const ptrdiff_t count = rnn_params_size(&net);
     double *values = must_allocate((size_t)(2 * count), sizeof *values), *params = values + count;
     struct generator rng;
     char name[NAME_SIZE];
 
     generator_seed(&rng, 0);
-    lstm_reset_parameters(&net, &rng, params);
+    rnn_reset_parameters(&net, &rng, params);
     for (ptrdiff_t i = 0; i < count; i++) {
         values[i] = real_get(dtype, params, i);
     }

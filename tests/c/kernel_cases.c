@@ -18,8 +18,17 @@ static ptrdiff_t hidden_size(ptrdiff_t index)
     return index < SMALL_HIDDEN ? index + 1 : large[index - SMALL_HIDDEN];
 }
 
+static void check_states(const struct step_shape *shape, const double *expected, const double *out,
+                         const char *name)
+{
+    const ptrdiff_t at = real_difference(expected, out, shape->rows * shape->hidden);
+
+    check(at < 0, "%s differs at row %td unit %td: %a, expected %a", name, at / shape->hidden,
+          at % shape->hidden, out[at < 0 ? 0 : at], expected[at < 0 ? 0 : at]);
+}
+
 /* Byte for byte the reference's result, hence portable's, at every level, whichever side of
- * the buffers is guarded. */
+ * the buffers is guarded; and the same without the fused step. */
 static void check_step(const struct step_shape *shape)
 {
     const ptrdiff_t count = shape->rows * shape->hidden;
@@ -29,16 +38,16 @@ static void check_step(const struct step_shape *shape)
 
     step_expect(shape, &data, c, h);
     for (const char *level, *const *next = levels(); (level = *next) != NULL; next++) {
+        const struct rnn_kernels *kernels = kernels_for(level, shape->dtype);
         for (enum placement placement = 0; placement < PLACEMENT_COUNT; placement++) {
             step_describe(shape, level);
-            step_run(kernels_for(level, shape->dtype), shape, &data, placement, c_out, h_out);
-            ptrdiff_t at = real_difference(c, c_out, count);
-            check(at < 0, "c differs at row %td unit %td: %a, expected %a", at / shape->hidden,
-                  at % shape->hidden, c_out[at < 0 ? 0 : at], c[at < 0 ? 0 : at]);
-            at = real_difference(h, h_out, count);
-            check(at < 0, "h differs at row %td unit %td: %a, expected %a", at / shape->hidden,
-                  at % shape->hidden, h_out[at < 0 ? 0 : at], h[at < 0 ? 0 : at]);
+            step_run(kernels, shape, &data, placement, c_out, h_out);
+            check_states(shape, c, c_out, "c");
+            check_states(shape, h, h_out, "h");
         }
+        step_run_unfused(kernels, shape, &data, c_out, h_out);
+        check_states(shape, c, c_out, "c of the unfused step");
+        check_states(shape, h, h_out, "h of the unfused step");
     }
     free(c);
     step_data_free(&data);
@@ -46,7 +55,7 @@ static void check_step(const struct step_shape *shape)
 
 static void check_product(const struct step_shape *shape)
 {
-    const ptrdiff_t count = shape->rows * LSTM_GATES * shape->hidden;
+    const ptrdiff_t count = shape->rows * PANEL_VECTORS * shape->hidden;
     struct step_data data = step_data_make(shape);
     double *expected = must_allocate((size_t)(2 * count), sizeof *expected);
     double *out = expected + count;
@@ -57,7 +66,7 @@ static void check_product(const struct step_shape *shape)
             case_begin("product %s %s rows %td units %td depth %td gap %td%s%s%s, %s values", level,
                        dtype_names[shape->dtype], shape->rows, shape->hidden, shape->depth_x,
                        shape->gap, shape->with_h ? "" : " no init",
-                       shape->init_rows ? " init rows" : "", shape->backwards ? " groups" : "",
+                       shape->init_rows ? " init rows" : "", shape->descending ? " groups" : "",
                        values_names[shape->values]);
             product_run(kernels_for(level, shape->dtype), shape, &data, placement, out);
             ptrdiff_t at = real_difference(expected, out, count);
@@ -86,7 +95,7 @@ static struct step_shape any_shape(enum dtype dtype, ptrdiff_t rows, ptrdiff_t h
     shape.init_rows = random_below(&random, 2);
     shape.with_x = random_below(&random, 4) != 0;
     shape.with_h = random_below(&random, 8) != 0;
-    shape.backwards = random_below(&random, 2);
+    shape.descending = random_below(&random, 2);
     shape.cell = (enum cell_input)random_below(&random, CELL_INPUTS);
     shape.values = random_below(&random, 8) ? VALUES_ORDINARY
                                             : (enum values)random_below(&random, VALUES_COUNT);
@@ -134,16 +143,16 @@ static void check_options(enum dtype dtype, const struct plan *plan)
 
     for (int i = 0; i < 7 * 4; i++) {
         for (int bits = 0; bits < 16; bits++) {
-            for (int rest = 0; rest < 3 * CELL_INPUTS; rest++, turn++) {
+            for (int input = 0; input < 3 * CELL_INPUTS; input++, turn++) {
                 struct step_shape shape = {.dtype = dtype, .depth_x = 5, .depth_h = 20};
                 shape.rows = rows[i % 4];
                 shape.hidden = units[i / 4];
                 shape.init_rows = bits & 1;
                 shape.with_x = bits & 2;
                 shape.with_h = bits & 4;
-                shape.backwards = bits & 8;
-                shape.gap = gaps[rest % 3];
-                shape.cell = (enum cell_input)(rest / 3);
+                shape.descending = bits & 8;
+                shape.gap = gaps[input % 3];
+                shape.cell = (enum cell_input)(input / 3);
                 shape.seed = (uint64_t)turn;
                 if (chosen(plan, turn, shape.values)) {
                     check_step(&shape);

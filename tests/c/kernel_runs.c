@@ -36,7 +36,7 @@ static struct guarded *slots(void)
 
 struct step_data step_data_make(const struct step_shape *shape)
 {
-    const ptrdiff_t gates = LSTM_GATES * shape->hidden;
+    const ptrdiff_t gates = PANEL_VECTORS * shape->hidden;
     const ptrdiff_t init = (shape->init_rows ? shape->rows : 1) * gates;
     const ptrdiff_t wx = gates * shape->depth_x, wh = gates * shape->depth_h;
     const ptrdiff_t x = shape->rows * shape->depth_x, h = shape->rows * shape->depth_h;
@@ -70,14 +70,14 @@ void step_data_free(struct step_data *data) { free(data->memory); }
 
 void step_describe(const struct step_shape *shape, const char *level)
 {
-    static const char *const cells[CELL_INPUTS] = {"none", "separate", "in place"};
+    static const char *const cell_inputs[CELL_INPUTS] = {"none", "separate", "in place"};
     case_begin(
         "%s %s rows %td hidden %td depths %td %td gap %td%s%s%s%s c %s, %s values, seed %llu",
         level, dtype_names[shape->dtype], shape->rows, shape->hidden, shape->depth_x,
         shape->depth_h, shape->gap, shape->init_rows ? " init rows" : "",
         shape->with_x ? "" : " no x", shape->with_h ? "" : " no h",
-        shape->backwards ? " backwards" : "", cells[shape->cell], values_names[shape->values],
-        (unsigned long long)shape->seed);
+        shape->descending ? " descending" : "", cell_inputs[shape->cell],
+        values_names[shape->values], (unsigned long long)shape->seed);
 }
 
 static void write_matrix(enum slot slot, enum dtype dtype, const double *values, ptrdiff_t rows,
@@ -113,7 +113,7 @@ static void *place_input(enum slot slot, enum dtype dtype, enum placement placem
 
 /* First unit of the block that holds a unit: blocks of `lanes`, the last one as wide as the
  * padding says. */
-static ptrdiff_t block_of(const struct lstm_kernels *kernels, ptrdiff_t units, ptrdiff_t unit,
+static ptrdiff_t block_of(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit,
                           ptrdiff_t *width)
 {
     const ptrdiff_t padded = kernels_padded_units(kernels, units);
@@ -123,19 +123,19 @@ static ptrdiff_t block_of(const struct lstm_kernels *kernels, ptrdiff_t units, p
 }
 
 /* The packing that kernels.h describes: per block [depth][gate][lane], zero padded. */
-static void *place_weights(enum slot slot, const struct lstm_kernels *kernels,
+static void *place_weights(enum slot slot, const struct rnn_kernels *kernels,
                            enum placement placement, const double *w, ptrdiff_t units,
                            ptrdiff_t depth)
 {
     const ptrdiff_t padded = kernels_padded_units(kernels, units);
-    const size_t size = (size_t)(LSTM_GATES * padded * depth) * kernels->itemsize;
+    const size_t size = (size_t)(PANEL_VECTORS * padded * depth) * kernels->itemsize;
     void *packed = guarded_place(&slots()[slot], size, placement, 0);
     for (ptrdiff_t unit = 0; unit < units; unit++) {
         ptrdiff_t width, first = block_of(kernels, units, unit, &width);
         for (ptrdiff_t k = 0; k < depth; k++) {
-            for (ptrdiff_t gate = 0; gate < LSTM_GATES; gate++) {
-                ptrdiff_t at =
-                    LSTM_GATES * first * depth + (k * LSTM_GATES + gate) * width + unit - first;
+            for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++) {
+                ptrdiff_t at = PANEL_VECTORS * first * depth + (k * PANEL_VECTORS + gate) * width +
+                               unit - first;
                 real_set(kernels->dtype, packed, at, w[(gate * units + unit) * depth + k]);
             }
         }
@@ -145,36 +145,36 @@ static void *place_weights(enum slot slot, const struct lstm_kernels *kernels,
 }
 
 /* Column of a gate in a row of totals, which is a weight matrix of depth 1. */
-static ptrdiff_t total_column(const struct lstm_kernels *kernels, ptrdiff_t units, ptrdiff_t gate,
+static ptrdiff_t total_column(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t gate,
                               ptrdiff_t unit)
 {
     ptrdiff_t width, first = block_of(kernels, units, unit, &width);
-    return LSTM_GATES * first + gate * width + unit - first;
+    return PANEL_VECTORS * first + gate * width + unit - first;
 }
 
 /* Rows of starting totals; their padding is junk. */
-static void *place_totals(const struct lstm_kernels *kernels, enum placement placement,
+static void *place_totals(const struct rnn_kernels *kernels, enum placement placement,
                           const double *totals, ptrdiff_t rows, ptrdiff_t units, ptrdiff_t stride)
 {
-    const ptrdiff_t padded = LSTM_GATES * kernels_padded_units(kernels, units);
+    const ptrdiff_t padded = PANEL_VECTORS * kernels_padded_units(kernels, units);
     const size_t size = (size_t)((rows - 1) * stride + padded) * kernels->itemsize;
     void *array = guarded_place(&slots()[SLOT_INIT], size, placement, POLLUTION);
     for (ptrdiff_t row = 0; row < rows; row++) {
-        for (ptrdiff_t i = 0; i < LSTM_GATES * units; i++) {
+        for (ptrdiff_t i = 0; i < PANEL_VECTORS * units; i++) {
             ptrdiff_t column = total_column(kernels, units, i / units, i % units);
             real_set(kernels->dtype, array, row * stride + column,
-                     totals[row * LSTM_GATES * units + i]);
+                     totals[row * PANEL_VECTORS * units + i]);
         }
     }
     guarded_protect(&slots()[SLOT_INIT]);
     return array;
 }
 
-static void check_layout(const struct lstm_kernels *kernels, ptrdiff_t units)
+static void check_layout(const struct rnn_kernels *kernels, ptrdiff_t units)
 {
     const ptrdiff_t padding = kernels_padded_units(kernels, units) - units;
-    const ptrdiff_t rest = kernels_padded_units(kernels, units) % kernels->lanes;
-    check(padding >= 0 && padding < kernels->lanes && (rest == 0 || rest == kernels->narrow_lanes),
+    const ptrdiff_t tail = kernels_padded_units(kernels, units) % kernels->lanes;
+    check(padding >= 0 && padding < kernels->lanes && (tail == 0 || tail == kernels->narrow_lanes),
           "%td units are padded by %td", units, padding);
 }
 
@@ -194,17 +194,17 @@ static void check_gaps(enum slot slot, size_t itemsize, ptrdiff_t rows, ptrdiff_
     guarded_check(&slots()[slot], slot_names[slot]);
 }
 
-void step_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
+void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
               const struct step_data *data, enum placement placement, double *c_out, double *h_out)
 {
     const enum dtype dtype = shape->dtype;
     const ptrdiff_t rows = shape->rows, hidden = shape->hidden, gap = shape->gap;
     const ptrdiff_t stride = hidden + gap;
     struct lstm_step step = {
-        .rows = rows, .hidden = hidden, .end = hidden, .backwards = shape->backwards};
+        .rows = rows, .hidden = hidden, .end = hidden, .descending = shape->descending};
 
     check_layout(kernels, hidden);
-    step.init_stride = LSTM_GATES * kernels_padded_units(kernels, hidden) + gap;
+    step.init_stride = PANEL_VECTORS * kernels_padded_units(kernels, hidden) + gap;
     step.init = place_totals(kernels, placement, data->init, shape->init_rows ? rows : 1, hidden,
                              step.init_stride);
     step.init_stride = shape->init_rows ? step.init_stride : 0;
@@ -233,17 +233,68 @@ void step_run(const struct lstm_kernels *kernels, const struct step_shape *shape
         step.c_stride = stride + 1;
         step.c = place_input(SLOT_C, dtype, placement, data->c, rows, hidden, step.c_stride);
     }
-    kernels->step(&step);
+    kernels->lstm_step(&step);
     check_gaps(SLOT_C_OUT, kernels->itemsize, rows, hidden, stride);
     check_gaps(SLOT_H_OUT, kernels->itemsize, rows, hidden, stride);
     read_matrix(SLOT_C_OUT, dtype, rows, hidden, stride, c_out);
     read_matrix(SLOT_H_OUT, dtype, rows, hidden, stride, h_out);
 }
 
+/* out = init + w x for all rows, as totals in kernel layout. Returns "out". */
+static void *run_gemm(const struct rnn_kernels *kernels, struct gemm gemm, void *out,
+                      ptrdiff_t stride)
+{
+    gemm.groups = 1;
+    gemm.out = out;
+    gemm.out_stride = stride;
+    kernels->gemm(&gemm);
+    return out;
+}
+
+void step_run_unfused(const struct rnn_kernels *kernels, const struct step_shape *shape,
+                      const struct step_data *data, double *c_out, double *h_out)
+{
+    const ptrdiff_t rows = shape->rows, hidden = shape->hidden, depth_h = shape->depth_h;
+    const ptrdiff_t stride = PANEL_VECTORS * kernels_padded_units(kernels, hidden);
+    const enum placement placement = AT_END;
+    double *no_h = must_allocate((size_t)(rows * depth_h), sizeof *no_h);
+    void *totals = must_allocate((size_t)(rows * stride), kernels->itemsize);
+    struct lstm_step step = {.rows = rows, .hidden = hidden, .end = hidden};
+    struct gemm gemm = {.rows = rows, .units = hidden};
+
+    gemm.init =
+        place_totals(kernels, placement, data->init, shape->init_rows ? rows : 1, hidden, stride);
+    gemm.init_stride = shape->init_rows ? stride : 0;
+    if (shape->with_x) {
+        gemm.depth = gemm.x_stride = shape->depth_x;
+        gemm.w = place_weights(SLOT_WX, kernels, placement, data->wx, hidden, gemm.depth);
+        gemm.x =
+            place_input(SLOT_X, shape->dtype, placement, data->x, rows, gemm.depth, gemm.depth);
+        gemm.init = run_gemm(kernels, gemm, totals, stride);
+        gemm.init_stride = stride;
+    }
+    gemm.depth = gemm.x_stride = depth_h;
+    gemm.w = place_weights(SLOT_WH, kernels, placement, data->wh, hidden, depth_h);
+    gemm.x = place_input(SLOT_H, shape->dtype, placement, shape->with_h ? data->h : no_h, rows,
+                         depth_h, depth_h);
+    run_gemm(kernels, gemm, totals, stride);
+    if (shape->cell != CELL_NULL)
+        step.c = place_input(SLOT_C, shape->dtype, placement, data->c, rows, hidden, hidden);
+    step.c_stride = step.c_out_stride = step.h_out_stride = hidden;
+    const size_t out_size = (size_t)(rows * hidden) * kernels->itemsize;
+    step.c_out = guarded_place(&slots()[SLOT_C_OUT], out_size, placement, UNTOUCHED);
+    step.h_out = guarded_place(&slots()[SLOT_H_OUT], out_size, placement, UNTOUCHED);
+    kernels->lstm_update(&step, totals, stride);
+    read_matrix(SLOT_C_OUT, shape->dtype, rows, hidden, hidden, c_out);
+    read_matrix(SLOT_H_OUT, shape->dtype, rows, hidden, hidden, h_out);
+    free(totals);
+    free(no_h);
+}
+
 void step_expect(const struct step_shape *shape, const struct step_data *data, double *c_out,
                  double *h_out)
 {
-    const ptrdiff_t hidden = shape->hidden, gates = LSTM_GATES * hidden;
+    const ptrdiff_t hidden = shape->hidden, gates = PANEL_VECTORS * hidden;
     double *totals = must_allocate((size_t)(gates + hidden + shape->depth_h), sizeof *totals);
     double *no_cell = totals + gates, *no_h = no_cell + hidden; /* zeros */
 
@@ -266,7 +317,7 @@ void step_expect(const struct step_shape *shape, const struct step_data *data, d
 
 void product_expect(const struct step_shape *shape, const struct step_data *data, double *out)
 {
-    const ptrdiff_t gates = LSTM_GATES * shape->hidden;
+    const ptrdiff_t gates = PANEL_VECTORS * shape->hidden;
     for (ptrdiff_t row = 0; row < shape->rows; row++) {
         for (ptrdiff_t i = 0; i < gates; i++) {
             out[row * gates + i] =
@@ -277,45 +328,44 @@ void product_expect(const struct step_shape *shape, const struct step_data *data
     }
 }
 
-void product_run(const struct lstm_kernels *kernels, const struct step_shape *shape,
+void product_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
                  const struct step_data *data, enum placement placement, double *out)
 {
-    const ptrdiff_t rows = shape->rows, units = shape->hidden, gates = LSTM_GATES * units;
-    const ptrdiff_t padded = LSTM_GATES * kernels_padded_units(kernels, units);
+    const ptrdiff_t rows = shape->rows, units = shape->hidden, gates = PANEL_VECTORS * units;
+    const ptrdiff_t padded = PANEL_VECTORS * kernels_padded_units(kernels, units);
     const ptrdiff_t stride = padded + shape->gap;
     /* Every second row of a matrix is a group, as steps and rows are in a batch_first input. */
-    const ptrdiff_t groups = rows % 2 == 0 && shape->backwards && !shape->init_rows ? 2 : 1;
+    const ptrdiff_t groups = rows % 2 == 0 && shape->descending && !shape->init_rows ? 2 : 1;
     const ptrdiff_t x_stride = shape->depth_x + shape->gap;
-    struct lstm_product product = {
+    struct gemm gemm = {
         .rows = rows / groups, .groups = groups, .units = units, .depth = shape->depth_x};
 
     check_layout(kernels, units);
     if (shape->with_h) {
-        product.init = place_totals(kernels, placement, data->init, shape->init_rows ? rows : 1,
-                                    units, stride);
-        product.init_stride = shape->init_rows ? stride : 0;
+        gemm.init = place_totals(kernels, placement, data->init, shape->init_rows ? rows : 1, units,
+                                 stride);
+        gemm.init_stride = shape->init_rows ? stride : 0;
     }
-    product.w = place_weights(SLOT_WX, kernels, placement, data->wx, units, shape->depth_x);
-    product.x_stride = groups * x_stride;
-    product.x_group = x_stride;
-    product.x =
-        place_input(SLOT_X, shape->dtype, placement, data->x, rows, shape->depth_x, x_stride);
-    product.out_stride = groups * stride;
-    product.out_group = stride;
-    product.out = guarded_place(&slots()[SLOT_C_OUT],
-                                (size_t)((rows - 1) * stride + padded) * kernels->itemsize,
-                                placement, UNTOUCHED);
-    kernels->product(&product);
+    gemm.w = place_weights(SLOT_WX, kernels, placement, data->wx, units, shape->depth_x);
+    gemm.x_stride = groups * x_stride;
+    gemm.x_group = x_stride;
+    gemm.x = place_input(SLOT_X, shape->dtype, placement, data->x, rows, shape->depth_x, x_stride);
+    gemm.out_stride = groups * stride;
+    gemm.out_group = stride;
+    gemm.out = guarded_place(&slots()[SLOT_C_OUT],
+                             (size_t)((rows - 1) * stride + padded) * kernels->itemsize, placement,
+                             UNTOUCHED);
+    kernels->gemm(&gemm);
     check_gaps(SLOT_C_OUT, kernels->itemsize, rows, padded, stride);
     for (ptrdiff_t row = 0; row < rows; row++) {
         for (ptrdiff_t i = 0; i < gates; i++) {
             ptrdiff_t column = total_column(kernels, units, i / units, i % units);
-            out[row * gates + i] = real_get(shape->dtype, product.out, row * stride + column);
+            out[row * gates + i] = real_get(shape->dtype, gemm.out, row * stride + column);
         }
     }
 }
 
-void activation_run(const struct lstm_kernels *kernels, bool is_tanh, const double *x,
+void activation_run(const struct rnn_kernels *kernels, bool is_tanh, const double *x,
                     ptrdiff_t count, enum placement placement, double *out)
 {
     void *in = place_input(SLOT_X, kernels->dtype, placement, x, 1, count, count);

@@ -39,7 +39,7 @@ static ptrdiff_t hidden_out(const struct network_shape *shape)
 }
 
 /* Parameters in torch's order are drawn one after the other; their number is known by the
- * shapes alone, and lstm_params_size() must agree. */
+ * shapes alone, and rnn_params_size() must agree. */
 static ptrdiff_t count_params(const struct network_shape *shape)
 {
     const ptrdiff_t gates = 4 * shape->hidden_size, out = hidden_out(shape);
@@ -190,18 +190,18 @@ static void *place_dense(enum slot slot, enum dtype dtype, enum placement placem
 }
 
 /* Packs into guarded memory, which is then read-only: a call must not write its weights. */
-static const void *pack(const struct lstm_net *net, const struct network_data *data,
+static const void *pack(const struct rnn_net *net, const struct network_data *data,
                         enum placement placement, bool *finite)
 {
     const enum dtype dtype = net->kernels->dtype;
-    const ptrdiff_t size = lstm_packed_size(net);
+    const ptrdiff_t size = rnn_packed_size(net);
     const void *params =
         place_dense(SLOT_PARAMS, dtype, placement, data->params, data->params_size);
-    check(lstm_params_size(net) == data->params_size, "lstm_params_size() is %td, not %td",
-          lstm_params_size(net), data->params_size);
+    check(rnn_params_size(net) == data->params_size, "rnn_params_size() is %td, not %td",
+          rnn_params_size(net), data->params_size);
     void *packed =
         guarded_place(&slots()[SLOT_PACKED], (size_t)size * real_size(dtype), placement, POLLUTION);
-    *finite = lstm_pack(net, params, packed);
+    *finite = rnn_pack(net, params, packed);
     check(*finite, "the weights are finite");
     guarded_check(&slots()[SLOT_PACKED], "packed");
     guarded_protect(&slots()[SLOT_PACKED]);
@@ -251,8 +251,8 @@ void network_run(const char *level, const struct network_shape *shape,
     const size_t itemsize = real_size(dtype);
     const ptrdiff_t width = shape->num_directions * hidden_out(shape);
     struct generator rng;
-    struct lstm_net net = data->net;
-    struct lstm_call call = {.steps = shape->steps, .batch = shape->batch};
+    struct rnn_net net = data->net;
+    struct rnn_call call = {.steps = shape->steps, .batch = shape->batch};
 
     net.kernels = kernels_for(level, dtype);
     const void *packed = pack(&net, data, placement, &call.finite_weights);
@@ -287,7 +287,7 @@ void network_run(const char *level, const struct network_shape *shape,
     call.dropout = shape->dropout;
     call.rng = &rng;
     void *workspace = guarded_place(&slots()[SLOT_WORKSPACE],
-                                    (size_t)lstm_workspace_size(&net, &call), placement, POLLUTION);
-    lstm_forward(&net, packed, &call, workspace);
+                                    (size_t)rnn_workspace_size(&net, &call), placement, POLLUTION);
+    rnn_forward(&net, packed, &call, workspace);
     take_result(shape, data, &y, out);
 }

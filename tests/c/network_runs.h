@@ -3,7 +3,8 @@
 #ifndef PYLSTM_TESTS_NETWORK_RUNS_H
 #define PYLSTM_TESTS_NETWORK_RUNS_H
 
-#include "../../csrc/core/lstm.h"
+#include "../../csrc/core/pack.h"
+#include "../../csrc/core/params.h"
 #include "support.h"
 
 struct network_shape {
@@ -23,7 +24,7 @@ struct network_shape {
 };
 
 struct network_data {
-    struct lstm_net net; /* kernels: portable */
+    struct rnn_net net; /* kernels: portable */
     ptrdiff_t params_size, rows;
     int64_t *batch_sizes;         /* [T] */
     double *params, *x, *h0, *c0; /* x: [rows, I] */

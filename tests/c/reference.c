@@ -19,7 +19,7 @@ static double times(enum dtype dtype, double a, double b) { return real_round(dt
 
 static double activation(enum dtype dtype, bool is_tanh, double value)
 {
-    const struct lstm_kernels *kernels = kernels_for("portable", dtype);
+    const struct rnn_kernels *kernels = kernels_for("portable", dtype);
     double in[1] = {0}, out[1] = {0}; /* room for either dtype */
     real_set(dtype, in, 0, value);
     (is_tanh ? kernels->tanh : kernels->sigmoid)(in, out, 1);
@@ -60,7 +60,7 @@ struct layer {
     ptrdiff_t depth;                                /* columns of w_ih */
 };
 
-static struct layer take_layer(const struct lstm_net *net, ptrdiff_t index, const double **params)
+static struct layer take_layer(const struct rnn_net *net, ptrdiff_t index, const double **params)
 {
     const ptrdiff_t hidden = net->hidden_size, gates = 4 * hidden;
     const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
@@ -87,7 +87,7 @@ static struct layer take_layer(const struct lstm_net *net, ptrdiff_t index, cons
 
 /* One sequence of the batch through one layer and direction. x and y are the first rows of
  * the whole arrays; the row of step t is start[t] + `row`. h and c go in and out. */
-static void run_sequence(const struct lstm_net *net, const struct layer *layer, bool reverse,
+static void run_sequence(const struct rnn_net *net, const struct layer *layer, bool reverse,
                          const ptrdiff_t *start, ptrdiff_t row, ptrdiff_t length, const double *x,
                          double *y, double *h, double *c)
 {
@@ -129,7 +129,7 @@ static void drop(enum dtype dtype, double p, struct generator *rng, double *y, p
     }
 }
 
-void reference_forward(const struct lstm_net *net, const double *params,
+void reference_forward(const struct rnn_net *net, const double *params,
                        const struct reference_call *call)
 {
     const ptrdiff_t hidden = net->hidden_size;

@@ -5,7 +5,8 @@
 #ifndef PYLSTM_TESTS_REFERENCE_H
 #define PYLSTM_TESTS_REFERENCE_H
 
-#include "../../csrc/core/lstm.h"
+#include "../../csrc/core/pack.h"
+#include "../../csrc/core/params.h"
 
 /* total[i] += blocked sum over k of w[i, k] v[k], i < rows; w: [rows, depth]. */
 void reference_add_product(enum dtype dtype, const double *w, const double *v, ptrdiff_t rows,
@@ -15,8 +16,8 @@ void reference_add_product(enum dtype dtype, const double *w, const double *v, p
 void reference_cell(enum dtype dtype, const double *totals, const double *c, ptrdiff_t hidden,
                     double *c_out, double *h_out);
 
-/* A whole call, as lstm_forward() but dense: x [rows, I], y [rows, D*Hout] with `rows` the
- * sum of batch_sizes, the rest shaped as in struct lstm_call. */
+/* A whole call, as rnn_forward() but dense: x [rows, I], y [rows, D*Hout] with `rows` the
+ * sum of batch_sizes, the rest shaped as in struct rnn_call. */
 struct reference_call {
     ptrdiff_t steps, batch;
     const int64_t *batch_sizes; /* [T], never NULL */
@@ -25,7 +26,7 @@ struct reference_call {
     double dropout;
     struct generator *rng;
 };
-void reference_forward(const struct lstm_net *net, const double *params,
+void reference_forward(const struct rnn_net *net, const double *params,
                        const struct reference_call *call);
 
 #endif

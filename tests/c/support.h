@@ -2,7 +2,7 @@
 #ifndef PYLSTM_TESTS_SUPPORT_H
 #define PYLSTM_TESTS_SUPPORT_H
 
-#include "../../csrc/simd/kernels.h"
+#include "../../csrc/simd/dispatch.h"
 
 #include <stdbool.h>
 #include <stddef.h>

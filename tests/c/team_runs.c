@@ -22,7 +22,7 @@ void *team_allocate(size_t size)
 
 /* ---- The call ---- */
 
-static ptrdiff_t hidden_out(const struct lstm_net *net)
+static ptrdiff_t hidden_out(const struct rnn_net *net)
 {
     return net->proj_size ? net->proj_size : net->hidden_size;
 }
@@ -48,7 +48,7 @@ static void fill_inputs(struct subject *subject, const struct network_shape *sha
     const struct network_data *data = &subject->data;
     const ptrdiff_t width = shape->input_size, x_size = data->rows * width;
     const size_t itemsize = real_size(shape->dtype);
-    struct lstm_call *call = &subject->call;
+    struct rnn_call *call = &subject->call;
     char *at = subject->inputs =
         team_allocate((size_t)(x_size + data->h_size + data->c_size) * itemsize);
 
@@ -77,7 +77,7 @@ static void fill_inputs(struct subject *subject, const struct network_shape *sha
 static void point_results(struct subject *subject, unsigned char *results)
 {
     const size_t itemsize = subject->net.kernels->itemsize;
-    struct lstm_call *call = &subject->call;
+    struct rnn_call *call = &subject->call;
 
     call->y = results;
     call->h_n = results + (size_t)subject->data.y_size * itemsize;
@@ -92,8 +92,8 @@ static void pack(struct subject *subject)
 
     for (ptrdiff_t i = 0; i < data->params_size; i++)
         real_set(dtype, params, i, data->params[i]);
-    subject->packed = team_allocate((size_t)lstm_packed_size(&subject->net) * real_size(dtype));
-    subject->call.finite_weights = lstm_pack(&subject->net, params, subject->packed);
+    subject->packed = team_allocate((size_t)rnn_packed_size(&subject->net) * real_size(dtype));
+    subject->call.finite_weights = rnn_pack(&subject->net, params, subject->packed);
     aligned_release(params);
 }
 
@@ -142,26 +142,25 @@ void subject_run_alone(struct subject *subject)
     void *workspace;
 
     point_results(subject, subject->results);
-    workspace = team_allocate((size_t)lstm_workspace_size(&subject->net, &subject->call));
-    lstm_forward(&subject->net, subject->packed, &subject->call, workspace);
+    workspace = team_allocate((size_t)rnn_workspace_size(&subject->net, &subject->call));
+    rnn_forward(&subject->net, subject->packed, &subject->call, workspace);
     aligned_release(workspace);
 }
 
 /* ---- Teams ---- */
 
-const char *sharing_name(enum lstm_sharing sharing)
+const char *sharing_name(enum sharing sharing)
 {
     static const char *const names[] = {"nothing", "rows", "directions", "units"};
     return names[sharing];
 }
 
-bool plan_force(const struct subject *subject, enum lstm_sharing sharing, int threads,
-                struct lstm_plan *plan)
+bool plan_force(const struct subject *subject, enum sharing sharing, int threads, struct plan *plan)
 {
-    const struct lstm_net *net = &subject->net;
+    const struct rnn_net *net = &subject->net;
     const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
 
-    *plan = (struct lstm_plan){.sharing = sharing, .threads = threads};
+    *plan = (struct plan){.sharing = sharing, .threads = threads};
     if (sharing == SHARE_UNITS)
         return net->proj_size == 0 && threads <= blocks;
     plan->tasks = sharing == SHARE_ROWS ? threads : 2;
@@ -170,37 +169,36 @@ bool plan_force(const struct subject *subject, enum lstm_sharing sharing, int th
                                  : threads == 2 && net->num_directions == 2;
 }
 
-static void release(struct lstm_team *team)
+static void release(struct team *team)
 {
     aligned_release(team->workspace);
     aligned_release(team);
     atomic_fetch_add(&teams_released, 1);
 }
 
-struct lstm_team *team_make(const struct subject *subject, const struct lstm_plan *plan)
+struct team *team_make(const struct subject *subject, const struct plan *plan)
 {
-    struct lstm_team *team = team_allocate(sizeof *team);
+    struct team *team = team_allocate(sizeof *team);
 
     memset(team, 0, sizeof *team);
     team->net = subject->net;
     team->packed = subject->packed;
     team->call = subject->call;
     team->plan = *plan;
-    team->workspace =
-        team_allocate((size_t)lstm_team_workspace(&subject->net, &subject->call, plan));
+    team->workspace = team_allocate((size_t)plan_workspace(plan, &subject->net, &subject->call));
     team->release = release;
     atomic_fetch_add(&teams_made, 1);
     return team;
 }
 
-int pool_insist(struct pool *pool, const struct lstm_plan *plan)
+int pool_insist(struct pool *pool, const struct plan *plan)
 {
     for (long tries = 0; tries < 1000000; tries++) {
         const int helpers = pool_enter(pool, plan->threads - 1, false);
         if (helpers > 0)
             return helpers;
         if (tries > 2000) /* the pool rests, or a helper is at work */
-            system_nap();
+            os_nap();
     }
     printf("no helper can be had\n");
     exit(1);
@@ -209,6 +207,6 @@ int pool_insist(struct pool *pool, const struct lstm_plan *plan)
 bool thread_count_becomes(int count)
 {
     for (int tries = 0; tries < 20000 && thread_count() > count; tries++)
-        system_nap();
+        os_nap();
     return thread_count() == count;
 }

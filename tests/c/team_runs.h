@@ -1,18 +1,18 @@
-/* One call of csrc/core as threads share it: its data, its plan, and the bytes that it must give. */
+/* One call as threads share it: its data, its plan, and the bytes that it must give. */
 #ifndef PYLSTM_TESTS_TEAM_RUNS_H
 #define PYLSTM_TESTS_TEAM_RUNS_H
 
-#include "../../csrc/core/team.h"
+#include "../../csrc/threads/straggler.h"
 #include "network_runs.h"
 
 /* Memory at 64 bytes, for aligned_release(). Ends the program where there is none. */
 void *team_allocate(size_t size);
 
-/* A call, what lstm_forward() makes of it, and room for what a team makes of it. */
+/* A call, what rnn_forward() makes of it, and room for what a team makes of it. */
 struct subject {
     struct network_data data;
-    struct lstm_net net;
-    struct lstm_call call; /* its results lie in "results" */
+    struct rnn_net net;
+    struct rnn_call call; /* its results lie in "results" */
     void *packed;
     size_t result_bytes;
     unsigned char *expected, *results;
@@ -24,21 +24,21 @@ void subject_free(struct subject *subject);
 /* Fills the results with bytes that are wrong. */
 void subject_spoil(struct subject *subject);
 bool subject_is_right(const struct subject *subject);
-/* lstm_forward() into the subject's results. */
+/* rnn_forward() into the subject's results. */
 void subject_run_alone(struct subject *subject);
 
-/* A plan as lstm_plan() would not always make it. False: the call cannot be shared like that. */
-bool plan_force(const struct subject *subject, enum lstm_sharing sharing, int threads,
-                struct lstm_plan *plan);
-const char *sharing_name(enum lstm_sharing sharing);
+/* A plan as plan_make() would not always make it. False: the call cannot be shared like that. */
+bool plan_force(const struct subject *subject, enum sharing sharing, int threads,
+                struct plan *plan);
+const char *sharing_name(enum sharing sharing);
 
 /* How many teams were made, and how many of them have been released. */
 extern atomic_long teams_made, teams_released;
 /* A team on memory of its own, which its last user gives back. */
-struct lstm_team *team_make(const struct subject *subject, const struct lstm_plan *plan);
+struct team *team_make(const struct subject *subject, const struct plan *plan);
 /* Enters the pool, however often it takes to be let in, with as many helpers as the plan has.
  * Ends the program where no thread can be had. */
-int pool_insist(struct pool *pool, const struct lstm_plan *plan);
+int pool_insist(struct pool *pool, const struct plan *plan);
 
 /* Has this process so many threads? A thread that was joined may take a moment to vanish. */
 bool thread_count_becomes(int count);

@@ -137,7 +137,7 @@ typedef void function_t(const void *x, void *out, ptrdiff_t count);
 
 static function_t *function(const char *level, enum dtype dtype, bool is_tanh)
 {
-    const struct lstm_kernels *kernels = kernels_for(level, dtype);
+    const struct rnn_kernels *kernels = kernels_for(level, dtype);
     return is_tanh ? kernels->tanh : kernels->sigmoid;
 }
 

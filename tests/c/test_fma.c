@@ -4,7 +4,7 @@
  *
  * Random bit patterns hardly ever cancel or come close to a halfway case, so most cases are
  * built: exponents that let the addend touch the product, significands with few bits set or
- * few bits clear, and addends a few steps away from the negated product. */
+ * few bits clear, and addends a few steps away from the negated gemm. */
 #ifndef PYLSTM_FORCE_SOFTWARE_FMA
 #define PYLSTM_FORCE_SOFTWARE_FMA
 #endif

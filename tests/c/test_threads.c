@@ -1,8 +1,8 @@
-/* Thread test program: the pool, teams and plans of csrc/core, without Python.
+/* Thread test program: the pool, teams and plans of csrc/threads, without Python.
  *
  *   test_threads [--quick]
  *
- * Whatever the plan and whoever comes late, the bytes are those of lstm_forward(); memory goes back
+ * Whatever the plan and whoever comes late, the bytes are those of rnn_forward(); memory goes back
  * once; forks, stops and other callers are survived. Nothing is timed: helpers are late because a
  * gate holds them in a kernel, not because of luck. */
 #define _DEFAULT_SOURCE /* fork */
@@ -76,54 +76,54 @@ static struct network_shape random_shape(struct random *random, uint64_t seed)
 }
 
 /* The rest that the pool takes now, which the next callers need not wait for. */
-static uint64_t end_rest(void)
+static uint64_t end_backoff(void)
 {
-    const uint64_t until = pool.rest_until, now = system_nanoseconds();
+    const uint64_t until = pool.backoff_until, now = os_nanoseconds();
 
-    pool.rest_until = 0;
+    pool.backoff_until = 0;
     return until > now ? until - now : 0;
 }
 
 /* Finishes a call with late helpers as callers do: what is missing, or all of it alone. Returns
  * false where that fails. */
-static bool finish_late(struct subject *subject, struct lstm_team *team)
+static bool finish_late(struct subject *subject, struct team *team)
 {
-    const ptrdiff_t size = lstm_team_rest_size(team);
+    const ptrdiff_t size = straggler_workspace(team);
     bool finished;
     void *memory;
 
     if (size >= 0) {
         memory = team_allocate((size_t)size);
-        finished = lstm_team_rest(team, memory);
+        finished = straggler_redo(team, memory);
         aligned_release(memory);
         return finished;
     }
-    lstm_team_give_up(team);
-    lstm_team_end(team);
+    team_give_up(team);
+    team_end(team);
     subject_spoil(subject);
     subject_run_alone(subject);
     return true;
 }
 
 /* Computes the rows of the tasks in "missing", as if late helpers had them. */
-static void compute_missing(struct subject *subject, const struct lstm_plan *plan, uint64_t missing)
+static void compute_missing(struct subject *subject, const struct plan *plan, uint64_t missing)
 {
-    struct lstm_team *team = team_make(subject, plan);
+    struct team *team = team_make(subject, plan);
 
-    end_rest();
+    end_backoff();
     pool_insist(&pool, plan);
     team->pool = &pool;
     team->forks = pool_forks();
-    team->began = system_nanoseconds();
+    team->began = os_nanoseconds();
     atomic_store(&team->users, 1);
     team->rows_missing = missing;
     check(finish_late(subject, team), "stopped, and nobody had asked");
-    end_rest();
+    end_backoff();
 }
 
 /* The tasks' rows bit by bit, in two parts: together they are all rows. */
-static void check_rest_of_rows(struct subject *subject, const struct lstm_plan *plan,
-                               struct random *random)
+static void check_redone_rows(struct subject *subject, const struct plan *plan,
+                              struct random *random)
 {
     const uint64_t all = (UINT64_C(1) << plan->tasks) - 1;
     const uint64_t some = random_below(random, (ptrdiff_t)all + 1) & 0x7fffffff;
@@ -139,12 +139,12 @@ static void check_rest_of_rows(struct subject *subject, const struct lstm_plan *
 }
 
 /* Shares the call once. */
-static void share(struct subject *subject, const struct lstm_plan *plan)
+static void share(struct subject *subject, const struct plan *plan)
 {
-    end_rest();
+    end_backoff();
     const int helpers = pool_insist(&pool, plan);
-    struct lstm_team *team = team_make(subject, plan);
-    const enum team_result result = lstm_team_run(team, &pool, helpers);
+    struct team *team = team_make(subject, plan);
+    const enum team_result result = team_run(team, &pool, helpers);
 
     check(result != TEAM_STOPPED, "stopped, and nobody had asked");
     check(result != TEAM_LATE || finish_late(subject, team), "late, and not finished");
@@ -164,35 +164,35 @@ static void check_plans(int count)
         while (!kernels_level_name(level) || !kernels_level_available(level))
             level--;
         struct subject subject = subject_make(&shape, kernels_level_name(level));
-        struct lstm_plan plan;
+        struct plan plan;
         network_describe(&shape, kernels_level_name(level));
-        for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+        for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
             for (int threads = 2; threads <= MOST_THREADS; threads++)
                 if (plan_force(&subject, sharing, threads, &plan)) {
                     share(&subject, &plan);
-                    check_rest_of_rows(&subject, &plan, &random);
+                    check_redone_rows(&subject, &plan, &random);
                 }
         subject_free(&subject);
     }
 }
 
-/* ---- What lstm_plan() chooses ---- */
+/* ---- What plan_make() chooses ---- */
 
-static struct lstm_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
+static struct rnn_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
 {
-    return (struct lstm_net){.kernels = kernels_for(best_level(), DTYPE_FLOAT32),
-                             .input_size = size,
-                             .hidden_size = size,
-                             .num_layers = layers,
-                             .num_directions = directions,
-                             .bias = true};
+    return (struct rnn_net){.kernels = kernels_for(best_level(), DTYPE_FLOAT32),
+                            .input_size = size,
+                            .hidden_size = size,
+                            .num_layers = layers,
+                            .num_directions = directions,
+                            .bias = true};
 }
 
-static void check_plan_is_sane(const struct lstm_net *net, const struct lstm_call *call,
-                               int threads, bool asked_for)
+static void check_plan_is_sane(const struct rnn_net *net, const struct rnn_call *call, int threads,
+                               bool asked_for)
 {
-    const struct lstm_plan plan = lstm_plan(net, call, threads, asked_for);
-    const enum lstm_sharing sharing = plan.sharing;
+    const struct plan plan = plan_make(net, call, threads, asked_for);
+    const enum sharing sharing = plan.sharing;
 
     case_begin("plan for I %td H %td P %td layers %td directions %d T %td N %td, %d threads%s",
                net->input_size, net->hidden_size, net->proj_size, net->num_layers,
@@ -215,14 +215,14 @@ static void check_plan_is_sane(const struct lstm_net *net, const struct lstm_cal
 static void check_plan_choices(void)
 {
     static const ptrdiff_t sizes[] = {1, 20, 128, 512, (ptrdiff_t)1 << 40};
-    struct lstm_call call = {.steps = 10, .batch = 1};
+    struct rnn_call call = {.steps = 10, .batch = 1};
     struct random random = random_seed(1);
-    struct lstm_net net = plan_net(20, 1, 1);
+    struct rnn_net net = plan_net(20, 1, 1);
 
     case_begin("plan of small calls");
     for (int threads = 1; threads <= 64; threads++) {
-        check(lstm_plan(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
-        check(lstm_plan(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
+        check(plan_make(&net, &call, threads, true).threads == 1, "hidden 20, T 10 is shared");
+        check(plan_make(&net, &call, threads, false).threads == 1, "hidden 20, T 10 is shared");
     }
     for (int turn = 0; turn < 4000; turn++) {
         net = plan_net(sizes[random_below(&random, 5)], sizes[random_below(&random, 5)],
@@ -235,23 +235,23 @@ static void check_plan_choices(void)
         check_plan_is_sane(&net, &call, (int)random_below(&random, 65), random_below(&random, 2));
     }
     case_begin("plan of known calls");
-    call = (struct lstm_call){.steps = 100, .batch = 1};
+    call = (struct rnn_call){.steps = 100, .batch = 1};
     net = plan_net(256, 1, 1);
-    check(lstm_plan(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
-    check(lstm_plan(&net, &call, 2, false).threads == 1, "one row: units without being asked");
+    check(plan_make(&net, &call, 2, true).sharing == SHARE_UNITS, "one row: not its units");
+    check(plan_make(&net, &call, 2, false).threads == 1, "one row: units without being asked");
     net = plan_net(512, 1, 2);
-    check(lstm_plan(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
-    check(lstm_plan(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(plan_make(&net, &call, 2, true).sharing == SHARE_DIRECTIONS, "not its directions");
+    check(plan_make(&net, &call, 2, false).sharing == SHARE_DIRECTIONS, "not its directions");
     call.batch = 32;
-    check(lstm_plan(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
-    check(lstm_plan(&net, &call, 1, true).threads == 1, "one thread is two");
+    check(plan_make(&net, &call, 2, false).sharing == SHARE_ROWS, "32 rows: not rows");
+    check(plan_make(&net, &call, 1, true).threads == 1, "one thread is two");
 }
 
 /* ---- A gate that holds helpers in the kernel ---- */
 
 static _Thread_local bool leads_here;
 static struct {
-    const struct lstm_kernels *kernels;
+    const struct rnn_kernels *kernels;
     atomic_bool closed;
     atomic_int entered; /* steps of helpers that have begun */
 } gate;
@@ -261,14 +261,14 @@ static void gated_step(const struct lstm_step *step)
     if (!leads_here) {
         atomic_fetch_add(&gate.entered, 1);
         while (atomic_load(&gate.closed))
-            system_nap();
+            os_nap();
     } else if (atomic_load(&gate.closed) && atomic_load(&gate.entered) == 0)
-        system_nap(); /* there is time for a helper to come */
-    gate.kernels->step(step);
+        os_nap(); /* there is time for a helper to come */
+    gate.kernels->lstm_step(step);
 }
 
 /* A call of many short steps, with kernels that pass the gate. */
-static struct subject gated_subject(struct lstm_kernels *kernels)
+static struct subject gated_subject(struct rnn_kernels *kernels)
 {
     const struct network_shape shape = {.dtype = DTYPE_FLOAT32,
                                         .input_size = 3,
@@ -284,7 +284,7 @@ static struct subject gated_subject(struct lstm_kernels *kernels)
 
     gate.kernels = subject.net.kernels;
     *kernels = *subject.net.kernels;
-    kernels->step = gated_step;
+    kernels->lstm_step = gated_step;
     subject.net.kernels = kernels;
     return subject;
 }
@@ -297,47 +297,47 @@ static bool helper_entered(void *data)
 
 /* Runs with one helper that stays at the gate. Returns the team, or NULL where the helper never
  * came; the gate is open then. */
-static struct lstm_team *run_with_held_helper(struct subject *subject, enum lstm_sharing sharing,
-                                              enum team_result expected)
+static struct team *run_with_held_helper(struct subject *subject, enum sharing sharing,
+                                         enum team_result expected)
 {
-    const struct lstm_stop stop = {helper_entered, NULL};
-    struct lstm_plan plan;
+    const struct rnn_stop stop = {helper_entered, NULL};
+    struct plan plan;
 
     check(plan_force(subject, sharing, 2, &plan), "the gated call cannot be shared");
     subject->call.stop = expected == TEAM_STOPPED ? &stop : NULL;
     for (int tries = 0; tries < TRIES; tries++) {
         const int helpers = pool_insist(&pool, &plan);
-        struct lstm_team *team = team_make(subject, &plan);
+        struct team *team = team_make(subject, &plan);
         atomic_store(&gate.entered, 0);
         atomic_store(&gate.closed, true);
-        const enum team_result result = lstm_team_run(team, &pool, helpers);
+        const enum team_result result = team_run(team, &pool, helpers);
         if (result == expected && atomic_load(&gate.entered) > 0)
             return team;
         atomic_store(&gate.closed, false);
         /* Nobody came, or a helper was late before it came to the gate. */
         if (result == TEAM_LATE)
-            lstm_team_give_up(team);
+            team_give_up(team);
         if (result != TEAM_DONE)
-            lstm_team_end(team);
-        end_rest();
+            team_end(team);
+        end_backoff();
         check(result != TEAM_STOPPED, "stopped, and nobody had asked");
     }
     check(false, "no helper in %d tries", TRIES);
     return NULL;
 }
 
-static void check_late_helper(enum lstm_sharing sharing)
+static void check_late_helper(enum sharing sharing)
 {
-    struct lstm_kernels first_kernels, kernels;
+    struct rnn_kernels first_kernels, kernels;
     struct subject first = gated_subject(&first_kernels), second = gated_subject(&kernels);
     int refused = 0;
 
     case_begin("a late helper, %s", sharing_name(sharing));
-    struct lstm_team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
+    struct team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
     if (team != NULL) {
         const long released = atomic_load(&teams_released);
-        lstm_team_give_up(team);
-        end_rest();
+        team_give_up(team);
+        end_backoff();
         subject_run_alone(&second);
         check(subject_is_right(&second), "alone beside a late helper: other bytes");
         for (int i = 0; i < 5000; i++)
@@ -349,12 +349,12 @@ static void check_late_helper(enum lstm_sharing sharing)
         check(refused == 5000, "refused %d times", refused);
         check(atomic_load(&teams_released) == released, "released under the late helper");
         atomic_store(&gate.closed, false);
-        lstm_team_end(team);
+        team_end(team);
         check(atomic_load(&teams_released) == released + 1, "released %ld times",
               atomic_load(&teams_released) - released);
         check(atomic_load(&gate.entered) == 1, "the late helper went on for %d steps",
               atomic_load(&gate.entered) - 1);
-        struct lstm_plan plan;
+        struct plan plan;
         if (plan_force(&second, sharing, 2, &plan)) {
             second.call.stop = NULL;
             subject_spoil(&second);
@@ -365,11 +365,11 @@ static void check_late_helper(enum lstm_sharing sharing)
     subject_free(&second);
 }
 
-static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
+static os_result OS_THREAD_CALL open_gate_soon(void *argument)
 {
     (void)argument;
     for (int i = 0; i < 50; i++)
-        system_nap();
+        os_nap();
     atomic_store(&gate.closed, false);
     return 0;
 }
@@ -377,34 +377,34 @@ static system_result SYSTEM_THREAD_CALL open_gate_soon(void *argument)
 /* The caller computes the rows that a late helper has, and puts them in place when it has left. */
 static void check_missing_rows(void)
 {
-    struct lstm_kernels kernels;
+    struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    system_thread thread;
+    os_thread thread;
 
     case_begin("rows of a late helper");
-    struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL) {
-        check(lstm_team_rest_size(team) > 0, "nothing is missing");
+        check(straggler_workspace(team) > 0, "nothing is missing");
         check(!subject_is_right(&subject), "no rows are missing");
-        check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
+        check(os_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
         check(finish_late(&subject, team), "not finished");
         check(subject_is_right(&subject), "other bytes");
-        system_join(thread);
+        os_join(thread);
     }
     subject_free(&subject);
 }
 
-static void check_stop(enum lstm_sharing sharing)
+static void check_stop(enum sharing sharing)
 {
-    struct lstm_kernels kernels;
+    struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    struct lstm_plan plan;
+    struct plan plan;
 
     case_begin("a call that is stopped, %s", sharing_name(sharing));
-    struct lstm_team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
+    struct team *team = run_with_held_helper(&subject, sharing, TEAM_STOPPED);
     if (team != NULL) {
         atomic_store(&gate.closed, false);
-        lstm_team_end(team);
+        team_end(team);
         check(atomic_load(&gate.entered) == 1, "the helper went on for %d steps",
               atomic_load(&gate.entered) - 1);
         subject.call.stop = NULL;
@@ -430,13 +430,13 @@ static int refusals(void)
 
 static void enter_and_leave(uint64_t lost)
 {
-    const struct lstm_plan plan = {.threads = 2};
+    const struct plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
     pool_leave(&pool, pool_forks(), lost);
 }
 
-static void check_rest(void)
+static void check_backoff(void)
 {
     const uint64_t lost = 1000000000; /* a second: far longer than this test */
 
@@ -446,41 +446,41 @@ static void check_rest(void)
     check(refusals() == 0, "a pool without late helpers turns callers away");
     enter_and_leave(lost);
     check(refusals() == -1, "a resting pool takes callers");
-    const uint64_t first = end_rest();
+    const uint64_t first = end_backoff();
     check(first > lost, "a rest of %g s only", 1e-9 * (double)first);
     enter_and_leave(lost);
-    const uint64_t second = end_rest();
+    const uint64_t second = end_backoff();
     check(second > first, "rests %g s, then %g s", 1e-9 * (double)first, 1e-9 * (double)second);
     for (int i = 0; i < 20; i++) {
         enter_and_leave(lost);
-        check(end_rest() <= 64 * lost, "a rest without bounds");
+        check(end_backoff() <= 64 * lost, "a rest without bounds");
     }
     check(refusals() == 0, "turns callers away after its rest");
     pool_regret(&pool, pool_forks(), 0);
-    check(end_rest() == 0, "rests, and nothing was lost");
+    check(end_backoff() == 0, "rests, and nothing was lost");
     pool_regret(&pool, pool_forks() + 1, lost);
-    check(end_rest() == 0, "rests because of what another process lost");
+    check(end_backoff() == 0, "rests because of what another process lost");
     pool_regret(&pool, pool_forks(), lost);
-    check(refusals() == -1 && end_rest() > lost, "no rest for what was lost after the call");
+    check(refusals() == -1 && end_backoff() > lost, "no rest for what was lost after the call");
     enter_and_leave(lost);
-    const uint64_t before = end_rest();
+    const uint64_t before = end_backoff();
     pool_regret(&pool, pool_forks(), 1000);
-    check(end_rest() + 10000000 > before, "a short wait after the call cuts the rest short");
+    check(end_backoff() + 10000000 > before, "a short wait after the call cuts the rest short");
     for (int i = 0; i < 70; i++)
         enter_and_leave(0);
     enter_and_leave(lost);
-    check(end_rest() < second, "has not recovered");
+    check(end_backoff() < second, "has not recovered");
 }
 
-static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
+static os_result OS_THREAD_CALL hold_pool(void *argument)
 {
     atomic_int *phase = argument;
-    const struct lstm_plan plan = {.threads = 2};
+    const struct plan plan = {.threads = 2};
 
     pool_insist(&pool, &plan);
     atomic_store(phase, 1);
     while (atomic_load(phase) == 1)
-        system_nap();
+        os_nap();
     pool_leave(&pool, pool_forks(), 0);
     return 0;
 }
@@ -488,16 +488,16 @@ static system_result SYSTEM_THREAD_CALL hold_pool(void *argument)
 static void check_taken(void)
 {
     atomic_int phase = 0;
-    system_thread thread;
+    os_thread thread;
 
     case_begin("a pool that is taken");
-    if (!check(system_start(&thread, hold_pool, &phase, 1 << 20), "no thread"))
+    if (!check(os_start(&thread, hold_pool, &phase, 1 << 20), "no thread"))
         return;
     while (atomic_load(&phase) == 0)
-        system_nap();
+        os_nap();
     check(pool_enter(&pool, 3, false) == 0, "two callers have the pool");
     atomic_store(&phase, 2);
-    system_join(thread);
+    os_join(thread);
     check(refusals() == 0, "the pool was not given back");
 }
 
@@ -507,14 +507,14 @@ struct caller {
     bool wrong;
 };
 
-static system_result SYSTEM_THREAD_CALL call_often(void *argument)
+static os_result OS_THREAD_CALL call_often(void *argument)
 {
     struct caller *caller = argument;
     struct subject *subject = &caller->subject;
-    struct lstm_plan plan;
+    struct plan plan;
 
     for (int turn = 0; turn < 60; turn++) {
-        const enum lstm_sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
+        const enum sharing sharing = turn % 2 ? SHARE_ROWS : SHARE_UNITS;
         const int threads = 2 + turn % 3;
         int helpers = 0;
         if (plan_force(subject, sharing, threads, &plan))
@@ -522,8 +522,8 @@ static system_result SYSTEM_THREAD_CALL call_often(void *argument)
         if (helpers == 0)
             subject_run_alone(subject);
         else {
-            struct lstm_team *team = team_make(subject, &plan);
-            if (lstm_team_run(team, &pool, helpers) == TEAM_LATE)
+            struct team *team = team_make(subject, &plan);
+            if (team_run(team, &pool, helpers) == TEAM_LATE)
                 caller->wrong |= !finish_late(subject, team);
         }
         caller->wrong |= !subject_is_right(subject);
@@ -536,7 +536,7 @@ static void check_many_callers(void)
 {
     enum { CALLERS = 3 };
     struct caller callers[CALLERS] = {{.wrong = false}};
-    system_thread threads[CALLERS];
+    os_thread threads[CALLERS];
     struct random random = random_seed(3);
 
     case_begin("many callers");
@@ -546,10 +546,10 @@ static void check_many_callers(void)
         shape.proj_size = 0;
         shape.batch = 12;
         callers[i].subject = subject_make(&shape, best_level());
-        check(system_start(&threads[i], call_often, &callers[i], 1 << 20), "no thread");
+        check(os_start(&threads[i], call_often, &callers[i], 1 << 20), "no thread");
     }
     for (int i = 0; i < CALLERS; i++) {
-        system_join(threads[i]);
+        os_join(threads[i]);
         check(!callers[i].wrong, "caller %d: other bytes", i);
         subject_free(&callers[i].subject);
     }
@@ -562,11 +562,11 @@ static void check_many_callers(void)
 /* Shares and runs alone in a new process. Exits with 0 where all is right. */
 static void run_child(struct subject *subject)
 {
-    struct lstm_plan plan;
+    struct plan plan;
     const long failures = check_failures;
 
     end_after(HANG_SECONDS); /* a child has no alarm of its parent's */
-    for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
+    for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
         if (plan_force(subject, sharing, 2, &plan))
             share(subject, &plan);
     pool_close(&pool);
@@ -608,20 +608,20 @@ static void check_fork_before_use(void)
     subject_free(&subject);
 }
 
-static system_result SYSTEM_THREAD_CALL call_until_told(void *argument)
+static os_result OS_THREAD_CALL call_until_told(void *argument)
 {
     struct subject subject = forked_subject(50);
-    struct lstm_plan plan;
+    struct plan plan;
 
     plan_force(&subject, SHARE_UNITS, 2, &plan);
     while (!atomic_load((atomic_bool *)argument)) {
         const int helpers = pool_insist(&pool, &plan);
-        struct lstm_team *team = team_make(&subject, &plan);
-        const enum team_result result = lstm_team_run(team, &pool, helpers);
+        struct team *team = team_make(&subject, &plan);
+        const enum team_result result = team_run(team, &pool, helpers);
         if (result == TEAM_LATE)
-            lstm_team_give_up(team);
+            team_give_up(team);
         if (result != TEAM_DONE)
-            lstm_team_end(team);
+            team_end(team);
     }
     subject_free(&subject);
     return 0;
@@ -631,16 +631,16 @@ static void check_fork_during_use(int count)
 {
     struct subject subject = forked_subject(20);
     atomic_bool told = false;
-    system_thread thread;
+    os_thread thread;
 
     case_begin("fork after use");
     check_child(&subject);
     case_begin("fork during use in another thread");
-    check(system_start(&thread, call_until_told, &told, 1 << 20), "no thread");
+    check(os_start(&thread, call_until_told, &told, 1 << 20), "no thread");
     for (int i = 0; i < count; i++)
         check_child(&subject);
     atomic_store(&told, true);
-    system_join(thread);
+    os_join(thread);
     subject_free(&subject);
 }
 
@@ -659,12 +659,12 @@ static bool fork_once(void *data)
     return false;
 }
 
-static void check_fork_within_call(enum lstm_sharing sharing)
+static void check_fork_within_call(enum sharing sharing)
 {
     struct subject subject = forked_subject(200);
     struct forker forker = {0, -1};
-    const struct lstm_stop stop = {fork_once, &forker};
-    struct lstm_plan plan;
+    const struct rnn_stop stop = {fork_once, &forker};
+    struct plan plan;
     int status = -1;
 
     case_begin("fork within a call, %s", sharing_name(sharing));
@@ -687,19 +687,19 @@ static void check_fork_within_call(enum lstm_sharing sharing)
 
 static void check_close(int before)
 {
-    struct lstm_kernels kernels;
+    struct rnn_kernels kernels;
     struct subject subject = gated_subject(&kernels);
-    system_thread thread;
+    os_thread thread;
 
     case_begin("a pool that closes under a busy helper");
-    struct lstm_team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
+    struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL)
-        lstm_team_give_up(team);
-    check(system_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
+        team_give_up(team);
+    check(os_start(&thread, open_gate_soon, NULL, 1 << 20), "no thread");
     pool_close(&pool);
-    system_join(thread);
+    os_join(thread);
     if (team != NULL)
-        lstm_team_end(team);
+        team_end(team);
     check(thread_count_becomes(before + SANITIZER_THREADS), "%d threads are left over",
           thread_count() - before);
     check(pool_enter(&pool, 1, false) == 0, "a closed pool has helpers");
@@ -729,7 +729,7 @@ int main(int argc, char **argv)
     check_fork_before_use();
 #endif
     /* These know of one helper: before more are started. */
-    for (enum lstm_sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
+    for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
         check_late_helper(sharing);
         check_stop(sharing);
 #if CAN_FORK
@@ -738,7 +738,7 @@ int main(int argc, char **argv)
     }
     check_plans(quick ? 30 : 200);
     check_missing_rows();
-    check_rest();
+    check_backoff();
     check_taken();
     check_many_callers();
 #if CAN_FORK

@@ -1,5 +1,4 @@
-/* Dispatch: the levels of this build, and the one in use. */
-#include "kernels.h"
+#include "dispatch.h"
 
 #include "levels.h"
 
@@ -9,14 +8,14 @@ static const char *const level_names[] = {"portable", "neon", "avx2", "avx512"};
 enum { LEVEL_COUNT = sizeof level_names / sizeof level_names[0] };
 
 /* Written once, by kernels_select() while the library is loaded. */
-static const struct lstm_kernels *const *current = portable_kernels;
+static const struct rnn_kernels *const *current = portable_kernels;
 
 const char *kernels_level_name(int index)
 {
     return index >= 0 && index < LEVEL_COUNT ? level_names[index] : NULL;
 }
 
-static const struct lstm_kernels *const *built(const char *level)
+static const struct rnn_kernels *const *built(const char *level)
 {
     if (strcmp(level, "portable") == 0)
         return portable_kernels;
@@ -33,7 +32,7 @@ static const struct lstm_kernels *const *built(const char *level)
     return NULL;
 }
 
-static const struct lstm_kernels *const *available(const char *level)
+static const struct rnn_kernels *const *available(const char *level)
 {
 #if PYLSTM_BUILD_X86
     if (strcmp(level, "avx2") == 0 && !cpu_has_avx2())
@@ -56,15 +55,15 @@ bool kernels_level_available(int index)
     return level && available(level);
 }
 
-const struct lstm_kernels *kernels_for(const char *level, enum dtype dtype)
+const struct rnn_kernels *kernels_for(const char *level, enum dtype dtype)
 {
-    const struct lstm_kernels *const *tables = available(level);
+    const struct rnn_kernels *const *tables = available(level);
     return tables ? tables[dtype] : NULL;
 }
 
 int kernels_select(const char *level)
 {
-    const struct lstm_kernels *const *tables = NULL;
+    const struct rnn_kernels *const *tables = NULL;
 
     if (level && level[0]) {
         tables = available(level);
@@ -79,13 +78,4 @@ int kernels_select(const char *level)
     return 0;
 }
 
-const struct lstm_kernels *kernels_current(enum dtype dtype) { return current[dtype]; }
-
-ptrdiff_t kernels_padded_units(const struct lstm_kernels *kernels, ptrdiff_t units)
-{
-    const ptrdiff_t rest = units % kernels->lanes;
-
-    if (rest == 0)
-        return units;
-    return units - rest + (rest <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes);
-}
+const struct rnn_kernels *kernels_current(enum dtype dtype) { return current[dtype]; }

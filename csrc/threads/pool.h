@@ -5,10 +5,10 @@
  * its user owns; zero bytes are a pool that has never been used. After a fork the child's pool is
  * as if never used, whatever the parent's threads were doing.
  */
-#ifndef PYLSTM_CORE_THREADS_H
-#define PYLSTM_CORE_THREADS_H
+#ifndef PYLSTM_THREADS_POOL_H
+#define PYLSTM_THREADS_POOL_H
 
-#include "system.h"
+#include "os.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -28,10 +28,10 @@ struct pool_helper {
     alignas(128) _Atomic(void *) job;
     atomic_bool asleep;
     struct pool *pool;
-    system_mutex mutex;
-    system_condition wake;
-    system_thread thread;
-    system_processors processors; /* where it was last told to run */
+    os_mutex mutex;
+    os_condition wake;
+    os_thread thread;
+    os_processors processors; /* where it was last told to run */
 };
 
 struct pool {
@@ -41,8 +41,8 @@ struct pool {
     /* The rest belongs to the caller that has the pool. */
     bool closed;
     int started;
-    uint64_t penalty, rest_until; /* nanoseconds: how long the latest rest is, and its end */
-    uint64_t series_began;        /* the first of calls that follow each other at once */
+    uint64_t penalty, backoff_until; /* nanoseconds: how long the latest rest is, and its end */
+    uint64_t series_began;           /* the first of calls that follow each other at once */
     struct pool_helper helpers[POOL_MOST_HELPERS];
 };
 

@@ -1,4 +1,4 @@
-#include "threads.h"
+#include "pool.h"
 
 #define SPIN_NANOSECONDS 50000 /* how long a helper watches for more work before it sleeps */
 /* How long brief calls have followed one another before it is worth waking helpers for them. */
@@ -6,10 +6,10 @@
 #define STACK_BYTES (512 * 1024)
 /* A rest, in multiples of what late helpers cost: at the least, so that few of many calls try in
  * vain, and at the most; never above ten seconds. */
-#define LEAST_REST 8
-#define MOST_REST 64
+#define LEAST_BACKOFF 8
+#define MOST_BACKOFF 64
 #define SECOND UINT64_C(1000000000)
-#define MOST_COUNTED (10 * SECOND / MOST_REST)
+#define MOST_COUNTED (10 * SECOND / MOST_BACKOFF)
 #define CLOSE_PATIENCE 1000000000 /* for another caller to leave the pool */
 
 /* ---- Forks ---- */
@@ -17,13 +17,13 @@
 /* The one thing that is not part of a pool: pthread_atfork passes no argument. */
 static atomic_uint_fast64_t forks;
 
-#ifdef SYSTEM_FORKS
+#ifdef OS_FORKS
 static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 #endif
 
 void pool_watch_forks(void)
 {
-#ifdef SYSTEM_FORKS
+#ifdef OS_FORKS
     static atomic_flag watching = ATOMIC_FLAG_INIT;
 
     if (!atomic_flag_test_and_set(&watching))
@@ -38,24 +38,24 @@ uint_fast64_t pool_forks(void) { return atomic_load(&forks); }
 /* A posted job, now this helper's, or NULL where the pool closes. */
 static struct pool_job *next_job(struct pool_helper *helper)
 {
-    const uint64_t until = system_nanoseconds() + SPIN_NANOSECONDS;
+    const uint64_t until = os_nanoseconds() + SPIN_NANOSECONDS;
     void *job = NULL;
 
-    for (unsigned turn = 1; job == NULL; turn++) {
-        if (turn % 64 == 0 && system_nanoseconds() > until)
+    for (unsigned spins = 1; job == NULL; spins++) {
+        if (spins % 64 == 0 && os_nanoseconds() > until)
             break;
-        system_pause();
+        os_pause();
         job = atomic_load_explicit(&helper->job, memory_order_acquire);
     }
     for (;;) {
         if (job == NULL) {
-            system_lock(&helper->mutex);
+            os_lock(&helper->mutex);
             atomic_store(&helper->asleep, true); /* before it looks: whoever posts looks after */
             while ((job = atomic_load(&helper->job)) == NULL &&
                    !atomic_load(&helper->pool->closing))
-                system_wait(&helper->wake, &helper->mutex);
+                os_wait(&helper->wake, &helper->mutex);
             atomic_store(&helper->asleep, false);
-            system_unlock(&helper->mutex);
+            os_unlock(&helper->mutex);
         }
         if (job == NULL)
             return NULL;
@@ -65,7 +65,7 @@ static struct pool_job *next_job(struct pool_helper *helper)
     }
 }
 
-static system_result SYSTEM_THREAD_CALL helper_main(void *argument)
+static os_result OS_THREAD_CALL helper_main(void *argument)
 {
     struct pool_helper *helper = argument;
     struct pool_job *job;
@@ -84,21 +84,21 @@ static bool start_helper(struct pool *pool)
     helper->pool = pool;
     atomic_init(&helper->job, NULL);
     atomic_init(&helper->asleep, false);
-    helper->processors = (system_processors){0};
-    system_mutex_init(&helper->mutex);
-    system_condition_init(&helper->wake);
-    if (!system_start(&helper->thread, helper_main, helper, STACK_BYTES))
+    helper->processors = (os_processors){0};
+    os_mutex_init(&helper->mutex);
+    os_condition_init(&helper->wake);
+    if (!os_start(&helper->thread, helper_main, helper, STACK_BYTES))
         return false;
-    system_place(helper->thread, &helper->processors);
+    os_place(helper->thread, &helper->processors);
     pool->started++;
     return true;
 }
 
 static void wake(struct pool_helper *helper)
 {
-    system_lock(&helper->mutex);
-    system_signal(&helper->wake);
-    system_unlock(&helper->mutex);
+    os_lock(&helper->mutex);
+    os_signal(&helper->wake);
+    os_unlock(&helper->mutex);
 }
 
 /* ---- The pool ---- */
@@ -114,7 +114,7 @@ static bool acquire(struct pool *pool)
         return false;
     if (seen != generation) { /* the threads, and an owner perhaps, stayed in the parent */
         pool->started = 0;
-        pool->penalty = pool->rest_until = 0;
+        pool->penalty = pool->backoff_until = 0;
         atomic_store(&pool->closing, pool->closed);
     }
     return true;
@@ -136,7 +136,7 @@ static bool is_asleep(struct pool_helper *helper) { return atomic_load(&helper->
 
 void pool_note_end(struct pool *pool)
 {
-    atomic_store_explicit(&pool->ended, system_nanoseconds(), memory_order_relaxed);
+    atomic_store_explicit(&pool->ended, os_nanoseconds(), memory_order_relaxed);
 }
 
 /* Is it worth waking helpers? For a brief call they come too late, but not for those after it. */
@@ -153,9 +153,9 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
 
     if (wanted <= 0 || !acquire(pool))
         return 0;
-    const uint64_t now = system_nanoseconds();
+    const uint64_t now = os_nanoseconds();
     const bool wakes = may_wake(pool, brief, now);
-    if (now < pool->rest_until) {
+    if (now < pool->backoff_until) {
         release(pool);
         return 0;
     }
@@ -167,7 +167,7 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
         available++;
     if (available == 0) {
         if (wakes && pool->started == 0)
-            pool->rest_until = system_nanoseconds() + SECOND; /* asking again costs time */
+            pool->backoff_until = os_nanoseconds() + SECOND; /* asking again costs time */
         release(pool);
     }
     return available;
@@ -182,7 +182,7 @@ static int post(struct pool *pool, struct pool_job *job, int count, bool asleep)
             continue;
         atomic_store(&helper->job, job);
         if (is_asleep(helper)) { /* by now */
-            system_place(helper->thread, &helper->processors);
+            os_place(helper->thread, &helper->processors);
             wake(helper);
         }
         count--;
@@ -209,15 +209,15 @@ int pool_retract(struct pool *pool, struct pool_job *job)
 
 static uint64_t at_most(uint64_t value, uint64_t most) { return value < most ? value : most; }
 
-static void rest(struct pool *pool, uint64_t penalty)
+static void back_off(struct pool *pool, uint64_t penalty)
 {
-    pool->penalty = at_most(penalty, MOST_REST * MOST_COUNTED);
-    pool->rest_until = system_nanoseconds() + pool->penalty;
+    pool->penalty = at_most(penalty, MOST_BACKOFF * MOST_COUNTED);
+    pool->backoff_until = os_nanoseconds() + pool->penalty;
 }
 
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
-    const uint64_t counted = at_most(lost, MOST_COUNTED), least = LEAST_REST * counted;
+    const uint64_t counted = at_most(lost, MOST_COUNTED), least = LEAST_BACKOFF * counted;
 
     if (entered != pool_forks())
         return; /* it was the parent's; the child's may belong to another thread by now */
@@ -225,33 +225,33 @@ void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost)
     if (lost == 0)
         pool->penalty /= 2;
     else if (2 * pool->penalty < least)
-        rest(pool, least);
+        back_off(pool, least);
     else
-        rest(pool, at_most(2 * pool->penalty, MOST_REST * counted));
+        back_off(pool, at_most(2 * pool->penalty, MOST_BACKOFF * counted));
     release(pool);
 }
 
 void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost)
 {
     if (lost > 0 && entered == pool_forks() && acquire(pool)) {
-        rest(pool, pool->penalty + LEAST_REST * at_most(lost, MOST_COUNTED));
+        back_off(pool, pool->penalty + LEAST_BACKOFF * at_most(lost, MOST_COUNTED));
         release(pool);
     }
 }
 
 void pool_close(struct pool *pool)
 {
-    const uint64_t until = system_nanoseconds() + CLOSE_PATIENCE;
+    const uint64_t until = os_nanoseconds() + CLOSE_PATIENCE;
 
-    for (unsigned turn = 0; !acquire(pool); turn++) {
-        if (system_nanoseconds() > until)
+    for (unsigned spins = 0; !acquire(pool); spins++) {
+        if (os_nanoseconds() > until)
             return; /* a call that goes on while the program ends keeps its threads */
-        system_idle(turn);
+        os_idle(spins);
     }
     atomic_store(&pool->closing, true);
     for (int i = 0; i < pool->started; i++) {
         wake(&pool->helpers[i]);
-        system_join(pool->helpers[i].thread);
+        os_join(pool->helpers[i].thread);
     }
     pool->started = 0;
     pool->closed = true;

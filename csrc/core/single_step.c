@@ -1,19 +1,19 @@
-/* The way of small calls: at hidden sizes of a few dozen, what lstm_forward does around one
+/* The way of small calls: at hidden sizes of a few dozen, what rnn_forward does around one
  * step costs as much as the step. */
-#include "single.h"
+#include "single_step.h"
 
 #include "layout.h"
 
 #include <string.h>
 
-bool single_step_suits(const struct lstm_net *net, const struct lstm_call *call)
+bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
 {
     return call->steps == 1 && net->num_layers == 1 && net->num_directions == 1 &&
            net->proj_size == 0 && call->batch_sizes == NULL &&
            (call->h0 != NULL || call->finite_weights);
 }
 
-void single_step(const struct lstm_net *net, const void *packed, const struct lstm_call *call)
+void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
     const struct direction_layout at = direction_layout(net, 0);
@@ -44,8 +44,8 @@ void single_step(const struct lstm_net *net, const void *packed, const struct ls
     step.c_out_stride = net->hidden_size;
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
-    step.backwards = false;
-    net->kernels->step(&step);
+    step.descending = false;
+    net->kernels->lstm_step(&step);
 
     if (y == h_n) /* a cell has no other output */
         return;

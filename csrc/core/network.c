@@ -1,0 +1,193 @@
+/* The scans of a network: layers, directions and rows, alone.
+ *
+ * Layers write to `y` and one scratch buffer in turn.
+ */
+#include "dropout.h"
+#include "fpenv.h"
+#include "precompute.h"
+#include "network.h"
+#include "single_step.h"
+
+#include <string.h>
+
+/* Takes "rows" times "columns" elements from the workspace; a size that overflows stays at -1. */
+static ptrdiff_t take(const struct rnn_net *net, ptrdiff_t *size, ptrdiff_t rows, ptrdiff_t columns)
+{
+    const ptrdiff_t begin = *size;
+    const double bytes = (double)rows * (double)columns * (double)net->kernels->itemsize;
+
+    if (begin < 0 || bytes > (double)(PTRDIFF_MAX / 4) - (double)begin)
+        *size = -1;
+    else
+        *size = layout_align(begin + rows * columns * (ptrdiff_t)net->kernels->itemsize, 64);
+    return begin;
+}
+
+ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call)
+{
+    const ptrdiff_t rows = net->num_layers > 1 ? sequence_total_rows(call) : 0;
+    ptrdiff_t size = 0;
+
+    take(net, &size, rows, net->num_directions * rnn_hidden_out(net));
+    return size;
+}
+
+struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
+                              ptrdiff_t rows)
+{
+    const struct direction_layout at = direction_layout(net, 0);
+    const ptrdiff_t projected = net->proj_size ? rows : 0;
+    const ptrdiff_t zeros = call->h0 || call->finite_weights ? 0 : 1;
+    struct scratch space = {.size = 0};
+
+    space.input_gates =
+        take(net, &space.size, precompute_rows(net, call, rows), layout_totals(at.padded_units));
+    space.zeros = take(net, &space.size, zeros, rnn_hidden_out(net));
+    space.hidden = take(net, &space.size, projected, net->hidden_size);
+    space.projected = take(net, &space.size, projected, layout_totals(at.proj_units));
+    return space;
+}
+
+ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call)
+{
+    if (call->batch == 0 || single_step_suits(net, call))
+        return 0;
+    const ptrdiff_t buffer = layer_buffer_size(net, call);
+    const ptrdiff_t scratch = scratch_layout(net, call, call->batch).size;
+    return buffer < 0 || scratch < 0 || scratch > PTRDIFF_MAX - buffer ? -1 : buffer + scratch;
+}
+
+/* Points "scan" at the matrices of direction "direction" of layer "layer". */
+static void set_direction(const struct slice *slice, struct scan *scan, ptrdiff_t layer,
+                          int direction, void *y)
+{
+    const struct rnn_net *net = slice->net;
+    const struct rnn_call *call = slice->call;
+    const ptrdiff_t index = layer * net->num_directions + direction;
+    const ptrdiff_t out = rnn_hidden_out(net), first = slice->first_row;
+    const ptrdiff_t row = index * call->batch + first;
+
+    scan->index = index;
+    scan->packed = scan_offset(scan, slice->packed, direction_offset(net, index));
+    scan->reverse = direction == 1;
+    scan->y = scan_offset(scan, y, direction * out + first * scan->y_row);
+    scan->h0 = call->h0 ? scan_offset(scan, call->h0, index * call->h0_layer + first * call->h0_row)
+                        : NULL;
+    scan->c0 = call->c0 ? scan_offset(scan, call->c0, index * call->c0_layer + first * call->c0_row)
+                        : NULL;
+    scan->h_n = scan_offset(scan, call->h_n, row * out);
+    scan->c_n = scan_offset(scan, call->c_n, row * net->hidden_size);
+}
+
+/* A matrix that layers read or write. */
+struct matrix {
+    void *data;
+    ptrdiff_t step, row;
+};
+
+/* Where layer "layer" writes: the last to y, the one before to the buffer, and so on in turn. */
+static struct matrix layer_output(const struct slice *slice, ptrdiff_t layer)
+{
+    const struct rnn_net *net = slice->net;
+    const struct rnn_call *call = slice->call;
+    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
+
+    if ((net->num_layers - 1 - layer) % 2)
+        return (struct matrix){slice->buffer, call->batch * width, width};
+    return (struct matrix){call->y, call->y_step, call->y_row};
+}
+
+static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t layer)
+{
+    const struct rnn_net *net = slice->net;
+    const struct rnn_call *call = slice->call;
+    const struct matrix y = layer_output(slice, layer);
+    struct matrix x = {(void *)(uintptr_t)call->x, call->x_step, call->x_row};
+
+    if (layer > 0)
+        x = layer_output(slice, layer - 1);
+    scan->at = direction_layout(net, layer);
+    scan->x = scan_offset(scan, x.data, slice->first_row * x.row);
+    scan->x_step = x.step;
+    scan->x_row = x.row;
+    scan->y_step = y.step;
+    scan->y_row = y.row;
+    for (int direction = slice->first_direction; direction < slice->end_direction; direction++) {
+        set_direction(slice, scan, layer, direction, y.data);
+        if (!scan_run(scan))
+            return false;
+    }
+    if (layer < net->num_layers - 1 && call->dropout > 0)
+        dropout_apply(net, call, y.data, y.step, y.row);
+    return true;
+}
+
+bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rnn_share *share)
+{
+    const struct scratch space = scratch_layout(slice->net, slice->call, slice->rows);
+    struct scan scan = {
+        .net = slice->net,
+        .call = slice->call,
+        .first_row = slice->first_row,
+        .rows = slice->rows,
+        .input_gates = slice->scratch + space.input_gates,
+        .zeros = slice->scratch + space.zeros,
+        .hidden = slice->scratch + space.hidden,
+        .projected = slice->scratch + space.projected,
+        .share = share,
+        .stop = stop,
+    };
+
+    if (space.hidden > space.zeros)
+        memset(scan.zeros, 0, (size_t)(space.hidden - space.zeros));
+    for (ptrdiff_t layer = slice->first_layer; layer < slice->end_layer; layer++)
+        if (!run_layer(slice, &scan, layer))
+            return false;
+    return true;
+}
+
+struct slice whole_slice(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                         void *workspace)
+{
+    return (struct slice){
+        .net = net,
+        .packed = packed,
+        .call = call,
+        .end_layer = net->num_layers,
+        .end_direction = net->num_directions,
+        .rows = call->batch,
+        .buffer = workspace,
+        .scratch = (char *)workspace + layer_buffer_size(net, call),
+    };
+}
+
+bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                 void *workspace)
+{
+    bool finished = true;
+
+    if (call->batch == 0 || net->hidden_size == 0)
+        return true;
+    const fpenv_t saved = fpenv_enter();
+    if (single_step_suits(net, call))
+        single_step(net, packed, call);
+    else {
+        const struct slice slice = whole_slice(net, packed, call, workspace);
+        finished = slice_run(&slice, call->stop, NULL);
+    }
+    fpenv_leave(saved);
+    return finished;
+}
+
+double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
+{
+    const double out = (double)rnn_hidden_out(net);
+    const double hidden = (double)net->hidden_size;
+    const double first = (double)net->input_size + out;
+    const double later = net->num_directions * out + out;
+    const double weights =
+        (double)rnn_gate_rows(net) * (first + (double)(net->num_layers - 1) * later) +
+        (double)net->num_layers * (double)net->proj_size * hidden;
+
+    return weights * net->num_directions * (double)call->steps * (double)call->batch;
+}

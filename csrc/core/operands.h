@@ -1,0 +1,39 @@
+/* The operands of a scan: one direction of one layer. Internal to csrc/core. */
+#ifndef PYLSTM_CORE_OPERANDS_H
+#define PYLSTM_CORE_OPERANDS_H
+
+#include "layout.h"
+
+/* What stays the same over the steps. The matrices begin at the first of the scan's rows. */
+struct scan {
+    const struct rnn_net *net;
+    const struct rnn_call *call;
+    struct direction_layout at;
+    const char *packed; /* this direction's weights */
+    ptrdiff_t index;    /* layer * D + direction */
+    bool reverse;
+    ptrdiff_t first_row, rows; /* of the call's batch */
+
+    const char *x; /* [T, N, I] */
+    ptrdiff_t x_step, x_row;
+    char *y; /* [T, N, Hout], this direction's columns */
+    ptrdiff_t y_step, y_row;
+    const char *h0, *c0; /* [N, Hout] and [N, H]; NULL: zeros */
+    char *h_n, *c_n;     /* [N, Hout] and [N, H] */
+
+    char *input_gates; /* [steps, rows, totals] precomputed */
+    char *zeros;       /* [Hout] */
+    char *hidden;      /* [rows, H] h before the projection */
+    char *projected;   /* [rows, totals] and after it */
+
+    struct rnn_share *share; /* NULL: this thread computes all units */
+    const struct rnn_stop *stop;
+};
+
+/* "count" elements on from p. */
+static inline char *scan_offset(const struct scan *scan, const void *p, ptrdiff_t count)
+{
+    return (char *)(uintptr_t)p + count * (ptrdiff_t)scan->net->kernels->itemsize;
+}
+
+#endif

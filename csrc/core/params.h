@@ -1,0 +1,27 @@
+/* The parameters of a network: names and shapes in the order of torch, and their initial values. */
+#ifndef PYLSTM_CORE_PARAMS_H
+#define PYLSTM_CORE_PARAMS_H
+
+#include "rnn.h"
+
+/* In the order of torch. */
+enum rnn_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
+
+/* One parameter; a bias has cols 1 and ndim 1. */
+struct rnn_param {
+    enum rnn_param_kind kind;
+    ptrdiff_t layer;
+    int direction;
+    int ndim;
+    ptrdiff_t rows, cols;
+    ptrdiff_t offset; /* elements from the start of the parameters */
+};
+
+ptrdiff_t rnn_param_count(const struct rnn_net *net);
+struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
+/* Elements of all parameters. Returns -1 where that overflows. */
+ptrdiff_t rnn_params_size(const struct rnn_net *net);
+/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
+void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
+
+#endif

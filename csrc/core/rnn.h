@@ -1,0 +1,94 @@
+/* The mathematics of recurrent networks: parameters, packing and the scan of a sequence.
+ *
+ * Plain C11 on memory that the caller owns: nothing here allocates, prints, fails or keeps
+ * state, so every function is thread-safe as long as its buffers are the caller's own.
+ * All sizes and strides are in elements; Y layers, D directions, T steps, N rows,
+ * I = input_size, H = hidden_size, P = proj_size, Hout = P ? P : H.
+ */
+#ifndef PYLSTM_CORE_RNN_H
+#define PYLSTM_CORE_RNN_H
+
+#include "../simd/kernels.h"
+#include "cells.h"
+#include "random.h"
+
+#include <stdint.h>
+
+/* Blueprint: what the constructor fixed. */
+struct rnn_net {
+    const struct rnn_kernels *kernels;
+    enum cell_kind kind;
+    ptrdiff_t input_size;
+    ptrdiff_t hidden_size;
+    ptrdiff_t proj_size; /* 0: none */
+    ptrdiff_t num_layers;
+    int num_directions; /* 1 or 2 */
+    bool bias;
+};
+
+/* Features of h: P where there is a projection, else H. */
+ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
+/* Rows of weight_ih: gates * H. */
+ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
+
+/* One call: inputs, outputs and the options that may change between calls. */
+struct rnn_call {
+    ptrdiff_t steps; /* T */
+    ptrdiff_t batch; /* N; with batch_sizes: batch_sizes[0] */
+    /* NULL: every step has N rows. Else [T] rows of each step, non-increasing, >= 1:
+     * x and y are then packed, row after row, and x_step, y_step are not used. */
+    const int64_t *batch_sizes;
+
+    const void *x; /* [T, N, I] */
+    ptrdiff_t x_step, x_row;
+    void *y; /* [T, N, D*Hout] */
+    ptrdiff_t y_step, y_row;
+
+    const void *h0; /* [Y*D, N, Hout]; NULL: zeros */
+    ptrdiff_t h0_layer, h0_row;
+    const void *c0; /* [Y*D, N, H]; NULL: zeros */
+    ptrdiff_t c0_layer, c0_row;
+    void *h_n; /* [Y*D, N, Hout], contiguous */
+    void *c_n; /* [Y*D, N, H], contiguous; must not overlap the inputs */
+
+    bool finite_weights;   /* what rnn_pack() returned */
+    double dropout;        /* 0 unless training */
+    struct generator *rng; /* used where dropout is not 0 */
+
+    const struct rnn_stop *stop; /* asked after every step; NULL: never */
+};
+
+/* Whether to give up a call. */
+struct rnn_stop {
+    bool (*asked)(void *data);
+    void *data;
+};
+
+/* How one of several threads takes part in a scan whose hidden units are shared: the thread asks
+ * before every step which units are its own, and waits after the step until the others have theirs.
+ * The core calls these functions and knows no thread; csrc/threads supplies them. */
+struct rnn_share {
+    /* True if this thread computes units of step "step", counted over all scans of the call. Then
+     * [*first, *end) are its units. */
+    bool (*take)(struct rnn_share *share, ptrdiff_t step, ptrdiff_t *first, ptrdiff_t *end);
+    /* Waits until the others have finished the step that was taken last. Returns false where the
+     * call is given up, which "stop" may ask for; "stop" may be NULL. */
+    bool (*wait)(struct rnn_share *share, const struct rnn_stop *stop);
+    bool leads; /* this thread writes h_n for all of them */
+    bool alone; /* the units are not shared yet: others may still come */
+};
+
+/* Bytes of scratch memory that rnn_forward needs. Returns -1 where that overflows. */
+ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call);
+
+/* Runs the network. "packed" is what rnn_pack wrote, "workspace" is 64-byte aligned and
+ * holds rnn_workspace_size() bytes. Runs in the default floating-point environment and
+ * restores the caller's. N = 0 is allowed, T = 0 is not. Returns false where call->stop ended
+ * it: the results are unfinished then. */
+bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                 void *workspace);
+
+/* Multiply-adds of a call: the caller's measure for whether to release a lock. */
+double rnn_work(const struct rnn_net *net, const struct rnn_call *call);
+
+#endif

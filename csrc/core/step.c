@@ -1,0 +1,67 @@
+#include "step.h"
+
+#include "linear.h"
+#include "sequence.h"
+
+/* Points h and c of a step at the initial states, from row "first" on. */
+static void begin_states(const struct scan *scan, struct lstm_step *step, ptrdiff_t first)
+{
+    const struct rnn_call *call = scan->call;
+
+    step->h_stride = call->h0_row;
+    step->h = scan->h0 ? scan_offset(scan, scan->h0, first * call->h0_row) : NULL;
+    if (!scan->h0 && !call->finite_weights) {
+        step->h = scan->zeros;
+        step->h_stride = 0;
+    }
+    step->c_stride = call->c0_row;
+    step->c = scan->c0 ? scan_offset(scan, scan->c0, first * call->c0_row) : NULL;
+}
+
+/* Points h and c of a step at the states after the step before, from row "first" on. */
+static void continue_states(const struct scan *scan, struct lstm_step *step, const char *before,
+                            ptrdiff_t first)
+{
+    const ptrdiff_t hidden = scan->net->hidden_size;
+
+    step->h = scan_offset(scan, before, first * scan->y_row);
+    step->h_stride = scan->y_row;
+    step->c = scan_offset(scan, scan->c_n, first * hidden);
+    step->c_stride = hidden;
+}
+
+/* One run of rows; the states before the step are in "step". */
+static void run_rows(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
+                     const struct row_run *run)
+{
+    const struct rnn_net *net = scan->net;
+
+    step->rows = run->end - run->first;
+    step->x = x ? scan_offset(scan, x, run->first * scan->x_row) : NULL;
+    y = scan_offset(scan, y, run->first * scan->y_row);
+    step->c_out = scan_offset(scan, scan->c_n, run->first * net->hidden_size);
+    step->h_out = net->proj_size ? scan->hidden : y;
+    step->h_out_stride = net->proj_size ? net->hidden_size : scan->y_row;
+    net->kernels->lstm_step(step);
+    if (net->proj_size)
+        linear_project(scan, y, step->rows);
+}
+
+void scan_step(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
+               const char *before, ptrdiff_t known, ptrdiff_t rows)
+{
+    const char *init = step->init;
+    struct row_run runs[MOST_RUNS];
+    const int count = sequence_runs(known, rows, runs);
+
+    for (int i = 0; i < count; i++) {
+        const struct row_run *run = &runs[i];
+        step->init = scan_offset(scan, init, run->first * step->init_stride);
+        if (run->continues)
+            continue_states(scan, step, before, run->first);
+        else
+            begin_states(scan, step, run->first);
+        run_rows(scan, step, x, y, run);
+    }
+    step->init = init;
+}

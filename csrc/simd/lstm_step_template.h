@@ -1,0 +1,111 @@
+/* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the totals
+ * are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
+ * update_template.h; needs its parameters. Defines NAME(lstm_step).
+ */
+/* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row of
+ * several panels (a constant). `to` is where the rows, or the panels, stand one after the other. */
+INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
+                                     ptrdiff_t unit, const int panels, REAL *to)
+{
+    struct NAME(tile) tile;
+
+    tile.from = (const REAL *)step->init + row * step->init_stride + PANEL_VECTORS * unit;
+    tile.from_stride = step->init_stride;
+    tile.to = to;
+    tile.to_stride = PANEL_TOTALS;
+    if (step->wx) {
+        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * step->depth_x;
+        tile.w_stride = PANEL_TOTALS * step->depth_x;
+        tile.depth = step->depth_x;
+        tile.x = (const REAL *)step->x + row * step->x_stride;
+        tile.x_stride = step->x_stride;
+        NAME(add_product)(tile, rows, panels);
+        tile.from = to;
+        tile.from_stride = PANEL_TOTALS;
+    }
+    if (step->h) {
+        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * step->depth_h;
+        tile.w_stride = PANEL_TOTALS * step->depth_h;
+        tile.depth = step->depth_h;
+        tile.x = (const REAL *)step->h + row * step->h_stride;
+        tile.x_stride = step->h_stride;
+        NAME(add_product)(tile, rows, panels);
+    } else {
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < panels * PANEL_TOTALS; j += LANES)
+                V_STORE(to + i * PANEL_TOTALS + j,
+                        V_ADD(V_LOAD(tile.from + i * tile.from_stride + j), V_SET((REAL)0)));
+    }
+}
+
+/* One group: its panels, from the last to the first where the step says so, then its update. */
+INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
+{
+    const struct lstm_step *step = group->step;
+
+    for (ptrdiff_t done = 0; done < group->panels; done++) {
+        const ptrdiff_t panel = step->descending ? group->panels - 1 - done : done;
+        REAL *to = group->totals + panel * group->rows * PANEL_TOTALS;
+        NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
+    }
+    NAME(update_group)(group);
+}
+
+/* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
+ * between the sweeps of the update. */
+INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t unit,
+                                       const int panels)
+{
+    ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
+    struct NAME(place) at[ROW_PANELS];
+
+    UNROLL
+    for (int i = 0; i < panels; i++) {
+        const ptrdiff_t left = step->hidden - unit - i * LANES;
+        at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
+    }
+    NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    NAME(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
+    if (panels > 2)
+        NAME(lstm_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
+    NAME(lstm_states)(panels, step, totals, at);
+    NAME(lstm_outputs)(panels, step, totals, at);
+}
+
+/* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
+ * meanwhile. */
+INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first, ptrdiff_t panels)
+{
+    for (ptrdiff_t done = 0, count; done < panels; done += count) {
+        count = panels - done < ROW_PANELS ? 1 : ROW_PANELS;
+        const ptrdiff_t panel = step->descending ? panels - done - count : done;
+        if (count == ROW_PANELS)
+            NAME(step_row_tile)(step, first + panel * LANES, ROW_PANELS);
+        else
+            NAME(step_row_tile)(step, first + panel * LANES, 1);
+    }
+}
+
+/* The units [first, end) of a step; first is where a panel begins. */
+static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct lstm_step *step, ptrdiff_t first,
+                                                    ptrdiff_t end)
+{
+    ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];
+    const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
+    struct NAME(group) group = {.step = step, .totals = totals};
+
+    if (step->rows == 1 && panels != 3) { /* three are done sooner together */
+        NAME(step_row)(step, first, panels);
+        return;
+    }
+    const ptrdiff_t rows = NAME(next_count)(step->rows, GROUP_VECTORS);
+    const ptrdiff_t most = GROUP_VECTORS / rows;
+    for (ptrdiff_t done = 0; done < panels; done += group.panels) {
+        group.panels = panels - done < most ? panels - done : most;
+        group.unit = first + LANES * (step->descending ? panels - done - group.panels : done);
+        for (group.row = 0; group.row < step->rows; group.row += group.rows) {
+            group.rows = step->rows - group.row < rows ? step->rows - group.row : rows;
+            NAME(step_group)(&group);
+        }
+    }
+}
