@@ -30,16 +30,21 @@ static void continue_states(const struct scan *scan, struct lstm_step *step, con
     step->c_stride = hidden;
 }
 
-/* One run of rows; the states before the step are in "step". */
-static void run_rows(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
-                     const struct row_run *run)
+/* One run of rows; "init" is where the sums of the step's first row begin. */
+static inline void run_rows(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
+                            const char *before, const char *init, struct row_run run)
 {
     const struct rnn_net *net = scan->net;
 
-    step->rows = run->end - run->first;
-    step->x = x ? scan_offset(scan, x, run->first * scan->x_row) : NULL;
-    y = scan_offset(scan, y, run->first * scan->y_row);
-    step->c_out = scan_offset(scan, scan->c_n, run->first * net->hidden_size);
+    if (run.continues)
+        continue_states(scan, step, before, run.first);
+    else
+        begin_states(scan, step, run.first);
+    step->rows = run.end - run.first;
+    step->init = scan_offset(scan, init, run.first * step->init_stride);
+    step->x = x ? scan_offset(scan, x, run.first * scan->x_row) : NULL;
+    y = scan_offset(scan, y, run.first * scan->y_row);
+    step->c_out = scan_offset(scan, scan->c_n, run.first * net->hidden_size);
     step->h_out = net->proj_size ? scan->hidden : y;
     step->h_out_stride = net->proj_size ? net->hidden_size : scan->y_row;
     net->kernels->lstm_step(step);
@@ -51,17 +56,10 @@ void scan_step(const struct scan *scan, struct lstm_step *step, const char *x, c
                const char *before, ptrdiff_t known, ptrdiff_t rows)
 {
     const char *init = step->init;
-    struct row_run runs[MOST_RUNS];
-    const int count = sequence_runs(known, rows, runs);
 
-    for (int i = 0; i < count; i++) {
-        const struct row_run *run = &runs[i];
-        step->init = scan_offset(scan, init, run->first * step->init_stride);
-        if (run->continues)
-            continue_states(scan, step, before, run->first);
-        else
-            begin_states(scan, step, run->first);
-        run_rows(scan, step, x, y, run);
-    }
-    step->init = init;
+    /* The two runs of sequence_runs(), so that the compiler sees which is which. */
+    if (known > 0)
+        run_rows(scan, step, x, y, before, init, (struct row_run){0, known, true});
+    if (known < rows)
+        run_rows(scan, step, x, y, before, init, (struct row_run){known, rows, false});
 }
