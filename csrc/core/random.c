@@ -156,7 +156,7 @@ void generator_get_state(const struct generator *rng, unsigned char blob[GENERAT
     blob[BLOB_FLOAT_NORMAL_IS_VALID] = rng->next_float_normal_is_valid;
 }
 
-/* Would the generator run from here, and never read past its words? A fresh seed has left 1
+/* True if the generator would run from here and never read past its words. A fresh seed has left 1
  * and next 0; every later state has left + next = 625. torch itself asks for less. */
 static bool position_is_valid(uint64_t left, uint64_t next)
 {

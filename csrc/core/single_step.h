@@ -4,7 +4,7 @@
 
 #include "rnn.h"
 
-/* May single_step() run the call? It then needs no workspace. */
+/* True if single_step() may run the call, which then needs no workspace. */
 bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call);
 /* The bits of rnn_forward, in the caller's floating-point environment. */
 void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call);

@@ -24,7 +24,7 @@
 struct barrier {
     ptrdiff_t hidden, lanes; /* units, and units per panel of the kernels */
     int expected;            /* helpers that may arrive */
-    uint64_t admission;      /* nanoseconds after which the leader goes on with who is there */
+    uint64_t admission; /* nanoseconds after which the leader goes on with those that are there */
 
     atomic_int arrived;    /* helpers; with BARRIER_CLOSED no more are taken */
     atomic_int members;    /* the leader and those taken; 0 until that is known */

@@ -4,7 +4,7 @@
 /* How long brief calls have followed one another before it is worth waking helpers for them. */
 #define SERIES_NANOSECONDS 100000
 #define STACK_BYTES (512 * 1024)
-/* A rest, in multiples of what late helpers cost: at the least, so that few of many calls try in
+/* A backoff, in multiples of what late helpers cost: at the least, so that few of many calls try in
  * vain, and at the most; never above ten seconds. */
 #define LEAST_BACKOFF 8
 #define MOST_BACKOFF 64
@@ -50,7 +50,8 @@ static struct pool_job *next_job(struct pool_helper *helper)
     for (;;) {
         if (job == NULL) {
             os_lock(&helper->mutex);
-            atomic_store(&helper->asleep, true); /* before it looks: whoever posts looks after */
+            atomic_store(&helper->asleep,
+                         true); /* set before it looks: a caller looks at it after it posts */
             while ((job = atomic_load(&helper->job)) == NULL &&
                    !atomic_load(&helper->pool->closing))
                 os_wait(&helper->wake, &helper->mutex);
@@ -139,7 +140,8 @@ void pool_note_end(struct pool *pool)
     atomic_store_explicit(&pool->ended, os_nanoseconds(), memory_order_relaxed);
 }
 
-/* Is it worth waking helpers? For a brief call they come too late, but not for those after it. */
+/* True if it is worth waking helpers. They come too late for a brief call, but not for the calls
+ * after it. */
 static bool may_wake(struct pool *pool, bool brief, uint64_t now)
 {
     if (now > SPIN_NANOSECONDS + atomic_load_explicit(&pool->ended, memory_order_relaxed))

@@ -1,7 +1,7 @@
-/* A pool of helper threads for calls that want company.
+/* A pool of helper threads for calls that several threads work on.
  *
  * No thread exists before the first call that wants one, none spins for long after its work, and
- * one caller at a time has the pool: whoever finds it taken works alone. A pool is a handle that
+ * one caller at a time has the pool: a caller that finds it taken works alone. A pool is a handle that
  * its user owns; zero bytes are a pool that has never been used. After a fork the child's pool is
  * as if never used, whatever the parent's threads were doing.
  */
@@ -38,10 +38,10 @@ struct pool {
     atomic_uint_fast64_t owner; /* forks << 1, + 1 while a caller has the pool */
     atomic_bool closing;
     atomic_uint_fast64_t ended; /* when a call that wanted helpers was last done, nanoseconds */
-    /* The rest belongs to the caller that has the pool. */
+    /* What follows belongs to the caller that has the pool. */
     bool closed;
     int started;
-    uint64_t penalty, backoff_until; /* nanoseconds: how long the latest rest is, and its end */
+    uint64_t penalty, backoff_until; /* nanoseconds: how long the latest backoff is, and its end */
     uint64_t series_began;           /* the first of calls that follow each other at once */
     struct pool_helper helpers[POOL_MOST_HELPERS];
 };
@@ -69,7 +69,7 @@ int pool_retract(struct pool *pool, struct pool_job *job);
  * is what helpers cost a call that they kept waiting, in nanoseconds, else 0: the machine is busy
  * then, and the pool rests for many times as long, twice as long every time. */
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost);
-/* What late helpers cost a call beyond what it said when it left the pool: the rest begins anew, and
+/* What late helpers cost a call beyond what it said when it left the pool: the backoff begins anew, and
  * is longer by that. */
 void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
