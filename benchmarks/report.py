@@ -71,8 +71,15 @@ def _threads(machine: Mapping[str, Any]) -> str:
     if not pinned:
         return "not pinned"
     cores = f"cores {pinned}" if len(pinned) > 1 else f"core {pinned[0]}"
-    number = "one thread" if len(pinned) == 1 else f"{len(pinned)} threads"
-    return f"{cores} of {machine['cores']}, {number}"
+    return f"{cores} of {machine['cores']}, {_number_of_threads(machine)}"
+
+
+def _number_of_threads(machine: Mapping[str, Any]) -> str:
+    """Return how many threads each library had, in words for a title."""
+    pinned = machine["pinned_to"]
+    if not pinned:
+        return "threads that are not pinned"
+    return "one thread" if len(pinned) == 1 else f"{len(pinned)} threads"
 
 
 def seconds_text(seconds: float) -> str:
@@ -225,7 +232,7 @@ def markdown(report: Report) -> str:
     machine = report.machine
     versions = ", ".join(f"{name} {text}" for name, text in machine["versions"].items())
     lines = [
-        "# pylstm and its peers",
+        f"# Results with {_number_of_threads(machine)}",
         "",
         f"`{report.command}`",
         "",

@@ -1,7 +1,7 @@
 """Interleaved timing: every round times every runner once, in a random order.
 
-A shared machine drifts by 10 % within minutes and the drift hits whoever runs at that moment.
-Within one round everybody meets the same machine, so ratios are formed round by round and the
+A shared machine drifts by 10 % within minutes, and the drift affects the runner of that moment.
+Within one round all runners meet the same machine, so ratios are formed round by round and the
 median over rounds is reported with the quartiles.
 """
 
@@ -62,8 +62,8 @@ class Runner:
     def sample(self, settle: float = 0.0) -> float:
         """One figure of one round. The first run refills the caches that others have taken.
 
-        Before it come ``settle`` seconds in which the threads of whoever had the last figure
-        may fall asleep: some libraries let theirs spin for a while.
+        Before the figure come ``settle`` seconds in which the threads of the runner before may
+        fall asleep: some libraries let their threads spin for a while.
 
         A figure during which another process held the core is thrown away, a few times at
         most: what is left is counted in ``disturbed``.

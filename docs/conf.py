@@ -42,6 +42,7 @@ NAVIGATION = {
     "Use": [
         "docs/tutorial",
         "docs/migrating-from-torch",
+        "docs/torch-to-numpy",
         "docs/weight-files",
         "docs/deploying",
         "examples/README",

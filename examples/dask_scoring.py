@@ -5,9 +5,9 @@
 
 An LSTM, projected to four scores, reads every sequence of an .npy file. Each task gets the file's
 name and which rows are its own, not the rows: a worker maps the file and reads only those. Only
-the scores travel back. How the rows are cut and who computes them changes no bit, so that any two
-runs can be compared by a hash. (A matrix product of NumPy's after it could change some: BLAS may
-add in another order when there are more rows.)
+the scores travel back. The cut of the rows and the process that computes them change no bit, so
+any two runs can be compared by a hash. (A matrix product of NumPy after the LSTM could change bits:
+BLAS may add in another order when there are more rows.)
 """
 
 import argparse

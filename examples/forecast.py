@@ -53,7 +53,7 @@ def main(path=WEIGHTS):
     model = Forecaster(checkpoint["model"])
     future = checkpoint["future"]
     expected = model.roll_out(checkpoint["history"], len(future))
-    print("hour  expected  came")
+    print("hour  expected  came    (* expected, o came)")
     for hour, (guess, value) in enumerate(zip(expected.ravel(), future.ravel(), strict=True)):
         line = [" "] * 41
         line[round(20 + 20 * float(np.clip(value, -1, 1)))] = "o"

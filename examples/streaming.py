@@ -42,6 +42,7 @@ def main():
 
     # A stream: steps of shape (1, 8), no batch. No state is the state before the first row.
     states = None
+    print(f"{'':7}{'pixels':16}  guess and how sure it is")
     for number, row in enumerate(image):
         output, states = lstm(row[np.newaxis], states)
         if number == 3:

@@ -15,6 +15,7 @@ import pylstm as nn
 from pylstm.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 WEIGHTS = Path(__file__).with_name("tagger.pt")
+NAMES = {"w": "word", "n": "number", "d": "date", "t": "time", ".": "anything else"}
 
 
 class Tagger(nn.Module):
@@ -75,6 +76,7 @@ def main(lines):
     lines = [line for line in lines if line] or recorded["lines"]
     for line, tags in zip(lines, tagger.tag(lines), strict=True):
         print(f"{line}\n{tags}")
+    print("below each character: " + ", ".join(f"{tag} {name}" for tag, name in NAMES.items()))
     scores, lengths = tagger(recorded["lines"])
     inside = np.arange(scores.shape[1]) < lengths[:, np.newaxis]
     difference = np.abs(scores - recorded["scores"])[inside].max()

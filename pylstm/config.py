@@ -1,4 +1,4 @@
-"""What this build of pylstm is made of."""
+"""What this build of pylstm is made of, and where it is."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ def _describe(module: Module) -> list[tuple[str, str]]:
 
 
 def show_config(module: Module | None = None) -> None:
-    """Print the version, the compiler, the instruction sets, the threads and NumPy's version.
+    """Print the version, where it is, the compiler, the instruction sets, the threads and NumPy.
 
     Parameters
     ----------
     module : Module, optional
         Print about this module too: how many numbers its state holds, and how many leases
-        there are: writable parameter arrays that somebody still holds.
+        there are: writable parameter arrays that are still alive.
 
     Examples
     --------
     >>> import pylstm
     >>> pylstm.show_config(pylstm.LSTM(2, 3))  # doctest: +ELLIPSIS
     pylstm:         ...
+    package:        ...
+    compiled part:  ...
     compiler:       ...
     SIMD in use:    ...
     ...
@@ -44,11 +46,17 @@ def show_config(module: Module | None = None) -> None:
     dtype:          float32
     leases:         0 (while there are any, every call packs the weights again)
     """
+    from pathlib import Path  # neither is needed to compute
+
+    from .files.errors import printable  # a path may hold what no terminal takes
+
     levels = _core.simd_levels()
     built = [name for name, (is_built, _) in levels.items() if is_built]
     available = [name for name, (_, is_available) in levels.items() if is_available]
     lines = [
         ("pylstm", __version__),
+        ("package", printable(str(Path(__file__).absolute().parent))),
+        ("compiled part", printable(str(Path(_core.__file__).absolute()))),
         ("compiler", _core.compiler()),
         ("SIMD in use", _core.simd_level()),
         ("SIMD built", ", ".join(built)),

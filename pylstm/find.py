@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,9 +12,13 @@ import numpy as np
 from ._core import as_array
 from .files.errors import WeightFileError
 from .files.modules import Place, is_container, name_text, walk
+from .files.paddle import is_state_dict
 from .files.record import Record, RecurrentLayer, Unsupported
 from .files.tensor import Tensor
-from .recurrent import NAME, FoundLSTM, NearMiss, describe_forms, infer
+from .foreign import Group, look_beside, refusal
+from .forms import describe_forms, scaled
+from .recurrent import NAME, FoundLSTM, NearMiss, infer
+from .values import of_bfloat16
 
 __all__ = ["FoundLSTM", "NearMiss", "find_lstms", "survey"]
 
@@ -31,41 +35,54 @@ class Candidate:
     Attributes
     ----------
     found : FoundLSTM
-    parameters : dict of str to Tensor or ndarray
-        In torch's order; nothing has been read.
+    parameters : dict of str to Tensor, Widened or ndarray
+        In torch's order; nothing has been read. ``bias_hh`` may be missing: it is zero.
     facts : mapping
         The attributes of the module, where the file has the whole module.
+    is_described : bool
+        Whether the file says what the module is: it has its class, or a node of a graph.
     """
 
     found: FoundLSTM
     parameters: dict[str, Any]
     facts: Mapping[str, Any]
+    is_described: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What a weight file holds: LSTMs, cells, and what only looks like one."""
+    """What a weight file holds: LSTMs, cells, and what only looks like one.
+
+    Attributes
+    ----------
+    name : str
+        The file, for messages.
+    candidates : list of Candidate
+    near_misses : list of NearMiss
+    refused : list of FoundLSTM
+        What near misses would be by their own parameters, but for their class or for what is
+        foreign beside them.
+    """
 
     name: str
     candidates: list[Candidate] = field(default_factory=list)
     near_misses: list[NearMiss] = field(default_factory=list)
-
-
-class _Group:
-    """Parameters that belong to one module, by name."""
-
-    def __init__(self) -> None:
-        self.plain: dict[str, Any] = {}
-        self.forms: dict[tuple[str, str], Any] = {}
+    refused: list[FoundLSTM] = field(default_factory=list)
 
 
 def find_lstms(source: Any) -> list[FoundLSTM]:
     """List the LSTMs and LSTMCells in a weight file, reading none of their numbers.
 
     They are known by the names and shapes of their parameters, at any depth and under any
-    prefix. What only looks like an LSTM (a GRU, quantised or weight-normed weights, an
-    incomplete set) is left out; ``python -m pylstm inspect`` and the errors of ``from_weights``
-    name it.
+    prefix, and where the file has whole modules also by their class. What only looks like an
+    LSTM is left out: a GRU, quantised or weight-normed weights, an incomplete set, a part of a
+    bidirectional one, whole numbers, a module of another class, parameters with foreign ones
+    beside or below them, as a layer norm has them. ``python -m pylstm inspect`` and the errors
+    of ``from_weights`` name it.
+
+    In a mapping or a ``state_dict``, ``bias_hh`` may be missing from all layers and directions
+    where ``bias_ih`` is there: it is zero. int8 parameters are multiplied by the scale that
+    stands beside each, ``weight_ih_l0_scale``: one number, or one for each row.
 
     Parameters
     ----------
@@ -76,7 +93,8 @@ def find_lstms(source: Any) -> list[FoundLSTM]:
     -------
     list of FoundLSTM
         In the order of the file. A container that stands in several places is reported at the
-        first.
+        first. ``assumed`` holds what the file leaves open, and ``initial_states`` the constant
+        states that it starts from.
 
     Raises
     ------
@@ -117,7 +135,8 @@ def survey(tree: Any, name: str) -> Survey:
     name : str
         For messages.
     """
-    groups: dict[tuple[Place, str], _Group] = {}
+    groups: dict[tuple[Place, str], Group] = {}
+    kept: dict[int, list[tuple[Any, Any]]] = {}
     report = Survey(name)
     count, left = 0, _MAX_TEXT
 
@@ -128,7 +147,7 @@ def survey(tree: Any, name: str) -> Survey:
             raise WeightFileError(name, "", "the paths to its modules are too long")
         return place.path(below)
 
-    for place, key, value in walk(tree, name):
+    for place, key, value in walk(tree, name, kept):
         owner = _owner(place, key) if isinstance(key, str) else None
         if owner is None and not isinstance(value, Unsupported):
             continue
@@ -140,9 +159,12 @@ def survey(tree: Any, name: str) -> Survey:
             report.near_misses.append(NearMiss(path, value.kind, value.reason))
         elif owner is not None:
             _collect(groups, owner, value)
-    for (place, prefix), group in groups.items():
-        owner = None if prefix else place.container
-        _judge(report, path_to(place, prefix), group, owner, {} if prefix else place.facts())
+    for group in groups.values():
+        group.settle()
+    judged = {group: _judged(path_to(*at), group) for at, group in groups.items()}
+    if any(_is_open(group, ones) for group, ones in judged.items()):
+        look_beside(tree, name, groups, _owner, path_to, kept)
+    _report(report, judged)
     _refuse_dropped(report)
     return report
 
@@ -190,38 +212,81 @@ def _up(place: Place, prefix: str) -> tuple[Place, str, str]:
 
 
 def _collect(
-    groups: dict[tuple[Place, str], _Group], owner: tuple[Place, str, str, str], value: Any
+    groups: dict[tuple[Place, str], Group], owner: tuple[Place, str, str, str], value: Any
 ) -> None:
     """Put a value into the group that it belongs to, if it can be a parameter."""
     place, prefix, name, form = owner
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         value = value if isinstance(value, Tensor) else as_array(value, name, "any")
+        if is_state_dict(place.container):
+            value = of_bfloat16(value)
     elif not isinstance(value, Record) or _up(place, prefix)[2] == "parametrizations":
         return  # None stands for a bias that is not there; dicts are an optimiser's
-    group = groups.setdefault((place, prefix), _Group())
-    if form:
-        group.forms[name, form] = value
-    elif group.plain.setdefault(name, value) is not value:
-        group.forms[name, "twice"] = value
+    group = groups.setdefault((place, prefix), Group(place, prefix))
+    group.put(name, form, value)
 
 
-def _judge(
-    report: Survey, prefix: str, group: _Group, owner: Any, facts: Mapping[str, Any]
-) -> None:
-    """Report what the parameters of one group are: an LSTM, a cell, or both."""
-    for layered in (True, False):
+def _judged(prefix: str, group: Group) -> list[Candidate | NearMiss]:
+    """Return what the parameters of one group are by themselves: an LSTM, a cell, or both."""
+    judged: list[Candidate | NearMiss] = []
+    for kind in ("LSTM", "LSTMCell"):
+        layered = kind == "LSTM"
         plain = {name: leaf for name, leaf in group.plain.items() if ("_l" in name) == layered}
-        forms = {both: leaf for both, leaf in group.forms.items() if ("_l" in both[0]) == layered}
+        forms, companions = (
+            {both: leaf for both, leaf in some.items() if ("_l" in both[0]) == layered}
+            for some in (group.forms, group.companions)
+        )
         if forms:
-            report.near_misses.append(describe_forms(prefix, plain, forms))
+            judged.append(describe_forms(prefix, plain, forms))
         elif plain:
-            found = infer(prefix, plain)
-            if isinstance(found, NearMiss):
-                report.near_misses.append(found)
+            judged.append(_judged_plain(prefix, kind, group, plain, companions))
+    return judged
+
+
+def _judged_plain(
+    prefix: str,
+    kind: str,
+    group: Group,
+    plain: Mapping[str, Any],
+    companions: Mapping[tuple[str, str], Any],
+) -> Candidate | NearMiss:
+    owner = group.owner
+    values = scaled(prefix, kind, plain, companions) if owner is None else plain
+    if isinstance(values, NearMiss):
+        return values
+    found = infer(prefix, values, one_bias=owner is None)
+    if isinstance(found, NearMiss):
+        return found
+    for name, form in companions:
+        if owner is None and values.get(name) is plain.get(name):
+            group.add(f"{name}_{form}")
+    facts = group.place.facts(group.prefix)
+    found = replace(found, **_said(found, owner, facts))
+    parameters = {name: values[name] for name, _ in found._shapes() if name in values}
+    return Candidate(found, parameters, facts, owner is not None)
+
+
+def _is_open(group: Group, judged: Iterable[Candidate | NearMiss]) -> bool:
+    """Tell whether what stands beside a group decides whether it is an LSTM."""
+    return group.owner is None and any(isinstance(one, Candidate) for one in judged)
+
+
+def _report(report: Survey, judged: Mapping[Group, Iterable[Candidate | NearMiss]]) -> None:
+    """Report what every group is, now that all that stands beside it is known."""
+    for group, ones in judged.items():
+        if group.count or not all(isinstance(one, Candidate) for one in ones) or not ones:
+            group.mark()
+    for group, ones in judged.items():
+        for one in ones:
+            if isinstance(one, NearMiss):
+                report.near_misses.append(one)
+                continue
+            problem = refusal(group, one.found)
+            if problem is None:
+                report.candidates.append(one)
             else:
-                parameters = {name: plain[name] for name, _ in found._shapes()}
-                found = replace(found, **_said(found, owner, facts))
-                report.candidates.append(Candidate(found, parameters, facts))
+                report.near_misses.append(problem)
+                report.refused.append(one.found)
 
 
 def _said(found: FoundLSTM, owner: Any, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from . import _core
+from . import _core, values
 from ._core import as_array
-from .files.errors import WeightFileError
-from .files.tensor import Tensor
+from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
+from .files.errors import WeightFileError, WeightFileWarning
 from .find import Candidate, Survey, opened, survey
 from .naming import type_name
 
@@ -18,21 +20,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .native import NativeModule
+    from .recurrent import FoundLSTM
 
     AnyModule = TypeVar("AnyModule", bound=NativeModule)
 
-# The constructors' arguments: what shapes tell, and what they do not.
-_STRUCTURE = {
-    "LSTM": ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
-    "LSTMCell": ("input_size", "hidden_size", "bias"),
-}
-_OPTIONS = {
-    "LSTM": ("batch_first", "dropout", "device", "dtype"),
-    "LSTMCell": ("device", "dtype"),
-}
+_OTHER = {"LSTM": "LSTMCell", "LSTMCell": "LSTM"}
 
 # An error lists so many modules; checkpoints may hold hundreds.
 _MAX_LISTED = 20
+
+# Frames from a warning to the caller of from_weights: warn, from_weights here, the method.
+_CALLER = 3
 
 
 def from_weights(
@@ -40,34 +38,29 @@ def from_weights(
 ) -> AnyModule:
     """Do what :meth:`pylstm.LSTM.from_weights` says."""
     kind = "LSTM" if issubclass(cls, _core.LSTM) else "LSTMCell"
-    _check_arguments(cls, kind, prefix, options)
+    if prefix is not None and not isinstance(prefix, str):
+        raise TypeError(f"prefix must be a str or None, not {type_name(prefix)}")
+    check_options(f"{cls.__name__}.from_weights()", kind, options)
     with opened(source) as (tree, name):
         candidate = _choose(survey(tree, name), kind, prefix)
+        structure = structure_of(candidate, name, options)
+        for text in unanswered(candidate.found, options):
+            warnings.warn(f"{name}: {text}", WeightFileWarning, stacklevel=_CALLER)
         try:
-            return build(cls, candidate, options)
+            return build(cls, candidate, {**structure, **_constructors(kind, options)})
         except MemoryError:
             reason = f"no memory for its {candidate.found.num_parameters} parameters"
             raise WeightFileError(name, candidate.found.prefix, reason) from None
 
 
-def _check_arguments(cls: type, kind: str, prefix: Any, options: dict[str, Any]) -> None:
-    if prefix is not None and not isinstance(prefix, str):
-        raise TypeError(f"prefix must be a str or None, not {type_name(prefix)}")
-    for name in options:
-        if name not in _OPTIONS[kind]:
-            told = name in _STRUCTURE[kind]
-            why = "the shapes in the file tell it" if told else "there is no such option"
-            raise TypeError(
-                f"{cls.__name__}.from_weights() takes no {name}: {why}; "
-                f"it takes {', '.join(_OPTIONS[kind])}"
-            )
-
-
 def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
-    """Return the only module of a kind that ``prefix`` fits."""
+    """Return the only module that ``prefix`` fits: of a kind, or else its one-layer counterpart."""
     chosen = fitting([each for each in report.candidates if each.found.kind == kind], prefix)
+    others = fitting([each for each in report.candidates if each.found.kind != kind], prefix)
+    if not chosen and len(others) == 1 and not _obstacle(others[0].found):
+        return _counterpart(others[0])
     if len(chosen) != 1:
-        _refuse(report, kind, prefix, chosen)
+        _refuse(report, kind, prefix, chosen, others)
     return chosen[0]
 
 
@@ -79,26 +72,98 @@ def fitting(candidates: list[Candidate], prefix: str | None) -> list[Candidate]:
     return whole or [each for each in candidates if each.found.prefix.endswith(f".{prefix}")]
 
 
-def _refuse(report: Survey, kind: str, prefix: str | None, fitting: list[Candidate]) -> NoReturn:
+def _obstacle(found: FoundLSTM) -> str:
+    """Say why an LSTM is no cell, or a cell no LSTM; nothing if it is one with other names."""
+    if found.kind == "LSTMCell":
+        return "" if found.input_size else "an LSTM has inputs"
+    problems = []
+    if found.num_layers != 1:
+        problems.append(f"{found.num_layers} layers")
+    if found.bidirectional:
+        problems.append("two directions")
+    if found.proj_size:
+        problems.append("a projection")
+    return f"it has {' and '.join(problems)}" if problems else ""
+
+
+def _counterpart(candidate: Candidate) -> Candidate:
+    """Return the cell that an LSTM of one layer and one direction is, or that LSTM of a cell."""
+    old = candidate.found.kind
+    parameters = {
+        name.removesuffix("_l0") + ("_l0" if old == "LSTMCell" else ""): leaf
+        for name, leaf in candidate.parameters.items()
+    }
+    found = replace(candidate.found, kind=_OTHER[old])
+    return replace(candidate, found=found, parameters=parameters)
+
+
+def _refuse(
+    report: Survey,
+    kind: str,
+    prefix: str | None,
+    chosen: list[Candidate],
+    others: list[Candidate],
+) -> NoReturn:
     """Raise the error that lists what there is, the modules in question first."""
     which = "" if prefix is None else f" with prefix {prefix!r}"
-    others = [each for each in report.candidates if each not in fitting]
-    held = [str(each.found) for each in (*fitting, *others)]
+    first = [*chosen, *others]
+    held = [str(each.found) for each in first]
+    held += [str(each.found) for each in report.candidates if each not in first]
     held += [str(miss) for miss in report.near_misses]
-    if fitting:
-        reason = f"it holds {len(fitting)} {kind}s{which}; choose one by its whole prefix:"
+    if chosen:
+        reason = f"it holds {len(chosen)} {kind}s{which}; choose one by its whole prefix:"
+    elif len(others) == 1:
+        other = _OTHER[kind]
+        reason = (
+            f"it holds no {kind}{which}, and its {other} is none: "
+            f"{_obstacle(others[0].found)}; {other}.from_weights reads it:"
+        )
     else:
         reason = f"it holds no {kind}{which}" + ("; there are:" if held else ", nor the like of it")
     lines = held[:_MAX_LISTED]
     if len(held) > len(lines):
         lines.append(f"and {len(held) - len(lines)} more")
+    if not first:
+        lines += _ways_out(report, prefix)
     raise WeightFileError(report.name, "", "\n  ".join([reason, *lines]))
+
+
+def _ways_out(report: Survey, prefix: str | None) -> list[str]:
+    """Say how to read what was refused for what is foreign to it, where that is one module."""
+    refused = [
+        found
+        for found in report.refused
+        if prefix is None or f".{found.prefix}".endswith(f".{prefix}")
+    ]
+    if len(refused) != 1:
+        return []
+    [found] = refused
+    plain = {"num_layers": 1, "bias": True, "bidirectional": False}
+    told = [
+        f", {name}={getattr(found, name)}"
+        for name, default in plain.items()
+        if getattr(found, name) != default
+    ]
+    told += [", proj_size=1"] * bool(found.proj_size)
+    names = f"{found.kind}(1, 2{''.join(told)})"
+    file = "FILE" if report.name.startswith("<") else repr(report.name)
+    where = f", prefix={found.prefix!r}" if found.prefix else ""
+    return [
+        "if its class and the foreign parameters play no role, pass its own parameters alone:",
+        f"{{k: v for k, v in pylstm.load({file}, flat=True{where}).items() "
+        f"if k in pylstm.{names}.state_dict()}}",
+    ]
+
+
+def _constructors(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the constructor takes and the file's structure does not tell."""
+    return {name: value for name, value in options.items() if name in OPTIONS[kind]}
 
 
 def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -> AnyModule:
     """Make the module that was found, while its file is open."""
     found = candidate.found
-    arguments = {name: getattr(found, name) for name in _STRUCTURE[found.kind]}
+    arguments = {name: getattr(found, name) for name in STRUCTURE[found.kind]}
     arguments["dtype"] = "float64" if found.dtype == np.float64 else "float32"
     module: Any = cls.__new__(cls)
     # The constructor ends with reset_parameters, which would draw numbers for nothing.
@@ -108,17 +173,17 @@ def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -
     # One by one, so that only one array is in memory beside the module.
     for name, leaf in candidate.parameters.items():
         module._assign({name: _read(leaf, name, module._dtype.name)})
+    for name in module._parameter_names:
+        if name not in candidate.parameters and name.startswith("bias"):
+            module._assign({name: np.zeros_like(module._parameter_view(name))})
     for name, value in _recorded_options(candidate.facts).items():
-        if name == "training" or (name in _OPTIONS[found.kind] and name not in options):
+        if name == "training" or (name in OPTIONS[found.kind] and name not in options):
             setattr(module, name, value)
     return module  # type: ignore[no-any-return]
 
 
 def _read(leaf: Any, name: str, dtype: str) -> npt.NDArray[Any]:
-    array = leaf.read() if isinstance(leaf, Tensor) else leaf
-    if array.dtype.kind == "b":
-        array = array.view(np.uint8)
-    return np.ascontiguousarray(as_array(array, name, dtype))
+    return np.ascontiguousarray(as_array(values.read(leaf), name, dtype))
 
 
 def _recorded_options(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _numbers = itertools.count()
 
 
 def reserve_numbers(module: HookMixin) -> None:
-    """Never again hand out the numbers of ``module``'s hooks, which an unpickled module brings."""
+    """Keep new hooks from getting the numbers of the hooks of an unpickled module."""
     global _numbers
     numbers = (number for table in HOOK_TABLES for number in getattr(module, table))
     highest = max(numbers, default=-1)
@@ -44,7 +44,7 @@ class RemovableHandle:
         self._module: Callable[[], HookMixin | None] = weakref.ref(module)
 
     def remove(self) -> None:
-        """Remove the hook; nothing happens where it, or its module, is gone already."""
+        """Remove the hook; nothing happens where the hook or its module no longer exists."""
         module = self._module()
         if module is not None:
             for table in HOOK_TABLES:
@@ -77,7 +77,7 @@ class HookMixin:
     forward: Callable[..., Any]
 
     def _hooks_changed(self) -> None:
-        """Hear that hooks came or went."""
+        """Do what a change of the hooks requires; subclasses override this method."""
 
     def _register(
         self, table: str, hook: Callable[..., Any], prepend: bool, options: dict[str, bool]

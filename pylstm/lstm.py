@@ -23,13 +23,28 @@ def _states(hx: Any) -> tuple[Any, Any]:
     """Split the states that came with a packed sequence."""
     if hx is None:
         return None, None
+    pair = "hx is a pair (h_0, c_0)"
     if not isinstance(hx, (tuple, list)):
+        shape = getattr(hx, "shape", ())
+        if shape:
+            raise TypeError(
+                "lstm() received an invalid combination of arguments: one array was given; "
+                f"{pair}, not an array of shape {tuple(shape)}"
+            )
         raise TypeError(
             f"hx must be a tuple or a list (h_0, c_0), not {type_name(hx)}: "
             "h_0 is (num_layers*num_directions, batch, hidden_size), and c_0 likewise"
         )
+    for index, state in enumerate(hx):
+        if isinstance(state, tuple) and hasattr(state, "batch_sizes"):
+            raise TypeError(f"hx[{index}] is a packed sequence; {pair} of arrays")
+        if isinstance(state, (tuple, list)) and state and getattr(state[0], "ndim", 0) > 2:
+            raise TypeError(
+                f"hx[{index}] is a tuple or list of arrays; {pair} of arrays: try hx[{index}] alone"
+            )
     if len(hx) != 2:
-        raise RuntimeError(f"lstm expects two hidden states: (h_0, c_0), got {len(hx)}")
+        text = f"one array was given; {pair}" if len(hx) == 1 else f"{pair}, got {len(hx)}"
+        raise RuntimeError(f"lstm expects two hidden states: {text}")
     return hx[0], hx[1]
 
 
@@ -238,8 +253,10 @@ class LSTM(_core.LSTM, NativeModule):
         fields = input.batch_sizes, input.sorted_indices, input.unsorted_indices
         return PackedSequence(data, *fields), (h_n, c_n)
 
-    def _permute(self, state: Any, name: str, order: Array) -> Array:
-        """Put a state into the order of the packed rows; the wrong shape is left to the run."""
+    def _permute(self, state: Any, name: str, order: Array) -> Array | None:
+        """Put a state into the order of the packed rows; what is wrong is left to the run."""
+        if state is None:
+            return None
         array = as_array(state, name, self._dtype.name)
         if array.ndim != 3 or array.shape[1] != order.size:
             return array

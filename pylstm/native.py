@@ -255,12 +255,23 @@ class NativeModule(Layer, Module):
         prefix : str, optional
             The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
             ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
-            only one. :func:`pylstm.find_lstms` lists them.
+            only one. :func:`pylstm.find_lstms` lists them. Where no LSTM fits, an LSTMCell that
+            does is read as an LSTM of one layer; the other way round, an LSTM of one layer and
+            one direction without a projection is read as an LSTMCell.
         **options
             What shapes cannot tell: ``dtype``, ``device`` and, for an LSTM, ``batch_first`` and
             ``dropout``. A file with a whole module records the last two, and whether the module
-            is in training mode; they are the defaults then. The dtype is the file's if it is
-            float32 or float64, else float32.
+            is in training mode; they are the defaults then. The dtype is float64 if any of the
+            parameters is float64, else float32. Then the answers to what a file may leave open:
+
+            ``bias`` : bool
+                True gives zeros to a module that has no biases in the file.
+            ``gate_activation``, ``activation`` : str
+                ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
+            ``reverse`` : bool
+                False, for an LSTM only: pylstm has none that only runs from the end.
+
+            ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
 
         Returns
         -------
@@ -271,10 +282,19 @@ class NativeModule(Layer, Module):
         Raises
         ------
         WeightFileError
-            If the file is damaged, or holds no such module, or several; a ``ValueError``. The
-            text lists what there is.
+            If the file is damaged, holds no such module or several, or says something else than
+            an answer; a ``ValueError``. The text lists what there is.
+        ValueError
+            If an answer asks for what pylstm does not compute.
         TypeError
-            For an option that is none.
+            For an option that is none, or an answer of the wrong type.
+
+        Warns
+        -----
+        WeightFileWarning
+            If numbers depend on what was assumed and not answered: by a Keras file without the
+            configuration of the layer, for instance. Also if the file starts from constant states
+            that are not zero: :func:`find_lstms` gives them as ``initial_states``.
 
         Examples
         --------

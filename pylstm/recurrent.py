@@ -4,62 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
 from .files.tensor import Tensor
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Leaf = Tensor | npt.NDArray[Any]
+from .values import Widened, dtype_of, dtype_problem, memory_problem
 
 # weight_ih_l0_reverse of an LSTM, weight_ih of a cell; behind it what torch's utilities add where
-# they keep a parameter in another form: weight_hh_l0_g.
+# they keep a parameter in another form, and what quantised integers need: weight_hh_l0_g.
 NAME = re.compile(
     r"((?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
-    r"(?:_(raw|u|mask|orig|g|v))?"
+    r"(?:_(raw|u|mask|orig|g|v|scale|zero_point))?"
 )
 
 # Rows of weight_hh for each of its columns.
-_KINDS = {4: "LSTM", 3: "GRU", 1: "RNN"}
-
-_PARAMETRISED = (
-    "parametrised",
-    "torch.nn.utils.parametrize.remove_parametrizations gives plain weights",
-)
-_WEIGHT_NORMED = ("weight-normed", "torch.nn.utils.remove_weight_norm gives plain weights")
-_PRUNED = ("pruned", "torch.nn.utils.prune.remove gives plain weights")
-
-# Modules that keep their weights in another way altogether, and what helps.
-_OTHERS = {
-    "packed": ("quantised LSTM or GRU", "save the module before it is quantised"),
-    "packed_cell": ("quantised cell", "save the module before it is quantised"),
-    "quantizable": ("quantizable LSTM", "save the torch.nn.LSTM that it was made from"),
-}
-# Forms in which a file keeps parameters instead of plainly: how such a module is called, and
-# what helps. Where it has several, the first in this order says what it is.
-_FORMS = {
-    "twice": ("ambiguous", "a state_dict would have it once"),
-    "raw": ("weight-dropped", "what dropout leaves of the raw weight is not the weight"),
-    "u": ("spectrally normed", "torch.nn.utils.remove_spectral_norm gives plain weights"),
-    "mask": _PRUNED,
-    "orig": _PRUNED,
-    "g": _WEIGHT_NORMED,
-    "v": _WEIGHT_NORMED,
-    "original": _PARAMETRISED,
-    "original0": _PARAMETRISED,
-    "original1": _PARAMETRISED,
-}
-# Those that have the shape of the parameter itself.
-_SHAPED = ("raw", "orig", "v", "original", "original1")
-
-# How much more the parameters may be than the memory that they are views of. Weights that are
-# tied are honest; a file of some bytes that asks for terabytes is not.
-_MAX_SHARING, _MAX_SHARED_BYTES = 4, 1 << 22
+KINDS = {4: "LSTM", 3: "GRU", 1: "RNN"}
 
 
 @dataclass(frozen=True)
@@ -75,12 +37,14 @@ class FoundLSTM:
     input_size, hidden_size, num_layers, bias, bidirectional, proj_size
         As the constructor takes them; a cell has one layer.
     dtype : dtype
-        Of the parameters, as ``load`` gives them.
+        Of the parameters, as ``load`` gives them; the one that holds them all if they differ.
     num_parameters : int
         How many numbers they are.
     assumed : dict of str to object
-        What the file leaves open, as the arguments of ``from_weights`` that say what was assumed:
-        ``{"batch_first": False}``.
+        What the file leaves open, as the arguments of ``from_weights`` that say what was assumed;
+        given as such, they confirm it. A ``state_dict``: ``{"batch_first": False}``, torch's own
+        default. A Keras file without configuration also assumes ``gate_activation``,
+        ``activation`` and ``reverse``, on which the numbers depend.
     initial_states : tuple of ndarray or None
         ``(h_0, c_0)``, each (num_layers * num_directions, 1 or batch, size), where the file has
         constants for them that are not zero: pass them with each call that begins a sequence.
@@ -155,27 +119,92 @@ class NearMiss:
         return f"{self.prefix!r}: {self.kind} ({self.reason})"
 
 
-def infer(prefix: str, parameters: Mapping[str, Any]) -> FoundLSTM | NearMiss:
+def infer(
+    prefix: str, parameters: Mapping[str, Any], *, one_bias: bool = False
+) -> FoundLSTM | NearMiss:
     """Return the LSTM that has exactly these parameters, or say what has them.
 
     Parameters
     ----------
     prefix : str
         Where they were found.
-    parameters : mapping of str to Tensor or ndarray
+    parameters : mapping of str to Tensor, Widened or ndarray
         All names have layer numbers, or none has. A value of another type is a near miss.
+    one_bias : bool, optional
+        Whether ``bias_hh`` may be missing everywhere, which makes it zero.
     """
-    found = _from_recurrent_weight(prefix, parameters)
+    found = _part(prefix, parameters) or _from_recurrent_weight(prefix, parameters)
     if isinstance(found, NearMiss):
         return found
+    one_bias = one_bias and not any(name.startswith("bias_hh") for name in parameters)
     for name, shape in found._shapes():
         if name not in parameters:
+            if one_bias and name.startswith("bias_hh"):
+                continue
             return NearMiss(prefix, f"incomplete {found.kind}", f"{name} is missing")
         if parameters[name].shape != shape:
-            problem = f"{name} has shape {parameters[name].shape}, the others fit {shape}"
-            return NearMiss(prefix, f"inconsistent {found.kind}", problem)
-    problem = _dtype_problem(parameters) or _memory_problem(parameters)
-    return NearMiss(prefix, f"inconsistent {found.kind}", problem) if problem else found
+            return _misfit(found, name, parameters[name].shape, shape)
+    adjective, problem = dtype_problem(parameters)
+    if problem:
+        words = (found.kind, adjective) if adjective.startswith("of") else (adjective, found.kind)
+        return NearMiss(prefix, " ".join(words), problem)
+    problem = memory_problem(parameters)
+    if problem:
+        return NearMiss(prefix, f"inconsistent {found.kind}", problem)
+    return replace(found, dtype=dtype_of(parameters))
+
+
+def gates_of(leaf: Any) -> str | None:
+    """Return the kind of network that has such a ``weight_hh``."""
+    if not isinstance(leaf, (Tensor, Widened, np.ndarray)) or leaf.ndim != 2 or 0 in leaf.shape:
+        return None
+    rows, columns = leaf.shape
+    return None if rows % columns else KINDS.get(rows // columns)
+
+
+def _part(prefix: str, parameters: Mapping[str, Any]) -> NearMiss | None:
+    """Say whose part the parameters are, where the names of whole layers or directions are missing.
+
+    The last layers, or the reverse direction of one layer, may be missing without a trace.
+    """
+    directions: dict[int, set[str]] = {}
+    for match in filter(None, map(NAME.fullmatch, parameters)):
+        if match[2]:
+            directions.setdefault(int(match[2]), set()).add(match[3] or "")
+    if not directions:
+        return None
+    leaves = (leaf for name, leaf in parameters.items() if "weight_hh" in name)
+    kind = next(filter(None, map(gates_of, leaves)), "LSTM")
+    layers = sorted(directions)
+    for below, above in pairwise([-1, *layers]):
+        if above - below > 1:
+            missing = f"layer {below + 1} of at least {layers[-1] + 1} is missing"
+            if above - below > 2:
+                missing = (
+                    f"layers {below + 1} to {above - 1} of at least {layers[-1] + 1} are missing"
+                )
+            return NearMiss(prefix, f"incomplete {kind}", missing)
+    part = f"part of a bidirectional {kind}"
+    if all(each == {"_reverse"} for each in directions.values()):
+        return NearMiss(prefix, part, "it has the reverse direction alone")
+    if any("_reverse" in each for each in directions.values()):
+        for layer in layers:
+            if len(directions[layer]) == 1:
+                there = "reverse" if "_reverse" in directions[layer] else "forward"
+                return NearMiss(prefix, part, f"layer {layer} has the {there} direction alone")
+    return None
+
+
+def _misfit(
+    found: FoundLSTM, name: str, shape: tuple[int, ...], fitting: tuple[int, ...]
+) -> NearMiss:
+    """Say what a parameter of another shape than the others have room for tells."""
+    rows, columns = fitting if len(fitting) == 2 else (0, 0)
+    if not found.bidirectional and name.startswith("weight_ih") and shape == (rows, 2 * columns):
+        reads = f"{name} has {2 * columns} inputs, those of two directions with {columns} each"
+        return NearMiss(found.prefix, "part of a bidirectional LSTM", reads)
+    problem = f"{name} has shape {shape}, the others fit {fitting}"
+    return NearMiss(found.prefix, f"inconsistent {found.kind}", problem)
 
 
 def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundLSTM | NearMiss:
@@ -184,7 +213,7 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundL
     suffix = "" if layers is None else "_l0"
     kind = "LSTMCell" if layers is None else "LSTM"
     for name, leaf in parameters.items():
-        if not isinstance(leaf, (Tensor, np.ndarray)):
+        if not isinstance(leaf, (Tensor, Widened, np.ndarray)):
             return NearMiss(prefix, f"{kind} of foreign tensors", f"{name} is {leaf!r}")
     for name in ("weight_hh" + suffix, "weight_ih" + suffix):
         if name not in parameters:
@@ -199,7 +228,7 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundL
     else:
         fits = rows == 4 * columns
     if not fits:
-        other = None if projected or rows % columns else _KINDS.get(rows // columns)
+        other = None if projected else gates_of(parameters["weight_hh" + suffix])
         shape = f"weight_hh{suffix} has shape {(rows, columns)}"
         if other is None:
             return NearMiss(prefix, f"inconsistent {kind}", f"{shape}, which fits no LSTM")
@@ -228,89 +257,3 @@ def _layers(names: Iterable[str]) -> tuple[int | None, bool]:
     if not matches:
         return None, False
     return 1 + max(int(match[2]) for match in matches), any(match[3] for match in matches)
-
-
-def _dtype_problem(parameters: Mapping[str, Leaf]) -> str:
-    names = {
-        leaf.storage.dtype if isinstance(leaf, Tensor) else leaf.dtype.name
-        for leaf in parameters.values()
-    }
-    if len(names) > 1:
-        return f"its parameters are of several dtypes: {', '.join(sorted(names))}"
-    if any(leaf.dtype.kind not in "biuf" for leaf in parameters.values()):
-        return f"its parameters are of dtype {names.pop()}"
-    return ""
-
-
-def _memory_problem(parameters: Mapping[str, Leaf]) -> str:
-    """Say where parameters are far more than the memory that they are views of."""
-    extents = []
-    total = 0
-    for name, leaf in parameters.items():
-        owner, low, high, itemsize = _extent(leaf)
-        if leaf.size * itemsize > high - low:
-            return f"{name} is an expanded view: its shape {leaf.shape} repeats elements"
-        extents.append((owner, low, high))
-        total += high - low
-    covered, last, end = 0, -1, 0
-    for owner, low, high in sorted(extents):
-        if owner != last:
-            last, end = owner, low
-        covered += max(0, high - max(low, end))
-        end = max(end, high)
-    if total > _MAX_SHARING * covered + _MAX_SHARED_BYTES:
-        return f"its parameters share their memory: {total} bytes of {covered}"
-    return ""
-
-
-def _extent(leaf: Leaf) -> tuple[int, int, int, int]:
-    """Return whose bytes an array is a view of, the first, the one after the last, the itemsize."""
-    if isinstance(leaf, Tensor):
-        itemsize = leaf.storage.raw_dtype.itemsize
-        return (
-            id(leaf.storage),
-            leaf.offset * itemsize,
-            (leaf.offset + leaf.span) * itemsize,
-            itemsize,
-        )
-    low, high = byte_bounds(leaf)
-    return 0, low, high, leaf.itemsize
-
-
-def describe_forms(
-    prefix: str, parameters: Mapping[str, Any], forms: Mapping[tuple[str, str], Any]
-) -> NearMiss:
-    """Say what a module is that keeps some of its parameters in other forms.
-
-    Parameters
-    ----------
-    prefix : str
-        Where it was found.
-    parameters : mapping of str to object
-        Those that it has plainly.
-    forms : mapping of (str, str) to object
-        The others, by plain name and form.
-    """
-    order = [*_OTHERS, *_FORMS]
-    name, form = min(forms, key=lambda both: order.index(both[1]))
-    if form in _OTHERS:
-        kind, remedy = _OTHERS[form]
-        return NearMiss(prefix, kind, f"it keeps {name}; {remedy}")
-    adjective, remedy = _FORMS[form]
-    shaped = [leaf for (other, how), leaf in forms.items() if how in _SHAPED and "_hh" in other]
-    plain = [leaf for other, leaf in parameters.items() if "_hh" in other]
-    kind = next(filter(None, map(_gates, [*shaped, *plain])), "LSTM")
-    cell = "" if "_l" in name else "Cell"
-    if form == "twice":
-        spelt = f"{name} twice"
-    else:
-        spelt = f"parametrizations.{name}.{form}" if "original" in form else f"{name}_{form}"
-    return NearMiss(prefix, f"{adjective} {kind}{cell}", f"it keeps {spelt}; {remedy}")
-
-
-def _gates(leaf: Any) -> str | None:
-    """Return the kind that has such a weight_hh."""
-    if not isinstance(leaf, (Tensor, np.ndarray)) or leaf.ndim != 2 or 0 in leaf.shape:
-        return None
-    rows, columns = leaf.shape
-    return None if rows % columns else _KINDS.get(rows // columns)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._core import as_array
-from .naming import is_array_like, torch_size
+from .naming import is_array_like, mapping_hint, torch_size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -150,7 +150,7 @@ class _Loading:
             f"received {type(value)}{reason}"
         )
 
-    def raise_errors(self, name: str, strict: bool) -> None:
+    def raise_errors(self, name: str, strict: bool, state: Mapping[str, Any]) -> None:
         """Raise one error that lists all mistakes; wrong names are mistakes if ``strict``."""
         lines = list(self.errors)
         if strict:
@@ -158,9 +158,29 @@ class _Loading:
                 if keys:
                     quoted = ", ".join(f'"{key}"' for key in keys)
                     lines.insert(0, f"{kind} key(s) in state_dict: {quoted}. ")
+            lines += self._whereabouts(state)
         if lines:
             text = "\n\t".join(lines)
             raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t{text}")
+
+    def _whereabouts(self, state: Mapping[str, Any]) -> list[str]:
+        """Say where all that is missing is, if it is in one place of ``state``."""
+        if not self.missing:
+            return []
+        first = self.missing[0]
+        for key in self.unexpected:
+            value = state[key]
+            if isinstance(value, Mapping) and all(name in value for name in self.missing):
+                return [f'"{key}" is a mapping that holds them: pass state_dict["{key}"]']
+            if not is_array_like(value) and hasattr(type(value), "state_dict"):
+                return [f'"{key}" is a module: pass state_dict["{key}"].state_dict()']
+            prefix = key.removesuffix(first)
+            if prefix != key and all(prefix + name in state for name in self.missing):
+                return [
+                    f'all that is missing is there behind "{prefix}": take it off the names, or '
+                    f"let from_weights(file, prefix={prefix.rstrip('.')!r}) do so"
+                ]
+        return []
 
     def write(self) -> None:
         """Convert all values, then write them all: what can fail comes first."""
@@ -260,9 +280,14 @@ class StateMixin:
         <All keys matched successfully>
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            hint = mapping_hint(state_dict)
+            raise TypeError(
+                f"Expected state_dict to be dict-like, got {type(state_dict)}."
+                + (f" {hint[0].upper()}{hint[1:]}" if hint else "")
+            )
         loading = _Loading(assign)
-        loading.collect(self, dict(state_dict), "")  # type: ignore[arg-type]
-        loading.raise_errors(type(self).__name__, strict)
+        state = dict(state_dict)
+        loading.collect(self, state, "")  # type: ignore[arg-type]
+        loading.raise_errors(type(self).__name__, strict, state)
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)

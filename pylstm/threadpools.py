@@ -1,13 +1,14 @@
-"""What the process is told of the thread pool: threadpoolctl, and the interpreter when it ends.
+"""Registers the thread pool with threadpoolctl, and the end of its threads with the interpreter.
 
-Importing pylstm imports neither threadpoolctl nor anything else for it. Where threadpoolctl has
-been imported before, it is told at once; else a finder waits for it in ``sys.meta_path``, and goes
-when it has come. So the order of the two imports does not matter, and programs that do without it
-pay nothing.
+Importing pylstm does not import threadpoolctl. If threadpoolctl has been imported before, its
+controller is registered at once; otherwise a finder in ``sys.meta_path`` registers the controller
+when threadpoolctl is imported, and removes itself. So the order of the two imports does not
+matter, and programs without threadpoolctl pay nothing.
 
-All that is left with others refers to the extension module weakly, and this file has no global
-that holds it: so pylstm can be unloaded, which ends its threads. What was left is then taken back,
-as it is when pylstm is reloaded; only threadpoolctl forgets no one who was registered.
+The finder, the controller and the exit handler hold weak references to the extension module, and
+no global of this file holds the module: so pylstm can be unloaded, which ends its threads. The
+finder and the exit handler are then removed, as they are when pylstm is reloaded; threadpoolctl
+has no function that removes a controller.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ Reference: TypeAlias = weakref.ref[ModuleType]
 
 
 def announce(core: ModuleType) -> None:
-    """Let threadpoolctl know of the pool, now or when it is imported; end its threads at exit."""
+    """Register the pool with threadpoolctl, now or at its import; end the threads at exit."""
     reference = weakref.ref(core)
-    _withdraw(reference)  # what a reload left before
-    # The only reference that has something to do in the end: after the exit handlers it is no more.
+    _withdraw(reference)  # the registrations from before a reload
+    # Only this reference has a callback; Python drops the reference after the exit handlers.
     atexit.register(_end_threads, weakref.ref(core, lambda _: _withdraw(reference)))
     if CONTROLLED_BY in sys.modules:
         _register(sys.modules[CONTROLLED_BY], reference)
@@ -40,7 +41,7 @@ def announce(core: ModuleType) -> None:
 
 
 def _withdraw(core: Reference) -> None:
-    """Take back what was left with others for a module, and for those that are no more."""
+    """Remove the exit handler and the finder of a module, and those of unloaded modules."""
     atexit.unregister(_end_threads)
     sys.meta_path[:] = [
         finder
@@ -65,7 +66,7 @@ def _end_threads(core: Reference) -> None:
 
 
 class _Finder:
-    """Finds threadpoolctl where Python would, and has it told of pylstm once it is there."""
+    """Finds threadpoolctl where Python would; its loader registers pylstm after the import."""
 
     def __init__(self, core: Reference) -> None:
         self.core = core
@@ -80,7 +81,7 @@ class _Finder:
 
 
 class _Loader:
-    """Does what the module's own loader does, and stands aside for it."""
+    """Loads threadpoolctl by its own loader, which it leaves in the module's attributes."""
 
     def __init__(self, finder: _Finder, loader: Any) -> None:
         self._finder = finder

@@ -41,7 +41,7 @@ LIMITS = Footprint(resident=1 << 20, blocks=500, objects=50, references=50)
 
 
 def resident() -> int:
-    """Return the bytes of this process that are in memory; 0 where nobody says (not Linux)."""
+    """Return the bytes of this process that are in memory; 0 where that is unknown (not Linux)."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 

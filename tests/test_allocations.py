@@ -44,7 +44,7 @@ if hasattr(_core, "_test_fail_allocation"):
             if made < n:  # there was no n-th
                 assert error is None
                 break
-            assert error is not None, f"allocation {n} failed and nobody said so"
+            assert error is not None, f"allocation {n} failed without an error"
             del error
             assert state_bits(case.modules) == before, f"after allocation {n} failed"
             assert alive_after(case, alive) <= alive, f"a leak where allocation {n} failed"

@@ -93,7 +93,7 @@ WRONG_CALLS = [
     ("cell", [z()], {}, ValueError, "LSTMCell: Expected input to be 1D or 2D, got 0D instead", "one step at a time"),
     ("cell", [z(2, 4), (z(2, 2, 2), z(2, 3))], {}, ValueError, "LSTMCell: Expected hx[0] to be 1D or 2D, got 3D instead", "(2, 2, 2)"),
     ("cell", [z(2, 4), (z(2, 3), z())], {}, ValueError, "LSTMCell: Expected hx[1] to be 1D or 2D, got 0D instead", "c_0 is"),
-    ("cell", [z(2, 4), (z(2, 3),)], {}, RuntimeError, "lstm_cell expects two hidden states", "got 1"),
+    ("cell", [z(2, 4), (z(2, 3),)], {}, RuntimeError, "lstm_cell expects two hidden states", "one array was given"),
     ("cell", [z(2, 4), ()], {}, RuntimeError, "lstm_cell expects two hidden states", "got 0"),
     ("cell", [z(2, 4), [z(2, 3)] * 3], {}, RuntimeError, "lstm_cell expects two hidden states", "got 3"),
     ("cell", [z(2, 5), (z(2, 3), z(2, 3))], {}, RuntimeError, "input has inconsistent input_size: got 5 expected 4", "(batch, input_size)"),

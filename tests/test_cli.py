@@ -9,6 +9,8 @@ import signal
 import struct
 import subprocess
 import sys
+import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -174,8 +176,8 @@ def test_names_in_files_cannot_steer_a_terminal(tmp_path, no_peers, capsys):
     entries = {
         f"{NASTY}.weight_ih_l0": ("F32", [8, 3], 0, 96),
         f"{NASTY}.weight_hh_l0": ("F32", [8, 2], 96, 160),
-        f"{NASTY}.gru.weight_hh": ("F32", [6, 2], 160, 208),
-        f"{NASTY}.gru.weight_ih": ("F32", [6, 2], 208, 256),
+        f"{NASTY}gru.weight_hh": ("F32", [6, 2], 160, 208),
+        f"{NASTY}gru.weight_ih": ("F32", [6, 2], 208, 256),
     }
     write_safetensors(path, entries, bytes(256))
     for arguments in (["inspect"], ["inspect", "--json"], ["verify"]):
@@ -196,7 +198,8 @@ def test_printable():
 
 def inspected(capsys, tree):
     """The table and the JSON of a tree that no small file can hold."""
-    file = SimpleNamespace(name="x", format="pickle", size=1, tree=tree, metadata={})
+    described = {"metadata": {}, "arrays": {}, "unreadable": {}}
+    file = SimpleNamespace(name="x", format="pickle", size=1, tree=tree, **described)
     report = inspect.survey(tree, "x")
     inspect.print_text(file, report)
     text = capsys.readouterr().out
@@ -317,8 +320,137 @@ def test_convert_keeps_infinities(tmp_path, capsys):
 
 
 def test_convert_onto_itself(checkpoint, weights, capsys):
-    assert run(capsys, "convert", checkpoint, checkpoint, "--dtype", "float16")[0] == 0
-    assert pylstm.load(checkpoint)["head.weight"].dtype == np.float16
+    assert run(capsys, "convert", checkpoint, checkpoint)[0] == 0
+    loaded = pylstm.load(checkpoint)
+    assert list(loaded) == list(weights)
+    for name, value in weights.items():
+        np.testing.assert_array_equal(loaded[name], value, strict=True)
+
+
+def spellings(path):
+    """Other names of a file: through folders, links to it and to its folder, a hard link."""
+    yield path
+    yield f"{path.parent}/../{path.parent.name}/./{path.name}"
+    for name, link in (("soft", os.symlink), ("hard", os.link)):
+        other = path.with_name(f"{name}{path.suffix}")
+        link(path, other)
+        yield other
+    folder = path.with_name("folder")
+    folder.symlink_to(path.parent)
+    yield folder / path.name
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--prefix", "encoder.rnn"], "all but a part of it"),
+        (["--prefix", "rnn.weight_hh_l0"], "is not in the file"),
+        (["--dtype", "float16"], "the dtype of its numbers"),
+        (["--prefix", "encoder", "--dtype", "float16"], "all but a part of it, the dtype"),
+    ],
+)
+def test_convert_onto_itself_where_something_would_be_lost(checkpoint, capsys, options, words):
+    before = checkpoint.read_bytes()
+    for output in spellings(checkpoint):
+        code, text, errors = run(capsys, "convert", checkpoint, output, *options)
+        assert (code, text) == (1, "")
+        assert words in errors
+        assert errors.count("\n") == 1
+        assert checkpoint.read_bytes() == before
+
+
+SOMETHING = np.arange(3, dtype=np.float32)
+
+
+def written_safetensors(header, size=12):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(size)
+
+
+def written_npz(*others):
+    file = io.BytesIO()
+    np.savez(file, a=SOMETHING)
+    with zipfile.ZipFile(file, "a") as archive:
+        for name in others:
+            archive.writestr(name, b"")
+    return file.getvalue()
+
+
+def versions():
+    tree = OrderedDict(a=SOMETHING)
+    tree._metadata = OrderedDict({"": {"version": 1}})
+    return tree
+
+
+F32 = {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}
+LOSSES = {
+    "an epoch": (pickle.dumps({"a": SOMETHING, "epoch": 3}), "beside arrays by name"),
+    "an optimiser": (pickle.dumps({"a": SOMETHING, "o": {"state": {}}}), "beside arrays by name"),
+    "None": (pickle.dumps({"a": SOMETHING, "b": None}), "beside arrays by name"),
+    "an empty dict": (pickle.dumps({"a": SOMETHING, "b": {}}), "beside arrays by name"),
+    "nested dicts": (pickle.dumps({"a": {"b": SOMETHING}}), "beside arrays by name"),
+    "a list": (pickle.dumps([SOMETHING]), "beside arrays by name"),
+    "a number as a key": (pickle.dumps({0: SOMETHING}), "the names of its arrays"),
+    "a slash in a name": (pickle.dumps({"a/b": SOMETHING}), "the names of its arrays"),
+    "module. in a name": (pickle.dumps({"module.a": SOMETHING}), "the names of its arrays"),
+    "versions": (pickle.dumps(versions()), "the versions of its modules"),
+    "metadata": (written_safetensors({"__metadata__": {"x": "y"}, "a": F32}), "its metadata"),
+    "a tie": (written_safetensors({"__metadata__": {"b": "a"}, "a": F32}), "its metadata"),
+    "bfloat16": (written_safetensors({"a": F32 | {"dtype": "BF16"}} | {"a": F32 | {"dtype": "BF16", "shape": [6]}}), "the dtype of its numbers"),
+    "another entry": (written_npz("README"), "entries that are no arrays"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_convert_onto_itself_loses_nothing(tmp_path, capsys, name, suffix):
+    content, words = LOSSES[name]
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(content)
+    code, text, errors = run(capsys, "convert", path, path)
+    assert (code, text) == (1, "")
+    assert words in errors
+    assert path.read_bytes() == content
+    assert run(capsys, "convert", path, tmp_path / f"other{suffix}")[0] == 0
+
+
+KNOWN = {
+    "__metadata__": {"format": "pt", "pylstm.batch_first": '{"rnn": true}'},
+    "rnn.weight_hh_l0": {"dtype": "F32", "shape": [8, 2], "data_offsets": [0, 64]},
+    "rnn.weight_ih_l0": {"dtype": "F32", "shape": [8, 1], "data_offsets": [64, 96]},
+}
+KEPT = {
+    "a dict": pickle.dumps({"a": SOMETHING, "b.c": np.array(1)}),
+    "an OrderedDict": pickle.dumps(OrderedDict(a=SOMETHING)),
+    "safetensors": written_safetensors({"a": F32}),
+    "known options": written_safetensors(KNOWN, 96),
+    "npz": written_npz(),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_convert_onto_itself_where_nothing_is_lost(tmp_path, capsys, name):
+    path = tmp_path / "file.safetensors"
+    path.write_bytes(KEPT[name])
+    before = pylstm.load(KEPT[name])
+    assert run(capsys, "convert", path, path)[0] == 0
+    loaded = pylstm.load(path)
+    assert set(loaded) == set(before)
+    for key, value in before.items():
+        np.testing.assert_array_equal(loaded[key], value, strict=True)
+    assert [found.assumed for found in pylstm.find_lstms(path)] == [
+        found.assumed for found in pylstm.find_lstms(KEPT[name])
+    ]
+
+
+def test_convert_has_nothing_to_write(tmp_path, capsys):
+    source, target = tmp_path / "in.pkl", tmp_path / "out.npz"
+    for tree in ({}, {"epoch": 3, "state": {}}, [], "text"):
+        source.write_bytes(pickle.dumps(tree))
+        code, text, errors = run(capsys, "convert", source, target)
+        assert (code, text) == (1, "")
+        assert errors == f"pylstm convert: {source}: holds no array\n"
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_convert_refuses_names_that_collide(tmp_path, capsys):
@@ -422,6 +554,7 @@ def test_verify_sees_a_difference(checkpoint, no_peers, monkeypatch, capsys):
 
 class FakePeer:
     name = "other 1.0"
+    coarsest = 0.0
 
     def __init__(self, error=0.0):
         self.error = error

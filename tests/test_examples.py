@@ -42,11 +42,13 @@ def test_the_readme_names_every_program():
 def test_streaming():
     output = example("streaming.py")
     assert output.count("row ") == 8 + 1
+    assert output.splitlines()[0].split() == ["pixels", "guess", "and", "how", "sure", "it", "is"]
     assert "it is a 9" in output and output.endswith("the same bits\n")
 
 
 def test_forecast():
     output = example("forecast.py")
+    assert output.splitlines()[0].endswith("(* expected, o came)")
     assert len(re.findall(r"^ *\d+ .*\|$", output, flags=re.M)) == 24
     assert float(re.search("difference to torch's forecast: (.*)", output)[1]) < 1e-5
     # The last day again would be off by 0.154, the mean by 0.39.
@@ -58,6 +60,9 @@ def test_tagger():
     lines = output.splitlines()
     assert lines[0] == "Meet on 12.05.2026 at 9:30 in room 12.05"
     assert lines[1] == "wwww.ww.dddddddddd.ww.tttt.ww.wwww.nnnnn"
+    legend = lines[8].removeprefix("below each character: ").split(", ")
+    assert legend == ["w word", "n number", "d date", "t time", ". anything else"]
+    assert {each[0] for each in legend} == set("".join(lines[1:8:2]))
     assert float(re.search("difference to torch's scores: (.*)", output)[1]) < 1e-4
     assert output.endswith("the same bits\n")
 
@@ -67,6 +72,7 @@ def test_tagger_on_lines_of_the_users():
     output = example("tagger.py", "room 24.12 on 24.12.2025 at 7:15", "x", "Ärger 7")
     assert output.splitlines()[1] == "wwww.nnnnn.ww.dddddddddd.ww.tttt"
     assert output.splitlines()[3] == "w"
+    assert output.splitlines()[6].startswith("below each character: w word, n number")
     assert len(output.splitlines()[5]) == len("Ärger 7")
 
 

@@ -11,6 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras_files import (
+    ASSUMED,
+    INPUTS,
+    UNITS,
+    assert_loads,
+    bidirectional_config,
+    from_weights,
+    h5_file,
+    keras_archive,
+    layer_config,
+    model_config,
+    named,
+    numbered,
+    reason,
+    torch_parameters,
+    tree,
+)
 from reference import fractions, lstm, make_parameters, parameter_shapes
 
 import pylstm
@@ -20,7 +37,6 @@ from pylstm.files.record import Record, Unsupported
 h5py = pytest.importorskip("h5py")
 
 RECORDED = Path(__file__).parent / "data" / "files" / "keras.tar.xz"
-INPUTS, UNITS = 3, 4
 
 
 @pytest.fixture(scope="module")
@@ -31,100 +47,6 @@ def recorded():
     with zipfile.ZipFile(io.BytesIO(files["keras.keras"])) as archive:
         files["keras.weights.h5"] = archive.read("model.weights.h5")
     return files
-
-
-def tree(source):
-    with open_weights(source) as file:
-        assert file.format == "Keras"
-        return file.tree
-
-
-def torch_parameters(bidirectional=False, bias=True, dtype=np.float32, seed=1):
-    """As Keras has them: torch's second bias is zero."""
-    shapes = parameter_shapes(INPUTS, UNITS, bias=bias, bidirectional=bidirectional)
-    parameters = make_parameters(seed, shapes, dtype)
-    return {name: 0 * p if "bias_hh" in name else p for name, p in parameters.items()}
-
-
-def keras_weights(parameters, end="_l0"):
-    """kernel, recurrent kernel and bias of one direction."""
-    names = ("weight_ih" + end, "weight_hh" + end, "bias_ih" + end)
-    return [parameters[name].T for name in names if name in parameters]
-
-
-def h5_file(datasets, config=None, attributes=(), **options):
-    """An HDF5 file with datasets by path; an array by itself, or the arguments that make one."""
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w", **options) as file:
-        for path, value in datasets.items():
-            if isinstance(value, dict):
-                file.create_dataset(path, **value)
-            else:
-                file[path] = value
-        file.attrs.update(dict(attributes))
-        if config is not None:
-            file.attrs["model_config"] = config if isinstance(config, bytes) else json.dumps(config)
-    return buffer.getvalue()
-
-
-def numbered(path, parameters):
-    """The datasets of Keras 3 for a layer."""
-    datasets = {}
-    ends = {"": "_l0"}
-    if "weight_ih_l0_reverse" in parameters:
-        ends = {"/forward_layer": "_l0", "/backward_layer": "_l0_reverse"}
-    for side, end in ends.items():
-        for number, array in enumerate(keras_weights(parameters, end)):
-            datasets[f"{path}{side}/cell/vars/{number}"] = array
-    return datasets
-
-
-def named(path, parameters, end="_l0", suffix=":0"):
-    """The datasets of older releases for a layer, or for one direction of it."""
-    names = ("kernel", "recurrent_kernel", "bias")
-    weights = keras_weights(parameters, end)
-    return {f"{path}/{name}{suffix}": array for name, array in zip(names, weights, strict=False)}
-
-
-def layer_config(class_name="LSTM", name="rnn", **settings):
-    defaults = {"activation": "tanh", "recurrent_activation": "sigmoid"}
-    return {"class_name": class_name, "config": {"name": name, **defaults, **settings}}
-
-
-def model_config(*layers, **others):
-    return {
-        "class_name": "Sequential",
-        "config": {"name": "model", "layers": list(layers)},
-        **others,
-    }
-
-
-def keras_archive(datasets, config, compression=zipfile.ZIP_STORED, version="3.15.1"):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
-        archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", h5_file(datasets))
-    return buffer.getvalue()
-
-
-def assert_loads(source, parameters, prefix=None):
-    module = pylstm.LSTM.from_weights(source, prefix)
-    state = module.state_dict()
-    assert list(state) == list(parameters)
-    for name, value in parameters.items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
-    assert module.batch_first
-    return module
-
-
-def reason(source, name="rnn"):
-    leaf = tree(source)[name]
-    assert isinstance(leaf, Unsupported)
-    with pytest.raises(pylstm.WeightFileError) as caught:
-        pylstm.LSTM.from_weights(source)
-    assert leaf.kind in str(caught.value) and leaf.reason in str(caught.value)
-    return leaf.reason
 
 
 # ---------------------------------------------------------------------------- written by Keras
@@ -160,12 +82,13 @@ def test_recorded_models(recorded, name, tmp_path):
 
 
 def test_recorded_weights_alone(recorded):
-    """They name no layers: the groups count classes."""
+    """They tell no activations: what is assumed is said."""
     outputs = np.load(io.BytesIO(recorded["outputs.npz"]))
-    found = [each.prefix for each in pylstm.find_lstms(recorded["keras.weights.h5"])]
-    assert set(found) == {"bidirectional", "lstm", "lstm_1", "lstm_2", "rnn", "sequential.lstm"}
-    for prefix, name in (("lstm", "encoder"), ("bidirectional", "both"), ("sequential.lstm", "inner.same")):  # fmt: skip
-        module = pylstm.LSTM.from_weights(recorded["keras.weights.h5"], prefix)
+    found = {each.prefix: each for each in pylstm.find_lstms(recorded["keras.weights.h5"])}
+    assert set(found) == {"both", "encoder", "rnn", "same", "relu", "inner.same"}
+    assert all(each.assumed == ASSUMED for each in found.values())
+    for name in ("encoder", "both", "inner.same"):
+        module = from_weights(recorded["keras.weights.h5"], name)
         expected = outputs[f"{name}/output"]
         np.testing.assert_allclose(module(outputs[f"{name}/input"])[0], expected, atol=1e-6)
     kind = tree(recorded["keras.weights.h5"])["gru"].kind
@@ -396,17 +319,6 @@ def test_many_attributes():
 
 
 # ---------------------------------------------------------------------------- what cannot run
-
-
-def bidirectional_config(merge_mode="concat", backward=None, **settings):
-    config = {
-        "name": "rnn",
-        "merge_mode": merge_mode,
-        "layer": layer_config(name="lstm", **settings),
-    }
-    if backward:
-        config["backward_layer"] = backward
-    return {"class_name": "Bidirectional", "config": config}
 
 
 @pytest.mark.parametrize(

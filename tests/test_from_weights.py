@@ -3,6 +3,7 @@
 import io
 import itertools
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -13,10 +14,17 @@ from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
 
 import pylstm
-from pylstm.files.record import Record
+from pylstm.files.record import Record, RecurrentLayer
 
 FILES = recorded_files.recorded_files()
-MODULES = [(name, prefix) for name, file in FILES.items() for prefix in file.modules]
+# Recorded with an LSTM, when whole numbers were taken for weights.
+WHOLE_NUMBERS = ("torch.int8", "torch.int64", "torch.uint8", "torch.bool")
+MODULES = [
+    (name, prefix)
+    for name, file in FILES.items()
+    for prefix in file.modules
+    if name not in WHOLE_NUMBERS
+]
 
 
 def parameters(seed=1, dtype=np.float32, **options):
@@ -48,7 +56,15 @@ def test_load_gives_the_arrays(name, mmap):
         assert_same_bits(loaded[path], expected)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", WHOLE_NUMBERS)
+def test_recorded_whole_numbers_are_no_weights(name):
+    dtype = name.removeprefix("torch.")
+    assert pylstm.find_lstms(FILES[name].content) == []
+    with pytest.raises(pylstm.WeightFileError, match=f"whole numbers .* is of dtype {dtype}"):
+        pylstm.LSTM.from_weights(FILES[name].content)
+
+
+@pytest.mark.parametrize("name", sorted(FILES.keys() - set(WHOLE_NUMBERS)))
 def test_find_lstms_finds_what_is_there(name):
     found = {one.prefix: one for one in pylstm.find_lstms(FILES[name].content)}
     assert set(found) == set(FILES[name].modules)
@@ -102,9 +118,6 @@ def test_from_paths_and_file_objects(tmp_path):
         ("float64", "float64"),
         ("float16", "float32"),
         ("longdouble", "float32"),
-        ("int64", "float32"),
-        ("uint8", "float32"),
-        ("bool", "float32"),
         (">f8", "float64"),
     ],
 )
@@ -210,8 +223,9 @@ def test_an_end_that_fits_several_is_refused():
 def test_short_and_long_lists():
     with pytest.raises(ValueError, match=r"^<dict>: it holds no LSTM, nor the like of it$"):
         pylstm.LSTM.from_weights({"weight": np.zeros(3)})
-    with pytest.raises(ValueError, match="it holds no LSTMCell; there are:\n  '': LSTM"):
-        pylstm.LSTMCell.from_weights(parameters())
+    gru = {"weight_ih_l0": np.zeros((9, 2)), "weight_hh_l0": np.zeros((9, 3))}
+    with pytest.raises(ValueError, match="it holds no LSTMCell; there are:\n  '': GRU"):
+        pylstm.LSTMCell.from_weights(gru)
     many = {f"m{k}": parameters() for k in range(100)}
     with pytest.raises(ValueError, match=r"holds 100 LSTMs(.|\n)*and 80 more$") as caught:
         pylstm.LSTM.from_weights(many)
@@ -236,7 +250,9 @@ def test_errors_name_the_file(tmp_path):
 # Options --------------------------------------------------------------------------------------
 
 
-WHOLE = whole_module("LSTM", parameters(num_layers=2), batch_first=True, dropout=0.5)
+WHOLE = whole_module(
+    "torch.nn.modules.rnn.LSTM", parameters(num_layers=2), batch_first=True, dropout=0.5
+)
 
 
 def test_recorded_options_are_defaults():
@@ -244,20 +260,26 @@ def test_recorded_options_are_defaults():
     assert (module.batch_first, module.dropout, module.training) == (True, 0.5, True)
     module = pylstm.LSTM.from_weights(WHOLE, batch_first=False, dropout=0.25, dtype="float64")
     assert (module.batch_first, module.dropout, module._dtype) == (False, 0.25, np.float64)
-    still = whole_module("LSTM", parameters())
+    still = whole_module("torch.nn.modules.rnn.LSTM", parameters())
     still.state["training"] = False
     assert not pylstm.LSTM.from_weights(still).training
 
 
 def test_recorded_options_may_be_anything():
     for value in (None, "yes", 2, -1, 1.5, float("nan"), 10**400, [True], Record("a.B"), {}):
-        odd = whole_module("LSTM", parameters(), batch_first=value, dropout=value)
+        odd = whole_module(
+            "torch.nn.modules.rnn.LSTM", parameters(), batch_first=value, dropout=value
+        )
         odd.state["training"] = value
         module = pylstm.LSTM.from_weights(odd)
         assert (module.batch_first, module.dropout, module.training) == (False, 0.0, True)
-    module = pylstm.LSTM.from_weights(whole_module("LSTM", parameters(), dropout=1))
+    module = pylstm.LSTM.from_weights(
+        whole_module("torch.nn.modules.rnn.LSTM", parameters(), dropout=1)
+    )
     assert module.dropout == 1.0  # without a warning: it was given when the file was made
-    odd = whole_module("LSTMCell", cell_parameters(), batch_first=True, dropout=0.5)
+    odd = whole_module(
+        "torch.nn.modules.rnn.LSTMCell", cell_parameters(), batch_first=True, dropout=0.5
+    )
     assert not hasattr(pylstm.LSTMCell.from_weights(odd), "dropout")
 
 
@@ -276,22 +298,352 @@ def test_options_are_checked_as_the_constructor_checks_them():
         pylstm.LSTM.from_weights(parameters(), 0)
 
 
-@pytest.mark.parametrize("name", ["input_size", "hidden_size", "num_layers", "bias", "proj_size"])
+ACCEPTED = {
+    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse",
+    pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation",
+}
+
+
+@pytest.mark.parametrize("name", ["input_size", "hidden_size", "num_layers", "proj_size"])
 def test_structural_arguments_are_refused(name):
-    accepted = "it takes batch_first, dropout, device, dtype"
+    accepted = f"it takes {ACCEPTED[pylstm.LSTM]}"
     with pytest.raises(TypeError, match=f"no {name}: the shapes in the file tell it; {accepted}"):
         pylstm.LSTM.from_weights(parameters(), **{name: 3})
 
 
 def test_unknown_options_are_refused_before_the_file_is_opened():
-    for cls, accepted in (
-        (pylstm.LSTM, "batch_first, dropout, device, dtype"),
-        (pylstm.LSTMCell, "device, dtype"),
-    ):
-        with pytest.raises(TypeError, match=f"no strict: there is no such .* takes {accepted}"):
+    for cls, accepted in ACCEPTED.items():
+        with pytest.raises(TypeError, match=f"no strict: there is no such .* takes {accepted}$"):
             cls.from_weights("no such file", strict=True)
     with pytest.raises(TypeError, match=r"LSTMCell\.from_weights\(\) takes no batch_first"):
         pylstm.LSTMCell.from_weights(cell_parameters(), batch_first=True)
+
+
+# One bias -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [None, ".safetensors", ".npz", ".pt"])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
+def test_a_missing_second_bias_is_zero(options, suffix, tmp_path):
+    for cls, own in ((pylstm.LSTM, parameters(**options)), (pylstm.LSTMCell, cell_parameters())):
+        tree = {name: value for name, value in own.items() if not name.startswith("bias_hh")}
+        source = prefixed("a", tree)
+        if suffix:
+            source = tmp_path / f"weights{suffix}"
+            pylstm.save(prefixed("a", tree), source)
+        made = cls.from_weights(source)
+        zeroed = {k: np.zeros_like(v) if k.startswith("bias_hh") else v for k, v in own.items()}
+        expected = cls.from_weights(zeroed)
+        assert_same_bits(tuple(made.state_dict().values()), tuple(expected.state_dict().values()))
+        assert made.bias is True
+        if cls is pylstm.LSTM:
+            x = np.ones((4, 1, 2))
+            assert_same_bits(made(x)[0], expected(x)[0])
+
+
+def test_a_missing_second_bias_of_a_subclass_that_fills_its_parameters():
+    class Filled(pylstm.LSTMCell):
+        def reset_parameters(self):
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                setattr(self, name, np.ones_like(getattr(self, name)))
+
+    tree = cell_parameters()
+    del tree["bias_hh"]
+    made = Filled.from_weights(tree)
+    assert not made.bias_hh.any()
+    assert_same_bits(made.bias_ih, tree["bias_ih"])
+
+
+# What a file leaves open ----------------------------------------------------------------------
+
+OPEN = {"gate_activation": "sigmoid", "activation": "tanh", "reverse": False, "batch_first": True}
+STATES = (np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32))
+
+
+def layer(seed=1, assumed=None, initial_states=None, **options):
+    """What pylstm's readers of other formats make of a layer."""
+    state = {"batch_first": True, "_parameters": parameters(seed, **options)}
+    return RecurrentLayer(
+        "keras.LSTM",
+        state,
+        assumed=OPEN if assumed is None else assumed,
+        initial_states=initial_states,
+    )
+
+
+def warned(action):
+    """The texts of the warnings about weight files, and what the action returned."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = action()
+    assert all(each.category is pylstm.WeightFileWarning for each in caught)
+    assert all(each.filename == __file__ for each in caught)
+    return [str(each.message) for each in caught], result
+
+
+def test_what_was_assumed_is_said_once():
+    texts, module = warned(lambda: pylstm.LSTM.from_weights({"enc": layer()}))
+    assert texts == [
+        "<dict>: 'enc': the file does not say how this LSTM was configured; "
+        "gate_activation='sigmoid', activation='tanh', reverse=False is assumed, "
+        "and given as arguments they confirm it"
+    ]
+    assert module.batch_first
+    [found] = pylstm.find_lstms({"enc": layer()})
+    assert found.assumed == OPEN
+    confirmed = [found.assumed, {"gate_activation": "sigmoid"}, {"reverse": False}]
+    for options in (*confirmed, {"activation": "tanh"}):
+        texts, again = warned(lambda options=options: pylstm.LSTM.from_weights(layer(), **options))
+        assert texts == []
+        assert_same_bits(tuple(again.state_dict().values()), tuple(module.state_dict().values()))
+        assert again.batch_first
+    # Answers that no number depends on are none.
+    for options in ({"batch_first": False}, {"dtype": "float64"}, {"bias": True}):
+        texts, again = warned(lambda options=options: pylstm.LSTM.from_weights(layer(), **options))
+        assert len(texts) == 1
+    assert again.batch_first
+    assert not pylstm.LSTM.from_weights(layer(), batch_first=False, reverse=False).batch_first
+
+
+def test_only_what_was_assumed_is_said():
+    texts, _ = warned(lambda: pylstm.LSTM.from_weights(layer(assumed={"reverse": False})))
+    assert "configured; reverse=False is assumed" in texts[0]
+    for quiet in ({}, {"batch_first": True}, {"bias_hh": 0}):
+        assert warned(lambda quiet=quiet: pylstm.LSTM.from_weights(layer(assumed=quiet)))[0] == []
+    assert warned(lambda: pylstm.LSTM.from_weights(parameters()))[0] == []
+    assert warned(lambda: pylstm.LSTM.from_weights(WHOLE))[0] == []
+
+
+def test_the_warning_points_at_the_caller_of_a_subclass():
+    class Named(pylstm.LSTM):
+        pass
+
+    class Overriding(pylstm.LSTM):
+        @classmethod
+        def from_weights(cls, source, prefix=None, **options):
+            return super().from_weights(source, prefix, **options)
+
+    for cls in (Named, Overriding):
+        texts, module = warned(lambda cls=cls: cls.from_weights(layer()))
+        assert len(texts) == 1
+        assert type(module) is cls
+
+
+def test_the_warning_can_be_an_error():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pylstm.WeightFileWarning)
+        with pytest.raises(pylstm.WeightFileWarning, match="is assumed"):
+            pylstm.LSTM.from_weights(layer())
+        pylstm.LSTM.from_weights(layer(), **OPEN)
+        warnings.simplefilter("ignore", pylstm.WeightFileWarning)
+        pylstm.LSTM.from_weights(layer())
+
+
+def test_initial_states_are_said():
+    source = {"enc": layer(assumed={}, initial_states=STATES)}
+    texts, _ = warned(lambda: pylstm.LSTM.from_weights(source))
+    assert texts == [
+        "<dict>: 'enc': the file starts from constant states that are not zero: "
+        "pass the initial_states that find_lstms gives for it as hx"
+    ]
+    [found] = pylstm.find_lstms(source)
+    assert found.initial_states is STATES
+    texts, _ = warned(lambda: pylstm.LSTM.from_weights(layer(initial_states=STATES), **OPEN))
+    assert len(texts) == 1
+    texts, _ = warned(lambda: pylstm.LSTMCell.from_weights(layer(initial_states=STATES)))
+    assert len(texts) == 2
+
+
+def test_a_cell_takes_no_order_of_steps():
+    texts, module = warned(lambda: pylstm.LSTMCell.from_weights(layer()))
+    assert (
+        "this LSTMCell was configured; gate_activation='sigmoid', activation='tanh' is" in texts[0]
+    )
+    assert type(module) is pylstm.LSTMCell
+    texts, _ = warned(lambda: pylstm.LSTMCell.from_weights(layer(assumed={"reverse": False})))
+    assert texts == []
+    for name in ("reverse", "batch_first"):
+        with pytest.raises(TypeError, match=f"takes no {name}: there is no such option"):
+            pylstm.LSTMCell.from_weights(layer(), **{name: False})
+
+
+SAID = {"described": layer(assumed={}), "whole": WHOLE}
+LEFT_OPEN = {"assumed": layer(), "state_dict": parameters()}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"gate_activation": "hard_sigmoid"},
+        {"gate_activation": "hard_sigmoid3"},
+        {"gate_activation": ""},
+        {"activation": "relu"},
+        {"activation": "softsign"},
+        {"reverse": True},
+    ],
+    ids=str,
+)
+def test_answers_that_pylstm_does_not_compute(answer):
+    [(name, value)] = answer.items()
+    asked = f"{name}={value!r}"
+    for source in LEFT_OPEN.values():
+        with pytest.raises(ValueError, match=f"pylstm has no LSTM with {asked} yet") as caught:
+            pylstm.LSTM.from_weights(source, **answer)
+        assert not isinstance(caught.value, pylstm.WeightFileError)
+    for source in SAID.values():
+        with pytest.raises(pylstm.WeightFileError) as caught:
+            pylstm.LSTM.from_weights(source, **answer)
+        assert f"{asked} was asked for, and the file says {name}=" in str(caught.value)
+
+
+def test_answers_that_agree_with_the_file():
+    answers = {name: value for name, value in OPEN.items() if name != "batch_first"}
+    for source in (*SAID.values(), *LEFT_OPEN.values()):
+        module = pylstm.LSTM.from_weights(source, **answers)
+        assert_same_bits(module.weight_ih_l0, pylstm.LSTM.from_weights(source, **OPEN).weight_ih_l0)
+    module = pylstm.LSTMCell.from_weights(
+        cell_parameters(), gate_activation="sigmoid", activation="tanh", bias=True
+    )
+    assert module.bias is True
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"gate_activation": None}, "gate_activation must be a str, not NoneType"),
+        ({"gate_activation": 1}, "gate_activation must be a str, not int"),
+        ({"activation": np.tanh}, "activation must be a str, not"),
+        ({"reverse": 1}, "reverse must be a bool, not int"),
+        ({"reverse": "no"}, "reverse must be a bool, not str"),
+        ({"bias": 0}, "bias must be a bool, not int"),
+        ({"bias": None}, "bias must be a bool, not NoneType"),
+    ],
+    ids=str,
+)
+def test_answers_of_the_wrong_type(answer, words):
+    for source in ("no such file", parameters()):
+        with pytest.raises(TypeError, match=words):
+            pylstm.LSTM.from_weights(source, **answer)
+
+
+def test_bias_is_answered():
+    for cls, own in ((pylstm.LSTM, parameters), (pylstm.LSTMCell, cell_parameters)):
+        bare, whole = own(bias=False), own()
+        assert cls.from_weights(bare).bias is False
+        assert cls.from_weights(bare, bias=False).bias is False
+        made = cls.from_weights(bare, bias=True)
+        assert made.bias is True
+        for name, value in made.state_dict().items():
+            assert_same_bits(value, bare.get(name, np.zeros(12, np.float32)))
+        assert cls.from_weights(whole, bias=True).bias is True
+        with pytest.raises(pylstm.WeightFileError) as caught:
+            cls.from_weights(prefixed("a", whole), bias=False)
+        names = ", ".join(name for name in whole if name.startswith("bias"))
+        assert str(caught.value) == f"<dict>: a: bias=False was asked for, and the file has {names}"
+    zeros = {name: np.zeros_like(value) for name, value in parameters().items()}
+    with pytest.raises(pylstm.WeightFileError, match="bias=False was asked for"):
+        pylstm.LSTM.from_weights(zeros, bias=False)
+    with pytest.raises(pylstm.WeightFileError, match=r"bias_ih_l1, bias_hh_l1, \.\.\.$"):
+        pylstm.LSTM.from_weights(parameters(num_layers=3), bias=False)
+
+
+# The other class ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("suffix", [None, ".safetensors", ".npz", ".pt"])
+def test_an_lstm_of_one_layer_is_a_cell(suffix, bias, tmp_path):
+    own, source = parameters(bias=bias), prefixed("a.rnn", parameters(bias=bias))
+    if suffix:
+        source = tmp_path / f"weights{suffix}"
+        pylstm.save(prefixed("a.rnn", own), source)
+    for prefix in (None, "a.rnn", "rnn"):
+        cell = pylstm.LSTMCell.from_weights(source, prefix)
+        assert list(cell.state_dict()) == [name.removesuffix("_l0") for name in own]
+        assert_same_bits(tuple(cell.state_dict().values()), tuple(own.values()))
+    # And it computes what the LSTM does.
+    x, lstm = np.linspace(-1, 1, 10).reshape(5, 2), pylstm.LSTM.from_weights(source)
+    output, (_, c_n) = lstm(x)
+    h, c = np.zeros(3), np.zeros(3)
+    for step, expected in zip(x, output, strict=True):
+        h, c = cell(step, (h, c))
+        assert_same_bits(h, expected)
+    assert_same_bits(c, c_n[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_cell_is_an_lstm_of_one_layer(bias, dtype):
+    own = cell_parameters(bias=bias, dtype=dtype)
+    for source, prefix in ((own, None), ({"a": {"step": own}}, "step")):
+        lstm = pylstm.LSTM.from_weights(source, prefix, batch_first=True)
+        assert (lstm.num_layers, lstm.batch_first, lstm._dtype) == (1, True, dtype)
+        assert list(lstm.state_dict()) == [f"{name}_l0" for name in own]
+        assert_same_bits(tuple(lstm.state_dict().values()), tuple(own.values()))
+
+
+def test_whole_modules_of_the_other_class():
+    module = whole_module("torch.nn.modules.rnn.LSTM", parameters(), batch_first=True)
+    module.state["training"] = False
+    cell = pylstm.LSTMCell.from_weights({"m": module})
+    assert not cell.training
+    module = whole_module("torch.nn.modules.rnn.LSTMCell", cell_parameters())
+    module.state["training"] = False
+    lstm = pylstm.LSTM.from_weights({"m": module})
+    assert (lstm.training, lstm.batch_first) == (False, False)
+
+
+def test_the_own_kind_comes_first():
+    tree = {"a": parameters(1), "b": cell_parameters(2)}
+    assert_same_bits(pylstm.LSTM.from_weights(tree).weight_ih_l0, tree["a"]["weight_ih_l0"])
+    assert_same_bits(pylstm.LSTMCell.from_weights(tree).weight_ih, tree["b"]["weight_ih"])
+    # A prefix may choose the other one.
+    assert_same_bits(pylstm.LSTM.from_weights(tree, "b").weight_ih_l0, tree["b"]["weight_ih"])
+    assert_same_bits(pylstm.LSTMCell.from_weights(tree, "a").weight_ih, tree["a"]["weight_ih_l0"])
+    # Both under one prefix, and both as parts of it.
+    same = {**parameters(1), **cell_parameters(2)}
+    assert_same_bits(pylstm.LSTMCell.from_weights(same, "").weight_ih, tree["b"]["weight_ih"])
+    for cls in (pylstm.LSTM, pylstm.LSTMCell):
+        with pytest.raises(pylstm.WeightFileError, match="holds no LSTM"):
+            cls.from_weights(tree, "c")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"num_layers": 2}, "it has 2 layers"),
+        ({"bidirectional": True}, "it has two directions"),
+        ({"proj_size": 2}, "it has a projection"),
+        ({"num_layers": 3, "bidirectional": True}, "it has 3 layers and two directions"),
+    ],
+    ids=str,
+)
+def test_an_lstm_that_is_no_cell(options, why):
+    with pytest.raises(pylstm.WeightFileError) as caught:
+        pylstm.LSTMCell.from_weights({"a": parameters(**options)})
+    text = str(caught.value)
+    assert text.startswith(
+        f"<dict>: it holds no LSTMCell, and its LSTM is none: {why}; LSTM.from_weights reads it:\n"
+    )
+    assert "\n  'a': LSTM(2, 3, " in text
+    with pytest.raises(
+        pylstm.WeightFileError, match="no LSTMCell with prefix 'a', and its LSTM is"
+    ):
+        pylstm.LSTMCell.from_weights({"a": parameters(**options), "b": parameters()}, "a")
+
+
+def test_a_cell_that_is_no_lstm_and_several():
+    cell = pylstm.LSTMCell(0, 3).state_dict()
+    with pytest.raises(pylstm.WeightFileError, match="its LSTMCell is none: an LSTM has inputs"):
+        pylstm.LSTM.from_weights(cell)
+    for tree in (
+        {"a": parameters(), "b": parameters()},
+        {"a": parameters(), "b": parameters(num_layers=2)},
+    ):
+        with pytest.raises(pylstm.WeightFileError, match="holds no LSTMCell; there are:") as caught:
+            pylstm.LSTMCell.from_weights(tree)
+        assert "\n  'a': LSTM" in str(caught.value)
+        assert "\n  'b': LSTM" in str(caught.value)
 
 
 # Classes and the generator --------------------------------------------------------------------

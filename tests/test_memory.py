@@ -119,6 +119,12 @@ def make_actions():
         "one state": lambda: lstm(X, STATES[:1]),
         "three states": lambda: lstm(X, [*STATES, STATES[0]]),
         "stacked": lambda: lstm(X, np.stack([*STATES])),
+        "one array": lambda: lstm(X, STATES[0]),
+        "one row": lambda: lstm(X, STATES[0][:1]),
+        "one array of a cell": lambda: cell(X[0], STATES[0][0]),
+        "nested": lambda: lstm(X, (STATES[0], STATES)),
+        "nested, ragged": lambda: lstm(X, ((STATES[0], X), STATES[0])),
+        "nested in one": lambda: lstm(X, [list(STATES)]),
         "hx type": lambda: lstm(X, 3),
         "keyword": lambda: lstm(X, h0=1),
         "no argument": lambda: lstm(),
@@ -174,7 +180,7 @@ def test_references_to_arguments_are_given_back():
         for _ in range(100):
             ignore_errors(call)()
         after = [sys.getrefcount(item) for item in watched]
-        # None and the dtypes are also everybody else's: only a leak per call counts.
+        # Other code holds None and the dtypes too: only a leak per call counts.
         assert all(b - a < 50 for a, b in zip(before, after, strict=True))
 
 

@@ -2,13 +2,16 @@
 
 import functools
 import gc
+import importlib
 import io
+import pkgutil
 import re
 import subprocess
 import sys
 import weakref
 from array import array as number_array
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +42,19 @@ def test_public_names():
         _ = pylstm.nope
 
 
+@pytest.mark.parametrize(
+    "name", ["pylstm", "pylstm.plot", "pylstm.utils", "pylstm.utils.rnn", "pylstm.files"]
+)
+def test_dir_shows_what_is_public(name):
+    package = importlib.import_module(name)
+    for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
+        if not module.name.startswith("_"):  # each becomes an attribute, as after some use
+            importlib.import_module(f"{name}.{module.name}")
+    shown = [each for each in dir(package) if not each.startswith("__")]
+    assert shown == sorted({*package.__all__} - {"__version__"})
+    assert all(hasattr(package, each) for each in shown)
+
+
 def test_import_is_light():
     code = (
         "import numpy, sys; before = set(sys.modules); import pylstm; "
@@ -63,6 +79,33 @@ def test_show_config_says_what_is_in_use():
     with redirect_stdout(io.StringIO()) as out:
         pylstm.show_config()
     assert "leases" not in out.getvalue()
+
+
+def config_lines():
+    with redirect_stdout(io.StringIO()) as out:
+        pylstm.show_config()
+    return dict(re.split(r": +", line, maxsplit=1) for line in out.getvalue().splitlines())
+
+
+def test_show_config_says_where_the_package_is(tmp_path):
+    lines = config_lines()
+    assert lines["package"] == str(Path(pylstm.__file__).parent)
+    assert lines["compiled part"] == pylstm._core.__file__
+    assert Path(lines["package"]).is_absolute() and Path(lines["compiled part"]).is_absolute()
+    assert lines["NumPy"] == np.__version__
+    command = [sys.executable, "-m", "pylstm", "info"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert f"\npackage:        {lines['package']}\n" in result.stdout
+
+
+@pytest.mark.parametrize("folder", ["größe 中", "a\x1b[2Jb", "a\nb", "a\udcffb"])
+def test_no_path_steers_a_terminal(folder, monkeypatch):
+    monkeypatch.setattr(pylstm.config, "__file__", f"/{folder}/pylstm/config.py")
+    monkeypatch.setattr(pylstm._core, "__file__", f"/{folder}/pylstm/_core.so")
+    lines = config_lines()
+    for name in ("package", "compiled part"):
+        assert lines[name].isprintable() and "pylstm" in lines[name]
+        assert (folder in lines[name]) == folder.isprintable()
 
 
 # ---------------------------------------------------------------------------- modes

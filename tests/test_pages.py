@@ -157,6 +157,32 @@ def test_the_translation_has_the_same_code():
             assert code in shown + tutorial, code
 
 
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_threads_and_code_are_no_persons(page):
+    """CONTRIBUTING.md names the words, in italics."""
+    text = re.sub(r"\*\w+\*", "", page.read_text(encoding="utf-8"))
+    words = r"\b(?:who|whom|whoever|(?:no|some|any|every)body|(?:some|any|every)one|no one)\b"
+    assert re.findall(words, text, flags=re.I) == []
+
+
+def sections_of_text(page):
+    """The text of a page between its headings of the second level, the tutorial left out."""
+    parts = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.M)
+    return [part for part in parts if not part.startswith("教程")]
+
+
+def test_the_translation_says_the_same():
+    """Section by section: equal numbers, equal links, tables of equal size."""
+    english = sections_of_text(ROOT / "README.md")
+    chinese = sections_of_text(ROOT / "README.zh.md")
+    assert len(english) == len(chinese)
+    for one, other in zip(english, chinese, strict=True):
+        for pattern in (r"\d+(?:\.\d+)?", r"\]\(([^)]*)\)", r"^\|"):
+            found = [sorted(re.findall(pattern, text, flags=re.M)) for text in (one, other)]
+            found = [[item for item in items if "README" not in item] for items in found]
+            assert found[0] == found[1], one.partition("\n")[0]
+
+
 def test_the_pictures_are_what_their_script_draws(tmp_path):
     script = DOCS / "pictures" / "draw.py"
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True)
@@ -164,6 +190,36 @@ def test_the_pictures_are_what_their_script_draws(tmp_path):
     assert drawn == {path.name: path.read_bytes() for path in script.parent.glob("*.svg")}
     tutorial = (DOCS / "tutorial.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\(pictures/(\w+\.svg)\)", tutorial)) == set(drawn)
+
+
+def ratios_of(results, grid):
+    """[(steps, {library: its time over pylstm's})] of every case of a grid of a page of results."""
+    text = (ROOT / "benchmarks" / results).read_text(encoding="utf-8")
+    lines = re.search(rf"^## Grid {grid}\n\n((?:\|.*\n)+)", text, flags=re.M)[1].splitlines()
+    header, _, *cases = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    found = []
+    for case in cases:
+        row = dict(zip(header, case, strict=True))
+        ratios = {name: float(cell.split("×")[0]) for name, cell in row.items() if "×" in cell}
+        found.append((re.search(r"\bt(\d+)", row["case"])[1], ratios))
+    return found
+
+
+@pytest.mark.parametrize("page, fastest", [("README.md", "fastest"), ("README.zh.md", "最快者")])
+def test_the_table_of_speed_is_that_of_the_results(page, fastest):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    table = re.search(rf"^\|[^|]*\| {fastest} \|.*\n.*\n((?:\|.*\n)+)", text, flags=re.M)[1]
+    shown = [[float(cell) for cell in line.split("|")[2:-1]] for line in table.splitlines()]
+    head, people = ratios_of("RESULTS.md", "head"), ratios_of("RESULTS.md", "people")
+    two = [ratios_of("RESULTS-two-threads.md", grid) for grid in ("head", "people")]
+    groups = [[case for case in head if case[0] == steps] for steps in ("1", "10", "100")]
+    groups += [head, people, two[0] + two[1]]
+    assert [len(group) for group in groups] == [15, 15, 15, 45, 11, 56]
+    names = ("fastest peer", "onnxruntime", "openvino", "torch eager")
+    for row, group in zip(shown, groups, strict=True):
+        means = [np.exp(np.mean([np.log(ratios[name]) for _, ratios in group])) for name in names]
+        assert np.allclose(row, means, rtol=0.05)
+    assert min(ratios["fastest peer"] for _, ratios in head + people) > 1
 
 
 def test_the_number_of_recorded_cases_is_right():

@@ -1,5 +1,6 @@
 """pylstm.plot: what the pictures show, their words, their places, and how they look."""
 
+import pickle
 import shutil
 import subprocess
 import sys
@@ -72,9 +73,9 @@ def test_every_recorded_picture_has_its_case():
     assert {path.stem for path in RECORDED.glob("*.png")} == set(CASES)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, "one input", "one unit", "names", "a state"])
 def test_nothing_overlaps_and_nothing_is_cut_off(name):
-    figure = np.ravel(CASES[name]())[0].figure
+    figure = np.ravel((CASES | CROWDED)[name]())[0].figure
     figure.draw_without_rendering()
     boxes = [ax.get_tightbbox() for ax in figure.axes]
     for box in boxes:
@@ -84,6 +85,71 @@ def test_nothing_overlaps_and_nothing_is_cut_off(name):
         wide = min(one.x1, other.x1) - max(one.x0, other.x0)
         high = min(one.y1, other.y1) - max(one.y0, other.y0)
         assert wide <= 1 or high <= 1
+
+
+# Sizes whose numbers and names once ran into each other.
+CROWDED = {
+    "four layers": lambda: plot_weights(nn.LSTM(100, 20, 4)),
+    "two directions": lambda: plot_weights(nn.LSTM(30, 16, 2, bidirectional=True)),
+    "many inputs": lambda: plot_weights(nn.LSTM(12000, 4)),
+    "one input": lambda: plot_weights(nn.LSTM(1, 32)),
+    "one unit": lambda: plot_weights(nn.LSTM(2, 1)),
+    "a wide projection": lambda: plot_weights(nn.LSTM(6, 200, proj_size=150)),
+    "names": lambda: plot_weights(nn.LSTM(5, 4, bidirectional=True), ["bias_ih_l0_reverse"] * 3),
+    "a cell": lambda: plot_weights(nn.LSTMCell(300, 8)),
+    "twelve states": lambda: plot_states(nn.LSTM(4, 8, 6, bidirectional=True)(inputs(9, 2, 4))),
+    "forty states": lambda: plot_states(nn.LSTM(4, 8, 20, bidirectional=True)(inputs(9, 2, 4))),
+    "fourteen layers": lambda: plot_states(nn.LSTM(4, 8, 14)(inputs(9, 2, 4))[1]),
+    "many steps": lambda: plot_states(nn.LSTM(4, 300)(inputs(12000, 4))),
+    "a large batch": lambda: plot_states(nn.LSTMCell(4, 3)(inputs(1500, 4))),
+    "a state": lambda: plot_states(network(4)(inputs(24, 3, 6))[1][0], kind="h"),
+}
+
+
+LARGE_LETTERS = ["four layers", "a cell", "twelve states"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((name, 10) for name in [*CASES, *CROWDED]), *((name, 14) for name in LARGE_LETTERS)],
+)
+def test_no_tick_label_runs_into_another(name, size):
+    with plt.rc_context({"xtick.labelsize": size, "ytick.labelsize": size}):
+        figure = np.ravel((CASES | CROWDED)[name]())[0].figure
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            for axis in (ax.xaxis, ax.yaxis):
+                boxes = [label.get_window_extent() for label in shown_labels(axis)]
+                assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+            if ax.images and shown(ax).shape[1] > 1:
+                assert len(shown_labels(ax.xaxis)) > 1
+
+
+def shown_labels(axis):
+    """The labels of the ticks that can be seen: matplotlib also has some beyond both ends."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return [tick.label1 for tick in ticks if tick.label1.get_text() and tick.label1.get_visible()]
+
+
+@pytest.mark.parametrize("inches", [1.2, 2.0, 4.0])
+def test_names_of_columns_make_room_in_narrow_axes(inches):
+    _, (one, other) = plt.subplots(1, 2, figsize=(2 * inches, 3), layout="constrained")
+    states = nn.LSTM(4, 8, 6, bidirectional=True)(inputs(9, 2, 4))[1]
+    plot_states(states, ax=[one, other], bidirectional=True, colorbar=False)
+    one.figure.draw_without_rendering()
+    names = [label.get_text() for label in shown_labels(one.xaxis)]
+    every = [f"{k // 2} {'→←'[k % 2]}" for k in range(12)]
+    step = every.index(names[1]) if len(names) > 1 else len(every)
+    assert names == every[::step]
+    boxes = [label.get_window_extent() for label in shown_labels(one.xaxis)]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_pictures_can_be_pickled():
+    figure = plot_states(network(bidirectional=True)(inputs(24, 3, 6)))[0].figure
+    again = pickle.loads(pickle.dumps(figure))
+    assert labels(again.axes[1].xaxis) == ["0 →", "0 ←", "1 →", "1 ←"]
 
 
 # ---------------------------------------------------------------------------- states
@@ -127,6 +193,95 @@ def test_two_directions_are_told_apart():
     # Output and h share a scale, c has its own.
     assert left.images[0].get_clim() == middle.images[0].get_clim() != right.images[0].get_clim()
     assert len(left.figure.axes) == 5
+
+
+def vertical(ax):
+    """(where, width) of the vertical lines of a picture."""
+    lines = [line for line in ax.lines if line.get_xdata()[0] == line.get_xdata()[1]]
+    return sorted((float(line.get_xdata()[0]), line.get_linewidth()) for line in lines)
+
+
+THICK, THIN = 1.4, 0.5
+
+
+def test_lines_stand_between_layers_and_thin_ones_between_directions():
+    everything = network(bidirectional=True)(inputs(24, 3, 6))
+    between = [(0.5, THIN), (1.5, THIN), (1.5, THICK), (2.5, THIN)]
+    output, h, c = plot_states(everything)
+    assert vertical(output) == []
+    assert vertical(h) == vertical(c) == between
+    for ax in plot_states(everything[1], bidirectional=True):
+        assert vertical(ax) == between
+        assert labels(ax.xaxis) == ["0 →", "0 ←", "1 →", "1 ←"]
+        assert ax.get_xlabel() == "layer"
+    for ax in plot_states(network()(inputs(24, 3, 6))):
+        assert vertical(ax) == []
+
+
+@pytest.mark.parametrize("kind", ["h", "c"])
+@pytest.mark.parametrize("num_layers", [1, 2, 3, 4])
+def test_a_state_alone_is_said_to_be_one(kind, num_layers):
+    for both in (False, True):
+        lstm = network(num_layers, bidirectional=both)
+        state = lstm(inputs(24, 3, 6))[1][kind == "c"]
+        ax = plot_states(state, batch=1, kind=kind, bidirectional=both)
+        assert np.array_equal(shown(ax), state[:, 1].T)
+        assert (ax.get_title(), ax.get_xlabel()) == (f"{kind}[:, 1]", "layer")
+        names = [f"{k // 2} {'→←'[k % 2]}" if both else str(k) for k in range(len(state))]
+        assert labels(ax.xaxis) == names
+        unsaid = plot_states(state, kind=kind)
+        assert unsaid.get_xlabel() == ("layer" if len(state) % 2 else "layer (and direction)")
+        assert vertical(unsaid) == []
+
+
+def test_what_one_array_is_is_not_guessed():
+    output, (h, c) = network(bidirectional=True)(inputs(24, 3, 6))
+    for state in (h, c, network(6)(inputs(24, 3, 6))[1][0], output[:12]):
+        ax = plot_states(state, batch=2)
+        assert (ax.get_title(), ax.get_xlabel()) == ("states[:, 2]", "step or layer")
+        assert np.array_equal(shown(ax), state[:, 2].T)
+    for state in (h[:, 0], cell()(inputs(5, 6))[0], output[:7, 0]):
+        ax = plot_states(state)
+        assert (ax.get_title(), ax.get_xlabel()) == ("states", "step, layer or row")
+        assert np.array_equal(shown(ax), state.T)
+
+
+def test_an_output_of_few_steps_is_one_where_it_is_said_or_known():
+    output, _ = network()(inputs(4, 3, 6))
+    for ax in (
+        plot_states(output, kind="output"),
+        plot_states(output.swapaxes(0, 1), batch_first=True),
+        plot_states(output[:, 0], kind="output"),
+        plot_states(network()(pack_sequence([inputs(4, 6)]))[0]),
+        plot_states(network()(inputs(13, 3, 6))[0]),
+    ):
+        assert ax.get_xlabel() == "step"
+        assert ax.get_title().startswith("output")
+
+
+def test_an_output_alone_is_divided_where_directions_are_said():
+    output, _ = network(bidirectional=True)(inputs(24, 3, 6))
+    packed, _ = network(bidirectional=True)(pack_sequence([inputs(24, 6)]))
+    for ax in (
+        plot_states(output, bidirectional=True),
+        plot_states(output[:5], bidirectional=True, kind="output"),
+        plot_states(output.swapaxes(0, 1), bidirectional=True, batch_first=True),
+        plot_states(output[:, 0], bidirectional=True),
+        plot_states(packed, bidirectional=True),
+    ):
+        assert labels(ax.yaxis) == ["forward", "backward"]
+        assert [line.get_ydata()[0] for line in ax.lines] == [5.5]
+    assert plot_states(output).get_ylabel() == "hidden unit"
+    assert plot_states(output, bidirectional=False).lines[:] == []
+
+
+def test_states_of_a_cell_alone():
+    h, _ = cell()(inputs(5, 6))
+    ax = plot_states(h, kind="h")
+    assert (ax.get_title(), ax.get_xlabel(), labels(ax.xaxis)) == ("h", "row", list("01234"))
+    assert shown(plot_states(h[0], kind="h")).shape == (6, 1)
+    unbatched = network()(inputs(24, 6))[1][0]
+    assert plot_states(unbatched, kind="h", bidirectional=False).get_xlabel() == "layer"
 
 
 def test_a_projection_has_two_sizes():
@@ -196,7 +351,23 @@ def test_rows_and_columns_have_names():
     axes = plot_weights(network(bidirectional=True))
     assert [ax.get_title() for ax in axes[0]] == ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
     assert [ax.get_ylabel() for ax in axes[:, 0]] == ["l0", "l0_reverse", "l1", "l1_reverse"]
-    assert [ax.get_xlabel() for ax in axes[-1][:2]] == ["input feature", "hidden feature"]
+    below = "input feature: forward | backward"
+    assert [ax.get_xlabel() for ax in axes[-1][:2]] == [below, "hidden feature"]
+
+
+@pytest.mark.parametrize("options", [{}, {"proj_size": 4}])
+def test_a_line_divides_the_two_directions_of_the_layer_below(options):
+    lstm = network(3, bidirectional=True, **options)
+    axes = plot_weights(lstm)
+    width = options.get("proj_size", 6)
+    for names, row in zip(lstm._all_weights, axes, strict=True):
+        for name, ax in zip(names, row, strict=True):
+            divided = name.startswith("weight_ih") and "_l0" not in name
+            assert vertical(ax) == ([(width - 0.5, THICK)] if divided else [])
+    assert plot_weights(lstm, "weight_ih_l2").get_xlabel() == "input feature: forward | backward"
+    assert plot_weights(lstm, "weight_ih_l0").get_xlabel() == "input feature"
+    for plain in (network(3), cell()):
+        assert all(vertical(ax) == [] for ax in plot_weights(plain).flat)
 
 
 def test_gates_stand_where_their_rows_are():
@@ -281,14 +452,39 @@ def test_wrong_states(arguments, error, text):
         ({"batch": 1.0}, TypeError, "batch must be an int, got float"),
         ({"batch": True}, TypeError, "batch must be an int, got bool"),
         ({"batch_first": 1}, TypeError, "batch_first must be a bool, got int"),
+        ({"kind": "output", "batch": 5}, ValueError, "batch must be from -3 to 2 for states, got 5"),
+        ({"kind": "hx"}, ValueError, "kind must be 'output', 'h' or 'c', got 'hx'"),
+        ({"kind": 1}, ValueError, "kind must be 'output', 'h' or 'c', got 1"),
+        ({"bidirectional": 1}, TypeError, "bidirectional must be a bool or None, got int"),
+        ({"bidirectional": True}, ValueError, r"kind must be 'output', 'h' or 'c' where bidirectional is True: an array of shape \(4, 3, 5\)"),
+        ({"bidirectional": True, "kind": "output"}, ValueError, "bidirectional must be False for an output with an odd number of features, got 5"),
         ({"ax": "no"}, TypeError, "ax must be matplotlib Axes or an array of them, got str"),
         ({"ax": []}, ValueError, "ax must hold 1 Axes, one for each picture, got 0"),
         ({"cmap": "nope"}, ValueError, "nope"),
     ],
-)
+)  # fmt: skip
 def test_wrong_options(options, error, text):
     with pytest.raises(error, match=text):
         plot_states(OUT, **options)
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("states", "options", "text"),
+    [
+        (STATES, {"kind": "h"}, "kind must be left out for a tuple of two, got 'h'"),
+        ((np.zeros((4, 3, 5)), STATES), {"kind": "output"}, "kind must be left out for a tuple of two, got 'output'"),
+        (np.zeros((3, 3, 5)), {"kind": "h", "bidirectional": True}, "bidirectional must be False for an odd number of states, got 3"),
+        ((np.zeros((3, 2, 5)),) * 2, {"bidirectional": True}, "bidirectional must be False for an odd number of states, got 3"),
+        ((np.zeros((4, 3, 10)), STATES), {"bidirectional": False}, "bidirectional must be True or left out for an output of 10 features and h of 5, got False"),
+        ((np.zeros((4, 3, 5)), STATES), {"bidirectional": True}, "bidirectional must be False or left out for an output of 5 features and h of 5, got True"),
+        (pack_sequence([np.zeros((4, 6))]), {"kind": "c"}, "kind must be 'output' for a packed sequence, got 'c'"),
+        (np.zeros((2, 3, 4, 5)), {"kind": "h"}, r"states, a h, must be \(D\*num_layers, N, H\)"),
+    ],
+)  # fmt: skip
+def test_kinds_and_directions_that_do_not_fit(states, options, text):
+    with pytest.raises(ValueError, match=text):
+        plot_states(states, **options)
     assert not plt.get_fignums()
 
 

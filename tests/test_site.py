@@ -1,5 +1,6 @@
 """The site: it builds without a warning, its links lead somewhere, nothing public is missing."""
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -96,3 +97,11 @@ def test_docstrings_are_numpydoc(name):
 
     errors = [error for error in validate(name)["errors"] if error[0] in CHECKS]
     assert errors == []
+
+
+def test_no_two_entries_of_the_sidebar_have_one_name(site):
+    _, folder = site
+    text = (folder / "README.html").read_text(encoding="utf-8")
+    names = re.findall(r'<li class="toctree-l1[^"]*"><a [^>]*>([^<]*)</a>', text)
+    assert len(names) > 15
+    assert len(set(names)) == len(names)

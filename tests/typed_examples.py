@@ -102,6 +102,10 @@ def weights() -> nn.LSTM:
         assert_type(found, nn.FoundLSTM)
         assert_type(found.prefix, str)
         assert_type(found.num_layers, int)
+        assert_type(nn.LSTM.from_weights(state, found.prefix, **found.assumed), nn.LSTM)
+        assert_type(nn.LSTMCell.from_weights(state, bias=True, activation="tanh"), nn.LSTMCell)
+        if found.initial_states is not None:
+            nn.LSTM(4, 8)(np.ones((2, 1, 4)), found.initial_states)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tagger.safetensors"
         nn.save(state, path)

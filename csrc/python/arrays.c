@@ -120,7 +120,7 @@ static int refuse_masked(PyObject *object, const char *name)
     return masked == 0 ? 0 : -1;
 }
 
-/* Does str(getattr(object, attribute)) begin with "text"? A missing attribute is a no. */
+/* True if str(getattr(object, attribute)) begins with "text"; false for a missing attribute. */
 static bool attribute_reads(PyObject *object, const char *attribute, const char *text)
 {
     PyObject *value = get_attribute(object, attribute);
@@ -170,7 +170,7 @@ static bool has(PyObject *object, const char *attribute)
     return value != NULL;
 }
 
-/* Only __dlpack__, and none of the ways that np.asarray knows? */
+/* True if the object has __dlpack__ and none of the protocols that np.asarray knows. */
 static bool is_dlpack_only(PyObject *object)
 {
     return has(object, "__dlpack__") && !has(object, "__array__") &&

@@ -10,8 +10,11 @@
 /* Texts as Python has them for a function with these parameters. */
 static int error_positional(const char *callee, Py_ssize_t count)
 {
-    PyErr_Format(PyExc_TypeError, "%s() takes from 2 to 3 positional arguments but %zd were given",
-                 callee, count + 1);
+    PyErr_Format(
+        PyExc_TypeError,
+        "%s() takes from 2 to 3 positional arguments but %zd were given: input, and hx, the "
+        "states as one pair (h_0, c_0)",
+        callee, count + 1);
     return -1;
 }
 
@@ -27,7 +30,7 @@ static int error_keyword(const char *callee, PyObject *key, bool known)
     return -1;
 }
 
-/* Is "key" the keyword "name"? Keywords in source code are interned, as "name" is. */
+/* True if "key" is the keyword "name". Keywords in source code are interned, as "name" is. */
 static bool is_keyword(PyObject *key, PyObject *name)
 {
     return key == name || PyUnicode_Compare(key, name) == 0;
@@ -107,6 +110,7 @@ static const char *const state_names[2] = {"hx[0]", "hx[1]"};
 static int open_state(struct request *request, PyObject *hx, Py_ssize_t index)
 {
     PyObject *item;
+    bool nested;
 
     if (PyTuple_CheckExact(hx)) {
         item = PyTuple_GetItem(hx, index);
@@ -119,9 +123,14 @@ static int open_state(struct request *request, PyObject *hx, Py_ssize_t index)
         Py_DECREF(item);
         return error_state_is_none(index);
     }
+    nested = !PyArray_CheckExact(item) && is_tuple_of_arrays(item);
     request->state[index] = array_open(item, state_names[index]);
     Py_DECREF(item);
-    return request->state[index] == NULL ? -1 : 0;
+    if (request->state[index] != NULL)
+        return 0;
+    return nested && PyErr_ExceptionMatches(PyExc_ValueError)
+               ? error_state_is_nested(request, index)
+               : -1;
 }
 
 /* hx is one array: its first two items along axis 0, as torch's indexing takes them. */
@@ -141,7 +150,7 @@ static int open_stacked(struct request *request, PyObject *hx)
     if (rows < 0)
         result = error_states_type(hx);
     else if (rows < 2)
-        result = error_states_index(rows);
+        result = error_states_index(array);
     for (int i = 0; result == 0 && i < 2; i++) {
         PyObject *index = PyLong_FromLong(i);
         PyObject *item = index == NULL ? NULL : PyObject_GetItem((PyObject *)array, index);
@@ -178,7 +187,8 @@ static int open_states(struct request *request, PyObject *hx)
 
 int request_open(struct request *request, layer_object *self, const struct arguments *arguments)
 {
-    *request = (struct request){.self = self, .batch_first = self->batch_first};
+    *request =
+        (struct request){.self = self, .hx = arguments->hx, .batch_first = self->batch_first};
     request->snapshot = layer_snapshot(self);
     if (request->snapshot == NULL)
         return -1;

@@ -59,7 +59,7 @@ static int check_sizes(const struct request *request, bool has_states)
     PyArrayObject *x = request->x;
 
     if (request->stacked && request->batched)
-        return error_cell_stacked();
+        return error_cell_stacked(request);
     if (has_states && request->given != 2)
         return error_cell_state_count(request);
     if (PyArray_DIM(x, PyArray_NDIM(x) - 1) != request->snapshot->net.input_size)

@@ -60,7 +60,7 @@ static int check_count(const struct arguments *arguments, const struct request *
 {
     if (arguments->hx == NULL || request->stacked || request->given >= 2)
         return 0;
-    return error_states_missing(request->given, PyTuple_Check(arguments->hx) ? "tuple" : "list");
+    return error_states_missing(request);
 }
 
 /* ---- The call ---- */
@@ -196,7 +196,7 @@ static PyArrayObject *read_batch_sizes(struct request *request, PyArrayObject *g
         return NULL;
     }
     if (PyArray_DIM(given, 0) > rows)
-        goto wrong; /* not copied: who knows how long it is */
+        goto wrong; /* not copied: its length has no bound yet */
     sizes = (PyArrayObject *)PyArray_FromArray(given, PyArray_DescrFromType(NPY_INT64),
                                                NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY |
                                                    NPY_ARRAY_FORCECAST);

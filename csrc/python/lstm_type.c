@@ -13,7 +13,7 @@
 
 /* ---- Calls ---- */
 
-/* Is "object" a PackedSequence, ours or torch's? -1 on error. */
+/* 1 if "object" is a PackedSequence, ours or torch's; 0 for others, -1 on error. */
 static int is_packed(const struct module_state *state, PyObject *object)
 {
     PyObject *value;

@@ -205,7 +205,7 @@ static inline ptrdiff_t array_stride(PyArrayObject *array, int axis, enum dtype 
     return PyArray_STRIDE(array, axis) >> (dtype == DTYPE_FLOAT32 ? 2 : 3);
 }
 
-/* Can the kernels walk it as it is: dtype, byte order, alignment, last axis contiguous? */
+/* True if the kernels can read it as it is: dtype, byte order, alignment, contiguous last axis. */
 bool array_fits(PyArrayObject *array, enum dtype dtype);
 /* "object" as an ndarray of any dtype, with no copy where that is possible. "name" is what
  * error texts call it. */
@@ -238,6 +238,7 @@ struct request {
     struct snapshot *snapshot;
     PyArrayObject *x;
     PyArrayObject *state[2]; /* h_0, c_0; NULL where hx is omitted */
+    PyObject *hx;            /* as it was given, for error texts; borrowed */
     Py_ssize_t given;        /* how many states hx holds */
     bool stacked;            /* hx is one array, not a pair */
     bool batched;
@@ -297,30 +298,39 @@ PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags
 PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments);
 PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx);
 
-/* ---- Error texts (errors.c): torch's text first, then what teaches. All return -1. ---- */
+/* ---- Error texts: torch's text first, then what teaches. All return -1. ---- */
 
 /* TypeError: "what", got the type of "object". */
 int error_type(const char *what, PyObject *object);
 int error_too_large(void); /* MemoryError */
 int error_not_initialised(layer_object *self);
-int error_states_missing(Py_ssize_t given, const char *kind);
+int error_lstm_input_rank(const struct request *request);
+int error_lstm_input_size(const struct request *request);
+int error_lstm_no_steps(const struct request *request);
+int error_cell_input_rank(const struct request *request);
+int error_cell_input_size(const struct request *request);
+/* Not one of them: the shape of "array" as a tuple for %R, a new reference; with "count" in front
+ * of it unless that is negative. */
+PyObject *error_shape(Py_ssize_t count, PyArrayObject *array);
+
+/* ---- Those on states (state_errors.c) ---- */
+
+int error_states_missing(const struct request *request);
 int error_states_type(PyObject *hx);
 int error_state_is_none(Py_ssize_t index);
-int error_states_index(npy_intp rows);
-int error_lstm_input_rank(const struct request *request);
+int error_state_is_nested(const struct request *request, Py_ssize_t index);
+int error_states_index(PyArrayObject *hx);
 int error_lstm_state_ranks(const struct request *request);
-int error_lstm_input_size(const struct request *request);
 int error_lstm_state_size(const struct request *request, int index);
 int error_lstm_state_count(const struct request *request);
 int error_lstm_stacked(const struct request *request);
-int error_lstm_no_steps(const struct request *request);
-int error_cell_input_rank(const struct request *request);
 int error_cell_state_rank(const struct request *request, int index);
 int error_cell_state_count(const struct request *request);
-int error_cell_input_size(const struct request *request);
 int error_cell_mixed_ranks(const struct request *request, int index);
 int error_cell_batch(const struct request *request, int index);
 int error_cell_state_size(const struct request *request, int index);
-int error_cell_stacked(void);
+int error_cell_stacked(const struct request *request);
+/* True for a tuple or list of arrays, such as a whole pair where one state should be. */
+bool is_tuple_of_arrays(PyObject *object);
 
 #endif

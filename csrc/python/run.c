@@ -50,7 +50,7 @@ static bool interrupt_asked(void *data)
     return interrupt->raised;
 }
 
-/* Do signals' handlers run in this thread? Any other would ask for the GIL for nothing. */
+/* True if signal handlers run in this thread. Another thread need not take the GIL for them. */
 static bool in_main_thread(void)
 {
     PyObject *name = PyUnicode_FromString("threading");

@@ -12,7 +12,7 @@
 
 static atomic_long made, failing, alive;
 
-/* Counts an allocation. Is it the one that has to fail? */
+/* Counts an allocation. Returns true if this allocation has to fail. */
 static bool fails(void) { return atomic_fetch_add(&made, 1) + 1 == failing; }
 
 static void *counted(void *memory)

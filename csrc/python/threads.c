@@ -63,13 +63,13 @@ PyDoc_STRVAR(
     set_num_threads_doc,
     "set_num_threads($module, n, /)\n--\n\n"
     "Let a call use up to n threads, the caller's own included.\n\n"
-    "With more than one, a call is also shared where its threads have to meet after every\n"
-    "step. Without this function and without the variable PYLSTM_NUM_THREADS, only calls of\n"
-    "a millisecond or more are, and only by rows of the batch or by direction. The bits of a\n"
-    "result do not depend on it.\n\n"
+    "With n above 1, threads also share short calls, and hidden units with a barrier after\n"
+    "every step. Without this function and without the variable PYLSTM_NUM_THREADS, they\n"
+    "share only calls of a millisecond or more, by rows of the batch or by direction. The\n"
+    "number of threads changes no bit of a result.\n\n"
     "Parameters\n----------\n"
     "n : int\n"
-    "    1 or more; 1: no other thread is ever used.\n\n"
+    "    1 or more; with 1, a call uses the calling thread alone.\n\n"
     "Raises\n------\n"
     "RuntimeError\n"
     "    If n is not an int, or less than 1.\n"
@@ -77,7 +77,7 @@ PyDoc_STRVAR(
     "    If n does not fit 32 bits.\n\n"
     "Examples\n--------\n"
     ">>> import pylstm\n"
-    ">>> pylstm.set_num_threads(1)  # from now on every call is one thread's work\n"
+    ">>> pylstm.set_num_threads(1)  # every later call runs in one thread\n"
     ">>> pylstm.get_num_threads()\n"
     "1");
 
@@ -143,10 +143,10 @@ static PyObject *limit_threads(PyObject *module, PyObject *value)
 
 PyDoc_STRVAR(get_num_threads_doc,
              "get_num_threads($module, /)\n--\n\n"
-             "How many threads a call may use.\n\n"
-             "What :func:`set_num_threads` or PYLSTM_NUM_THREADS said, or else as many as the\n"
-             "process may run at once: by its affinity, its control group's quota and\n"
-             "OMP_NUM_THREADS, whichever is least.\n\n"
+             "Return how many threads a call may use.\n\n"
+             "The number is the one that :func:`set_num_threads` or PYLSTM_NUM_THREADS has set;\n"
+             "otherwise the least of the CPUs in the affinity of the process, the quota of its\n"
+             "control group, and OMP_NUM_THREADS.\n\n"
              "Returns\n-------\n"
              "int\n\n"
              "Examples\n--------\n"

@@ -75,7 +75,7 @@ def _text(error: Exception) -> str:
 
 
 def _reader_left() -> int:
-    """End quietly when nobody reads the output any more, with the code that `cat` has then."""
+    """Return the exit code of `cat` for a closed pipe, after silencing the output."""
     # Python flushes the stream once more at its end, which must not fail.
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

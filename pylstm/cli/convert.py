@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files.errors import WeightFileError, printable
+from ..files.flat import NoSuchPrefix, SameName, flat_view
 from ..files.formats import open_weights
 from ..files.save import write
 from ..files.tensor import Tensor
-from .listing import Entry, tensors
+from .losses import differences, refuse_losses
 from .output import Failure, counted
 
 if TYPE_CHECKING:
@@ -36,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "output", metavar="OUT", help="the new file: .safetensors, .npz, .pt or .pth"
     )
     parser.add_argument(
-        "--prefix", metavar="P", help="write only what is below P, without P in the names"
+        "--prefix",
+        metavar="P",
+        default="",
+        help="write only what is below P, without P in the names",
     )
     parser.add_argument(
         "--dtype", choices=("float16", "float32"), help="for all tensors of floating point"
@@ -46,53 +48,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read and write one tensor after the other."""
     with open_weights(arguments.input) as file:
-        values = {
-            name: Converted(name, entry.value, np.dtype(arguments.dtype))
-            if arguments.dtype and entry.value.dtype.kind == "f"
-            else entry.value
-            for name, entry in select(tensors(file), arguments.prefix, file.name).items()
-        }
-        total = sum(value.nbytes for value in values.values())
+        try:
+            arrays = flat_view(file, arguments.prefix)
+        except (NoSuchPrefix, SameName) as error:
+            raise Failure(f"{error}; see `inspect`", code=1) from None
+        if not arrays:
+            raise Failure(f"{file.name}: holds no array", code=1)
+        notes = differences(arrays, arguments.output)
+        if arguments.dtype:
+            convert_floats(arrays, np.dtype(arguments.dtype))
+        refuse_losses(file, arrays, arguments.output)
+        total = sum(value.nbytes for value in arrays.values())
         with Progress(total) as progress:
             try:
-                write(values, arguments.output, progress.advance)
+                notes = write(arrays, arguments.output, progress.advance) + notes
             except WeightFileError:
                 raise
             except (TypeError, ValueError) as error:  # what the format of OUT cannot hold
                 raise Failure(str(error)) from None
     print(
-        f"{printable(arguments.output)}: {counted(len(values), 'tensor')}, {counted(total, 'byte')}"
+        f"{printable(arguments.output)}: {counted(len(arrays), 'tensor')}, {counted(total, 'byte')}"
     )
+    for note in notes:
+        print(f"pylstm convert: {printable(note)}", file=sys.stderr)
     return 0
 
 
-def select(entries: Iterable[Entry], prefix: str | None, file: str) -> dict[str, Entry]:
-    """Return the tensors below ``prefix`` by their names there; all of them without one.
-
-    As in ``from_weights`` it may also be the end of a path, if no other path ends so.
-    """
-    found: dict[str, Entry] = {}
-    for entry in entries:
-        name = entry.name()
-        if entry.is_deep:
-            raise Failure(f"{file}: {name}: is too deep in the file to be given a name", code=1)
-        if name in found:
-            raise Failure(f"{file}: {name}: two tensors have this name", code=1)
-        found[name] = entry
-    if not prefix:
-        return found
-    roots = {f"{prefix}."} & {name[: len(prefix) + 1] for name in found}
-    if not roots:
-        pattern = re.compile(rf".*\.{re.escape(prefix)}\.", re.DOTALL)
-        roots = {match[0] for match in map(pattern.match, found) if match}
-    if len(roots) != 1:
-        which = ", ".join(repr(root[:-1]) for root in sorted(roots)[:20])
-        problem = f"ends several paths: {which}" if roots else "is not in the file; see `inspect`"
-        raise Failure(f"{file}: prefix {prefix!r} {problem}", code=1)
-    root = roots.pop()
-    return {
-        name.removeprefix(root): entry for name, entry in found.items() if name.startswith(root)
-    }
+def convert_floats(arrays: dict[str, Any], dtype: np.dtype[Any]) -> None:
+    """Put what is read in another dtype in the place of each array of floating point."""
+    for name, value in arrays.items():
+        if value.dtype.kind == "f":
+            arrays[name] = Converted(name, value, dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

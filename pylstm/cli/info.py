@@ -1,4 +1,4 @@
-"""Print the version, the compiler and the instruction sets."""
+"""Print the version, where the package is, the compiler, the instruction sets and NumPy."""
 
 from __future__ import annotations
 

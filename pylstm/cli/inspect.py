@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..files.errors import printable
+from ..files.flat import NoSuchPrefix
 from ..files.formats import open_weights
 from ..find import survey
-from .listing import Entry, tensors
-from .output import MAX_COLUMN, counted, print_table
+from .listing import Listing, Row, stored_dtype
+from .output import MAX_COLUMN, Failure, counted, print_table
 
 if TYPE_CHECKING:
     from ..files.formats import WeightFile
-    from ..find import FoundLSTM, Survey
+    from ..find import Candidate, Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add FILE and --json."""
+    """Add FILE, --prefix, --optimizer, --no-optimizer and --json."""
     parser.add_argument("file", metavar="FILE", help="a weight file of any supported format")
+    parser.add_argument("--prefix", metavar="P", default="", help="list only what is below P")
+    parser.add_argument(
+        "--optimizer",
+        action=argparse.BooleanOptionalAction,
+        help="list the tensors of an optimiser's state as well, or leave them out; without "
+        "either, text counts them in one line and JSON lists them",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, each tensor on a line")
 
 
@@ -27,43 +38,146 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the LSTMs, what only looks like one, and the tensors."""
     with open_weights(arguments.file) as file:
         report = survey(file.tree, file.name)
-        (print_json if arguments.json else print_text)(file, report)
+        print_report = print_json if arguments.json else print_text
+        print_report(file, report, arguments.prefix, arguments.optimizer)
     return 0
 
 
-def print_text(file: WeightFile, report: Survey) -> None:
+class Shown:
+    """What is printed of a file.
+
+    Parameters
+    ----------
+    file : WeightFile
+    report : Survey
+    prefix : str
+        Only what is below it.
+
+    Attributes
+    ----------
+    candidates : list of Candidate
+    near_misses : list of NearMiss
+    listing : Listing
+    """
+
+    def __init__(self, file: WeightFile, report: Survey, prefix: str) -> None:
+        self.candidates = report.candidates
+        self.near_misses = report.near_misses
+        try:
+            self.listing = Listing(file, prefix)
+        except NoSuchPrefix as error:
+            # What pylstm cannot run may have no arrays here: a layer of Keras, a node of ONNX.
+            self.listing = Listing(file, prefix, empty=True)
+            self._keep(set())
+            if not self.near_misses:
+                raise Failure(str(error), code=1) from None
+        else:
+            if prefix:
+                self._keep({id(row.value) for row in self.listing})
+
+    def _keep(self, values: set[int]) -> None:
+        """Keep the modules that have a parameter among ``values``, and those below the prefix."""
+        self.candidates = [
+            candidate
+            for candidate in self.candidates
+            if not values.isdisjoint(map(id, candidate.parameters.values()))
+        ]
+        root = _without_wrappers(self.listing.root)
+        self.near_misses = [
+            miss
+            for miss in self.near_misses
+            if _without_wrappers(miss.prefix.replace("/", ".").split("."))[: len(root)] == root
+        ]
+
+
+def _without_wrappers(names: list[str]) -> list[str]:
+    return [name for name in names if name not in ("module", "_orig_mod")]
+
+
+def print_text(
+    file: WeightFile, report: Survey, prefix: str = "", optimizer: bool | None = None
+) -> None:
     """Print tables for people."""
+    shown = Shown(file, report, prefix)
     print(f"{printable(file.name)}: {file.format}, {counted(file.size, 'byte')}")
     for name, value in file.metadata.items():
         print(f"  {printable(name)[:MAX_COLUMN]}: {printable(value)[:MAX_COLUMN]}")
     print()
-    if report.candidates:
-        print("LSTMs")
-        headers = ("prefix", "kind", "input", "hidden", "layers", "directions")
-        print_table(
-            (*headers, "projection", "bias", "dtype", "parameters"),
-            lambda: (_lstm_row(candidate.found) for candidate in report.candidates),
-            numbers="input hidden layers directions projection parameters",
-        )
-    else:
-        print("No LSTM that pylstm can run.")
-    if report.near_misses:
+    _print_lstms(shown.candidates)
+    if shown.near_misses:
         print("\nNot LSTMs that pylstm can run")
         print_table(
             ("prefix", "kind", "reason"),
             lambda: (
                 (_shown(miss.prefix), printable(miss.kind), printable(miss.reason))
-                for miss in report.near_misses
+                for miss in shown.near_misses
             ),
         )
-    count = total = 0
-    for entry in tensors(file):
-        count, total = count + 1, total + entry.nbytes
-    print(f"\n{counted(count, 'tensor')}, {counted(total, 'byte')}")
+    if shown.listing.unreadable:
+        print("\nArrays that cannot be read")
+        print_table(
+            ("name", "reason"),
+            lambda: (
+                (_shown(name), printable(reason)) for name, reason in shown.listing.unreadable
+            ),
+        )
+    _print_tensors(shown.listing, optimizer)
+
+
+def _print_lstms(candidates: list[Candidate]) -> None:
+    if not candidates:
+        print("No LSTM that pylstm can run.")
+        return
+    print("LSTMs")
+    headers = ("prefix", "kind", "input", "hidden", "layers", "directions")
+    print_table(
+        (*headers, "projection", "bias", "dtype", "parameters"),
+        lambda: map(_lstm_row, candidates),
+        numbers="input hidden layers directions projection parameters",
+    )
+    assumed = [candidate.found for candidate in candidates if candidate.found.assumed]
+    if assumed:
+        print("\nAssumed, since the file leaves it open: arguments of from_weights")
+        print_table(
+            ("prefix", "assumed"),
+            lambda: (
+                (_shown(found.prefix), ", ".join(f"{n}={v!r}" for n, v in found.assumed.items()))
+                for found in assumed
+            ),
+        )
+    started = [
+        (candidate.found.prefix, candidate.found.initial_states)
+        for candidate in candidates
+        if candidate.found.initial_states is not None
+    ]
+    if started:
+        print("\nInitial states in the file that are not zero: find_lstms has them")
+        print_table(
+            ("prefix", "h_0", "c_0"),
+            lambda: (
+                (_shown(prefix), *map(str, map(np.shape, states))) for prefix, states in started
+            ),
+        )
+
+
+def _print_tensors(listing: Listing, optimizer: bool | None) -> None:
+    counts, sizes = [0, 0], [0, 0]  # of the others, of optimisers
+    for row in listing:
+        counts[row.is_optimizers] += 1
+        sizes[row.is_optimizers] += row.nbytes
+    if optimizer is None and counts[0] and counts[1]:
+        print(
+            f"\n{counted(counts[1], 'tensor')} of an optimiser, {counted(sizes[1], 'byte')}: "
+            "--optimizer lists them"
+        )
+    # Where there is nothing else, an optimiser is what was asked for.
+    listed = optimizer or (optimizer is None and not counts[0])
+    count, size = (sum(counts), sum(sizes)) if listed else (counts[0], sizes[0])
+    print(f"\n{counted(count, 'tensor')}, {counted(size, 'byte')}")
     if count:
         print_table(
             ("name", "dtype", "shape", "bytes"),
-            lambda: (_tensor_row(entry) for entry in tensors(file)),
+            lambda: (_tensor_row(row) for row in listing if listed or not row.is_optimizers),
             numbers="bytes",
         )
 
@@ -72,7 +186,13 @@ def _shown(path: str) -> str:
     return printable(path) or "(root)"
 
 
-def _lstm_row(found: FoundLSTM) -> tuple[str, ...]:
+def _dtype(candidate: Candidate) -> str:
+    """Return the dtypes that the parameters have in the file."""
+    return "/".join(sorted({stored_dtype(value) for value in candidate.parameters.values()}))
+
+
+def _lstm_row(candidate: Candidate) -> tuple[str, ...]:
+    found = candidate.found
     return (
         _shown(found.prefix),
         found.kind,
@@ -82,23 +202,30 @@ def _lstm_row(found: FoundLSTM) -> tuple[str, ...]:
         str(1 + found.bidirectional),
         str(found.proj_size or "-"),
         "yes" if found.bias else "no",
-        str(found.dtype),
+        _dtype(candidate),
         f"{found.num_parameters:,}",
     )
 
 
-def _tensor_row(entry: Entry) -> tuple[str, ...]:
-    return _shown(entry.name()), entry.dtype, str(entry.shape), f"{entry.nbytes:,}"
+def _tensor_row(row: Row) -> tuple[str, ...]:
+    return _shown(row.name), row.dtype, str(row.shape), f"{row.nbytes:,}"
 
 
-def print_json(file: WeightFile, report: Survey) -> None:
+def print_json(
+    file: WeightFile, report: Survey, prefix: str = "", optimizer: bool | None = None
+) -> None:
     """Print one JSON object, piece by piece: there may be millions of tensors."""
+    shown = Shown(file, report, prefix)
     fields: dict[str, Any] = {"file": file.name, "format": file.format, "size": file.size}
     fields["metadata"] = file.metadata
-    lists = {
-        "lstms": (_json_lstm(candidate.found) for candidate in report.candidates),
-        "near_misses": (vars(miss) for miss in report.near_misses),
-        "tensors": map(_json_tensor, tensors(file)),
+    rows = (row for row in shown.listing if optimizer is not False or not row.is_optimizers)
+    lists: dict[str, Iterator[Any]] = {
+        "lstms": map(_json_lstm, shown.candidates),
+        "near_misses": map(vars, shown.near_misses),
+        "unreadable": (
+            {"name": name, "reason": reason} for name, reason in shown.listing.unreadable
+        ),
+        "tensors": map(_json_tensor, rows),
     }
     print("{", end="")
     for name, value in fields.items():
@@ -111,14 +238,14 @@ def print_json(file: WeightFile, report: Survey) -> None:
     print("\n}")
 
 
-def _json_lstm(found: FoundLSTM) -> dict[str, Any]:
-    return vars(found) | {"dtype": str(found.dtype)}
+def _json_lstm(candidate: Candidate) -> dict[str, Any]:
+    """Return the fields of a found LSTM; of its initial states the shapes."""
+    found = candidate.found
+    states = found.initial_states
+    shapes = None if states is None else [np.shape(state) for state in states]
+    return vars(found) | {"dtype": _dtype(candidate), "initial_states": shapes}
 
 
-def _json_tensor(entry: Entry) -> dict[str, Any]:
-    return {
-        "name": entry.name(),
-        "dtype": entry.dtype,
-        "shape": entry.shape,
-        "bytes": entry.nbytes,
-    }
+def _json_tensor(row: Row) -> dict[str, Any]:
+    told = {"name": row.name, "dtype": row.dtype, "shape": row.shape, "bytes": row.nbytes}
+    return told | ({"optimizer": True} if row.is_optimizers else {})

@@ -80,4 +80,6 @@ def _step(
 
 
 def _sigmoid(x: Array) -> Array:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))  # overflows at neither end
+    # Of -|x|, since that overflows at neither end and keeps the digits of small results.
+    power = np.exp(-np.abs(x))
+    return np.where(x < 0, power, 1.0) / (1.0 + power)

@@ -18,16 +18,25 @@ from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
 from .twin import run_twin
 
 if TYPE_CHECKING:
-    from ..find import Candidate
+    from ..find import Candidate, FoundLSTM, NearMiss
     from .twin import Array, Module, Results
+
+    Inputs = tuple[Array, Array, Array]
+    Comparison = tuple[str, Results, str, Results, float]
 
 SEED = 0
 STEPS, ROWS = 20, 3
 
-# How far two correct libraries may be apart, in roundings of 1, or of the value if that is larger:
-# 1e-4 in float32. Trained weights carry an early rounding through all steps; a wrong gate, layout
-# or layer is off by a hundred times that.
+# How far two correct libraries may be apart, in roundings of an element, or of the root mean square
+# of its array if that is larger: 1.2e-4 of it in float32. Rounding alone makes 1 to 25, more where
+# weights carry an early one through all steps; gates in another order make more than 1,000 with
+# weights near 1e-4, and more than 50,000 with weights from 0.01 on (tests/test_verify.py).
 ROUNDINGS = 1000
+
+# A rounding of the inputs that grows so much in exact arithmetic leaves no library a chance.
+_TELLING = ROUNDINGS / 10
+
+_MAX_LISTED = 20  # near misses; a file may hold thousands
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,19 +54,58 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare every LSTM and cell that was asked for."""
     fine = True
     with open_weights(arguments.file) as file:
-        candidates = fitting(survey(file.tree, file.name).candidates, arguments.prefix)
+        report = survey(file.tree, file.name)
+        candidates = fitting(report.candidates, arguments.prefix)
         if not candidates:
             which = "" if arguments.prefix is None else f" with prefix {arguments.prefix!r}"
             raise Failure(f"{file.name} holds no LSTM{which}; see `inspect`", code=1)
         peer = find_peer(arguments.against)
-        if peer is None:
-            print(f"Neither {' nor '.join(PEERS)} is installed: float64 NumPy alone must do.")
-        print(f"Inputs and states are random, from seed {SEED}: {STEPS} steps of {ROWS} sequences.")
-        print("Of all elements the largest difference is given, and the largest in units of the")
-        print("last place (ulp) of the element, which are small where the element is.")
+        explain(f"{printable(file.name)} ({file.format})", peer)
         for candidate in candidates:
             fine &= verify(candidate, peer, insist=arguments.against is not None)
+        print_near_misses(report.near_misses, arguments.prefix)
     return 0 if fine else 1
+
+
+def explain(file: str, peer: Peer | None) -> None:
+    """Say what is compared, and what the numbers mean."""
+    names = f"Neither {' nor '.join(PEERS)} is installed: float64 NumPy alone must do."
+    if peer is not None:
+        names = f"Compared with: {peer.name}, its own LSTM with the same weights, inputs and dtype."
+    single, double = (f"{ROUNDINGS * np.finfo(d).eps:.1e}" for d in ("float32", "float64"))
+    print(f"Run: the LSTMs and cells of {file}, with the weights of the file.")
+    print("Reference: float64 NumPy, which is the equations of an LSTM, step by step in double")
+    print("  precision, with the same weights and inputs.")
+    print(names)
+    print(f"Inputs and states: random numbers between -1 and 1 from seed {SEED},", end=" ")
+    print(f"{STEPS} steps of {ROWS} sequences.")
+    print("difference: the largest in an array.")
+    print("ulp: the largest difference in units of the last place of the element, or of the root")
+    print("  mean square of the array where the element is smaller, so that elements near zero")
+    print("  count like all others.")
+    if peer is not None and peer.coarsest:
+        print(f"  Beside {peer.name}, whose sigmoid has an absolute error near 1e-7, sizes below")
+        print(f"  {peer.coarsest:g} count as {peer.coarsest:g}.")
+    print(f"Tolerance: {ROUNDINGS} roundings of that size,", end=" ")
+    print(f"{single} of it in float32 and {double} in float64.")
+    print("  Rounding makes some ten; a wrong order of gates, layers or directions makes thousands")
+    print("  to millions.")
+
+
+def print_near_misses(near_misses: list[NearMiss], prefix: str | None) -> None:
+    """Name what looks like an LSTM below a prefix, and was not run."""
+    chosen = [
+        miss
+        for miss in near_misses
+        if prefix is None or miss.prefix == prefix or miss.prefix.endswith(f".{prefix}")
+    ]
+    if chosen:
+        print()
+    for miss in chosen[:_MAX_LISTED]:
+        name = printable(miss.prefix) or "(root)"
+        print(f"not run: {name}: {printable(miss.kind)} ({printable(miss.reason)})")
+    if len(chosen) > _MAX_LISTED:
+        print(f"not run: {len(chosen) - _MAX_LISTED} more; see `inspect`")
 
 
 def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
@@ -70,47 +118,75 @@ def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
     insist : bool
         Whether a module that the peer cannot run counts as a failure.
     """
-    module: Module = build(getattr(pylstm, candidate.found.kind), candidate, {})
+    found = candidate.found
+    module: Module = build(getattr(pylstm, found.kind), candidate, {})
     module.eval()
-    print(f"\n{printable(candidate.found.prefix) or '(root)'}: {module!r}, {module._dtype}")
-    x, h_0, c_0 = make_inputs(module)
-    ours = run_pylstm(module, x, h_0, c_0)
-    exact = run_twin(module, x, h_0, c_0)
-    comparisons = [("pylstm", ours, "float64 NumPy", exact)]
+    print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._dtype}")
+    inputs = make_inputs(module, found.initial_states)
+    ours = run_pylstm(module, *inputs)
+    exact = run_twin(module, *inputs)
+    comparisons: list[Comparison] = [("pylstm", ours, "float64 NumPy", exact, 0.0)]
     ran = peer is None
     if peer is not None:
         try:
-            theirs = peer.run(module, x, h_0, c_0)
+            theirs = peer.run(module, *inputs)
         except CannotRun as error:
             print(f"  {peer.name} cannot run it: {error}")
         else:
             ran = True
-            comparisons.append(("pylstm", ours, peer.name, theirs))
-            comparisons.append((peer.name, theirs, "float64 NumPy", exact))
-    return print_comparisons(comparisons, module._dtype) and (ran or not insist)
+            comparisons.append(("pylstm", ours, peer.name, theirs, peer.coarsest))
+            comparisons.append((peer.name, theirs, "float64 NumPy", exact, peer.coarsest))
+    fine = print_comparisons(comparisons, module._dtype)
+    print_assumptions(found)
+    print_verdict(fine, module, inputs, exact)
+    return fine and (ran or not insist)
 
 
-def print_comparisons(
-    comparisons: list[tuple[str, Results, str, Results]], dtype: np.dtype[Any]
-) -> bool:
+def print_comparisons(comparisons: list[Comparison], dtype: np.dtype[Any]) -> bool:
     """Print a line per comparison and array; return whether those of pylstm are tolerable."""
     rows, fine = [], True
-    for one, results, other, references in comparisons:
+    for one, results, other, references, coarsest in comparisons:
         for array, result, reference in zip(
             ("output", "h_n", "c_n"), results, references, strict=True
         ):
-            difference, ulp, tolerable = compare(result, reference, dtype)
+            difference, ulp, tolerable = compare(result, reference, dtype, coarsest)
             rows.append((one, other, array, f"{difference:.2e}", f"{ulp:.1f}"))
             fine &= tolerable or one != "pylstm"
     headers = ("results of", "against", "array", "difference", "ulp")
     print_table(headers, lambda: rows, numbers="difference ulp")
-    tolerance = f"{ROUNDINGS * np.finfo(dtype).eps:.1e}"
-    print(f"  {'Within' if fine else 'NOT within'} the tolerance of {tolerance}.")
     return fine
 
 
-def make_inputs(module: Module) -> tuple[Array, Array, Array]:
-    """Return x (T, N, I), h_0 and c_0 in the module's dtype, between -1 and 1."""
+def print_assumptions(found: FoundLSTM) -> None:
+    """Say what the file leaves open, and that it has states of its own."""
+    if found.assumed:
+        assumed = ", ".join(f"{name}={value}" for name, value in found.assumed.items())
+        print(f"  assumed: {printable(assumed)}")
+    if found.initial_states is not None:
+        print("  initial states: the first sequences begin with those of the file")
+
+
+def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) -> None:
+    """Print whether all is within the tolerance; if not, whether rounding may be the cause."""
+    dtype = module._dtype
+    tolerance = f"{ROUNDINGS * np.finfo(dtype).eps:.1e}"
+    print(f"  {'Within' if fine else 'NOT within'} the tolerance of {tolerance}.")
+    if fine:
+        return
+    nudged = run_twin(module, *(np.nextafter(array, 2).astype(dtype) for array in inputs))
+    growth = max(compare(one, other, dtype)[1] for one, other in zip(nudged, exact, strict=True))
+    if growth > _TELLING:
+        print(
+            f"  These weights let one rounding of the inputs grow to {growth:.0f} ulp in exact "
+            "arithmetic:\n  no two libraries can agree on them."
+        )
+
+
+def make_inputs(module: Module, initial_states: tuple[Array, Array] | None = None) -> Inputs:
+    """Return x (T, N, I), h_0 and c_0 in the module's dtype, between -1 and 1.
+
+    The first sequences begin with ``initial_states``, if there are any.
+    """
     depth = getattr(module, "num_layers", 1) * (1 + bool(getattr(module, "bidirectional", False)))
     hidden_out = getattr(module, "proj_size", 0) or module.hidden_size
     random = np.random.default_rng(SEED)
@@ -120,6 +196,9 @@ def make_inputs(module: Module) -> tuple[Array, Array, Array]:
         (depth, ROWS, module.hidden_size),
     )
     x, h_0, c_0 = (random.uniform(-1, 1, shape).astype(module._dtype) for shape in shapes)
+    for state, given in zip((h_0, c_0), initial_states or (), strict=False):
+        count = min(ROWS, given.shape[1])
+        state[:, :count] = given[:, :count]
     return x, h_0, c_0
 
 
@@ -135,18 +214,33 @@ def run_pylstm(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
     return output.swapaxes(0, 1), h_n, c_n
 
 
-def compare(result: Array, reference: Array, dtype: np.dtype[Any]) -> tuple[float, float, bool]:
-    """Return the largest difference, the same in ulp of each value, and whether all are tolerable.
+def compare(
+    result: Array, reference: Array, dtype: np.dtype[Any], coarsest: float = 0.0
+) -> tuple[float, float, bool]:
+    """Return the largest difference, the largest in ulp, and whether all are tolerable.
 
-    Two NaNs count as equal.
+    A difference is measured by the value it belongs to, or by the root mean square of the array, or
+    by ``coarsest``, whichever is largest. Two NaNs count as equal.
     """
     a, b = result.astype(np.float64), reference.astype(np.float64)
+    limits = np.finfo(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         equal = (a == b) | (np.isnan(a) & np.isnan(b))
         difference = np.where(equal, 0.0, np.abs(a - b))
         difference[np.isnan(difference)] = np.inf
-        units = np.spacing(np.abs(b).astype(dtype)).astype(np.float64)
-        ulp = np.where(equal, 0.0, difference / np.where(np.isnan(units), 1.0, units))
-        allowed = ROUNDINGS * np.finfo(dtype).eps * np.maximum(np.abs(b), 1.0)
+        least = max(root_mean_square(b), coarsest, float(limits.tiny))
+        size = np.maximum(np.abs(b), least)
+        units = np.spacing(size.astype(dtype)).astype(np.float64)
+        ulp = np.where(equal, 0.0, difference / np.where(np.isfinite(units), units, 1.0))
+        allowed = ROUNDINGS * float(limits.eps) * size
     within = equal | (np.isfinite(difference) & (difference <= allowed))
     return float(difference.max()), float(ulp.max()), bool(within.all())
+
+
+def root_mean_square(array: Array) -> float:
+    """Return that of the finite elements, without overflow; 0 of none."""
+    finite = np.abs(array[np.isfinite(array)])
+    largest = float(finite.max(initial=0.0))
+    if largest == 0.0:
+        return 0.0
+    return largest * float(np.sqrt(np.mean((finite / largest) ** 2)))

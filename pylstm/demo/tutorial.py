@@ -13,7 +13,7 @@ def four_layers() -> Results:
     lstm = nn.LSTM(input_size=100, hidden_size=20, num_layers=4)
     x = np.random.rand(10, 3, 100)
     out, (h, c) = lstm(x)
-    out, (h, c) = lstm(x, [h, c])  # go on from there; a tuple works as well
+    out, (h, c) = lstm(x, [h, c])  # continues from the last states; a tuple works as well
     return [("out", out, (10, 3, 20)), ("h", h, (4, 3, 20)), ("c", c, (4, 3, 20))]
 
 
@@ -25,7 +25,7 @@ def one_cell() -> Results:
     for xt in x:
         h, c = cell(xt, (h, c))
 
-    # As it is also seen written: the new h gets another name and is not carried on.
+    # A variant of some tutorials: the new h gets another name and is not passed on.
     h0 = c_only = np.zeros((3, 20))
     for xt in x:
         yt, c_only = cell(xt, (h0, c_only))

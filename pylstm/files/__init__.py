@@ -9,3 +9,7 @@ from .errors import WeightFileError
 from .record import Record, Unsupported
 
 __all__ = ["Record", "Unsupported", "WeightFileError"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from . import npy
+from ..naming import type_name
+from . import npy, shards
+from .errors import WeightFileError
 from .source import Source, open_source
 from .tensor import Arrays, Make
 from .zip_archive import ZipArchive
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # torch's files before release 1.6 begin with this number, pickled.
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -21,6 +28,9 @@ _PICKLE_STARTS = b"\x80(])}clIJKMLFGNSTUVX"
 # ONNX's protocol buffer: field 1, the version of its format, then the tag of field 2 to 8 or 14.
 _ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42\x72]")
 
+# What libraries cut into several files.
+_SHARDED = ("safetensors", "torch", "torch legacy", "pickle")
+
 
 class WeightFile:
     """An open weight file and what it holds. Use :func:`open_weights` to make one.
@@ -30,23 +40,32 @@ class WeightFile:
     name : str
         The file, for messages.
     size : int
-        Bytes.
+        Bytes, of all files that belong to it.
     format : str
         ``"torch"``, ``"TorchScript"``, ``"torch legacy"``, ``"safetensors"``, ``"npz"``,
-        ``"npy"``, ``"pickle"``, ``"ONNX"`` or ``"Keras"``.
+        ``"npy"``, ``"pickle"``, ``"skops"``, ``"ONNX"`` or ``"Keras"``; of several files, theirs.
     tree : object
         Plain containers; the leaves are what ``make`` returned for each tensor.
     metadata : dict of str to str
         What else the file says about itself, for people to read.
+    paths : list of Path
+        Where it is, and what belongs to it, if it was opened by its path.
+    arrays, unreadable : dict
+        What the tree has in another layout, or not at all: as in
+        :class:`~pylstm.files.source.Source`.
     """
 
     def __init__(self, source: Source, format: str, tree: Any) -> None:
         self._source = source
         self.name = source.name
-        self.size = source.size
+        files = (source, *source.beside)
+        self.size = sum(each.size for each in files)
         self.format = format
         self.tree = tree
         self.metadata = source.metadata
+        self.paths = [each.path for each in files if each.path is not None]
+        self.arrays = source.arrays
+        self.unreadable = source.unreadable
 
     def __enter__(self) -> WeightFile:
         return self
@@ -77,6 +96,8 @@ def open_weights(source: Any, make: Make = _described) -> WeightFile:
     Parameters
     ----------
     source : str, os.PathLike, bytes, bytearray, memoryview or binary file object
+        A path may also be that of a folder with an index of shards or the one file of a model, of
+        the index, or of a shard beside it.
     make : callable, optional
         Called with each :class:`~pylstm.files.tensor.Tensor`; what it returns stands in the tree.
         By default the tensor itself, which reads only its own bytes, while the file is open.
@@ -92,7 +113,7 @@ def open_weights(source: Any, make: Make = _described) -> WeightFile:
     OSError
         If the file cannot be opened.
     """
-    opened = open_source(source)
+    opened = _open_one(source)
     try:
         format, tree = _read(opened, make)
         return WeightFile(opened, format, tree)
@@ -104,7 +125,31 @@ def open_weights(source: Any, make: Make = _described) -> WeightFile:
         raise
 
 
-def load(source: Any, mmap: bool = False) -> Any:
+def _open_one(source: Any) -> Source:
+    """Open the file to begin with: of several the one that names the others."""
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(os.fsdecode(source))
+        located = shards.locate(path)
+        if located != path:
+            opened = open_source(located)
+            opened.name = str(path)
+            return opened
+    elif isinstance(getattr(source, "name", None), str):
+        shards.refuse_lone(source.name)
+    return open_source(source)
+
+
+@overload
+def load(
+    source: Any, mmap: bool = False, *, flat: Literal[True], prefix: str = ""
+) -> dict[str, npt.NDArray[Any]]: ...
+
+
+@overload
+def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "") -> Any: ...
+
+
+def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "") -> Any:
     """Read a weight file without torch and without running anything that it names.
 
     Torch files of ``torch.save`` and ``torch.jit.save`` in both of torch's formats, safetensors,
@@ -117,6 +162,12 @@ def load(source: Any, mmap: bool = False) -> Any:
     mmap : bool, default False
         Map the file into memory instead of reading it, where its bytes can stand as they are:
         such arrays are read-only and read when they are used. The file must not shrink meanwhile.
+    flat : bool, default False
+        Return one dictionary from dotted names to arrays, as a ``state_dict`` is, whatever the file
+        holds: a checkpoint, a whole module, TorchScript. What is no array is left out.
+    prefix : str, default ""
+        With ``flat=True``, the path to a part of the file: only the arrays below it are read, and
+        their names begin there. The end of a path will do if no other ends so.
 
     Returns
     -------
@@ -129,9 +180,21 @@ def load(source: Any, mmap: bool = False) -> Any:
     Raises
     ------
     WeightFileError
-        If the content is damaged, hostile or of no format that pylstm reads.
+        If the content is damaged, hostile or of no format that pylstm reads; with ``flat=True``
+        also if two arrays get the same name, or nothing is below ``prefix``.
     OSError
         If the file cannot be opened.
+    TypeError, ValueError
+        If ``prefix`` is no str, or is given without ``flat=True``.
+
+    Notes
+    -----
+    With ``flat=True`` items of lists are counted by their index, ``/`` becomes ``.``, and what
+    wrappers put into names goes: ``_orig_mod.`` of ``torch.compile``, and the ``module.`` of
+    ``DataParallel`` where all keys of a mapping begin so. An array that has no name, as the one of
+    a ``.npy`` file, is called ``"array"``. ONNX and Keras files give the recurrent layers that
+    pylstm can run as torch lays them out (``"encoder.weight_ih_l0"``), and all their arrays in
+    their own layout under their own names.
 
     Examples
     --------
@@ -139,14 +202,46 @@ def load(source: Any, mmap: bool = False) -> Any:
     >>> pylstm.save({"weight": np.ones((2, 3), "f4")}, "weights.safetensors")
     >>> pylstm.load("weights.safetensors")["weight"].shape
     (2, 3)
+
+    One module out of a checkpoint:
+
+    >>> encoder = pylstm.LSTM(3, 4)
+    >>> pylstm.save({"model": {"encoder": encoder.state_dict()}}, "checkpoint.pt")
+    >>> encoder.load_state_dict(pylstm.load("checkpoint.pt", flat=True, prefix="model.encoder"))
+    <All keys matched successfully>
     """
-    with open_weights(source, Arrays(mmap)) as file:
-        return file.tree
+    if not isinstance(prefix, str):
+        raise TypeError(f"prefix must be a str, not {type_name(prefix)}")
+    if not flat:
+        if prefix:
+            raise ValueError("prefix needs flat=True: load(source, flat=True, prefix=...)")
+        with open_weights(source, Arrays(mmap)) as file:
+            return file.tree
+    from .flat import flat_view, read
+
+    with open_weights(source) as file:
+        try:
+            return read(flat_view(file, prefix.removesuffix(".")), mmap)
+        except MemoryError:
+            reason = "there is not enough memory to read it"
+            raise WeightFileError(file.name, "", reason) from None
+
+
+def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
+    """Like :func:`_read`, of a file that an index names."""
+    if source.read(0, min(source.size, 32)).lstrip()[:1] == b"{":
+        raise source.error("", "is JSON, as an index of shards is, and no shard")
+    format, tree = _read(source, make)
+    if format not in _SHARDED:
+        raise source.error("", f"is a file of format {format}, of which there are no shards")
+    return format, tree
 
 
 def _read(source: Source, make: Make) -> tuple[str, Any]:
     """Return the format and the tree."""
     head = source.read(0, min(source.size, 32))
+    if head.lstrip()[:1] == b"{":
+        return shards.read(source, make, _read_shard)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _read_zip(source, make)
     format, module = _recognised(source, head)
@@ -186,6 +281,8 @@ def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
         return torch_zip.read_archive(archive, top, make)
     if "model.weights.h5" in names:
         return "Keras", import_module(".keras", __package__).read(source, make)
+    if "schema.json" in names:
+        return "skops", import_module(".skops", __package__).read(archive, make)
     if not names or any(name.endswith(npy.SUFFIX) for name in names):
         return "npz", npy.read_npz(archive, make)
     raise source.error(

@@ -2,7 +2,7 @@
 
 HDF5's library does not survive every damaged file, so as little as possible is asked of it: the
 names of groups and datasets, where and what these are. It reads no dataset and no attribute, and
-follows no link that leads elsewhere.
+follows no link but hard ones.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from .extras import library
-from .hdf5_text import attribute_text
+from .hdf5_text import AttributeReader, Attributes
 from .source import Segment
 from .tensor import Storage, Tensor
 
 _MOST_NESTED = 64
 _MOST_TEXT = 1 << 24  # characters of all paths
+_MOST_KEPT = 16  # groups whose attributes are asked for again
 
 
 class Hdf5File:
@@ -27,6 +28,11 @@ class Hdf5File:
     ----------
     content : Segment
         Its bytes. The tensors that it describes are parts of this and need the HDF5 file no more.
+
+    Attributes
+    ----------
+    elsewhere : list of str
+        Paths that ``tensors`` came to and that lead to other files.
     """
 
     def __init__(self, content: Segment) -> None:
@@ -34,18 +40,13 @@ class Hdf5File:
         self._content = content
         self._source = content.source
         self._file = self._h5py.File(_Reader(content), "r")
-        types = self._h5py.h5t
-        # Exactly these: h5py finds the nearest NumPy dtype for others, whose bytes differ.
-        self._types = [
-            (types.IEEE_F32LE, "float32", "<"),
-            (types.IEEE_F64LE, "float64", "<"),
-            (types.IEEE_F16LE, "float16", "<"),
-            (types.IEEE_F32BE, "float32", ">"),
-            (types.IEEE_F64BE, "float64", ">"),
-            (types.IEEE_F16BE, "float16", ">"),
-        ]
+        self._types = _exact_types(self._h5py.h5t)
         self._storages: dict[tuple[Any, ...], Storage] = {}
         self._bytes_left = content.size
+        self._reader = AttributeReader(content)
+        self._headers: dict[str, int] = {}
+        self.elsewhere: list[str] = []
+        self._kept: dict[str, Attributes | None] = {}
 
     def __enter__(self) -> Hdf5File:
         return self
@@ -67,40 +68,46 @@ class Hdf5File:
             if address in entered:
                 continue
             entered.add(address)
+            self._headers[path] = address
             if depth > _MOST_NESTED:
                 raise self._source.error(path[:100], "its groups are nested too deeply")
-            for name in self._hard_links(group):
+            for name, is_hard in self._links(group):
                 below = f"{path}/{name}" if path else name
                 self._source.count(1, "groups and datasets")
                 text_left -= len(below)
                 if text_left < 0:
                     raise self._source.error(path[:100], "the names of its groups are too long")
+                if not is_hard:
+                    self.elsewhere.append(below)
+                    continue
                 member = self._h5py.h5o.open(group, name.encode())
                 if isinstance(member, self._h5py.h5g.GroupID):
                     stack.append((below, member, depth + 1))
                 elif isinstance(member, self._h5py.h5d.DatasetID):
                     yield below, self._described(below, member)
 
-    def _hard_links(self, group: Any) -> list[str]:
-        """Return the names of a group that lead to something in this file, by HDF5's order."""
-        names = []
+    def _links(self, group: Any) -> Iterator[tuple[str, bool]]:
+        """Yield names in a group, by HDF5's order, and whether they lead to something in this file.
+
+        What a soft link leads to has a hard link as well, or is not there.
+        """
+        types = self._h5py.h5l
         for name in group:
-            if group.links.get_info(name).type == self._h5py.h5l.TYPE_HARD:
-                names.append(name.decode("utf-8"))
-        return names
+            kind = group.links.get_info(name).type
+            if kind != types.TYPE_SOFT:
+                yield name.decode("utf-8"), kind == types.TYPE_HARD
 
     def _described(self, path: str, dataset: Any) -> Tensor | str:
         kind = dataset.get_type()
-        known = [names for exact, *names in self._types if kind.equal(exact)]
-        # How Keras stores bfloat16, of which neither NumPy nor HDF5 knew.
-        if isinstance(kind, self._h5py.h5t.TypeOpaqueID) and kind.get_size() == 2:
-            known.append(["bfloat16", "<"])
-        if not known:
-            return "is not of floating-point numbers"
-        dtype, byteorder = known[0]
+        known = self._dtype(kind, dataset)
+        if known is None:
+            return "is not of floating-point numbers, integers or bools"
+        dtype, byteorder = known
         plan = dataset.get_create_plist()
         if plan.get_layout() != self._h5py.h5d.CONTIGUOUS or plan.get_external_count():
             return "is stored in chunks, compressed or elsewhere; h5repack -l CONTI -f NONE helps"
+        if dataset.shape is None:
+            return "has no elements and no shape"
         shape = tuple(int(size) for size in dataset.shape)
         count = kind.get_size()
         for size in shape:
@@ -110,6 +117,30 @@ class Hdf5File:
         if offset is None and count:
             return "was never written"
         return Tensor(self._storage(path, offset or 0, count, dtype, byteorder), shape, record=path)
+
+    def _dtype(self, kind: Any, dataset: Any) -> tuple[str, str] | None:
+        """Return the name of a dataset's dtype and its byte order; None for one of no numbers."""
+        types = self._h5py.h5t
+        for exact, name, byteorder in self._types:
+            if kind.equal(exact):
+                return name, byteorder
+        size = kind.get_size()
+        if isinstance(kind, types.TypeEnumID):
+            # h5py's bool.
+            names = [kind.get_member_name(index) for index in range(min(kind.get_nmembers(), 3))]
+            is_bool = size == 1 and names == [b"FALSE", b"TRUE"]
+            values = [kind.get_member_value(index) for index in range(2)] if is_bool else []
+            return ("bool", "<") if values == [0, 1] else None
+        if isinstance(kind, types.TypeFloatID) and size == 2:
+            # Sign, start and length of the exponent, then of the fraction: bfloat16 of HDF5 2.
+            if kind.get_fields() == (15, 7, 8, 0, 7) and kind.get_ebias() == 127:
+                return "bfloat16", "<" if kind.get_order() == types.ORDER_LE else ">"
+        elif isinstance(kind, types.TypeOpaqueID) and size == 2:
+            # How Keras stores bfloat16, of which neither NumPy nor HDF5 knew. Keras 3 says so.
+            header = self._h5py.h5o.get_info(dataset).addr
+            if self._reader.of(header).text("dtype") in ("bfloat16", None):
+                return "bfloat16", "<"
+        return None
 
     def _storage(self, path: str, offset: int, count: int, dtype: str, byteorder: Any) -> Storage:
         """Return the storage at an offset: the same one again for another link to the dataset."""
@@ -124,10 +155,30 @@ class Hdf5File:
             self._storages[key] = Storage(self._source.name, content, dtype, byteorder)
         return self._storages[key]
 
-    def text(self, name: str) -> str | None:
-        """Return a text among the attributes of the root group, None if there is none."""
-        root = self._h5py.h5o.get_info(self._file.id).addr
-        return attribute_text(self._content, root, name)
+    def attributes(self, path: str) -> Attributes | None:
+        """Return the attributes of a group that ``tensors`` came to; None if there is no such."""
+        if path in self._kept:
+            return self._kept[path]
+        header = self._headers.get(path)
+        attributes = None if header is None else self._reader.of(header)
+        if path.count("/") == 0 and len(self._kept) < _MOST_KEPT:
+            self._kept[path] = attributes
+        return attributes
+
+
+def _exact_types(types: Any) -> list[tuple[Any, str, str]]:
+    """Return HDF5's number types, each with the name of its dtype and its byte order.
+
+    Exactly these: h5py finds the nearest NumPy dtype for others, whose bytes differ.
+    """
+    kinds = {"IEEE_F": ("float", (32, 64, 16)), "STD_I": ("int", (8, 16, 32, 64))}
+    kinds["STD_U"] = ("uint", (8, 16, 32, 64))
+    return [
+        (getattr(types, f"{start}{bits}{end}"), f"{name}{bits}", byteorder)
+        for start, (name, sizes) in kinds.items()
+        for bits in sizes
+        for end, byteorder in (("LE", "<"), ("BE", ">"))
+    ]
 
 
 class _Reader(io.RawIOBase):

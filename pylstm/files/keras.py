@@ -7,6 +7,7 @@ variables of a layer, and the older ``.h5`` files, which name them.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy as np
 from . import keras_config
 from .extras import Leaves, answering_for, in_memory
 from .hdf5 import Hdf5File
-from .keras_layouts import Found, Weight, named, numbered
+from .keras_layouts import Found, claimed_once, in_order, numbered
+from .keras_legacy import named
+from .keras_names import Roles
 from .record import Record, RecurrentLayer, Unsupported
 from .source import Segment, Source
 from .tensor import Make, Storage, Tensor
@@ -35,8 +38,9 @@ _MOST_EXPANSION, _SPARE_BYTES = 3, 1 << 25
 def read(source: Source, make: Make) -> dict[str, Any]:
     """Return the LSTM layers of a Keras file by name.
 
-    What a file does not record is taken to be as Keras makes it by default: files of nothing but
-    weights tell no activations and, since Keras 3, no names of layers.
+    A configuration decides what a layer is. Where the file has none for it, as in files of nothing
+    but weights and in layers of a program's own, what Keras does by default is assumed, and the
+    layer says so.
 
     Parameters
     ----------
@@ -56,24 +60,44 @@ def read(source: Source, make: Make) -> dict[str, Any]:
     """
     content, config, version = _opened(source)
     with answering_for("h5py", source), Hdf5File(content) as file:
-        config = file.text("model_config") if config is None else config
-        version = file.text("keras_version") or version
         weights = dict(file.tensors())
-    if version:
-        source.metadata["keras_version"] = version[:40]
-    with answering_for("json", source):
-        layers = keras_config.recurrent_layers(source, config)
-    if len(weights) * len(layers) > _MOST_PAIRS:
-        raise source.error("", f"{len(layers)} recurrent layers and {len(weights)} datasets")
-    found = [*numbered(weights, layers), *named(weights, layers)]
-    # In the order of the model, where it is known.
-    order = {layer: index for index, layer in enumerate(layers)}
-    found.sort(key=lambda each: order.get(each.layer, len(order)) if each.layer else len(order))
+        config, version = _about(file, config, version)
+        for path, weight in weights.items():
+            if isinstance(weight, Tensor):
+                source.arrays[path] = weight
+            else:
+                source.unreadable[path] = weight
+        source.unreadable.update(dict.fromkeys(file.elsewhere, "is in another file"))
+        if version:
+            source.metadata["keras_version"] = version[:40]
+        with answering_for("json", source):
+            model = keras_config.configuration(source, config)
+        layers = 0 if model is None else len(model.by_group)
+        if len(weights) * layers > _MOST_PAIRS:
+            raise source.error("", f"{layers} layers and {len(weights)} datasets")
+        found = numbered(weights, model, partial(_label, file), source.error)
+        found += named(weights, model, file.attributes)
     modules = _Modules(source, version, make)
     leaves = Leaves()
-    for each in found:
+    for each in in_order(claimed_once(found), model):
         leaves.add(each.name, modules.leaf(each))
     return leaves.tree
+
+
+def _about(file: Hdf5File, config: str | None, version: str) -> tuple[str | None, str]:
+    """Return configuration and Keras's version, of the archive if there is one around the file."""
+    for path in ("", "model_weights"):
+        attributes = file.attributes(path)
+        if attributes is not None:
+            config = attributes.text("model_config") if config is None and not path else config
+            version = version or attributes.text("keras_version") or ""
+    return config, version
+
+
+def _label(file: Hdf5File, group: str) -> str | None:
+    """Return the name that a file gives a layer: None if the group is none of a layer's."""
+    attributes = file.attributes(f"{group}/vars")
+    return None if attributes is None else attributes.text("name") or ""
 
 
 def _opened(source: Source) -> tuple[Segment, str | None, str]:
@@ -119,34 +143,49 @@ class _Modules:
         """Return the module that a layer is, or why there is none."""
         layer = found.layer
         problems = [found.problem] if found.problem else []
-        if layer is not None:
+        if layer is not None and (layer.is_recurrent or not problems):
             problems += keras_config.problems(layer, self._version)
         tensors: dict[str, Tensor] = {}
         for direction in sorted(found.weights, reverse=True):  # forward first
             roles = found.weights[direction]
             if not problems:
                 problems += _misshapen(roles)
-            if not problems and layer is None:
-                problems += self._unknown_gates(roles)
+            if not problems:
+                problems += self._unknown_gates(roles) if layer is None else []
+                problems += [] if layer is None else _misfits(roles, layer, direction)
             if not problems:
                 for name, tensor in self._torch_tensors(roles).items():
                     tensors[name + _SUFFIXES[direction]] = tensor
         if found.bidirectional and len(found.weights) < 2:
             problems.append("the weights of one direction are missing")
+        if found.doubt and not problems:
+            problems.append(found.doubt)
         if problems:
             return Unsupported(f"Keras {_kind(found)} layer", "; ".join(dict.fromkeys(problems)))
         state = {
             "batch_first": layer is None or keras_config.batch_first(layer),
             "_parameters": {name: self._make(tensor) for name, tensor in tensors.items()},
         }
-        return RecurrentLayer("keras.LSTM", state)
+        return RecurrentLayer("keras.LSTM", state, assumed=self._assumed(found))
 
-    def _unknown_gates(self, roles: dict[str, Weight]) -> list[str]:
+    def _assumed(self, found: Found) -> dict[str, Any]:
+        """Return the arguments that a file without a configuration leaves open."""
+        if not found.assumed:
+            return {}
+        if found.bidirectional:
+            self._source.metadata["merge_mode"] = "not in the file; 'concat' is assumed"
+        gates = {"gate_activation": "sigmoid", "activation": "tanh"}
+        if all(map(_is_of_cudnn, found.weights.values())):  # which has no others
+            gates = {}
+        return {**gates, "reverse": False, "batch_first": True}
+
+    def _unknown_gates(self, roles: Roles) -> list[str]:
         if keras_config.default_gate(self._version) == "sigmoid" or _is_of_cudnn(roles):
             return []
         return [
             f"Keras {self._version[:40]} wrote no configuration with it: its gates may be sigmoid "
-            "or, by default before 2.3, hard_sigmoid"
+            "or, by default before 2.3, hard_sigmoid; the program that made the model can save "
+            "them with the configuration (model.save)"
         ]
 
     def _torch_tensors(self, roles: dict[str, Any]) -> dict[str, Tensor]:
@@ -193,7 +232,7 @@ def _transposed(kernel: Tensor) -> Tensor:
     return Tensor(kernel.storage, (rows, columns), (1, rows))
 
 
-def _is_of_cudnn(roles: dict[str, Weight]) -> bool:
+def _is_of_cudnn(roles: Roles) -> bool:
     """Tell whether weights are those of CuDNNLSTM, which adds two biases as torch does."""
     bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
     if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
@@ -212,12 +251,14 @@ def _kind(found: Found) -> str:
     return "LSTM" if found.problem else "recurrent"
 
 
-def _misshapen(roles: dict[str, Weight]) -> list[str]:
+def _misshapen(roles: Roles) -> list[str]:
     """Say why the weights of one direction are not those of an LSTM."""
     shapes: dict[str, tuple[int, ...]] = {}
     for role, weight in roles.items():
         if isinstance(weight, str):
             return [f"its {role} {weight}"]
+        if weight.dtype.kind != "f":
+            return [f"its {role} is not of floating-point numbers, but of {weight.storage.dtype}"]
         shapes[role] = weight.shape
     kernel, recurrent = shapes.get("kernel", ()), shapes.get("recurrent_kernel", ())
     units = recurrent[0] if recurrent else 0
@@ -226,3 +267,19 @@ def _misshapen(roles: dict[str, Weight]) -> list[str]:
         return []
     told = ", ".join(f"{role} {shape}" for role, shape in sorted(shapes.items()))
     return [f"the shapes of its weights are not those of an LSTM: {told}"]
+
+
+def _misfits(roles: dict[str, Any], layer: keras_config.Layer, direction: str) -> list[str]:
+    """Say where the weights of one direction are others than the configuration says."""
+    settings = keras_config.cell_settings(layer, direction)
+    units, use_bias = settings.get("units"), settings.get("use_bias")
+    found = []
+    if type(units) is int and units != roles["recurrent_kernel"].shape[0]:
+        shape = roles["recurrent_kernel"].shape
+        found.append(
+            f"its recurrent_kernel is {shape}, the configuration says units={str(units)[:20]}"
+        )
+    if isinstance(use_bias, bool) and use_bias != ("bias" in roles):
+        held = "a bias" if "bias" in roles else "no bias"
+        found.append(f"it has {held}, the configuration says use_bias={use_bias}")
+    return found

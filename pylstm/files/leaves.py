@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..naming import type_name
+from ..naming import mapping_hint, type_name
 from .record import Record, Unsupported
 from .tensor import PLAIN_DTYPES, Tensor
 
@@ -63,9 +63,9 @@ class Leaf:
 def leaves_of(mapping: Any) -> list[Leaf]:
     """Return the arrays of a mapping and of the mappings in it, in their order."""
     if not isinstance(mapping, Mapping):
+        hint = mapping_hint(mapping) or 'try {"weight": array}'
         raise TypeError(
-            f"save needs a mapping from names to arrays, not {type_name(mapping)}: "
-            'try {"weight": array}'
+            f"save needs a mapping from names to arrays, not {type_name(mapping)}: {hint}"
         )
     return list(_walk(mapping, ()))
 
@@ -114,7 +114,10 @@ def _is_lazy(value: Any) -> bool:
 def _array(path: tuple[str, ...], value: Any) -> Array:
     name = ".".join(path)
     if isinstance(value, (Record, Unsupported, str, bytes, type(None))):
-        raise TypeError(f"{name!r} is {type_name(value)}, not an array")
+        hint = mapping_hint(value) if isinstance(value, Record) else ""
+        raise TypeError(f"{name!r} is {type_name(value)}, not an array{hint and ': '}{hint}")
+    if hasattr(type(value), "state_dict"):
+        raise TypeError(f"{name!r} is {type_name(value)}, not an array: pass its state_dict()")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name!r} is a masked array, whose mask would be lost: fill it first")
     if str(getattr(value, "dtype", "")) == "torch.bfloat16":

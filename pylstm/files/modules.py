@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import WeightFileError
+from .named import NamedArrays
 from .record import Record
 
 # Real files nest some tens deep. Every level costs a few hundred bytes of memory while the walk
@@ -52,12 +53,24 @@ class Place:
             place = place.above
         return ".".join(name for name in reversed(names) if name)
 
-    def facts(self) -> Mapping[str, Any]:
-        """Return the attributes of the module that stands here; nothing if it is another thing."""
-        if isinstance(self.container, Record):
-            for state in _states(self.container):
-                if isinstance(state, Mapping):
-                    return state
+    def owner(self, prefix: str = "") -> Record | None:
+        """Return the module whose parameters begin with a prefix of the keys here, if it is known.
+
+        Without a prefix that is the module that stands here. Arrays by name may come with what
+        their file said about modules.
+        """
+        if isinstance(self.container, NamedArrays):
+            return self.container.modules.get(prefix)
+        return self.container if isinstance(self.container, Record) and not prefix else None
+
+    def facts(self, prefix: str = "") -> Mapping[str, Any]:
+        """Return the attributes of that module; nothing if none is known."""
+        if isinstance(self.container, NamedArrays):
+            return self.container.facts(prefix)
+        owner = self.owner(prefix)
+        for state in () if owner is None else _states(owner):
+            if isinstance(state, Mapping):
+                return state
         return {}
 
 
@@ -76,7 +89,9 @@ def is_container(value: Any) -> bool:
     return isinstance(value, (dict, list, tuple, Record, set, frozenset, Mapping))
 
 
-def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
+def walk(
+    tree: Any, file: str = "", kept: dict[int, list[tuple[Any, Any]]] | None = None
+) -> Iterator[tuple[Place, Any, Any]]:
     """Yield every named value in ``tree``: its place, its name there, and itself.
 
     Every container is entered once, at the first place where it stands, so cycles end and the
@@ -89,6 +104,9 @@ def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
     tree : object
     file : str, optional
         For messages.
+    kept : dict, optional
+        Filled with the entries of mappings that are no dictionaries. A second walk that is given
+        it meets the same objects, although such a mapping may make new ones each time.
 
     Raises
     ------
@@ -104,7 +122,8 @@ def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
             if is_container(value) and id(value) not in entered:
                 # By identity; the reference keeps the identity from being used again.
                 entered[id(value)] = value
-                place = Place(place, name, value, _entries(value, entered))
+                entries = _entries(value, entered) if kept is None else _keep(value, entered, kept)
+                place = Place(place, name, value, entries)
                 depth += 1
                 break
         else:
@@ -112,6 +131,11 @@ def walk(tree: Any, file: str = "") -> Iterator[tuple[Place, Any, Any]]:
             depth -= 1
         if depth > _MAX_DEPTH:
             raise WeightFileError(file, "", f"containers are nested more than {_MAX_DEPTH} deep")
+
+
+def entries_of(container: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the named values that are directly in ``container``, as :func:`walk` does."""
+    return _entries(container, {})
 
 
 def _entries(container: Any, entered: dict[int, Any]) -> Iterator[tuple[Any, Any]]:
@@ -150,3 +174,14 @@ def _states(record: Record) -> tuple[Any, ...]:
     """Return what holds a record's attributes: one mapping, or two where its class has slots."""
     state = record.state
     return state if isinstance(state, tuple) and len(state) == 2 else (state,)
+
+
+def _keep(
+    container: Any, entered: dict[int, Any], kept: dict[int, list[tuple[Any, Any]]]
+) -> Iterator[tuple[Any, Any]]:
+    """Return the entries of a container, the same objects in every walk."""
+    if isinstance(container, dict) or not isinstance(container, Mapping):
+        return _entries(container, entered)
+    if id(container) not in kept:
+        kept[id(container)] = list(container.items())
+    return iter(kept[id(container)])

@@ -73,10 +73,15 @@ def read_npz(archive: ZipArchive, make: Make) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name in archive.entries:
         if name.endswith(SUFFIX):
-            # Opened twice: a deflated entry that has begun to inflate holds on to its window.
-            header, content = archive.open(name), archive.open(name)
-            tree[name.removesuffix(SUFFIX)] = _array(archive.source, header, content, make)
+            tree[name.removesuffix(SUFFIX)] = read_entry(archive, name, make)
     return tree
+
+
+def read_entry(archive: ZipArchive, name: str, make: Make) -> Any:
+    """Return the array of one entry."""
+    # Opened twice: a deflated entry that has begun to inflate holds on to its window.
+    header, content = archive.open(name), archive.open(name)
+    return _array(archive.source, header, content, make)
 
 
 def _array(source: Source, head: Bytes, content: Bytes, make: Make) -> Any:

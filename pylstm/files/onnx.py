@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .extras import Leaves, answering_for, in_memory, library
-from .onnx_constants import Constants, Scope, is_standard
+from .extras import Leaves, answering_for, library
+from .onnx_constants import Constants
+from .onnx_scopes import Place, Scope, Scopes, is_standard, locate
+from .onnx_states import RUN_TIME, States
+from .onnx_tensors import Tensors
+from .onnx_weights import Weight, Weights
 from .record import Record, RecurrentLayer, Unsupported
 from .source import Source
-from .tensor import Make, Tensor
+from .tensor import Make
 
 if TYPE_CHECKING:
     from .tensor import Array
-
-# ONNX orders the gates i, o, f, c and torch i, f, c, o.
-_GATES = [0, 2, 3, 1]
 
 # Other nodes that a reader may look for.
 _NEAR_MISSES = {
@@ -25,8 +26,11 @@ _NEAR_MISSES = {
     "DynamicQuantizeLSTM": "its weights are quantised; take the model from before that",
 }
 
-_W, _R, _B, _P = 1, 2, 3, 7  # positions among the inputs
+# Positions among the inputs.
+_X, _W, _R, _B, _LENGTHS, _H, _C, _P = range(8)
 _ROLES = {_W: "W", _R: "R", _B: "B"}
+_ACTIVATIONS = [["sigmoid", "tanh", "tanh"] * directions for directions in (0, 1, 2)]
+_PARAMETERS = {_W: ["weight_ih"], _R: ["weight_hh"], _B: ["bias_ih", "bias_hh"]}
 
 
 def read(source: Source, make: Make) -> dict[str, Any]:
@@ -35,6 +39,7 @@ def read(source: Source, make: Make) -> dict[str, Any]:
     Parameters
     ----------
     source : Source
+        Every tensor of the model is left in its ``arrays``.
     make : callable
         Called with each weight.
 
@@ -57,88 +62,122 @@ def read(source: Source, make: Make) -> dict[str, Any]:
             raise source.error("", "an ONNX file without a graph")
         producer = f"{model.producer_name} {model.producer_version}".strip()
         source.metadata.update({"producer": producer} if producer else {})
-        constants = Constants(source, model)
-        try:
-            return _Nodes(source, constants, make).read()
-        finally:
-            constants.close()
+        scopes = Scopes(source, model)
+        tensors = Tensors(source)
+        tensors.fill(scopes.all)
+        return _Nodes(source, scopes, tensors, make).read()
 
 
 class _Nodes:
     """The LSTM nodes of a model."""
 
-    def __init__(self, source: Source, constants: Constants, make: Make) -> None:
+    def __init__(self, source: Source, scopes: Scopes, tensors: Tensors, make: Make) -> None:
         self._source = source
-        self._constants = constants
+        self._scopes = scopes
+        self._constants = Constants(source, tensors)
+        self._weights = Weights(source, tensors, self._constants)
+        self._states = States(source, self._constants)
         self._make = make
-        # By the identity of the array: many nodes may share their weights.
-        self._tensors: dict[tuple[int, int], list[dict[str, Tensor]]] = {}
+        # Nodes may share what they begin with.
+        self._initial: dict[Any, Array] = {}
 
     def read(self) -> dict[str, Any]:
-        found = []
-        for scope in self._constants.scopes:
+        leaves = Leaves()
+        for scope in self._scopes.all:
             for index, node in enumerate(scope.nodes):
                 if node.op_type in _NEAR_MISSES or (node.op_type == "LSTM" and is_standard(node)):
-                    found.append((self._constants.path(scope, index), scope, node))
-                    scope.needed.update(_inputs(node).values())
-        self._constants.evaluate()
-        leaves = Leaves()
-        for path, scope, node in found:
-            leaves.add(path, self._leaf(path, scope, node))
+                    path = self._scopes.path(scope, index)
+                    leaves.add(path, self._leaf(path, scope, node))
         return leaves.tree
 
     def _leaf(self, path: str, scope: Scope, node: Any) -> Record | Unsupported:
         kind = f"ONNX {node.op_type} node"
         if node.op_type != "LSTM":
             return Unsupported(kind, _NEAR_MISSES[node.op_type])
+        places = [locate(scope, name) for name in node.input]
+        given = {position for position, name in enumerate(node.input) if name}
         reasons = _unsupported(node)
-        weights: dict[int, Array] = {}
-        for position, name in _inputs(node).items():
-            value = scope.values.get(name, "is computed when the model runs")
-            if isinstance(value, str):
-                reasons.append(f"its input {_ROLES[position]} {value}")
+        if _P in given and not self._states.is_zero(places[_P]):
+            reasons.insert(0, "it has peepholes (input P)")
+        weights: dict[int, Weight] = {}
+        for position in _ROLES.keys() & given:
+            weight = self._weights.weight(places[position])
+            if isinstance(weight, str):
+                reasons.append(f"its input {_ROLES[position]} {weight}")
             else:
-                weights[position] = value
+                weights[position] = weight
         reasons = reasons or _misshapen(node, weights)
+        states = None
+        if not reasons:
+            states, reasons = self._begins_with(node, places, weights[_R])
         if reasons:
             return Unsupported(kind, "; ".join(reasons))
+        return self._layer(path, node, weights, states)
+
+    def _layer(self, path: str, node: Any, weights: dict[int, Weight], states: Any) -> Record:
+        directions = weights[_W].shape[0]
         # A node of some bytes becomes a record and tensors, though nodes may share their weights.
-        self._source.count(2 + 2 * len(weights) * len(weights[_W]), "LSTM nodes")
+        self._source.count(2 + 2 * len(weights) * directions, "LSTM nodes")
         parameters: dict[str, Any] = {}
-        for direction, suffix in enumerate(("_l0", "_l0_reverse")[: len(weights[_W])]):
-            for position, array in weights.items():
-                for name, tensor in self._torch_tensors(path, position, array)[direction].items():
+        made = {
+            position: self._weights.torch_tensors(weight, _PARAMETERS[position], path)
+            for position, weight in sorted(weights.items())
+        }
+        for direction, suffix in enumerate(("_l0", "_l0_reverse")[:directions]):
+            for tensors in made.values():
+                for name, tensor in tensors[direction].items():
                     parameters[name + suffix] = self._make(tensor)
         state = {"batch_first": _integer(node, "layout") == 1, "_parameters": parameters}
-        return RecurrentLayer("onnx.LSTM", state)
+        return RecurrentLayer("onnx.LSTM", state, initial_states=states)
 
-    def _torch_tensors(self, path: str, position: int, array: Array) -> list[dict[str, Tensor]]:
-        """Return for every direction what torch makes of one input."""
-        key = (id(array), position)
-        if key not in self._tensors:
-            names = {_W: ["weight_ih"], _R: ["weight_hh"], _B: ["bias_ih", "bias_hh"]}[position]
-            self._tensors[key] = [
-                {
-                    name: in_memory(self._source, f"{path}: {name}", _reordered(part))
-                    for name, part in zip(names, np.split(rows, len(names)), strict=True)
-                }
-                for rows in array
-            ]
-        return self._tensors[key]
+    def _begins_with(
+        self, node: Any, places: list[Place | None], weight: Weight
+    ) -> tuple[tuple[Array, Array] | None, list[str]]:
+        """Return the constant initial states of a node, and why it cannot be run."""
+        given = {position for position, name in enumerate(node.input) if name}
+        batch_first = _integer(node, "layout") == 1
+        directions, _, hidden = weight.shape
+        reasons = []
+        if _LENGTHS in given:
+            told = self._states.lengths(places[_LENGTHS], places[_X], batch_first)
+            reasons += [told] if told else []
+        found: dict[str, Any] = {"initial_h": None, "initial_c": None}
+        for position, name in ((_H, "initial_h"), (_C, "initial_c")):
+            if position in given:
+                found[name] = self._states.initial(
+                    places[position], name, (directions, hidden), batch_first
+                )
+        reasons += [each for each in found.values() if isinstance(each, str)]
+        constant = {name: each for name, each in found.items() if isinstance(each, np.ndarray)}
+        if reasons or not constant:
+            return None, reasons
+        for name, state in found.items():
+            if state is RUN_TIME:
+                [other] = constant
+                return None, [
+                    f"its {other} is constant, its {name} is computed when the model runs"
+                ]
+        batch = max(state.shape[1] for state in constant.values())
+        if any(state.shape[1] not in (1, batch) for state in constant.values()):
+            return None, ["its initial_h and initial_c are of different batches"]
+        dtype = "float64" if weight.dtype == "float64" else "float32"
+        shape = (directions, batch, hidden)
+        places = [*places, None, None]  # initial_c may be left out
+        h = self._state(places[_H], found["initial_h"], shape, dtype)
+        c = self._state(places[_C], found["initial_c"], shape, dtype)
+        return (h, c), []
 
-
-def _inputs(node: Any) -> dict[int, str]:
-    """Return the names of the weights that a node has, by position."""
-    return {
-        position: node.input[position]
-        for position in _ROLES
-        if position < len(node.input) and node.input[position]
-    }
-
-
-def _reordered(rows: Array) -> Array:
-    """Put the gates, which are blocks of the first axis, into torch's order."""
-    return np.concatenate([np.split(rows, 4)[gate] for gate in _GATES])
+    def _state(
+        self, place: Place | None, state: Array | None, shape: tuple[int, ...], dtype: str
+    ) -> Array:
+        key = (*place.key, place.output) if state is not None and place else ()
+        key = (*key, shape, dtype)
+        if key not in self._initial:
+            self._constants.claim(int(np.prod(shape)), "initial states")
+            made = np.zeros(shape, dtype)
+            made[...] = 0 if state is None else state.astype(dtype)
+            self._initial[key] = made
+        return self._initial[key]
 
 
 def _integer(node: Any, name: str) -> int:
@@ -146,10 +185,8 @@ def _integer(node: Any, name: str) -> int:
 
 
 def _unsupported(node: Any) -> list[str]:
-    """Say what a node does that torch's LSTM does not."""
+    """Say which attributes make a node do what torch's LSTM does not."""
     reasons = []
-    if len(node.input) > _P and node.input[_P]:
-        reasons.append("it has peepholes (input P)")
     for attribute in node.attribute:
         name = attribute.name
         if attribute.ref_attr_name:
@@ -162,23 +199,23 @@ def _unsupported(node: Any) -> list[str]:
         elif name == "input_forget" and attribute.i:
             reasons.append("its input and forget gates are coupled (input_forget=1)")
         elif name == "activations":
-            names = [each[:40].decode("utf-8", "replace") for each in attribute.strings[:6]]
-            if [each.lower() for each in names] != ["sigmoid", "tanh", "tanh"] * (len(names) // 3):
+            names = [each[:40].decode("utf-8", "replace") for each in attribute.strings[:7]]
+            if [each.lower() for each in names] not in _ACTIVATIONS:
                 reasons.append(f"its activations are {', '.join(names)}, not Sigmoid, Tanh, Tanh")
     return reasons
 
 
-def _misshapen(node: Any, weights: dict[int, Array]) -> list[str]:
+def _misshapen(node: Any, weights: dict[int, Weight]) -> list[str]:
     """Say what is wrong with the shapes and dtypes of a node's weights."""
     for position in (_W, _R):
         if position not in weights:
             return [f"it has no input {_ROLES[position]}"]
-    dtypes = {array.dtype.name for array in weights.values()}
+    dtypes = {weight.dtype for weight in weights.values()}
     if len(dtypes) > 1 or dtypes & {"int32", "int64"}:
         return [f"its weights are of dtype {', '.join(sorted(dtypes))}"]
     attributes = {each.name: each.s for each in node.attribute}
     directions = 2 if attributes.get("direction") == b"bidirectional" else 1
-    shapes = {_ROLES[position]: array.shape for position, array in weights.items()}
+    shapes = {_ROLES[position]: weight.shape for position, weight in sorted(weights.items())}
     hidden = shapes["R"][-1] if shapes["R"] else 0
     columns = shapes["W"][-1] if shapes["W"] else 0
     fitting = {

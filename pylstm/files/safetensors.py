@@ -1,7 +1,7 @@
 """safetensors files: a JSON header, then the tensors side by side.
 
 The header is read by a grammar of its own: Python's ``json`` makes twenty bytes of objects from a
-byte of brackets before anyone could object.
+byte of brackets before a reader could check the structure.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from .errors import WeightFileError
+from .named import NamedArrays, recorded_options
 from .record import Record
 from .source import Segment, Source
 from .tensor import MAX_BYTES, MAX_DIMENSIONS, Storage, Tensor, raw_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .tensor import Make
 
 # The limit of the reference reader.
@@ -76,7 +79,7 @@ class _Item:
 
 
 def read(source: Source, make: Make) -> dict[str, Any]:
-    """Return the tensors by name, in the order of the header."""
+    """Return the tensors by name, in the order of the header, then the other names of tied ones."""
     if source.size < 8:
         raise source.error("header", "the file is cut off")
     length = int.from_bytes(source.read(0, 8), "little")
@@ -86,7 +89,27 @@ def read(source: Source, make: Make) -> dict[str, Any]:
         raise source.error("header", f"has {length} bytes, and the file {source.size}")
     header = _Header(source, source.read(8, length, "header"))
     _check_layout(source, header.items, source.size - 8 - length)
-    return {item.name: _tensor(source, item, 8 + length, make) for item in header.items}
+    tree = NamedArrays()
+    for item in header.items:
+        tree[item.name] = _tensor(source, item, 8 + length, make)
+    tree.options = recorded_options(source)
+    add_tied(tree, source.metadata)
+    return tree if tree.options else dict(tree)
+
+
+def add_tied(tree: dict[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Give tied tensors their other names, which Hugging Face's libraries write as metadata.
+
+    Of tensors that are one, a file has the first name only; behind each of the others the metadata
+    has that one.
+    """
+    tied = {
+        name: tree[kept]
+        for name, kept in metadata.items()
+        # "format" names the framework: "pt", which a tensor may be called as well.
+        if isinstance(kept, str) and kept in tree and name not in tree and name != "format"
+    }
+    tree.update(tied)
 
 
 def _check_layout(source: Source, items: list[_Item], size: int) -> None:
@@ -113,6 +136,8 @@ def _check_layout(source: Source, items: list[_Item], size: int) -> None:
 
 def _tensor(source: Source, item: _Item, start: int, make: Make) -> Any:
     if item.dtype in _PACKED:
+        bits = _PACKED[item.dtype]
+        source.unreadable[item.name] = f"its elements are of {bits} bits ({item.dtype})"
         return Record(f"safetensors.{item.dtype}", (item.shape,))
     content = Segment(source, start + item.begin, item.end - item.begin, item.name)
     return make(Tensor(Storage(source.name, content, DTYPES[item.dtype]), item.shape))
@@ -210,6 +235,10 @@ class _Header:
 
     def _metadata(self) -> None:
         metadata: dict[str, str] = {}
+        self._skip_space()
+        if self._text.startswith(b"null", self._at):
+            self._at += len(b"null")
+            return
         for key in self._members():
             if key in metadata:
                 raise self._error("has a key of __metadata__ twice")

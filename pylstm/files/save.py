@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..naming import type_name
 from .atomic import replacing
+from .errors import WeightFileWarning
 from .leaves import Leaf, leaves_of
+from .named import NamedArrays, metadata_of
+from .record import RecurrentLayer
 from .write_torch import write_torch
 from .writers import Progress, write_npz, write_safetensors
 
@@ -19,6 +24,9 @@ _WRITERS = {
     ".pt": write_torch,
     ".pth": write_torch,
 }
+
+# So many modules are named in a line.
+_MAX_LISTED = 5
 
 
 def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
@@ -33,7 +41,8 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
         A ``state_dict``, for instance. Arrays of any shape in float16, float32, float64, complex,
         whole-number and bool dtypes, and whatever ``numpy.asarray`` makes one of. Mappings may be
         nested: torch's format keeps them so, the others join the names with dots. Views are
-        written as arrays of their own.
+        written as arrays of their own. Of what ``load(source, flat=True)`` returned, safetensors
+        keep which modules are ``batch_first``.
     path : str or os.PathLike
         Ends in ``.safetensors``, ``.npz``, ``.pt`` or ``.pth``. torch reads the last two with
         ``torch.load(path, weights_only=True)``.
@@ -47,6 +56,12 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
     OSError
         If the file cannot be written.
 
+    Warns
+    -----
+    WeightFileWarning
+        If the numbers of a module depend on what the file it came from says and this format cannot
+        say: that it is ``batch_first``, its initial states.
+
     Examples
     --------
     >>> import pylstm
@@ -55,10 +70,16 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
     >>> lstm.load_state_dict(pylstm.load("lstm.safetensors"))
     <All keys matched successfully>
     """
-    write(mapping, path)
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        hint = ""
+        if isinstance(mapping, (str, bytes, os.PathLike)):
+            hint = ": the mapping comes first, save(mapping, path)"
+        raise TypeError(f"path must be a str or os.PathLike, got {type_name(path)}{hint}")
+    for lost in write(mapping, path):
+        warnings.warn(WeightFileWarning(lost), stacklevel=2)
 
 
-def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> None:
+def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> list[str]:
     """Like :func:`save`, but values may also be read when their turn comes, one after another.
 
     Parameters
@@ -69,6 +90,11 @@ def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> N
     path : str or os.PathLike
     progress : callable, optional
         Called with the number of bytes of each array once it is written.
+
+    Returns
+    -------
+    list of str
+        What the numbers depend on and the file cannot say, a line for each.
     """
     suffix = Path(os.fsdecode(path)).suffix.lower()
     writer = _WRITERS.get(suffix)
@@ -78,8 +104,76 @@ def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> N
         )
     leaves = leaves_of(mapping)
     _check_names(leaves)
+    known = Known(mapping)
     with replacing(path) as file:
-        writer(file, leaves, progress)
+        if writer is write_safetensors:
+            write_safetensors(file, leaves, progress, known.metadata())
+        else:
+            writer(file, leaves, progress)
+    return known.lost(os.fsdecode(path), has_metadata=writer is write_safetensors)
+
+
+class Known:
+    """What is known of the modules whose parameters a mapping has, beside its arrays.
+
+    Parameters
+    ----------
+    mapping : mapping
+        Its mappings are nested no deeper than :func:`leaves_of` allows.
+    """
+
+    def __init__(self, mapping: Mapping[str, Any]) -> None:
+        self._options: dict[str, dict[str, Any]] = {}
+        self._modules: dict[str, RecurrentLayer] = {}
+        self._add(mapping, ())
+
+    def _add(self, mapping: Mapping[str, Any], above: tuple[str, ...]) -> None:
+        if isinstance(mapping, NamedArrays):
+            for prefix in (*mapping.modules, *mapping.options):
+                path = ".".join(filter(None, (*above, prefix)))
+                self._options[path] = dict(mapping.facts(prefix))
+                module = mapping.modules.get(prefix)
+                if isinstance(module, RecurrentLayer):
+                    self._modules[path] = module
+        for key, value in mapping.items():
+            if isinstance(value, Mapping):
+                self._add(value, (*above, key))
+
+    def metadata(self) -> dict[str, str]:
+        """Return what safetensors keep of it."""
+        metadata = metadata_of(self._options)
+        # Without it the file of any metadata is one of an unknown framework to Hugging Face's.
+        return {"format": "pt", **metadata} if metadata else {}
+
+    def lost(self, path: str, *, has_metadata: bool) -> list[str]:
+        """Return a line for each thing that the numbers depend on and the file cannot say."""
+        lines = []
+        prefixes = [
+            name for name, facts in self._options.items() if facts.get("batch_first") is True
+        ]
+        if prefixes and not has_metadata:
+            lines.append(
+                f"{path} cannot say that {_listed(prefixes)} {_are(prefixes)} batch_first: "
+                "pass batch_first=True to from_weights"
+            )
+        prefixes = [name for name, layer in self._modules.items() if layer.initial_states]
+        if prefixes:
+            lines.append(
+                f"{path} cannot say that {_listed(prefixes)} {_are(prefixes)} run from initial "
+                "states that are not zero: pass those of find_lstms with each call"
+            )
+        return lines
+
+
+def _listed(prefixes: Sequence[str]) -> str:
+    """Return how a line names modules."""
+    some = [repr(prefix) if prefix else "its module" for prefix in prefixes[:_MAX_LISTED]]
+    more = len(prefixes) - len(some)
+    return " and ".join([", ".join(some), *([f"{more} more"] if more else [])])
+
+
+def _are(prefixes: Sequence[str]) -> str:
+    return "is" if len(prefixes) == 1 else "are"
 
 
 def _check_names(leaves: Sequence[Leaf]) -> None:

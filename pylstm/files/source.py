@@ -36,6 +36,12 @@ class Source:
     arrays : dict of str to Tensor
         Every array of the file under its own name and in its own layout, none of them read, where
         the reader returns something else: recurrent layers as torch lays them out.
+    unreadable : dict of str to str
+        The names of arrays that cannot be had, and why.
+    beside : list of Source
+        Other files that belong to this one; they are closed with it.
+    shares : int
+        How many files share what the reader of one file may spend beyond its size.
     """
 
     def __init__(self, name: str, content: memoryview | BinaryIO, *, owned: bool = False) -> None:
@@ -43,6 +49,9 @@ class Source:
         self.path: Path | None = None
         self.metadata: dict[str, str] = {}
         self.arrays: dict[str, Any] = {}
+        self.unreadable: dict[str, str] = {}
+        self.beside: list[Source] = []
+        self.shares = 1
         self._parts = 0
         self._owned = owned
         self._map: memoryview | None = None
@@ -69,6 +78,8 @@ class Source:
 
     def close(self) -> None:
         """Close the file if it was opened here; views of a mapping stay valid."""
+        for beside in self.beside:
+            beside.close()
         if self._owned and self._file is not None:
             self._file.close()
         self._file = None
@@ -91,7 +102,7 @@ class Source:
         takes some 30 us: few enough of them stay within bounds whatever they are.
         """
         self._parts += parts + len(shape) // SIZES_PER_PART
-        if self._parts > MOST_PARTS + self.size // BYTES_PER_PART:
+        if self._parts > MOST_PARTS // self.shares + self.size // BYTES_PER_PART:
             raise self.error(record, f"more than {self._parts - 1} parts in {self.size} bytes")
 
     def read(self, offset: int, count: int, record: str = "") -> bytes:

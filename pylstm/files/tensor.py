@@ -22,6 +22,7 @@ MAX_DIMENSIONS = 64  # NumPy's own limit
 MAX_BYTES = 2**62  # of the shape alone: a view may repeat its elements
 # An 8-bit float and its plain bytes share a storage in honest files; each dtype is an array.
 MAX_DTYPES = 2  # of the same bytes
+_PIECE = 1 << 20  # elements
 
 
 class Bytes(Protocol):
@@ -111,10 +112,11 @@ class Storage:
                 f"no memory for {count} elements of {self.dtype}",
             ) from None
 
-    def map(self) -> Array:
-        """Return all elements, read-only and not read yet where the bytes can be mapped."""
+    def map(self, start: int = 0, stop: int | None = None) -> Array:
+        """Return elements, read-only and not read yet where the bytes can be mapped."""
         raw = self.raw_dtype
-        view = self.content.view()[: self.numel * raw.itemsize]
+        end = self.numel if stop is None else stop
+        view = self.content.view()[start * raw.itemsize : end * raw.itemsize]
         elements = np.frombuffer(view, raw)
         if self.dtype in PLAIN_DTYPES and raw.isnative and self._is_clean(elements):
             return elements
@@ -226,6 +228,19 @@ class Tensor:
         """Bytes of a contiguous array of this shape."""
         return self.size * self.dtype.itemsize
 
+    def read_in_pieces(self, dtype: npt.DTypeLike) -> Array:
+        """Return the array in another dtype, without holding all its elements in its own."""
+        elements = np.empty(self.span, dtype)
+        for start in range(0, self.span, _PIECE):
+            stop = min(start + _PIECE, self.span)
+            elements[start:stop] = self.storage.read(self.offset + start, stop - start)
+        return self._view(elements)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether no two elements share memory: by strides of rows or of columns one by one."""
+        return self.strides in (row_major(self.shape), row_major(self.shape[::-1])[::-1])
+
     def __repr__(self) -> str:
         return f"<Tensor {self.storage.dtype} {self.shape}>"
 
@@ -233,9 +248,10 @@ class Tensor:
         """Return the array, reading only the elements from its first to its last."""
         return self._view(self.storage.read(self.offset, self.span))
 
-    def of(self, elements: Array) -> Array:
-        """Return the view of ``elements``, which are those of the whole storage."""
-        return self._view(elements[self.offset : self.offset + self.span])
+    def of(self, elements: Array, start: int = 0) -> Array:
+        """Return the view of ``elements``, which are those of the storage from ``start`` on."""
+        first = self.offset - start
+        return self._view(elements[first : first + self.span])
 
     def _view(self, elements: Array) -> Array:
         if self.span == 0:
@@ -259,21 +275,30 @@ class Arrays:
     ----------
     mapped : bool
         Map the file instead of reading it where its bytes allow that.
+    spans : dict of Storage to (int, int), optional
+        The elements that are wanted of a storage, from one to before another; all by default.
     """
 
-    def __init__(self, mapped: bool = False) -> None:
+    def __init__(
+        self, mapped: bool = False, spans: dict[Storage, tuple[int, int]] | None = None
+    ) -> None:
         self._mapped = mapped
+        self._spans = spans or {}
         self._elements: dict[Storage, Array] = {}
         self._dtypes: dict[Bytes, int] = {}
 
     def __call__(self, tensor: Tensor) -> Array:
         storage = tensor.storage
+        start, stop = self._spans.get(storage, (0, storage.numel))
         elements = self._elements.get(storage)
         if elements is None:
             self._check_dtypes(storage)
-            elements = storage.map() if self._mapped else storage.read(0, storage.numel)
+            if self._mapped:
+                elements = storage.map(start, stop)
+            else:
+                elements = storage.read(start, stop - start)
             self._elements[storage] = elements
-        return tensor.of(elements)
+        return tensor.of(elements, start)
 
     def _check_dtypes(self, storage: Storage) -> None:
         """Keep a file from having the same bytes read over and over, each time as another dtype."""

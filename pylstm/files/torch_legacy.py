@@ -24,12 +24,15 @@ def read(source: Source, make: Make) -> Any:
     return read_content(Segment(source, 0, source.size, ""), make)
 
 
-def read_content(content: Segment, make: Make) -> Any:
+def read_content(content: Segment, make: Make, *, keep_storages: bool = False) -> Any:
     """Return the tree of a file of this format that is the whole of ``content``."""
     file = content.source.name
 
+    def budget() -> Budget:
+        return Budget(content.size, content.source.shares)
+
     def plain(start: int) -> tuple[Any, int]:
-        return unpickle(content, file=file, make=_as_is, budget=Budget(content.size), start=start)
+        return unpickle(content, file=file, make=_as_is, budget=budget(), start=start)
 
     end = 0
     for expected in (_MAGIC, _VERSION):
@@ -46,9 +49,10 @@ def read_content(content: Segment, make: Make) -> Any:
         content,
         file=file,
         make=_as_is,
-        budget=Budget(content.size),
+        budget=budget(),
         persistent=storages.describe,
         start=start,
+        keep_storages=True,
     )
     keys, end = plain(end)
     storages.place(keys, end)
@@ -56,9 +60,10 @@ def read_content(content: Segment, make: Make) -> Any:
         content,
         file=file,
         make=make,
-        budget=Budget(content.size),
+        budget=budget(),
         persistent=storages.find,
         start=start,
+        keep_storages=keep_storages,
     )
     return tree
 

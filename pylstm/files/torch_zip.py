@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .zip_archive import ZipArchive
 
 # What all entries that hold no tensors may inflate to beyond the size of the archive. torch
-# stores its pickles; they are deflated only where someone has packed the archive again.
+# stores its pickles; they are deflated only where another program has packed the archive again.
 _SPARE_BYTES = 8 << 20
 
 
@@ -49,9 +49,9 @@ class _Folder:
         self._source = archive.source
         self._top = top
         self._make = make
-        self._left = self._source.size + _SPARE_BYTES
+        self._left = self._source.size + _SPARE_BYTES // self._source.shares
         self._byteorder = self._read_byteorder()
-        self._budget = Budget(self._source.size)
+        self._budget = Budget(self._source.size, self._source.shares)
         self._contents: dict[str, Bytes] = {}
         self._storages: dict[tuple[str, str], Storage] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -25,9 +25,14 @@ _ORDER = ["BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "C64", "
 _CODES = {dtype: code for code, dtype in DTYPES.items() if dtype in PLAIN_DTYPES}
 
 
-def write_safetensors(file: BinaryIO, leaves: Sequence[Leaf], progress: Progress) -> None:
+def write_safetensors(
+    file: BinaryIO,
+    leaves: Sequence[Leaf],
+    progress: Progress,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write what the reference implementation writes, byte for byte."""
-    header: dict[str, dict[str, object]] = {}
+    header: dict[str, Mapping[str, object]] = {"__metadata__": metadata} if metadata else {}
     for leaf in leaves:
         if leaf.dtype not in _CODES:
             raise TypeError(

@@ -8,3 +8,7 @@ from .states import plot_states
 from .weights import plot_weights
 
 __all__ = ["plot_states", "plot_weights"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

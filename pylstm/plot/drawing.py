@@ -26,8 +26,9 @@ _SHARP = 256  # cells that a picture shows one by one; of more, neighbours are a
 class Panel:
     """One heat map: ``values`` (rows, columns), and the words around it.
 
-    ``blocks`` are names of equal parts of the rows, ``columns`` those of the single columns;
-    ``scale`` names the panels that share limits and a colour bar.
+    ``blocks`` are names of equal parts of the rows, ``columns`` those of the single columns.
+    ``dividers`` says how many columns stand between two lines, 0 for none, and ``thin`` the same of
+    thinner lines. ``scale`` names the panels that share limits and a colour bar.
     """
 
     values: Array
@@ -36,6 +37,8 @@ class Panel:
     ylabel: str = ""
     blocks: Sequence[str] = ()
     columns: Sequence[str] = ()
+    dividers: int = 0
+    thin: int = 0
     scale: str = ""
 
 
@@ -91,11 +94,15 @@ def _draw(panel: Panel, ax: Axes, limit: float, cmap: Any) -> Any:
     ax.set_title(panel.title, fontsize="medium")
     ax.set_xlabel(panel.xlabel)
     ax.set_ylabel(panel.ylabel)
-    ticker = library("matplotlib.ticker")
+    for every, width in ((panel.thin, 0.5), (panel.dividers, 1.4)):
+        for column in range(every, values.shape[1] if every else 0, every or 1):
+            ax.axvline(column - 0.5, color="black", linewidth=width)
     if panel.columns:
-        ax.set_xticks(range(len(panel.columns)), panel.columns)
+        ticks = library("pylstm.plot.ticks")
+        ax.xaxis.set_major_locator(ticks.ColumnTicks(panel.columns))
+        ax.xaxis.set_major_formatter(ticks.ColumnNames(panel.columns))
     elif values.shape[1] > 1:
-        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+        ax.xaxis.set_major_locator(_whole_numbers())
     else:
         ax.set_xticks([])
     if panel.blocks:
@@ -106,8 +113,14 @@ def _draw(panel: Panel, ax: Axes, limit: float, cmap: Any) -> Any:
         for k in range(1, len(panel.blocks)):
             ax.axhline(height * k - 0.5, color="black", linewidth=1.4)
     else:
-        ax.yaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+        ax.yaxis.set_major_locator(_whole_numbers())
     return image
+
+
+def _whole_numbers() -> Any:
+    """Place ticks at whole numbers, as many as there is room for."""
+    ticker = library("matplotlib.ticker")
+    return ticker.MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
 
 
 def draw_all(

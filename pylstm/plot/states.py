@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .drawing import Array
 
 _RESULT = "states must be an output, (h, c), or (output, (h, c))"
+_KINDS = ("output", "h", "c")
+# A first axis up to this long may be that of layers, which are then drawn one by one.
+_MANY = 12
 
 
 def _array(value: Any, name: str, dimensions: tuple[int, ...], shapes: str) -> Array:
@@ -42,7 +45,7 @@ def _row(batch: Any, count: int | None, name: str) -> int:
 
 
 def _output(value: Any, name: str, batch: Any, batch_first: bool) -> tuple[Array, int | None, str]:
-    """Return one sequence (L, D*Hout) of an output, how many the batch has, and its title."""
+    """Return one sequence (L, D*Hout) of an output, how many the batch has, and its index."""
     from ..utils.rnn import PackedSequence, unpack_sequence
 
     if isinstance(value, PackedSequence):
@@ -50,21 +53,16 @@ def _output(value: Any, name: str, batch: Any, batch_first: bool) -> tuple[Array
         row = _row(batch, count, f"the packed {name}")
         sequence = unpack_sequence(value)[row]
         shapes = "packed rows (total, D*H)"
-        return (
-            _array(sequence, f"the data of {name}", (2,), shapes),
-            count,
-            f"output, sequence {row}",
-        )
+        return _array(sequence, f"the data of {name}", (2,), shapes), count, f", sequence {row}"
     shapes = "(L, N, D*H), or (L, D*H) if it is unbatched"
     output = _array(value, name, (2, 3), shapes)
     if output.ndim == 2:
         _row(batch, None, f"{name} {output.shape}")
-        return output, None, "output"
+        return output, None, ""
     if batch_first:
         output = output.swapaxes(0, 1)
     row = _row(batch, output.shape[1], name)
-    title = f"output[{row}]" if batch_first else f"output[:, {row}]"
-    return output[:, row], output.shape[1], title
+    return output[:, row], output.shape[1], f"[{row}]" if batch_first else f"[:, {row}]"
 
 
 def _state(value: Any, name: str, batch: Any) -> tuple[Array, int | None]:
@@ -91,8 +89,24 @@ def _directions(output: Array, h: Array) -> int:
     )
 
 
-def _states(pair: Sequence[Any], batch: Any) -> tuple[Array, Array, int | None, list[Panel]]:
-    """Return h and c of one sequence, how many the batch has, and their panels."""
+def _name_layers(panels: Sequence[Panel], both: bool | None) -> None:
+    """Name the columns of states; a line stands between layers, a thin one between directions."""
+    count = panels[0].values.shape[1]
+    if both and count % 2:
+        raise ValueError(f"bidirectional must be False for an odd number of states, got {count}")
+    for panel in panels:
+        panel.xlabel = "layer"
+        if both:
+            panel.dividers, panel.thin = 2, 1
+            panel.columns = [f"{k // 2} {'→←'[k % 2]}" for k in range(count)]
+        elif both is None and count % 2 == 0:
+            panel.xlabel = "layer (and direction)"
+
+
+def _pair(
+    pair: Sequence[Any], batch: Any, both: bool | None
+) -> tuple[Array, int | None, list[Panel]]:
+    """Return h of one sequence, how many the batch has, and the panels of h and c."""
     h, count = _state(pair[0], "h in states", batch)
     c, other = _state(pair[1], "c in states", batch)
     if (len(h), count) != (len(c), other):
@@ -100,48 +114,99 @@ def _states(pair: Sequence[Any], batch: Any) -> tuple[Array, Array, int | None, 
             "h and c in states do not belong together: "
             f"their shapes are {np.shape(pair[0])} and {np.shape(pair[1])}"
         )
-    which = "" if count is None else f"[:, {_row(batch, count, 'h')}]"
-    columns = [str(k) for k in range(len(h))] if len(h) <= 12 else ()
-    panels = [
-        Panel(state.T, name + which, "row" if count is None else "layer", "hidden unit")
-        for name, state in (("h", h), ("c", c))
-    ]
-    for panel in panels:
-        panel.columns, panel.scale = columns, panel.title[0]
-    return h, c, count, panels
+    return h, count, [_state_panel(h, "h", count, batch), _state_panel(c, "c", count, batch)]
 
 
-def _panels(states: Any, batch: Any, batch_first: bool) -> list[Panel]:
+def _state_panel(state: Array, name: str, count: int | None, batch: Any) -> Panel:
+    which = "" if count is None else f"[:, {_row(batch, count, name)}]"
+    names = [str(k) for k in range(len(state))]
+    return Panel(state.T, name + which, "row", "hidden unit", columns=names, scale=name)
+
+
+def _split(panel: Panel, both: bool | None) -> None:
+    """Divide the rows of an output into those of the two directions, if it has them."""
+    if both:
+        if len(panel.values) % 2:
+            raise ValueError(
+                "bidirectional must be False for an output with an odd number of features, "
+                f"got {len(panel.values)}"
+            )
+        panel.blocks, panel.ylabel = ("forward", "backward"), ""
+
+
+def _lone(
+    value: Any, batch: Any, batch_first: bool, kind: str | None, both: bool | None
+) -> list[Panel]:
+    """Describe one array: an output, or h or c alone."""
+    from ..utils.rnn import PackedSequence
+
+    if isinstance(value, PackedSequence) and kind in ("h", "c"):
+        raise ValueError(f"kind must be 'output' for a packed sequence, got {kind!r}")
+    if kind in ("h", "c"):
+        state, count = _state(value, f"states, a {kind},", batch)
+        panels = [_state_panel(state, kind, count, batch)]
+        if count is not None or both is not None:
+            _name_layers(panels, both)
+        return panels
+    output, count, which = _output(value, "states", batch, batch_first)
+    known = kind is not None or batch_first or isinstance(value, PackedSequence)
+    if known or len(output) > _MANY:
+        panel = Panel(output.T, f"output{which}", "step", "hidden unit", scale="h")
+        _split(panel, both)
+    elif both:
+        raise ValueError(
+            "kind must be 'output', 'h' or 'c' where bidirectional is True: an array of shape "
+            f"{np.shape(value)} may be one of the other"
+        )
+    else:
+        # An output of few steps looks like the states of as many layers, or of a cell's rows.
+        words = "step or layer" if count is not None else "step, layer or row"
+        panel = Panel(output.T, f"states{which}", words, "hidden unit", scale="h")
+    return [panel]
+
+
+def _panels(
+    states: Any, batch: Any, batch_first: bool, kind: str | None, both: bool | None
+) -> list[Panel]:
     """Take apart what a module returned."""
     from ..utils.rnn import PackedSequence
 
-    pair = isinstance(states, (tuple, list)) and not isinstance(states, PackedSequence)
-    if pair and len(states) != 2:
+    if not isinstance(states, (tuple, list)) or isinstance(states, PackedSequence):
+        return _lone(states, batch, batch_first, kind, both)
+    if len(states) != 2:
         raise ValueError(f"{_RESULT}, got a {type_name(states)} of {len(states)}")
-    has_output = pair and isinstance(states[1], (tuple, list))
-    if pair and not has_output:
-        return _states(states, batch)[-1]
-    value, name = (states[0], "states[0]") if pair else (states, "states")
-    output, count, title = _output(value, name, batch, batch_first)
-    panel = Panel(output.T, title, "step", "hidden unit", scale="h")
-    if not has_output:
-        return [panel]
+    if kind is not None:
+        raise ValueError(f"kind must be left out for a {type_name(states)} of two, got {kind!r}")
+    if not isinstance(states[1], (tuple, list)):
+        h, count, panels = _pair(states, batch, both)
+        if count is not None or both is not None:
+            _name_layers(panels, both)
+        return panels
+    output, count, which = _output(states[0], "states[0]", batch, batch_first)
     if len(states[1]) != 2:
         raise ValueError(f"{_RESULT}, got {len(states[1])} states beside the output")
-    h, _, of_states, panels = _states(states[1], batch)
+    h, of_states, panels = _pair(states[1], batch, both)
     if count != of_states:
         raise ValueError(
             "output and h in states do not belong together: "
             f"{_batch_text(count)} and {_batch_text(of_states)}"
         )
-    both = _directions(output, h) == 2
-    if both:
-        panel.blocks, panel.ylabel = ("forward", "backward"), ""
-    for state in panels:
-        state.xlabel = "layer"
-        if both and len(h) <= 12:
-            state.columns = [f"{k // 2} {'→←'[k % 2]}" for k in range(len(h))]
+    directions = _directions(output, h)
+    if both is not None and directions != 1 + both:
+        raise ValueError(
+            f"bidirectional must be {directions == 2} or left out for an output of "
+            f"{output.shape[1]} features and h of {h.shape[1]}, got {both}"
+        )
+    panel = Panel(output.T, f"output{which}", "step", "hidden unit", scale="h")
+    _split(panel, directions == 2)
+    _name_layers(panels, directions == 2)
     return [panel, *panels]
+
+
+def _state_width(panel: Panel) -> float:
+    """Return how wide to draw states, in inches: as their number and their names ask for."""
+    each = 0.36 if panel.dividers else 0.3
+    return max(1.0 + each * min(len(panel.columns), _MANY), len(panel.xlabel) / 12)
 
 
 def _batch_text(count: int | None) -> str:
@@ -153,6 +218,8 @@ def plot_states(
     *,
     batch: int | None = None,
     batch_first: bool = False,
+    kind: str | None = None,
+    bidirectional: bool | None = None,
     ax: Any = None,
     cmap: Any = COLORS,
     colorbar: bool = True,
@@ -163,12 +230,21 @@ def plot_states(
     ----------
     states : ndarray, PackedSequence or tuple
         The output (L, N, D*Hout), or (L, D*Hout) of one sequence, or packed; or ``(h, c)``, of
-        an LSTM or an LSTMCell; or all that an LSTM returns, ``(output, (h_n, c_n))``. The h of
-        every step, stacked, is an output. Two-dimensional h and c are drawn whole.
+        an LSTM or an LSTMCell; or all that an LSTM returns, ``(output, (h_n, c_n))``; or ``h_n``
+        or ``c_n`` alone. The h of every step, stacked, is an output. Two-dimensional h and c are
+        drawn whole.
     batch : int, optional
         Which sequence of the batch to draw. Default: the first.
     batch_first : bool
         The output is (N, L, D*Hout).
+    kind : "output", "h" or "c", optional
+        What one array alone is: its first axis are steps in an output, layers in h and c. Left
+        out, an array is an output if its first axis is longer than 12; where it is shorter, the
+        picture names both.
+    bidirectional : bool, optional
+        Whether there are two directions, which are then told apart: the halves of an output, and
+        every two states. Left out, this is known where an output and h are given, or nothing is
+        told apart.
     ax : Axes or sequence of Axes, optional
         Where to draw: one for an output, two for ``(h, c)``, three for all. Default: a new
         figure.
@@ -198,14 +274,22 @@ def plot_states(
     >>> output, h, c = nn.plot.plot_states(lstm(np.ones((30, 5, 4))), batch=2)
     >>> h.get_title()
     'h[:, 2]'
+    >>> h_n = lstm(np.ones((30, 5, 4)))[1][0]
+    >>> nn.plot.plot_states(h_n, kind="h").get_xlabel()
+    'layer (and direction)'
     """
     if not isinstance(batch_first, (bool, np.bool_)):
         raise TypeError(f"batch_first must be a bool, got {type_name(batch_first)}")
-    panels = _panels(states, batch, bool(batch_first))
+    if not isinstance(bidirectional, (bool, np.bool_, type(None))):
+        raise TypeError(f"bidirectional must be a bool or None, got {type_name(bidirectional)}")
+    if kind is not None and kind not in _KINDS:
+        raise ValueError(f"kind must be 'output', 'h' or 'c', got {kind!r}")
+    both = None if bidirectional is None else bool(bidirectional)
+    panels = _panels(states, batch, bool(batch_first), kind, both)
     colors = color_map(cmap)
     if ax is None:
         # The output wide, states as narrow as their number asks for.
-        widths = [6.0 if p.xlabel == "step" else 1.0 + 0.3 * min(len(p.columns), 8) for p in panels]
+        widths = [6.0 if p.xlabel.startswith("step") else _state_width(p) for p in panels]
         plt = library("matplotlib.pyplot")
         size = (sum(widths) + 1.0, 3.6)
         figure = plt.figure(figsize=size, layout="constrained")

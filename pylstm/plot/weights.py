@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 _GATES = "ifgo"
 
 
-def _weight_panel(name: str, values: Array) -> Panel:
+def _weight_panel(module: NativeModule, name: str) -> Panel:
     """Describe one parameter; biases become a column."""
+    values: Array = module._parameter_view(name)
     panel = Panel(values.reshape(len(values), -1), name, blocks=_GATES)
     if name.startswith("weight_ih"):
         panel.xlabel = "input feature"
+        if getattr(module, "bidirectional", False) and "_l0" not in name:
+            # The layer below gives the outputs of its two directions, one behind the other.
+            panel.xlabel += ": forward | backward"
+            panel.dividers = panel.values.shape[1] // 2
     elif name.startswith("weight_hh"):
         panel.xlabel = "hidden feature"
     elif name.startswith("weight_hr"):
@@ -59,9 +64,13 @@ def _names(module: NativeModule, names: Any) -> list[list[str]]:
 
 def _weight_axes(rows: Sequence[Sequence[Panel]]) -> list[Axes]:
     """Make a figure whose columns are as wide as their matrices ask for, within reason."""
-    columns = [max(panel.values.shape[1] for panel in column) for column in zip(*rows, strict=True)]
-    widest = max(columns)
-    widths = [0.6 if count == 1 else 1.2 + 2.3 * count / widest for count in columns]
+    columns = list(zip(*rows, strict=True))
+    counts = [max(panel.values.shape[1] for panel in column) for column in columns]
+    widths = [0.6 if count == 1 else 1.2 + 2.3 * count / max(counts) for count in counts]
+    for k, column in enumerate(columns):
+        # At least as wide as the words above and below it, at a twelfth of an inch for a letter.
+        letters = max(len(words) for panel in column for words in (panel.title, panel.xlabel))
+        widths[k] = max(widths[k], letters / 12)
     # Four hundredths of an inch for a row of the matrix, as far as that is reasonable.
     height = min(max(0.04 * len(rows[0][0].values), 2.2), 5.0)
     plt = library("matplotlib.pyplot")
@@ -81,7 +90,8 @@ def plot_weights(
 ) -> Any:
     """Draw the parameters of an LSTM or LSTMCell, the gates i, f, g and o one below the other.
 
-    All pictures share one colour scale. No lease is taken: calls stay as fast as they were.
+    All pictures share one colour scale. No lease is taken: calls stay as fast as they were. A line
+    divides the features that a layer gets from the two directions of the layer below.
 
     Parameters
     ----------
@@ -123,7 +133,7 @@ def plot_weights(
             "of a container, pass the module that is meant, such as model.lstm"
         )
     chosen = _names(module, names)
-    rows = [[_weight_panel(name, module._parameter_view(name)) for name in row] for row in chosen]
+    rows = [[_weight_panel(module, name) for name in row] for row in chosen]
     if names is None:
         _label_rows(rows)
     colors = color_map(cmap)

@@ -3,3 +3,7 @@
 from . import rnn
 
 __all__ = ["rnn"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

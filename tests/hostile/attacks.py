@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import hostile_pickles
 import numpy as np
+from attacks_keras import keras_attacks
 from containers import (
     entries,
     legacy,
@@ -27,7 +28,7 @@ from containers import (
 from hostile_pickles import number, text
 from mutate_onnx import BYTES, VARINT, message
 from mutate_zip import DEFLATED, STORED, Entry, deflated, write
-from seeds import EXTRAS, FORMATS, npy, seeds
+from seeds import EXTRAS, FORMATS, npy
 
 REFUSED, LOADED, EITHER = "refused", "loaded", None
 ATTACKS = {}
@@ -720,6 +721,86 @@ def many_lstms():
     }  # fmt: skip
 
 
+@attacks("beside an LSTM", EITHER)
+def beside():
+    base, small = state_dict(), tensor((1,), (1,))
+    one = small + b"q\x09" + b"0"
+    dots = "a." * 400
+    scaled = [(name, tensor((8, 2), (2, 1), numel=256, kind="CharStorage")) for name, _ in base[:2]]
+    scales = [(f"{name}_scale", tensor((8,), (0,))) for name, _ in base[:2]]
+    return {
+        "a name of a million dots": lstm([*base, ("a.a.weight_hh", small), ("." * 1_000_000, small)]),
+        "a million dots in each of its names": lstm([("." * 1_000_000 + name, value) for name, value in base]),
+        "100,000 tensors": lambda: torch_zip(
+            program(one + mapping(base) + b"(" + b"".join(text(f"a.{i}") + b"h\x09" for i in range(100_000)) + b"u"),
+            [FLOATS],
+        ),
+        "300,000 tensors in a list": lambda: torch_zip(
+            program(one + mapping(base) + text("a") + b"](" + b"h\x09" * 300_000 + b"es"), [FLOATS]
+        ),
+        "prefixes of each other and long names": lambda: lstm(
+            [(f"{'a.' * i}{name}", tensor((8, 2), (2, 1))) for i in range(400) for name in ("weight_ih_l0", "weight_hh_l0")]
+            + [(f"{dots}{i}", small) for i in range(3000)]
+        ),
+        "a tensor in each container of a deep nest": torch_zip(
+            program(one + b"}(" + text("x") + b"q\x07" + b"h\x09" + text("y") + b"q\x08" + b"}(h\7h\x09h\x08" * 20_000 + mapping(base) + b"u" * 20_001),
+            [FLOATS],
+        ),
+        "itself": torch_zip(program(mapping(base) + b"q\x09" + text("a") + b"h\x09s"), [FLOATS]),
+        "a class of a long name": torch_zip(
+            program(b"c" + b"a" * 900 + b"\nB\n)R}(" + text("_parameters") + mapping(base) + b"ub"), [FLOATS]
+        ),
+        "a class that steers a terminal": torch_zip(
+            program(b"c\x1b[2J\nB\x1b[2J\n)R}(" + text("_parameters") + mapping(base) + b"ub"), [FLOATS]
+        ),
+        "names that steer a terminal": lstm([*base, ("\x1b[2J\n\u202e", small)]),
+        "scales that are views of nothing": lstm([*scaled, *scales]),
+        "scales of a petabyte": lstm([*scaled, *((name, tensor((2**50,), (0,))) for name, _ in scales)]),
+        "int8 of terabytes and a scale": lstm(
+            [
+                *((name, tensor((2**22, 2**20), (0, 0), numel=256, kind="CharStorage")) for name, _ in base[:2]),
+                *scales,
+            ]
+        ),
+        "a zero point that is no tensor": lstm([*scaled, *scales, ("weight_hh_l0_zero_point", b"]")]),
+        "scales that are records": lstm([*scaled, *((name, b"ca\nb\n)R") for name, _ in scales)]),
+        "an optimiser's table with an LSTM in it": lstm([("state", mapping(base)), ("param_groups", b"]")]),
+        "two dtypes": lstm(
+                [
+                    (name, tensor(shape, (1,) * len(shape), numel=256 // size, kind=f"{kind}Storage"))
+                    for (name, _), shape, kind, size in zip(
+                        base, ((8, 2), (8, 2), (8,), (8,)), ("Half", "Float", "Half", "Float"), (2, 4, 2, 4), strict=True
+                    )
+                ]
+            ),
+    }  # fmt: skip
+
+
+def paddle(more):
+    """A plain pickle as PaddlePaddle writes it."""
+    return pickle.dumps({"StructuredToParameterName@@": {}, **more}, 4)
+
+
+@attacks("PaddlePaddle", EITHER)
+def paddles():
+    bits = np.arange(24, dtype=np.uint16)
+    cycle = {"a": bits}
+    cycle["again"] = cycle
+    view = b"X\x1b\0\0\0StructuredToParameterName@@}s"
+    return {
+        "one array under many names": lambda: paddle(dict.fromkeys(map(str, range(50_000)), bits)),
+        "many arrays": lambda: paddle({str(i): bits[i % 24 :].copy() for i in range(5000)}),
+        "a cycle": paddle(cycle),
+        "an array of 16 MB": lambda: paddle({"a": np.zeros(2**23, np.uint16)}),
+        "arrays of other bytes": paddle({"a": bits.astype(">u2"), "b": bits.astype("u4"), "c": bits[0]}),
+        "LSTMs that fit nothing": paddle({"weight_ih_l0": bits, "weight_hh_l0": bits[:0]}),
+        "a table that is itself": program(b"}q\0" + view.replace(b"}s", b"h\0s")),
+        "a table that is a list": program(b"}" + view.replace(b"}s", b"]s")),
+        "nothing else": program(b"}" + view),
+        "and bytes behind": program(b"}" + view) + b"x",
+    }  # fmt: skip
+
+
 # Files that are nothing, or two things at once --------------------------------------------------
 
 
@@ -801,14 +882,22 @@ def onnx_model(nodes=(), tensors=()):
     return message([(1, VARINT, 10), (7, BYTES, message(graph)), (8, BYTES, opset)])
 
 
-def onnx_node(kind, inputs, output):
+def onnx_node(kind, inputs, output, *attributes, more=()):
+    """A node; ``attributes`` are names and integers or lists of them, ``more`` other outputs."""
     made = [(1, BYTES, name) for name in inputs]
-    return [*made, (2, BYTES, output), (3, BYTES, output), (4, BYTES, kind)]
+    made += [(2, BYTES, name) for name in (output, *more)]
+    made += [(3, BYTES, output), (4, BYTES, kind)]
+    for name, value in attributes:
+        numbers = [(8, VARINT, each % 2**64) for each in value] if isinstance(value, list) else []
+        one = [] if isinstance(value, list) else [(3, VARINT, value % 2**64)]
+        kind = (20, VARINT, 7 if isinstance(value, list) else 2)
+        made.append((5, BYTES, message([(1, BYTES, name), *one, *numbers, kind])))
+    return made
 
 
-def onnx_tensor(name, dims, data=b"", external=None):
-    """A tensor of floats; ``external`` is the file that it is in."""
-    made = [(1, VARINT, size) for size in dims] + [(2, VARINT, 1), (8, BYTES, name)]
+def onnx_tensor(name, dims, data=b"", external=None, kind=1):
+    """A tensor, of floats; ``external`` is the file that it is in."""
+    made = [(1, VARINT, size) for size in dims] + [(2, VARINT, kind), (8, BYTES, name)]
     if external is None:
         return [*made, (9, BYTES, data)]
     entry = message([(1, BYTES, b"location"), (2, BYTES, external)])
@@ -856,34 +945,126 @@ def onnx_attacks():
     }  # fmt: skip
 
 
-def keras_archive(config):
-    """A ``.keras`` archive of an honest HDF5 file."""
-    weights = next(each for each in seeds("keras") if not each.startswith(b"PK"))
-    return write([Entry(b"config.json", config), Entry(b"model.weights.h5", weights)])
+def onnx_integers(name, *numbers, dims=None, kind=7):
+    """A tensor of integers: of 64 bits, or others by ONNX's number of their type."""
+    width = {7: 8, 6: 4, 3: 1, 2: 1}[kind]
+    data = b"".join(number.to_bytes(width, "little", signed=number < 0) for number in numbers)
+    return onnx_tensor(name, (len(numbers),) if dims is None else dims, data, kind=kind)
 
 
-def keras_attacks():
-    layer = b'{"class_name":"LSTM","config":{"name":"lstm"}}'
-    layers = b'{"config":{"layers":[%s]}}'
-    return {
-        "100,000 lists in each other": keras_archive(b"[" * 100_000),
-        "100,000 models in each other": keras_archive(b'{"config":' * 100_000 + b"1" + b"}" * 100_000),
-        "450 wrappers in each other": keras_archive(b'{"config":{"layer":' * 450 + b"1" + b"}}" * 450),
-        "a number of a million digits": keras_archive(layers % (b"9" * 1_000_000)),
-        "50,000 layers": lambda: keras_archive(layers % b",".join([layer] * 50_000)),
-        "a name twice": keras_archive(layers % b",".join([layer] * 2)),
-        "a name that steers a terminal": keras_archive(layers % layer.replace(b'"lstm"', b'"\\u001b[2J\\ud800"')),
-        "not UTF-8": keras_archive(b'{"\xff":1}'),
-        "an archive in an archive": write([Entry(b"model.weights.h5", keras_archive(b"{}"))]),
-        "weights that inflate to 1 GB": lambda: write(
-            [Entry(b"model.weights.h5", b"", DEFLATED, packed=_bomb(), central={"size": 2**30, "packed": len(_bomb())})]
+def folded(nodes, *tensors):
+    """A model whose recurrent weight, and whose initial state h, nodes may make."""
+    lstm = onnx_node(b"LSTM", (b"X", b"W", b"R", b"", b"", b"h"), b"Y")
+    given = [onnx_tensor(name, (1, 4, 1), bytes(16)) for name in (b"W", b"a")]
+    return onnx_model([*nodes, lstm], [*given, *tensors])
+
+
+def folding_attacks():
+    """Nodes that are run on constants, and ask for more than there is."""
+    huge = (2**40, 2**31 - 1, 2**24, 2**62, -1, -(2**63))
+    one = onnx_tensor(b"one", (1, 1, 1), struct.pack("<f", 1.0))
+    bytes_ = onnx_tensor(b"x", (1, 4, 1), bytes(4), kind=3)
+    scale = onnx_tensor(b"s", (), struct.pack("<f", 0.5))
+    nan = onnx_tensor(b"s", (4,), struct.pack("<4f", float("nan"), float("inf"), -0.0, 1e-45))
+    steps = [onnx_node(b"Shape", (b"X",), b"n"), onnx_node(b"Gather", (b"n", b"i"), b"b")]
+    many = [b"o%d" % index for index in range(200_000)]
+    chain = [onnx_node(b"Expand", (b"one", b"sizes"), b"e0")]
+    chain += [onnx_node(b"Add", (b"e%d" % i, b"e%d" % i), b"e%d" % (i + 1)) for i in range(500)]
+    back = [onnx_node(b"Gather", (b"g%d" % i, b"g%d" % i), b"g%d" % (i + 1)) for i in range(60)]
+    foreign = [onnx_node(b"Foo", (b"f%d" % i,) * 2, b"f%d" % (i + 1)) for i in range(20_000)]
+    made = {}
+    for size in huge:
+        sizes = onnx_integers(b"sizes", 1, 4, size)
+        for kind in (b"Expand", b"Tile"):
+            node = onnx_node(kind, (b"one", b"sizes"), b"R")
+            made[f"{kind.decode()} to {size}"] = folded([node], one, sizes)
+            node = onnx_node(kind, (b"one", b"sizes"), b"h")
+            made[f"a state by {kind.decode()} to {size}"] = folded([node], one, sizes)
+        node = onnx_node(b"ConstantOfShape", (b"sizes",), b"R")
+        made[f"ConstantOfShape of {size}"] = folded([node], sizes)
+        node = onnx_node(b"Gather", (b"a", b"sizes"), b"R", (b"axis", 1))
+        made[f"Gather of index {size}"] = folded([node], sizes)
+        node = onnx_node(b"Gather", (b"a", b"zero"), b"R", (b"axis", size))
+        made[f"Gather along axis {size}"] = folded([node], onnx_integers(b"zero", 0))
+        node = onnx_node(b"DequantizeLinear", (b"x", b"s"), b"R", (b"axis", size))
+        made[f"DequantizeLinear along axis {size}"] = folded([node], bytes_, nan)
+        node = onnx_node(b"DequantizeLinear", (b"x", b"s"), b"R", (b"block_size", size))
+        made[f"DequantizeLinear in blocks of {size}"] = folded([node], bytes_, nan)
+        node = onnx_node(b"DequantizeLinear", (b"x", b"s"), b"R", (b"output_dtype", size))
+        made[f"DequantizeLinear to type {size}"] = folded([node], bytes_, scale)
+        node = onnx_node(b"Split", (b"a",), b"R", (b"axis", size))
+        made[f"Split along axis {size}"] = folded([node])
+        node = onnx_node(b"Split", (b"a", b"sizes"), b"R", (b"axis", 1), more=(b"r", b"q"))
+        made[f"Split in parts of {size}"] = folded([node], sizes)
+        node = onnx_node(b"Cast", (b"a",), b"R", (b"to", size))
+        made[f"Cast to type {size}"] = folded([node])
+        nodes = [*steps, onnx_node(b"Expand", (b"one", b"b"), b"h")]
+        made[f"a state of the open size {size}"] = folded(nodes, one, onnx_integers(b"i", size))
+        nodes = [
+            *steps,
+            onnx_node(b"Mul", (b"b", b"sizes"), b"m"),
+            onnx_node(b"Expand", (b"one", b"m"), b"h"),
+        ]
+        made[f"a state of an open size times {size}"] = folded(
+            nodes, one, sizes, onnx_integers(b"i", 0)
+        )
+    return made | {
+        "DequantizeLinear with NaN scales": folded([onnx_node(b"DequantizeLinear", (b"x", b"s"), b"R")], bytes_, nan),
+        "DequantizeLinear without a scale": folded([onnx_node(b"DequantizeLinear", (b"x",), b"R")], bytes_),
+        "DequantizeLinear of 16 MB in blocks of 1": folded(
+            [
+                onnx_node(b"Expand", (b"x1", b"sizes"), b"x"),
+                onnx_node(b"Expand", (b"one", b"sizes"), b"s"),
+                onnx_node(b"DequantizeLinear", (b"x", b"s"), b"R", (b"block_size", 1)),
+            ],
+            one, onnx_tensor(b"x1", (1, 1, 1), b"\1", kind=3), onnx_integers(b"sizes", 1, 2**21, 1),
         ),
-        "nothing behind the magic number": b"\x89HDF\r\n\x1a\n" + bytes(2**20),
-        "ones behind the magic number": b"\x89HDF\r\n\x1a\n" + b"\xff" * 2**20,
+        "QuantizeLinear with NaN scales": folded(
+            [onnx_node(b"QuantizeLinear", (b"a", b"s"), b"x"), onnx_node(b"DequantizeLinear", (b"x", b"s"), b"R")], nan
+        ),
+        "Split in 200,000 parts": lambda: folded([onnx_node(b"Split", (b"a",), b"R", more=many)]),
+        "Split in 50,000 parts that are added": lambda: folded(
+            [onnx_node(b"Split", (b"wide",), b"o0", more=many[1:50_000]), onnx_node(b"Concat", many[:50_000], b"R", (b"axis", 0))],
+            onnx_tensor(b"wide", (50_000,), bytes(200_000)),
+        ),
+        "500 sums of 16 MB": folded([*chain, onnx_node(b"Identity", (b"e500",), b"R")], one, onnx_integers(b"sizes", 1, 2**20, 1)),
+        "LSTMs of 500 weights of 4 MB": lambda: onnx_model(
+            [*chain, *(onnx_node(b"LSTM", (b"X", b"e%d" % i, b"e%d" % i), b"%d" % i) for i in range(500))],
+            [one, onnx_integers(b"sizes", 1, 2**20, 1)],
+        ),
+        "states of 60 doublings of indices": folded(
+            [*back, onnx_node(b"Foo", (b"X",), b"g"), onnx_node(b"Cast", (b"g60",), b"h", (b"to", 1))],
+            onnx_tensor(b"R", (1, 4, 1), bytes(16)), onnx_integers(b"g0", 0, 0),
+        ),
+        "2,000 states behind 20,000 nodes": lambda: onnx_model(
+            [
+                *foreign,
+                *(onnx_node(b"Identity", (b"f20000",), b"h%d" % i) for i in range(2000)),
+                *(onnx_node(b"LSTM", (b"X", b"a", b"a", b"", b"", b"h%d" % i), b"%d" % i) for i in range(2000)),
+            ],
+            [onnx_tensor(b"a", (1, 4, 1), bytes(16)), onnx_tensor(b"f0", (1,), bytes(4))],
+        ),
+        "a state of 100,000 axes": folded(
+            [onnx_node(b"Shape", (b"X",), b"n"), onnx_node(b"Expand", (b"n", b"sizes"), b"sz"), onnx_node(b"Reshape", (b"one", b"sz"), b"h")],
+            one, onnx_integers(b"sizes", 100_000, 1), onnx_tensor(b"R", (1, 4, 1), bytes(16)),
+        ),
+        "lengths of 2**40 sequences": folded(
+            [onnx_node(b"Expand", (b"three", b"many"), b"h")], onnx_integers(b"three", 3, kind=6), onnx_integers(b"many", 2**40)
+        ),
+        "100,000 declared shapes": lambda: message([
+            (1, VARINT, 10),
+            (7, BYTES, message([
+                *((1, BYTES, message(node)) for node in [*steps * 500, onnx_node(b"LSTM", (b"X", b"a", b"a", b"", b"", b"b"), b"Y")]),
+                (5, BYTES, message(onnx_tensor(b"a", (1, 4, 1), bytes(16)))),
+                *((13, BYTES, message([(1, BYTES, b"v%d" % i)])) for i in range(100_000)),
+            ])),
+            (8, BYTES, message([(2, VARINT, 22)])),
+        ]),
     }  # fmt: skip
 
 
 if "onnx" in FORMATS:
     attacks("ONNX", EITHER)(onnx_attacks)
+    attacks("ONNX", EITHER)(folding_attacks)
 if "keras" in FORMATS:
     attacks("Keras", EITHER)(keras_attacks)

@@ -275,9 +275,18 @@ def check_found(guard, content, loaded, found, made):
     if isinstance(found, Exception):
         return
     for kind, module in made.items():
-        count = sum(each.kind == kind for each in found)
-        if (count == 1) == isinstance(module, Exception):
-            raise Broken(f"{count} {kind}s were found, from_weights gives {module!r:.500}")
+        own = [each for each in found if each.kind == kind]
+        fitting = own or [each for each in found if is_counterpart(each)]
+        single = len(fitting) == 1 and len(own or found) == 1
+        if single == isinstance(module, Exception):
+            raise Broken(f"{found!r:.500} were found, {kind}.from_weights gives {module!r:.500}")
+
+
+def is_counterpart(found):
+    """Whether an LSTM is a cell with other names, or a cell such an LSTM."""
+    if found.kind == "LSTMCell":
+        return found.input_size > 0
+    return (found.num_layers, found.bidirectional, found.proj_size) == (1, False, 0)
 
 
 def check_numpy(content, loaded):

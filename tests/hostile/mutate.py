@@ -58,6 +58,8 @@ def edit_entry(rng, name, content):
         return edit_npy(rng, content)
     if name.endswith(b".json"):
         return edit_json(rng, content)
+    if name.endswith(b".h5"):
+        return edit_hdf5(rng, content)
     return scramble(rng, content)
 
 
@@ -169,10 +171,37 @@ def edit_onnx(rng, content):
 
 
 def edit_keras(rng, content):
-    """Change an entry of a ``.keras`` archive; HDF5 files by bytes only."""
+    """Change an entry of a ``.keras`` archive, or what HDF5 files say about their layers."""
     if content.startswith(b"PK"):
         return mutate_zip.edited(rng, content, edit_entry)
-    return scramble(rng, content)
+    return edit_hdf5(rng, content)
+
+
+# Names of attributes and of layers; what is behind the first says how many and how long texts are.
+ATTRIBUTES = rb"layer_names|weight_names|model_config|keras_version|name\0"
+NAMES = rb"lstm_cell|recurrent_kernel|kernel|bias|forward|backward|lstm|rnn|a/|vars|cell"
+
+
+def edit_hdf5(rng, content):
+    """Change names, or the numbers around them, in an HDF5 file; mostly bytes anywhere."""
+    kind = rng.randrange(4)
+    places = [match.span() for match in re.finditer(NAMES if kind else ATTRIBUTES, content)]
+    if kind == 3 or not places:
+        return scramble(rng, content)
+    made = bytearray(content)
+    for _ in range(rng.choice((1, 1, 1, 2, 8))):
+        start, end = rng.choice(places)
+        if kind == 0:
+            at = start + rng.randrange(-16, 64)
+            width = rng.choice((1, 2, 4, 8))
+            number = some_number(rng, int.from_bytes(made[at : at + width], "little"))
+            made[at : at + width] = (number % 256**width).to_bytes(width, "little")
+        else:
+            other = content[slice(*rng.choice(places))]
+            made[start:end] = other[: end - start].ljust(
+                end - start, rng.choice((b"/", b"x", b"\0"))
+            )
+    return bytes(made)
 
 
 def edit_json(rng, content):

@@ -5,6 +5,12 @@ from numbers_of_note import scramble, some_number
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 WIDTHS = {FIXED64: 8, FIXED32: 4}
 
+# Operators to put in place of another, and of any text.
+KINDS = (
+    *(b"LSTM", b"Concat", b"Expand", b"Tile", b"Loop", b"ConstantOfShape", b"Split", b"Gather"),
+    *(b"Add", b"Where", b"Shape", b"Reshape", b"Cast", b"DequantizeLinear", b"QuantizeLinear"),
+)
+
 
 def varint(number):
     made = bytearray()
@@ -88,7 +94,7 @@ def _edited(rng, content):
 
 
 def _edited_within(rng, value):
-    texts = (b"LSTM", b"Concat", b"Expand", b"Tile", b"Loop", b"../../canary", b"", b"W", b"R")
+    texts = (b"../../canary", b"", b"W", b"R", b"X", *KINDS)
     if rng.random() < 0.1:
         return rng.choice(texts)
     try:

@@ -70,11 +70,16 @@ def npy(array, version=(1, 0)):
 
 
 def pickles(protocol):
-    """Plain pickles: the weights of an LSTM; containers of many kinds in each other."""
+    """Plain pickles: the weights of an LSTM, also as PaddlePaddle and in int8; many containers."""
     rng = np.random.default_rng(protocol)
     shapes = {"weight_ih_l0": (12, 2), "weight_hh_l0": (12, 3), "bias_ih_l0": 12, "bias_hh_l0": 12}
     weights = {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
     yield pickle.dumps(weights, protocol)
+    bits = {name: (value.view(np.uint32) >> 16).astype("u2") for name, value in weights.items()}
+    yield pickle.dumps({**bits, "StructuredToParameterName@@": dict.fromkeys(bits, "w")}, protocol)
+    scaled = {name: (9 * value).astype(np.int8) for name, value in weights.items()}
+    scaled |= {f"{name}_scale": np.ones(12, np.float16) for name in weights}
+    yield pickle.dumps({"rnn": scaled, "rnn.norm": weights["bias_ih_l0"]}, protocol)
     first, *_ = weights.values()
     several = [first.T, first[::2], first.astype(">f8"), first > 0.5, np.float64(3), first.dtype]
     plain = [None, True, 1, -(2**70), 2.5, "\u20ac", b"\xff", (), {1, 2}, frozenset({"a"}), 1j]
@@ -85,6 +90,7 @@ def pickles(protocol):
 
 def onnx_models():
     """Models of one LSTM: weights as initializers; as constants that nodes put together."""
+    yield from _folded_models()
     from onnx import helper, numpy_helper
 
     names = ("W", "R", "B")
@@ -112,6 +118,47 @@ def onnx_models():
         yield model(helper.make_graph([*constants, *made, lstm], "model", inputs, outputs))
 
 
+def _folded_models():
+    """Models whose weights are quantised or split, and whose states are expanded to the batch."""
+    from onnx import helper, numpy_helper
+
+    def node(kind, inputs, outputs, **attributes):
+        return helper.make_node(kind, inputs.split(), outputs.split(), **attributes)
+
+    one = numpy_helper.from_array(np.array([1]), "one")
+    nodes = [
+        node("DequantizeLinear", "w scale zero", "W", axis=1, block_size=4),
+        node("ConstantOfShape", "rows", "Z", value=numpy_helper.from_array(np.ones(1, "f4"))),
+        node("Expand", "r shape", "E"),
+        node("Add", "E Z", "R"),
+        node("Split", "flat parts", "b1 b2", axis=1),
+        node("Tile", "b1 times", "t"),
+        node("Gather", "t index", "B", axis=0),
+        node("Shape", "X", "s", start=1, end=2),
+        node("Concat", "one s three", "sizes", axis=0),
+        node("Expand", "h0 sizes", "h"),
+        helper.make_node("LSTM", ["X", *"WRB", "", "h", "h"], ["Y"], "rnn", hidden_size=3),
+    ]
+    tensors = {
+        "w": np.ones((1, 12, 2), "i1"),
+        "scale": np.full((1, 3, 2), 0.5, "f4"),
+        "zero": np.zeros((1, 3, 2), "i1"),
+        "rows": np.array([1, 12, 3]),
+        "r": np.ones((1, 12, 1), "f4"),
+        "shape": np.array([1, 12, 3]),
+        "flat": np.ones((1, 2), "f4"),
+        "parts": np.array([1, 1]),
+        "times": np.array([1, 24]),
+        "index": np.array([0]),
+        "three": np.array([3]),
+        "h0": np.ones((1, 1, 3), "f4"),
+    }
+    inputs = [helper.make_tensor_value_info("X", 1, [None, None, 2])]
+    outputs = [helper.make_tensor_value_info("Y", 1, None)]
+    held = [one, *(numpy_helper.from_array(array, name) for name, array in tensors.items())]
+    yield model(helper.make_graph(nodes, "model", inputs, outputs, held))
+
+
 def model(graph):
     from onnx import helper
 
@@ -122,10 +169,15 @@ def keras_files():
     """What Keras wrote, and small HDF5 files of two layouts."""
     import h5py
 
-    recorded = Path(__file__).parents[1] / "data" / "files" / "keras.tar.xz"
-    with tarfile.open(recorded) as archive:
-        for name in ("keras.keras", "keras.h5"):
-            yield archive.extractfile(name).read()
+    folder = Path(__file__).parents[1] / "data" / "files"
+    for archive_name, names in (
+        ("keras", ("keras.keras", "keras.h5")),
+        ("keras_custom", ("subclassed.keras", "custom.h5")),
+        ("keras_2", ("renamed.h5", "slashes_weights.h5", "nested.h5")),
+    ):
+        with tarfile.open(folder / f"{archive_name}.tar.xz") as archive:
+            for name in names:
+                yield archive.extractfile(name).read()
     weights = [np.ones(shape, np.float32) for shape in ((2, 12), (3, 12), 12)]
     for paths in ("lstm/cell/vars/{}", "lstm/lstm/lstm_cell/{}:0"):
         for release in ("earliest", "latest"):

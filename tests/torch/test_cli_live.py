@@ -9,7 +9,8 @@ pytest.importorskip("torch.nn")
 
 import torch
 
-from pylstm.cli import main
+import pylstm
+from pylstm.cli import main, peers, verify
 
 
 class Tagger(torch.nn.Module):
@@ -49,7 +50,8 @@ def test_verify_agrees_with_torch(tagger, tmp_path, capsys, write):
     assert main(["verify", str(path), "--against", "torch"]) == 0
     text = capsys.readouterr().out
     assert text.count("  Within the tolerance of ") == 3
-    assert text.count(f"torch {torch.__version__}") == 3 * 6
+    assert f"\nCompared with: torch {torch.__version__}, its own LSTM" in text
+    assert text.count(f"torch {torch.__version__} ") == 3 * 6
     assert ("batch_first=True" in text) == (write is save_whole)
 
 
@@ -74,10 +76,31 @@ def test_verify_agrees_with_onnxruntime(tagger, tmp_path, capsys):
     for prefix in ("words", "step"):
         assert main(["verify", str(path), "--prefix", prefix, "--against", "onnxruntime"]) == 0
         text = capsys.readouterr().out
-        assert text.count("onnxruntime") == 6
+        assert text.count("\nCompared with: onnxruntime ") == 1
+        assert text.count("onnxruntime") == 2 + 6
         assert "  Within the tolerance of 1.2e-04." in text
     assert main(["verify", str(path), "--prefix", "tags", "--against", "onnxruntime"]) == 1
     assert "cannot run it: it has LSTMs in float32 only" in capsys.readouterr().out
+
+
+def test_onnxruntime_loses_the_digits_of_gates_that_are_shut(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    torch.manual_seed(1)
+    lstm = torch.nn.LSTM(5, 6)
+    with torch.no_grad():
+        lstm.bias_ih_l0[18:] -= 15  # the output gate
+    torch.save(lstm.state_dict(), tmp_path / "shut.pt")
+    for peer in ("torch", "onnxruntime"):
+        assert main(["verify", str(tmp_path / "shut.pt"), "--against", peer]) == 0
+        text = capsys.readouterr().out
+        assert ("whose sigmoid has an absolute error" in text) == (peer == "onnxruntime")
+    module = pylstm.LSTM.from_weights(tmp_path / "shut.pt")
+    inputs = verify.make_inputs(module)
+    for name, at_least, at_most in (("torch", 0, 1e-4), ("onnxruntime", 0.01, 1)):
+        theirs = peers.PEERS[name]().run(module, *inputs)[0]
+        exact = verify.run_twin(module, *inputs)[0]
+        assert at_least <= abs(theirs - exact).max() / abs(exact).max() <= at_most
 
 
 def test_inspect_sees_what_torch_wrote(tagger, tmp_path, capsys):

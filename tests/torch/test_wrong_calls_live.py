@@ -400,6 +400,36 @@ lstm(packed(ones(3, 2, 4)), (ones(2, 2, 5),))
 lstm(packed(ones(3, 2, 4)), (ones(2, 2, 5),) * 3)
 lstm(packed(ones(3, 2, 4)), None, None)
 lstm(packed(ones(3, 2, 4)), foo=1)
+lstm(ones(3, 2, 4), ones(4, 2, 5))
+lstm(ones(3, 2, 4), ones(2, 5))
+lstm(ones(3, 2, 4), ones(1, 5))
+lstm(ones(3, 2, 4), ones(0, 2, 5))
+lstm(ones(3, 2, 4), ones(3, 2, 2, 5))
+lstm(ones(3, 2, 4), ones(2, 2, 2, 6))
+lstm(ones(3, 2, 4), list(ones(2, 2, 5)))
+lstm(ones(3, 2, 4), (ones(3, 2, 5), ones(2, 2, 5), ones(2, 2, 5)))
+lstm(ones(3, 4), ones(1, 5))
+lstm(ones(3, 4), ones(3, 5))
+lstm(ones(3, 4), ones(2, 1, 5))
+lstm(ones(3, 4), ones(2, 2, 6))
+lstm(ones(3, 4), ones(5))
+LSTM(4, 5)(ones(3, 2, 4), ones(1, 2, 5))
+LSTM(4, 5, 4)(ones(3, 3, 4), ones(4, 3, 5))
+LSTM(4, 5, 4)(ones(3, 3, 4), ones(2, 3, 5))
+first(ones(2, 3, 4), ones(2, 2, 5))
+first(ones(2, 3, 4), ones(1, 2, 5))
+first(ones(2, 3, 4), ones(3, 2, 5))
+two_way(ones(3, 2, 4), ones(4, 2, 5))
+projected(ones(3, 2, 4), ones(2, 2, 3))
+cell(ones(3, 4), ones(3, 5))
+cell(ones(2, 4), ones(2, 1, 2, 5))
+cell(ones(2, 4), [ones(2, 5)])
+cell(ones(3, 4), list(ones(3, 5)))
+cell(ones(4), ones(0))
+lstm(packed(ones(3, 2, 4)), ones(2, 2, 5))
+lstm(packed(ones(3, 2, 4)), ones(1, 2, 5))
+lstm(packed(ones(3, 2, 4)), ones(2, 2, 2, 5))
+lstm(packed(ones(3, 2, 4)), [ones(2, 2, 5)])
 """
 
 MODULE = """
@@ -409,6 +439,19 @@ lstm.load_state_dict(5)
 lstm.load_state_dict([])
 lstm.load_state_dict([('a', 1)])
 lstm.load_state_dict('abc')
+lstm.load_state_dict(lstm)
+lstm.load_state_dict(cell)
+lstm.load_state_dict(tagger)
+lstm.load_state_dict(LSTM)
+lstm.load_state_dict('model.pt')
+lstm.load_state_dict(b'model.pt')
+lstm.load_state_dict(bytearray(b'model.pt'))
+lstm.load_state_dict(list(state().items()))
+lstm.load_state_dict(state().items())
+lstm.load_state_dict(state().values())
+lstm.load_state_dict({'model': state()})
+lstm.load_state_dict({'epoch': 3, 'state_dict': state()})
+lstm.load_state_dict({'lstm': lstm})
 lstm.load_state_dict({})
 cell.load_state_dict({})
 tagger.load_state_dict({})
@@ -713,7 +756,6 @@ DIFFERENT_BY_ROW = {
             RuntimeError,
             "Expected hidden[0] size (2, 2, 5), got [1, 2, 5]",
         ),
-        ("lstm(packed(ones(3, 2, 4)), ones(2, 2, 5))", TypeError, "hx must be a tuple or a list"),
         ("lstm(packed(cast(ones(3, 2, 4), complex64)))", TypeError, "must hold real numbers"),
     ],
     LENGTHS: [
@@ -777,7 +819,7 @@ DIFFERENT_BY_ROW = {
         ("cell(ones(2, 4), (ones(5), ones(2, 5)))", RuntimeError, "input is 2-D but hx[0] is 1-D"),
         ("cell(ones(4), (ones(1, 5), ones(1, 5)))", RuntimeError, "input is 1-D but hx[0] is 2-D"),
         ("cell(ones(4), (ones(5), ones(1, 5)))", RuntimeError, "input is 1-D but hx[1] is 2-D"),
-        ("cell(ones(2, 4), ones(1, 5))", IndexError, "hx must be a pair (h_0, c_0)"),
+        ("cell(ones(2, 4), ones(1, 5))", IndexError, "hx is a pair (h_0, c_0)"),
     ],
 }  # fmt: skip
 
@@ -832,6 +874,31 @@ CLEARER = [
     ("lstm(ones(3, 2, 4), (None, None))", TypeError, "hx[0] is None"),
     ("lstm(ones(3, 2, 4), (ones(2, 2, 5), None))", TypeError, "hx[1] is None"),
     ("lstm(ones(3, 2, 4), (None, ones(2, 2, 5)))", TypeError, "hx[0] is None"),
+    (
+        "lstm(ones(3, 2, 4), (ones(3, 2, 5), (ones(2, 2, 5), ones(2, 2, 5))))",
+        RuntimeError,
+        "hx[1] is a tuple or list of arrays",
+    ),
+    (
+        "lstm(ones(3, 2, 4), ((ones(2, 2, 5), ones(2, 2, 5)),))",
+        IndexError,
+        "hx[0] is a tuple or list of arrays",
+    ),
+    (
+        "lstm(packed(ones(3, 2, 4)), ((ones(2, 2, 5), ones(2, 2, 5)),))",
+        TypeError,
+        "hx[0] is a tuple or list of arrays",
+    ),
+    (
+        "lstm(packed(ones(3, 2, 4)), (ones(2, 2, 5), None))",
+        TypeError,
+        "hx[1] is None: one array was given",
+    ),
+    (
+        "cell(ones(2, 4), (ones(2, 5), (ones(2, 5), ones(2, 5))))",
+        ValueError,
+        "hx[1] is a tuple or list of arrays",
+    ),
     ("lstm(ones(3, 2, 4), 5)", TypeError, "hx must be a tuple or list"),
     ("lstm(ones(3, 2, 4), False)", TypeError, "hx must be a tuple or list"),
     ("lstm(ones(3, 2, 4), 'ab')", TypeError, "hx must be a tuple or list"),

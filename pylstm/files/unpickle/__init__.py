@@ -15,9 +15,10 @@ from ..source import Segment
 from ..tensor import Bytes, Make
 from .budget import Budget
 from .context import Context, StorageType
-from .from_torch import StorageId, StorageView, storage_id
+from .from_torch import StorageId, storage_id
 from .machine import Machine
 from .opcodes import run
+from .storages import StorageView, with_arrays
 from .stream import Stream
 
 __all__ = ["Budget", "StorageId", "StorageType", "StorageView", "storage_id", "unpickle"]
@@ -32,6 +33,7 @@ def unpickle(
     persistent: Callable[[Any], Any] | None = None,
     start: int = 0,
     load_storage: Callable[[Segment], Any] | None = None,
+    keep_storages: bool = False,
 ) -> tuple[Any, int]:
     """Read one pickle.
 
@@ -54,6 +56,9 @@ def unpickle(
     load_storage : callable, optional
         Returns the storage that a file holds whose bytes are in the pickle; Python's own ``pickle``
         writes torch's tensors in that way. Without it a record stays in their place.
+    keep_storages : bool, optional
+        Whether storages that no tensor is made of stay what they are in the tree. By default they
+        become arrays of one axis.
 
     Returns
     -------
@@ -78,4 +83,7 @@ def unpickle(
         del tree
         budget.memory = memory
         tree = run(machine)
-    return tree, machine.stream.position
+    end = machine.stream.position
+    if context.has_storages and not keep_storages:
+        tree = with_arrays(context, tree)
+    return tree, end

@@ -13,6 +13,8 @@ class Budget:
     ----------
     size : int
         Bytes of the whole file, its tensors included.
+    shares : int, optional
+        How many files share what is spent beyond their sizes.
 
     Attributes
     ----------
@@ -27,6 +29,6 @@ class Budget:
 
     __slots__ = ("memory", "work")
 
-    def __init__(self, size: int) -> None:
-        self.memory = 4 * size + _SPARE_BYTES
-        self.work = 100 * size + _SPARE_WORK
+    def __init__(self, size: int, shares: int = 1) -> None:
+        self.memory = 4 * size + _SPARE_BYTES // shares
+        self.work = 100 * size + _SPARE_WORK // shares

@@ -22,7 +22,7 @@ AXIS_BYTES = 120  # sizes and strides: in the pickle, in the Tensor, in the arra
 
 
 class Context:
-    """One pickle being read: for whom, at what cost so far.
+    """The state of reading one pickle: its stream, its budget, the functions of its reader.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class Context:
         self.make = make
         self.budget = budget
         self.load_storage = load_storage
+        # Whether a storage was handed out, which may be left in the tree.
+        self.has_storages = False
         # By the identity of a dict or set: how many of its keys have a hash that the file chose.
         self.chosen_hashes: dict[int, int] = {}
         # Storages whose bytes are read as another dtype than the one they were saved with.
@@ -153,7 +155,7 @@ class Unbuilt(Record):
 
 
 class FileBytes:
-    """A long run of bytes in a pickle that stays in the file until someone needs it.
+    """A long run of bytes in a pickle that stays in the file until an array needs the bytes.
 
     It is the data of an array in all but odd cases; see :func:`~pylstm.files.unpickle.unpickle`.
     """

@@ -8,6 +8,7 @@ from typing import Any
 from ..record import Record
 from ..tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
 from .context import Context, FileBytes, Handler, Name, StorageType, segment_of
+from .storages import StorageView
 
 _NESTED_STEPS = 50_000  # a file within the pickle takes about 0.1 ms, however short it is
 _KINDS = {
@@ -92,15 +93,6 @@ def storage_id(persistent_id: Any) -> StorageId | None:
     return None
 
 
-@dataclass(frozen=True, eq=False)
-class StorageView:
-    """A part of a storage that files before torch 1.6 treat as a storage of its own."""
-
-    storage: Storage
-    offset: int
-    numel: int
-
-
 def _tensor(context: Context, args: tuple[Any, ...]) -> Any:
     """Return what ``_rebuild_tensor`` and ``_rebuild_tensor_v2`` do."""
     match args:
@@ -164,6 +156,7 @@ def _load_storage(context: Context, args: tuple[Any, ...]) -> Any:
                 known = context.load_storage(segment_of(context, data))
             if isinstance(data, FileBytes):
                 data.storage = known
+            context.has_storages = True
             return known
     return Record("torch.storage._load_from_bytes", args)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..record import Record
-from ..tensor import Storage, Tensor
+from ..tensor import Tensor
 from .context import RECORD_BYTES, Context, FileBytes
 
 _SHORT = 256  # characters that are compared in no time
@@ -27,7 +27,7 @@ _TABLE_BYTES = 120  # of the hash table, for each entry, while it grows
 
 _FEW_EQUAL = frozenset({float, bool, type(None), type(...)})
 _MUTABLE = frozenset({list, dict, OrderedDict, set, bytearray})
-_BY_IDENTITY = (Record, Tensor, Storage, FileBytes)
+_BY_IDENTITY = (Record, Tensor, FileBytes)
 
 
 def set_items(context: Context, target: dict[Any, Any], items: list[Any]) -> None:

@@ -318,6 +318,7 @@ def _persistent(machine: Machine, identity: Any) -> None:
     if machine.persistent is None:
         machine.fail("refers to an object outside of the pickle")
     machine.context.spend(RECORD_BYTES)
+    machine.context.has_storages = True
     machine.stack.append(machine.persistent(identity))
 
 

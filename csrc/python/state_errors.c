@@ -1,0 +1,304 @@
+/* Error texts on the states of a call: torch's text first, then how hx is no pair of arrays, if it
+ * is none, then what each state is.
+ */
+#include "pylstm.h"
+
+#define PAIR "hx is a pair (h_0, c_0)"
+#define ONE_ARRAY "one array was given; " PAIR ", not an array of shape %R"
+
+/* Item "index" of a tuple or list without running code of others: a new reference or NULL. */
+static PyObject *plain_item(PyObject *sequence, Py_ssize_t index)
+{
+    PyObject *item;
+
+    if (PyTuple_Check(sequence))
+        return index < PyTuple_Size(sequence) ? Py_NewRef(PyTuple_GetItem(sequence, index)) : NULL;
+    item = PyList_CheckExact(sequence) ? PySequence_GetItem(sequence, index) : NULL;
+    if (item == NULL)
+        PyErr_Clear();
+    return item;
+}
+
+bool is_tuple_of_arrays(PyObject *object)
+{
+    PyObject *first = plain_item(object, 0);
+    const bool is = first != NULL && PyArray_Check(first) && PyArray_NDIM((PyArrayObject *)first);
+
+    Py_XDECREF(first);
+    return is;
+}
+
+/* True if item "index" of hx is a tuple or list of arrays, such as a whole pair. */
+static bool is_nested(const struct request *request, Py_ssize_t index)
+{
+    PyObject *item = request->stacked ? NULL : plain_item(request->hx, index);
+    const bool is = item != NULL && is_tuple_of_arrays(item);
+
+    Py_XDECREF(item);
+    return is;
+}
+
+/* Says how hx is no pair of arrays; empty where hx is one. A new reference. */
+static PyObject *pair_hint(const struct request *request)
+{
+    const bool nested[2] = {is_nested(request, 0), is_nested(request, 1)};
+    PyObject *shape, *hint = NULL;
+
+    if (request->stacked) {
+        shape = error_shape(request->given, request->state[0]);
+        if (shape != NULL)
+            hint = PyUnicode_FromFormat(ONE_ARRAY, shape);
+        Py_XDECREF(shape);
+        return hint;
+    }
+    if (nested[0] && nested[1])
+        return PyUnicode_FromString("hx[0] and hx[1] are tuples or lists of arrays; " PAIR
+                                    " of arrays");
+    if (nested[0] || nested[1])
+        return PyUnicode_FromFormat("hx[%d] is a tuple or list of arrays; " PAIR
+                                    " of arrays: try hx[%d] alone",
+                                    nested[1], nested[1]);
+    if (request->given == 2)
+        return PyUnicode_FromString("");
+    if (request->given == 1)
+        return PyUnicode_FromString("one array was given; " PAIR);
+    return PyUnicode_FromFormat(PAIR ", got %zd", request->given);
+}
+
+/* Raises "head", how hx is no pair of arrays, and "tail", which may be empty. Steals both. */
+static int raise_hinted(PyObject *type, const struct request *request, PyObject *head,
+                        PyObject *tail)
+{
+    PyObject *hint = head == NULL || tail == NULL ? NULL : pair_hint(request);
+
+    if (hint != NULL)
+        PyErr_Format(type, "%U: %U%s%U", head, hint,
+                     PyUnicode_GetLength(hint) > 0 && PyUnicode_GetLength(tail) > 0 ? "; " : "",
+                     tail);
+    Py_XDECREF(head);
+    Py_XDECREF(tail);
+    Py_XDECREF(hint);
+    return -1;
+}
+
+/* Raises "text", and then how hx is no pair of arrays. */
+static int raise_unpaired(PyObject *type, const struct request *request, const char *text)
+{
+    return raise_hinted(type, request, PyUnicode_FromString(text), PyUnicode_FromString(""));
+}
+
+static const char *state_name(int index) { return index == 0 ? "h_0" : "c_0"; }
+
+int error_states_missing(const struct request *request)
+{
+    return raise_unpaired(PyExc_IndexError, request,
+                          PyTuple_Check(request->hx) ? "tuple index out of range"
+                                                     : "list index out of range");
+}
+
+int error_states_type(PyObject *hx)
+{
+    return error_type("hx must be a tuple or list of two arrays, (h_0, c_0)", hx);
+}
+
+int error_state_is_none(Py_ssize_t index)
+{
+    PyErr_Format(PyExc_TypeError,
+                 "hx[%zd] is None: %s" PAIR "; give both states, or leave hx out for zeros", index,
+                 index == 0 ? "" : "one array was given; ");
+    return -1;
+}
+
+int error_state_is_nested(const struct request *request, Py_ssize_t index)
+{
+    return raise_hinted(PyExc_ValueError, request,
+                        PyUnicode_FromFormat("hx[%zd] must be an array", index),
+                        PyUnicode_FromString(""));
+}
+
+int error_states_index(PyArrayObject *hx)
+{
+    const npy_intp rows = PyArray_DIM(hx, 0);
+    PyObject *shape = error_shape(-1, hx);
+
+    if (shape != NULL)
+        PyErr_Format(PyExc_IndexError,
+                     "index %d is out of bounds for dimension 0 with size %zd: " ONE_ARRAY,
+                     rows > 0, (Py_ssize_t)rows, shape);
+    Py_XDECREF(shape);
+    return -1;
+}
+
+/* ---- LSTM ---- */
+
+int error_lstm_state_ranks(const struct request *request)
+{
+    const char *kind = request->batched ? "batched 3-D" : "unbatched 2-D";
+    const char *tail = "h_0 and c_0 are (num_layers*num_directions, batch, features)";
+
+    if (!request->batched)
+        tail = request->stacked ? "h_0 and c_0 are (num_layers*num_directions, features)"
+                                : "h_0 and c_0 are (num_layers*num_directions, features); for a "
+                                  "batch of one, give the input a batch axis too";
+    return raise_hinted(
+        PyExc_RuntimeError, request,
+        PyUnicode_FromFormat("For %s input, hx and cx should also be %d-D but got (%d-D, %d-D) "
+                             "tensors",
+                             kind, 2 + request->batched, PyArray_NDIM(request->state[0]),
+                             PyArray_NDIM(request->state[1])),
+        PyUnicode_FromString(tail));
+}
+
+/* One hint on why a state's shape "got" is not "want", both with a batch axis. */
+static PyObject *state_hint(const struct request *request, int index, const Py_ssize_t *got,
+                            const Py_ssize_t *want)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    const char *name = state_name(index);
+
+    if (got[0] == want[1] && got[1] == want[0] && got[2] == want[2])
+        return PyUnicode_FromFormat(" and is never batch-first; try %s.swapaxes(0, 1)", name);
+    if (got[2] != want[2] && net->proj_size)
+        return PyUnicode_FromFormat("; with proj_size=%zd, h_0 has %zd features and c_0 has %zd",
+                                    (Py_ssize_t)net->proj_size, (Py_ssize_t)net->proj_size,
+                                    (Py_ssize_t)net->hidden_size);
+    if (got[2] != want[2])
+        return PyUnicode_FromFormat("; hidden_size is %zd", (Py_ssize_t)net->hidden_size);
+    if (got[0] != want[0])
+        return PyUnicode_FromFormat("; num_layers is %zd and num_directions is %d",
+                                    (Py_ssize_t)net->num_layers, net->num_directions);
+    if (request->packed)
+        return PyUnicode_FromFormat("; the packed input holds %zd sequences", want[1]);
+    if (got[1] == (Py_ssize_t)request->steps)
+        return PyUnicode_FromFormat("; with batch_first=%s the batch is axis %d of the input",
+                                    request->batch_first ? "True" : "False",
+                                    request->batch_first ? 0 : 1);
+    return PyUnicode_FromFormat("; the input has a batch of %zd", want[1]);
+}
+
+int error_lstm_state_size(const struct request *request, int index)
+{
+    const struct lstm_net *net = &request->snapshot->net;
+    PyArrayObject *state = request->state[index];
+    const int last = PyArray_NDIM(state) - 1;
+    const Py_ssize_t want[3] = {net->num_layers * net->num_directions, request->batch,
+                                index == 0 ? lstm_hidden_out(net) : net->hidden_size};
+    const Py_ssize_t got[3] = {PyArray_DIM(state, 0), last == 2 ? PyArray_DIM(state, 1) : 1,
+                               PyArray_DIM(state, last)};
+    PyObject *hint = state_hint(request, index, got, want);
+    PyObject *head =
+        PyUnicode_FromFormat("Expected hidden[%d] size (%zd, %zd, %zd), got [%zd, %zd, %zd]", index,
+                             want[0], want[1], want[2], got[0], got[1], got[2]);
+    PyObject *tail = NULL;
+
+    if (hint != NULL)
+        tail =
+            PyUnicode_FromFormat("%s is (num_layers*num_directions, %s%s)%U", state_name(index),
+                                 request->batched ? "batch, " : "",
+                                 index == 0 && net->proj_size ? "proj_size" : "hidden_size", hint);
+    Py_XDECREF(hint);
+    return raise_hinted(PyExc_RuntimeError, request, head, tail);
+}
+
+int error_lstm_state_count(const struct request *request)
+{
+    return raise_unpaired(PyExc_RuntimeError, request, "lstm expects two hidden states");
+}
+
+/* hx is one array, whose items would do for states; if there are two, it may stack both. */
+static int raise_stacked(const struct request *request, const char *text, bool stacks_both)
+{
+    return raise_hinted(
+        PyExc_TypeError, request, PyUnicode_FromString(text),
+        PyUnicode_FromString(stacks_both ? "if it stacks both, pass (hx[0], hx[1])" : ""));
+}
+
+int error_lstm_stacked(const struct request *request)
+{
+    return raise_stacked(request, "lstm() received an invalid combination of arguments",
+                         request->given == 2);
+}
+
+/* ---- LSTMCell ---- */
+
+/* Like raise_hinted(), but with the shape of state "index" after the tail. */
+static int raise_with_state(PyObject *type, const struct request *request, int index,
+                            PyObject *head, PyObject *tail)
+{
+    PyObject *shape, *text = NULL;
+
+    if (request->stacked) /* the text has the shape of the whole */
+        return raise_hinted(type, request, head, tail);
+    shape = error_shape(-1, request->state[index]);
+    if (shape != NULL && tail != NULL)
+        text = PyUnicode_FromFormat("%U; hx[%d] has shape %R", tail, index, shape);
+    Py_XDECREF(shape);
+    Py_XDECREF(tail);
+    return raise_hinted(type, request, head, text);
+}
+
+int error_cell_state_rank(const struct request *request, int index)
+{
+    return raise_with_state(
+        PyExc_ValueError, request, index,
+        PyUnicode_FromFormat("LSTMCell: Expected hx[%d] to be 1D or 2D, got %dD instead", index,
+                             PyArray_NDIM(request->state[index])),
+        PyUnicode_FromFormat("%s is (batch, hidden_size) or (hidden_size,), with hidden_size %zd",
+                             state_name(index), (Py_ssize_t)request->snapshot->net.hidden_size));
+}
+
+int error_cell_state_count(const struct request *request)
+{
+    return raise_unpaired(PyExc_RuntimeError, request, "lstm_cell expects two hidden states");
+}
+
+int error_cell_stacked(const struct request *request)
+{
+    return raise_stacked(
+        request, "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor",
+        request->given == 2 && PyArray_NDIM(request->state[0]) == 2);
+}
+
+int error_cell_mixed_ranks(const struct request *request, int index)
+{
+    const char *name = state_name(index);
+    const Py_ssize_t hidden_size = request->snapshot->net.hidden_size;
+
+    if (request->batched)
+        return raise_with_state(
+            PyExc_RuntimeError, request, index,
+            PyUnicode_FromFormat("LSTMCell: input is 2-D but hx[%d] is 1-D", index),
+            PyUnicode_FromFormat("with input (batch, input_size), %s is (batch, hidden_size), here "
+                                 "(%zd, %zd)",
+                                 name, (Py_ssize_t)request->batch, hidden_size));
+    return raise_with_state(
+        PyExc_RuntimeError, request, index,
+        PyUnicode_FromFormat("LSTMCell: input is 1-D but hx[%d] is 2-D", index),
+        PyUnicode_FromFormat("with input (input_size,), %s is (hidden_size,), here (%zd,); for a "
+                             "batch of one try input[None, :]",
+                             name, hidden_size));
+}
+
+int error_cell_batch(const struct request *request, int index)
+{
+    return raise_hinted(
+        PyExc_RuntimeError, request,
+        PyUnicode_FromFormat("Input batch size %zd doesn't match hidden%d batch size %zd",
+                             (Py_ssize_t)request->batch, index,
+                             (Py_ssize_t)PyArray_DIM(request->state[index], 0)),
+        PyUnicode_FromString("axis 0 of input, h_0 and c_0 is the batch, and states are not "
+                             "broadcast"));
+}
+
+int error_cell_state_size(const struct request *request, int index)
+{
+    PyArrayObject *state = request->state[index];
+
+    return raise_hinted(
+        PyExc_RuntimeError, request,
+        PyUnicode_FromFormat("hidden%d has inconsistent hidden_size: got %zd, expected %zd", index,
+                             (Py_ssize_t)PyArray_DIM(state, PyArray_NDIM(state) - 1),
+                             (Py_ssize_t)request->snapshot->net.hidden_size),
+        PyUnicode_FromFormat("%s is %s", state_name(index),
+                             request->batched ? "(batch, hidden_size)" : "(hidden_size,)"));
+}
