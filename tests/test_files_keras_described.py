@@ -220,6 +220,73 @@ def test_recorded_layers_of_other_classes(recorded_2, name):
     assert_outputs(recorded_2, name, "encoder.hidden", "custom:hidden")
 
 
+def test_recorded_layers_that_are_counted_twice():
+    """Keras 2.12 and 2.13 number layers with weights 0, 2, 4."""
+    files = unpacked("keras_2_13")
+    names = (
+        "top_x",
+        "top_y",
+        "top_z",
+        "p",
+        "q",
+        "one.one_x",
+        "one.one_y",
+        "two.two_x",
+        "two.two_y",
+    )
+    for name in ("counted.keras", "counted.h5"):
+        assert found(files[name]) == {each: {} for each in names}
+        for each in names:
+            assert_outputs(files, name, each, f"counted:{each.rpartition('.')[2]}")
+
+
+def older(*groups):
+    """Groups by class and number, with other weights in each, as Keras 2.13 names them."""
+    layers = parts([(3, 4)] * len(groups))
+    datasets = {}
+    for group, parameters in zip(groups, layers, strict=True):
+        datasets |= numbered("/".join(f"_layer_checkpoint_dependencies/{each}" for each in group.split("/")), parameters)  # fmt: skip
+    return datasets, layers
+
+
+@pytest.mark.parametrize(
+    "version, groups, certain",
+    [
+        ("2.13.1", ["lstm", "lstm_2", "lstm_4"], True),
+        ("2.12.0", ["lstm", "lstm_2", "lstm_4"], True),
+        ("2.14.0", ["lstm", "lstm_1", "lstm_2"], True),
+        ("2.13.1", ["lstm", "lstm_1", "lstm_2"], False),
+        ("2.13.1", ["lstm", "lstm_2"], False),  # a layer has its weights elsewhere
+        ("2.13.1", ["lstm", "lstm_4"], False),
+        ("2.13.1", ["lstm_2", "lstm_4"], False),
+    ],
+)
+def test_layers_that_are_counted_twice(version, groups, certain):
+    datasets, layers = older(*groups)
+    data = keras_archive(datasets, configured("xyz"), version=version)
+    if certain:
+        assert list(found(data)) == ["x", "y", "z"]
+        for name, parameters in zip("xyz", layers, strict=True):
+            assert_loads(data, parameters, name)
+    else:
+        assert found(data) == {}
+        assert set(near_misses(data).values()) == {"the configuration shows no such layer in the Sequential"}  # fmt: skip
+
+
+def test_models_that_are_counted_twice():
+    """Models without weights are counted once, which makes the number of the others uncertain."""
+    first, second = configured("ab"), configured("cd")
+    first["config"]["name"], second["config"]["name"] = "one", "two"
+    datasets, layers = older("sequential/lstm", "sequential/lstm_2", "sequential_2/lstm", "sequential_2/lstm_2")  # fmt: skip
+    data = keras_archive(datasets, model_config(first, second, class_name="Sequential"), version="2.13.1")  # fmt: skip
+    for name, parameters in zip(("one.a", "one.b", "two.c", "two.d"), layers, strict=True):
+        assert_loads(data, parameters, name)
+    empty = model_config()
+    empty["config"]["name"] = "empty"
+    data = keras_archive(datasets, model_config(empty, first, second), version="2.13.1")
+    assert found(data) == {} and len(near_misses(data)) == 4
+
+
 # ---------------------------------------------------------------------------- whose weights (W1)
 
 

@@ -77,7 +77,8 @@ def read(source: Source, make: Make) -> dict[str, Any]:
         layers = 0 if model is None else len(model.by_group)
         if len(weights) * layers > _MOST_PAIRS:
             raise source.error("", f"{layers} layers and {len(weights)} datasets")
-        found = numbered(weights, model, partial(_label, file), source.error)
+        doubled = keras_config.is_before(version, 2, 14)
+        found = numbered(weights, model, partial(_label, file), source.error, doubled)
         found += named(weights, model, file.attributes)
     modules = _Modules(source, version, make)
     leaves = Leaves()

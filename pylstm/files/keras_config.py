@@ -346,8 +346,13 @@ def _problems_of(entry: dict[str, Any], version: str, backwards: bool) -> list[s
 
 def default_gate(version: str) -> str:
     """Return what a Keras release uses where nothing else was asked for."""
-    numbers = [int(number) for number in re.findall(r"\d{1,6}", version)[:2]]
-    return "hard_sigmoid" if numbers and numbers < [2, 3] else "sigmoid"
+    return "hard_sigmoid" if is_before(version, 2, 3) else "sigmoid"
+
+
+def is_before(version: str, *numbers: int) -> bool:
+    """Tell whether a Keras release is older than one; not if it is not known."""
+    own = [int(number) for number in re.findall(r"\d{1,6}", version)[:2]]
+    return bool(own) and own < list(numbers)
 
 
 def _shown(value: Any) -> str:

@@ -21,6 +21,8 @@ ROLES = ("kernel", "recurrent_kernel", "bias")
 
 # layers/bidirectional/forward_layer/cell/vars/0, with cells/NAME/ in it where cells are stacked.
 _NUMBERED = re.compile(r"(.+?)/(?:(forward|backward)_layer/)?cell/(cells/[^/]+/)?vars/([0-9]{1,6})")
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
+_OLDER = "_layer_checkpoint_dependencies"  # what layers are in, before Keras 2.15
 # What Keras makes of the names of its own classes.
 _CLASS = re.compile(r"(?:bidirectional|cu_dnnlstm|lstm|rnn)(?:_[0-9]+)?")
 # Variables beside the weights that change no number of a sequence that starts at zero.
@@ -84,8 +86,9 @@ def numbered(
     configuration: Configuration | None,
     label: Label,
     error: Callable[[str, str], Exception],
+    doubled: bool = False,
 ) -> list[Found]:
-    """Return the layers of a file by Keras 3.
+    """Return the layers of a file by Keras 3, or a late Keras 2 in the same layout.
 
     Parameters
     ----------
@@ -97,8 +100,10 @@ def numbered(
         the group is none of a layer's.
     error : callable
         Makes the exception for a record and a reason.
+    doubled : bool
+        Whether the release counts each layer twice that has weights.
     """
-    groups = _groups(weights)
+    groups = _groups(weights, _by_one_name(weights, configuration, doubled))
     names = _Names(configuration, cache(label), error)
     owners = {path.rpartition("/vars/")[0] for path in weights} if configuration else set()
     found = []
@@ -114,13 +119,60 @@ def numbered(
     return found
 
 
-def _groups(weights: Mapping[str, Weight]) -> dict[str, _Group]:
+def _by_one_name(
+    weights: Mapping[str, Weight], configuration: Configuration | None, doubled: bool
+) -> dict[str, str]:
+    """Return the paths of all datasets as they would be without the older name of ``layers``.
+
+    Keras 2.12 and 2.13 list a layer a second time under that name if it has weights: they number
+    two LSTMs 0 and 2. Where other numbers than these are in the file the older name stays, under
+    which the configuration knows no layer.
+    """
+    older = [path for path in weights if _OLDER in path.split("/")]
+    if not older or not doubled or configuration is None:
+        return {path: path.replace(_OLDER, "layers") for path in weights}
+    numbers: dict[tuple[str, str], set[int]] = {}
+    for path in older:
+        parts = path.split("/")
+        for at, part in enumerate(parts[:-1]):
+            if part == _OLDER:
+                kind, number = _counted(parts[at + 1])
+                numbers.setdefault(("/".join(parts[: at + 1]), kind), set()).add(number)
+    places: dict[tuple[str, str], dict[int, int]] = {}
+    for key, found in numbers.items():
+        in_order = sorted(found)
+        if in_order == list(range(0, 2 * len(in_order), 2)):
+            places[key] = {number: number // 2 for number in in_order}
+    paths = dict(zip(weights, weights, strict=True))
+    for path in older:
+        parts = path.split("/")
+        made: list[str] = []
+        for at, part in enumerate(parts):
+            above = "/".join(parts[:at])
+            kind, number = _counted(part)
+            counted = places.get((above, kind)) if at and parts[at - 1] == _OLDER else None
+            if counted is None:
+                made.append(part)
+                continue
+            all_of_kind = "/".join([*made[:-1], "layers", f"{kind}_{len(counted)}"])
+            if all_of_kind not in configuration.by_group:  # else some layer has none here
+                made[-1] = "layers"
+                part = f"{kind}_{counted[number]}".removesuffix("_0")
+            made.append(part)
+        paths[path] = "/".join(made)
+    return paths
+
+
+def _counted(name: str) -> tuple[str, int]:
+    """Return class and number of a group's name."""
+    kind, _, number = name.rpartition("_")
+    return (kind, int(number)) if kind and _NUMBER.fullmatch(number) else (name, 0)
+
+
+def _groups(weights: Mapping[str, Weight], paths: Mapping[str, str]) -> dict[str, _Group]:
     """Return the groups that have a cell, with all that is in them."""
     groups: dict[str, _Group] = {}
-    paths = {}
     for path in weights:
-        # TensorFlow 2.13 had another name for it.
-        paths[path] = path.replace("_layer_checkpoint_dependencies", "layers")
         match = _NUMBERED.fullmatch(paths[path])
         if match:
             group = groups.setdefault(match[1], _Group())

@@ -1,13 +1,15 @@
 """Record small models by Keras 2, with what their layers make of an input.
 
-    pip install tensorflow-cpu==2.15.1 && python record_keras_2.py
+    pip install tensorflow-cpu==2.15.1 && python record_keras_2.py keras_2
+    pip install tensorflow-cpu==2.13.1 && python record_keras_2.py keras_2_13
 
 Recorded with Keras 2.15.0, the last one that keeps named weights by their layers' scopes. Keras 2
 lets a program rename a layer, and use "/" in its name; paths to weights keep what the layer was
-called when it was built.
+called when it was built. Keras 2.13.1 counts each layer twice that has weights.
 """
 
 import io
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -17,7 +19,7 @@ import tensorflow as tf
 
 keras = tf.keras
 layers = keras.layers
-ARCHIVE = Path(__file__).parent / "files" / "keras_2.tar.xz"
+FOLDER = Path(__file__).parent / "files"
 
 
 @keras.saving.register_keras_serializable("recorded")
@@ -92,6 +94,22 @@ def custom():
     return keras.Model(first, x)
 
 
+def counted():
+    """Several layers of one class, at the top and in models of one class."""
+    keras.backend.clear_session()
+
+    def inner(name, units):
+        parts = [layers.LSTM(units, return_sequences=True, name=f"{name}_{part}") for part in "xy"]
+        return keras.Sequential(parts, name=name)
+
+    several = [layers.LSTM(4, return_sequences=True, name=f"top_{part}") for part in "xyz"]
+    both = [layers.Bidirectional(layers.LSTM(2, return_sequences=True), name=name) for name in "pq"]
+    made = [several[0], both[0], inner("one", 4), several[1], layers.Dropout(0.1), both[1]]
+    model = keras.Sequential([keras.Input((None, 4)), *made, several[2], inner("two", 4)])
+    model.build((None, None, 4))
+    return model
+
+
 def record_outputs(arrays, prefix, model, rng):
     """Give recurrent layers other weights, and record what they make of an input."""
     for layer in model._flatten_layers():
@@ -103,12 +121,15 @@ def record_outputs(arrays, prefix, model, rng):
             arrays[f"{prefix}:{layer.name}:output"] = layer(x).numpy()
 
 
-def main():
+def main(name):
     keras.utils.set_random_seed(8)
     rng = np.random.default_rng(8)
     arrays = {}
-    with tarfile.open(ARCHIVE, "w:xz") as archive, tempfile.TemporaryDirectory() as folder:
-        for make in (renamed, slashes, nested, custom):
+    with (
+        tarfile.open(FOLDER / f"{name}.tar.xz", "w:xz") as archive,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        for make in ARCHIVES[name]:
             model = make()
             record_outputs(arrays, make.__name__, model, rng)
             if make is custom:
@@ -135,5 +156,7 @@ def add(archive, name, content):
     archive.addfile(entry, io.BytesIO(content))
 
 
+ARCHIVES = {"keras_2": (renamed, slashes, nested, custom), "keras_2_13": (counted,)}
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -13,11 +13,12 @@ ROLES = ("kernel:0", "recurrent_kernel:0", "bias:0")
 WEIGHTS = [np.ones(shape, np.float32) for shape in ((2, 12), (3, 12), 12)]
 
 
-def keras_archive(config, weights=None):
+def keras_archive(config, weights=None, version=b"3.15.1"):
     """A ``.keras`` archive of an honest HDF5 file, or another."""
     if weights is None:
         weights = next(each for each in seeds("keras") if not each.startswith(b"PK"))
-    return write([Entry(b"config.json", config), Entry(b"model.weights.h5", weights)])
+    metadata = Entry(b"metadata.json", b'{"keras_version": "%s"}' % version)
+    return write([metadata, Entry(b"config.json", config), Entry(b"model.weights.h5", weights)])
 
 
 def hdf5(change=lambda file: None, layers=("lstm",), path="{}/lstm_cell", **options):
@@ -194,6 +195,20 @@ def custom_attacks():
         "a class of a megabyte": keras_archive(
             b'{"config":{"layers":[{"class_name":"%s","config":{"layers":[%s]}}]}}'
             % (b"M" * 2**20, b",".join([b"{}"] * 100_000))
+        ),
+        "older names in each other": keras_archive(
+            json.dumps(nested).encode(),
+            numbered(
+                ["/".join(["_layer_checkpoint_dependencies"] * depth) for depth in range(1, 50)], {}
+            ),
+            b"2.13.1",
+        ),
+        "older names with 2,000 numbers": lambda: keras_archive(
+            b'{"config":{"layers":[%s]}}' % b",".join([b'{"class_name":"LSTM"}'] * 900),
+            numbered(
+                [f"_layer_checkpoint_dependencies/lstm_{2 * index}" for index in range(2000)], {}
+            ),
+            b"2.12",
         ),
         "no class and no name": keras_archive(b'{"config":{"layers":[{},{"config":{}}]}}'),
         "a model of itself": keras_archive(b'{"config":{"layer":{"config":{"layer":{}}}}}'),
