@@ -13,6 +13,7 @@ from ._core import as_array
 from .files.errors import WeightFileError
 from .files.modules import Place, is_container, name_text, walk
 from .files.record import Record, RecurrentLayer, Unsupported
+from .files.shards import in_pieces
 from .files.tensor import Tensor
 from .recurrent import NAME, FoundLSTM, NearMiss, describe_forms, infer
 
@@ -130,6 +131,7 @@ def survey(tree: Any, name: str) -> Survey:
 
     for place, key, value in walk(tree, name):
         owner = _owner(place, key) if isinstance(key, str) else None
+        value = in_pieces(key, value)
         if owner is None and not isinstance(value, Unsupported):
             continue
         count += 1

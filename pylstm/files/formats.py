@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import npy
+from . import foreign, npy
+from .errors import WeightFileError
 from .source import Source, open_source
 from .tensor import Arrays, Make
 from .zip_archive import ZipArchive
@@ -92,7 +95,13 @@ def open_weights(source: Any, make: Make = _described) -> WeightFile:
     OSError
         If the file cannot be opened.
     """
-    opened = open_source(source)
+    try:
+        opened = open_source(source)
+    except IsADirectoryError:
+        told = foreign.folder(Path(os.fsdecode(source)))
+        if told:
+            raise WeightFileError(os.fsdecode(source), "", told) from None
+        raise
     try:
         format, tree = _read(opened, make)
         return WeightFile(opened, format, tree)
@@ -165,8 +174,9 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
         return "safetensors", "safetensors"
     if _TORCH_MAGIC.to_bytes(10, "little") in head or str(_TORCH_MAGIC).encode() in head:
         return "torch legacy", "torch_legacy"
-    if source.size > 262 and source.read(257, 5) == b"ustar":
-        raise source.error("", "a tar archive, as torch wrote before its release 0.1.10")
+    told = foreign.named(source, head)
+    if told:
+        raise source.error("", told)
     if _ONNX.match(head):
         return "ONNX", "onnx"
     if head and head[0] in _PICKLE_STARTS:
@@ -177,7 +187,13 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
 
 
 def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
-    archive = ZipArchive(source)
+    try:
+        archive = ZipArchive(source)
+    except WeightFileError:
+        told = foreign.torch_archives(source)
+        if told:
+            raise source.error("", told) from None
+        raise
     names = archive.entries
     top = next(iter(names), "").partition("/")[0]
     if f"{top}/data.pkl" in names:
@@ -188,8 +204,8 @@ def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
         return "Keras", import_module(".keras", __package__).read(source, make)
     if not names or any(name.endswith(npy.SUFFIX) for name in names):
         return "npz", npy.read_npz(archive, make)
-    raise source.error(
-        "",
+    told = foreign.archive(list(names)) or (
         "a zip archive, but neither of torch (it has no data.pkl) nor of NumPy (no .npy): its "
-        f"first entry is {next(iter(names))[:100]!r}",
+        f"first entry is {next(iter(names))[:100]!r}"
     )
+    raise source.error("", told)
