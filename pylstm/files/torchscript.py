@@ -23,6 +23,7 @@ _LINES = re.compile(
 # In the code of a frozen module: a list of constants, and a call of one of torch's functions.
 _CONSTANT_LIST = re.compile(rb"^ +(\w{1,200}) = \[CONSTANTS\.c\d", re.MULTILINE)
 _CALL = re.compile(rb"torch\.lstm(?:_cell)?\(([^\n]{1,10000})")
+_MOST_CALLS = 1000  # that are named
 _FROZEN = Unsupported(
     "frozen LSTM",
     "its weights are constants of TorchScript code: save the module before torch.jit.freeze or "
@@ -73,6 +74,8 @@ def name_frozen(tree: Any, source: Callable[[str], bytes], file: str) -> None:
             words = set(re.findall(rb"[\w.]+", match[1]))
             if lists & words or any(word.startswith(b"CONSTANTS.c") for word in words):
                 count += 1
+                if count > _MOST_CALLS:
+                    return
                 name = "torch.lstm" if count == 1 else f"torch.lstm#{count}"
                 tree.state.setdefault(name, _FROZEN)
 
