@@ -12,8 +12,8 @@ import numpy as np
 from ._core import as_array
 from .files.errors import WeightFileError
 from .files.modules import Place, is_container, name_text, walk
+from .files.pieces import in_pieces
 from .files.record import Record, RecurrentLayer, Unsupported
-from .files.shards import in_pieces
 from .files.tensor import Tensor
 from .recurrent import NAME, FoundLSTM, NearMiss, describe_forms, infer
 

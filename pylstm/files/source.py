@@ -37,7 +37,7 @@ class Source:
         Every array of the file under its own name and in its own layout, none of them read, where
         the reader returns something else: recurrent layers as torch lays them out.
     unreadable : dict of str to str
-        The names of those that cannot be had as arrays, and why.
+        The names of arrays that cannot be had, and why.
     beside : list of Source
         Other files that belong to this one; they are closed with it.
     """

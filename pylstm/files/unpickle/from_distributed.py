@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..pieces import REMEDY
 from ..record import Record, Shard
-from ..shards import REMEDY
 from .context import Context, Handler
 
 _KINDS = {
