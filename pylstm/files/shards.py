@@ -181,7 +181,7 @@ class Index:
         if not isinstance(names, dict):
             raise source.error(
                 "",
-                "JSON text, not a weight file and no index of shards: it has no weight_map of names",
+                "JSON text, not a weight file nor an index of shards: it has no weight_map",
             )
         self.files: dict[str, set[str]] = {}
         for name, file in names.items():

@@ -132,7 +132,7 @@ _METADATA = re.compile(
 _TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 # One of these numbers is that of the model in Core ML's protocol buffer.
 _CORE_ML_MODELS = range(200, 3001)
-_WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx", ".h5", ".keras", ".npz")
+_WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".h5", ".keras", ".npz")
 _MOST_FIELDS = 64
 _PIECE = 1 << 20
 

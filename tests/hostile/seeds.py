@@ -56,7 +56,7 @@ def distributed(format):
     names = {"torch": "dtensor_rows|sharded|fsdp_local", "torchscript": "frozen"}.get(format)
     if names is None:
         return
-    recorded = Path(__file__).parents[1] / "data" / "files" / "foreign_torch.tar.xz"
+    recorded = Path(__file__).parents[1] / "data" / "files" / "other_formats_torch.tar.xz"
     with tarfile.open(recorded) as archive:
         for member in archive:
             if re.match(names, member.name):

@@ -1,14 +1,14 @@
 """Records files that pylstm names, or reads, although they are no weight files of its formats.
 
-Run: python tests/data/record_unsupported.py torch
-     python tests/data/record_unsupported.py others
-     python tests/data/record_unsupported.py old
+Run: python tests/data/record_other_formats.py torch
+     python tests/data/record_other_formats.py others
+     python tests/data/record_other_formats.py old
 
-The first needs torch 2.13 and joblib 1.6 and writes foreign_torch.tar.xz; the last needs joblib
-0.17, whose files have no padding, and writes foreign_old.tar.xz. The second needs
+The first needs torch 2.13 and joblib 1.6 and writes other_formats_torch.tar.xz; the last needs joblib
+0.17, whose files have no padding, and writes other_formats_old.tar.xz. The second needs
 tensorflow-cpu 2.21, flax 0.12, orbax-checkpoint 0.12, coremltools 9, openvino 2026.4, gguf 0.19,
 lz4, zstandard, py7zr, scipy and onnxruntime, as far as they can be installed, and writes
-foreign_others.tar.xz. The parameters count through in steps of 1/8, so that
+other_formats_others.tar.xz. The parameters count through in steps of 1/8, so that
 tests/test_files_foreign.py knows what each must be. Where the files stood is left out: the
 debugging entries of TorchScript, paths in the text of torch.export, what Orbax says when it is done.
 """
@@ -319,7 +319,7 @@ GROUPS = {
 
 if __name__ == "__main__":
     [group] = sys.argv[1:]
-    target = (FOLDER / f"foreign_{group}.tar.xz").absolute()
+    target = (FOLDER / f"other_formats_{group}.tar.xz").absolute()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for write in GROUPS[group]:
