@@ -45,9 +45,17 @@ ptrdiff_t rnn_params_size(const struct rnn_net *net);
 
 /* Elements of the packed copy. Returns -1 where that overflows. */
 ptrdiff_t rnn_packed_size(const struct rnn_net *net);
-/* Lays `params` out for the kernels in `packed` (64-byte aligned). Returns whether every
- * weight_hh is finite, which call.finite_weights needs. */
+/* Lays `params` out for the kernels in `packed` (64-byte aligned). Returns whether every packed
+ * weight_hh is finite, which call.finite_weights needs. Reads each value once: one that another
+ * thread is writing is packed as it was before or as it is after. */
 bool rnn_pack(const struct rnn_net *net, const void *params, void *packed);
+/* True if rnn_pack() would write the bytes that `packed` holds of parameter `index`. Of the two
+ * biases of a direction the sum is packed, and compared for either. */
+bool lstm_param_is_packed(const struct rnn_net *net, ptrdiff_t index, const void *params,
+                          const void *packed);
+/* Like lstm_param_is_packed() for a parameter that is no bias, with its values at `weight`. */
+bool lstm_weight_is_packed(const struct rnn_net *net, ptrdiff_t index, const void *weight,
+                           const void *packed);
 
 /* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
