@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.flat import Contents
+from ..files.contents import Contents
 from ..files.save import Known
 from ..files.tensor import Tensor
 from ..find import survey
