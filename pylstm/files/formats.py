@@ -229,7 +229,7 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
 
 def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
     """Like :func:`_read`, of a file that an index names."""
-    if source.read(0, min(source.size, 32)).lstrip()[:1] == b"{":
+    if _is_json(source.read(0, min(source.size, 32))):
         raise source.error("", "is JSON, as an index of shards is, and no shard")
     format, tree = _read(source, make)
     if format not in _SHARDED:
@@ -240,13 +240,18 @@ def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
 def _read(source: Source, make: Make) -> tuple[str, Any]:
     """Return the format and the tree."""
     head = source.read(0, min(source.size, 32))
-    if head.lstrip()[:1] == b"{":
+    if _is_json(head):
         return shards.read(source, make, _read_shard)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _read_zip(source, make)
     format, module = _recognised(source, head)
     # A reader is imported when a file needs it.
     return format, import_module(f".{module}", __package__).read(source, make)
+
+
+def _is_json(head: bytes) -> bool:
+    """Tell an object of JSON by its beginning; the length of a header may look like a brace."""
+    return head.lstrip(b" \t\r\n").startswith(b"{") and b"\0" not in head
 
 
 def _recognised(source: Source, head: bytes) -> tuple[str, str]:
