@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.contents import Contents, Entry
+from ..files.contents import Contents, Entry, names_in
 from ..files.flat import below, find_root
 from ..files.modules import Place, name_text
 from ..files.record import Record
@@ -70,6 +70,11 @@ def stored_dtype(value: Any) -> str:
     return str(np.dtype(value.dtype).name)
 
 
+def without_wrappers(path: str) -> tuple[str, ...]:
+    """Return the names of a path but those that wrappers of a model put there."""
+    return tuple(name for name in names_in(path) if name not in ("module", "_orig_mod"))
+
+
 class Listing:
     """What of a file is listed; iterating over it yields each :class:`Row`, as often as wanted.
 
@@ -97,7 +102,7 @@ class Listing:
     def __init__(self, file: WeightFile, prefix: str = "", *, empty: bool = False) -> None:
         self._contents = Contents(file, strict=False)
         self._empty = empty
-        self.root = prefix.split(".") if empty else find_root(self._contents, file, prefix)
+        self.root = names_in(prefix) if empty else find_root(self._contents, file, prefix)
         self._of_keras = file.format == "Keras"
         self._optimizers: dict[Place, bool] = {}
         self.unreadable = [

@@ -161,7 +161,7 @@ class Contents:
         for name, value in (*arrays.items(), *self._file.unreadable.items()):
             self._note(arrays, name)
             path = Path()
-            path.push(_names(name), self._wrapper(arrays, _names(name)), is_last=True)
+            path.push(names_in(name), self._wrapper(arrays, names_in(name)), is_last=True)
             yield Entry(None, name, value, path)
 
     def _first_places(self) -> Iterator[Entry]:
@@ -172,8 +172,8 @@ class Contents:
                     keys.append(above.name)
                     above = above.above
                 for each in keys[:0:-1]:
-                    path.push(_names(each), None)
-                path.push(_names(key), None, is_last=True)
+                    path.push(names_in(each), None)
+                path.push(names_in(key), None, is_last=True)
                 yield Entry(place, key, value, path)
 
     def _all_places(self) -> Iterator[Entry]:
@@ -191,7 +191,7 @@ class Contents:
                     raise TooMany(self._file.name, "", "its containers stand in too many places")
                 is_array = _is_array(place, value)
                 if is_array or (is_container(value) and id(value) not in closed):
-                    names = _names(key)
+                    names = names_in(key)
                     path.push(names, self._wrapper(place.container, names), is_last=is_array)
                     if not is_array:
                         closed.add(id(value))
@@ -207,7 +207,7 @@ class Contents:
                     closed.discard(id(place.container))
                     if place.above is not None:
                         self._note(place.above.container, place.name)
-                path.pop(_names(place.name))
+                path.pop(names_in(place.name))
                 place = place.above
             if len(counts) > _MAX_DEPTH:
                 reason = f"containers are nested more than {_MAX_DEPTH} deep"
@@ -216,7 +216,7 @@ class Contents:
     def _note(self, container: Any, key: Any) -> None:
         """Note that an array is below this key of a container."""
         if isinstance(container, Mapping) and self._wrapped.get(id(container), True):
-            self._wrapped[id(container)] = _after_compiled(_names(key)) is not None
+            self._wrapped[id(container)] = _after_compiled(names_in(key)) is not None
 
     def _wrapper(self, container: Any, names: list[str]) -> int | None:
         """Return which of the names in a key is that of DataParallel; None if none is."""
@@ -232,7 +232,7 @@ def _is_array(place: Place, value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray)) and place.name != "_flat_weights"
 
 
-def _names(key: Any) -> list[str]:
+def names_in(key: Any) -> list[str]:
     """Return the names in a key; none if it is empty. Absolute paths begin with a slash."""
     text = name_text(key).removeprefix("/").replace("/", ".")
     return text.split(".") if text else []

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-from .contents import Contents, Entry
+from .contents import Contents, Entry, names_in
 from .errors import WeightFileError
 from .named import NamedArrays, described
 from .record import Record
@@ -49,8 +49,8 @@ def find_root(contents: Contents, file: WeightFile, prefix: str) -> list[str]:
     ------
     NoSuchPrefix
     """
-    text = prefix.removeprefix("/").replace("/", ".")
-    wanted = text.split(".") if text else []
+    wanted = names_in(prefix)
+    text = ".".join(wanted)
     if not wanted or any(entry.path.below(wanted) >= 0 for entry in contents):
         return wanted
     roots: set[str] = set()
