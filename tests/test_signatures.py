@@ -31,7 +31,7 @@ SIGNATURES = {
     pylstm.LSTM.from_weights: "(source, prefix=None, **options)",
     pylstm.LSTMCell.from_weights: "(source, prefix=None, **options)",
     pylstm.find_lstms: "(source)",
-    pylstm.load: "(source, mmap=False)",
+    pylstm.load: "(source, mmap=False, *, flat=False, prefix='')",
     pylstm.save: "(mapping, path)",
     pylstm.manual_seed: "(seed)",
     pylstm.set_rng_state: "(new_state)",
