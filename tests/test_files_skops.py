@@ -8,73 +8,12 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 from support import with_parameters
+from weight_files import SkopsWriter, skops_archive
 
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files import Record
 from pylstm.files.formats import open_weights
-
-PLAIN = {dict: "DictNode", list: "ListNode", tuple: "TupleNode", set: "SetNode"}
-
-
-class Writer:
-    """Writes what skops.io.dump writes of containers, arrays and plain values."""
-
-    def __init__(self):
-        self.entries = {}
-
-    def node(self, value):
-        made = {
-            "__class__": type(value).__name__,
-            "__module__": type(value).__module__,
-            "__loader__": PLAIN.get(type(value), "JsonNode"),
-        }
-        if isinstance(value, np.ndarray):
-            file = f"{id(value)}.npy"
-            content = io.BytesIO()
-            np.save(content, value)
-            self.entries[file] = content.getvalue()
-            made |= {
-                "__module__": "numpy",
-                "__loader__": "NdArrayNode",
-                "type": "numpy",
-                "file": file,
-            }
-        elif isinstance(value, dict):
-            types = [
-                {
-                    "__class__": type(key).__name__,
-                    "__module__": "builtins",
-                    "__loader__": "TypeNode",
-                }
-                for key in value
-            ]
-            made |= {
-                "__loader__": "DictNode",
-                "content": {key: self.node(each) for key, each in value.items()},
-            }
-            made["key_types"] = {"__loader__": "ListNode", "content": types}
-        elif isinstance(value, (list, tuple, set)):
-            made["content"] = [self.node(each) for each in value]
-        else:
-            made |= {"content": json.dumps(value), "is_json": True}
-        return made | {"__id__": id(value)}  # fmt: skip
-
-    def archive(self, schema, compression=zipfile.ZIP_STORED):
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", compression) as archive:
-            for name, content in self.entries.items():
-                archive.writestr(name, content)
-            text = schema if isinstance(schema, (str, bytes)) else json.dumps(schema, indent=2)
-            archive.writestr("schema.json", text)
-        return file.getvalue()
-
-
-def dumped(value, edit=lambda node: None, **options):
-    writer = Writer()
-    schema = writer.node(value) | {"protocol": 2, "_skops_version": "0.16.0"}
-    edit(schema)
-    return writer.archive(schema, **options)
 
 
 def refused(content):
@@ -91,7 +30,7 @@ def test_a_state_dict(compression, mmap, tmp_path):
     lstm = with_parameters(pylstm.LSTM(3, 4, 2), 1)
     tree = {"model": OrderedDict(lstm.state_dict()), "epoch": 7}
     path = tmp_path / "model.skops"
-    path.write_bytes(dumped(tree, compression=compression))
+    path.write_bytes(skops_archive(tree, compression=compression))
     loaded = pylstm.load(path, mmap=mmap)
     assert list(loaded) == ["model", "epoch"]
     assert type(loaded["model"]) is OrderedDict
@@ -114,26 +53,26 @@ def test_containers_and_plain_values():
         "dict": {"a": {}, "b": {"c": array}},
         "empty": [],
     }
-    loaded = pylstm.load(dumped(tree))
+    loaded = pylstm.load(skops_archive(tree))
     assert loaded["list"][:5] == tree["list"][:5]
     np.testing.assert_array_equal(loaded["list"][5], array)
     assert loaded["tuple"][0] == () and type(loaded["tuple"][1]) is tuple
     assert loaded["dict"]["a"] == {} and loaded["empty"] == []
     # One object is one object again.
     assert loaded["list"][5] is loaded["tuple"][1][0] is loaded["dict"]["b"]["c"]
-    assert pylstm.load(dumped({"s": {"x"}})) == {"s": ["x"]}
+    assert pylstm.load(skops_archive({"s": {"x"}})) == {"s": ["x"]}
 
 
 def test_keys_that_are_no_texts():
     tree = {3: "a", -2.5: "b", True: "c", None: "d", "e": "f", "4": "g"}
-    loaded = pylstm.load(dumped(tree))
+    loaded = pylstm.load(skops_archive(tree))
     assert loaded == tree
     assert [type(key) for key in loaded] == [int, float, bool, type(None), str, str]
-    assert list(pylstm.load(dumped({0: np.ones(1), 1: np.ones(2)}), flat=True)) == ["0", "1"]
+    assert list(pylstm.load(skops_archive({0: np.ones(1), 1: np.ones(2)}), flat=True)) == ["0", "1"]
 
 
 def test_objects_of_other_classes():
-    writer = Writer()
+    writer = SkopsWriter()
     attributes = writer.node({"coef_": np.ones(3), "classes": [np.zeros(2)]})
     schema = {
         "__class__": "Model",
@@ -150,7 +89,7 @@ def test_objects_of_other_classes():
 
 
 def test_arrays_with_a_mask():
-    writer = Writer()
+    writer = SkopsWriter()
     content = {"data": writer.node(np.ones(2)), "mask": writer.node(np.array([True, False]))}
     schema = {"__class__": "MaskedArray", "__module__": "numpy.ma", "__loader__": "MaskedArrayNode"}
     record = pylstm.load(writer.archive(schema | {"content": content, "protocol": 2}))
@@ -162,10 +101,10 @@ def test_subclasses_of_containers_are_records():
         schema["content"]["x"]["__module__"] = "mypackage"
         schema["content"]["y"]["__class__"] = "MyDict"
 
-    loaded = pylstm.load(dumped({"x": [np.ones(1)], "y": {"z": np.ones(2)}}, edit))
+    loaded = pylstm.load(skops_archive({"x": [np.ones(1)], "y": {"z": np.ones(2)}}, edit))
     assert loaded["x"].class_name == "mypackage.list"
     assert loaded["y"].class_name == "builtins.MyDict"
-    content = dumped({"x": [np.ones(1)], "y": {"z": np.ones(2)}}, edit)
+    content = skops_archive({"x": [np.ones(1)], "y": {"z": np.ones(2)}}, edit)
     assert list(pylstm.load(content, flat=True)) == ["x.0", "y.z"]
 
 
@@ -173,7 +112,7 @@ def test_only_what_is_wanted_is_read(tmp_path):
     from file_trees import Counted
 
     path = tmp_path / "a.skops"
-    path.write_bytes(dumped({"large": np.zeros(10**6), "small": {"a": np.ones(3)}}))
+    path.write_bytes(skops_archive({"large": np.zeros(10**6), "small": {"a": np.ones(3)}}))
     with path.open("rb") as file:
         counted = Counted(file)
         assert list(pylstm.load(counted, flat=True, prefix="small")) == ["a"]
@@ -195,9 +134,9 @@ def test_keys_that_json_makes_one():
         "key_types": {"content": types},
         "protocol": 2,
     }
-    assert "a dictionary of 2 keys of which 1 are left" in refused(Writer().archive(schema))
+    assert "a dictionary of 2 keys of which 1 are left" in refused(SkopsWriter().archive(schema))
     text = json.dumps(schema).replace('"content": {', '"content": {"1": 0, ', 1)
-    assert "has the name '1' twice" in refused(Writer().archive(text))
+    assert "has the name '1' twice" in refused(SkopsWriter().archive(text))
 
 
 ONE = {"a": np.ones(1)}
@@ -223,41 +162,43 @@ ONE = {"a": np.ones(1)}
     ],
 )
 def test_schemas_that_are_refused(edit, words):
-    text = refused(dumped(ONE, edit))
+    text = refused(skops_archive(ONE, edit))
     assert words in text
     assert "schema.json" in text
 
 
 @pytest.mark.parametrize("schema", ["[]", "{", "", "1", '{"a": 1}', '{"protocol": '])
 def test_damaged_schemas(schema):
-    assert "schema.json" in refused(Writer().archive(schema))
+    assert "schema.json" in refused(SkopsWriter().archive(schema))
 
 
 def test_an_odd_loader_is_a_record():
-    loaded = pylstm.load(dumped(ONE, lambda schema: schema["content"]["a"].update(__loader__="X")))
+    loaded = pylstm.load(
+        skops_archive(ONE, lambda schema: schema["content"]["a"].update(__loader__="X"))
+    )
     assert loaded["a"].class_name == "numpy.ndarray"
     assert sorted(loaded["a"].state) == ["file", "type"]
 
 
 def test_costs_are_bounded():
     deep = '{"protocol": 2, "__loader__": "ListNode", "content": [' * 100
-    assert "nested more than 100 deep" in refused(Writer().archive(deep))
+    assert "nested more than 100 deep" in refused(SkopsWriter().archive(deep))
     # Each text within the schema is one of JSON by itself.
     text = json.dumps("[" + "[]," * 100_000 + "0]")
     node = f'{{"__loader__": "JsonNode", "content": {text}}}'
     nodes = ",".join([node] * 40)
     schema = f'{{"protocol": 2, "__loader__": "ListNode", "content": [{nodes}]}}'
-    packed = Writer().archive(schema, zipfile.ZIP_DEFLATED)
+    packed = SkopsWriter().archive(schema, zipfile.ZIP_DEFLATED)
     assert "too large for an archive" in refused(packed) or "too much memory" in refused(packed)
     few = ",".join([node] * 10)
     schema = f'{{"protocol": 2, "__loader__": "ListNode", "content": [{few}]}}'
-    assert "too much memory" in refused(Writer().archive(schema))
+    assert "too much memory" in refused(SkopsWriter().archive(schema))
 
 
 def test_numbers_as_keys_are_few():
     many = dict.fromkeys(range(1001))
-    assert "1001 keys that are no texts" in refused(dumped(many))
-    assert len(pylstm.load(dumped(dict.fromkeys(map(str, range(1001)))))) == 1001
+    assert "1001 keys that are no texts" in refused(skops_archive(many))
+    assert len(pylstm.load(skops_archive(dict.fromkeys(map(str, range(1001)))))) == 1001
 
 
 def test_npz_files_are_not_taken_for_it():

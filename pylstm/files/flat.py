@@ -172,7 +172,10 @@ def read(arrays: NamedArrays, mapped: bool) -> dict[str, Any]:
         end = tensor.offset + tensor.span
         spans[tensor.storage] = min(start, tensor.offset), max(stop, end)
     make = Arrays(mapped, spans)
+    made: dict[int, Any] = {}  # what has two names is one array
     for name, value in arrays.items():
         if isinstance(value, Tensor):
-            arrays[name] = make(value)
+            if id(value) not in made:
+                made[id(value)] = make(value), value
+            arrays[name] = made[id(value)][0]
     return arrays if arrays.modules or arrays.options else dict(arrays)
