@@ -13,6 +13,7 @@ from ._core import as_array
 from .files.errors import WeightFileError
 from .files.modules import Place, is_container, name_text, walk
 from .files.paddle import is_state_dict
+from .files.pieces import in_pieces
 from .files.record import Record, RecurrentLayer, Unsupported
 from .files.tensor import Tensor
 from .foreign import Group, look_beside, refusal
@@ -149,6 +150,7 @@ def survey(tree: Any, name: str) -> Survey:
 
     for place, key, value in walk(tree, name, kept):
         owner = _owner(place, key) if isinstance(key, str) else None
+        value = in_pieces(key, value)
         if owner is None and not isinstance(value, Unsupported):
             continue
         count += 1

@@ -217,6 +217,34 @@ def test_in_graphs_and_functions():
     assert_loads(made, of_w(W * 3 / HALF), "of_other.rnn")
 
 
+def test_weights_that_functions_return():
+    """Made in one function, handed through another that calls it."""
+    opsets = [helper.make_opsetid("", 22), helper.make_opsetid("local", 1)]
+    half = helper.make_function(
+        "local", "Half", ["w"], ["v"], [constant("by", HALF), node("Mul", ["w", "by"], "v")], opsets
+    )
+    nothing = helper.make_function(
+        "local", "Same", ["w"], ["w"], [node("Identity", ["w"], "unused")], opsets
+    )
+    both = helper.make_function(
+        "local",
+        "Both",
+        ["a"],
+        ["c"],
+        [
+            helper.make_node("Same", ["a"], ["b"], domain="local"),
+            helper.make_node("Half", ["b"], ["c"], domain="local"),
+        ],
+        opsets,
+    )
+    call = helper.make_node("Both", ["w"], ["W"], "call", domain="local")
+    tensors = {"w": W, "R": R, "B": B}
+    made = make_model([call, lstm_node(WEIGHTS)], tensors, [half, nothing, both])
+    assert_loads(content(made), of_w(W * HALF))
+    del made.graph.initializer[0]
+    assert reason(made) == "its input W is computed when the model runs"
+
+
 def test_attributes_that_a_function_leaves_to_its_caller():
     body = [
         helper.make_node("Concat", ["w", "w"], ["W"]),

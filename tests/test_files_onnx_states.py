@@ -165,6 +165,48 @@ def test_in_graphs_and_functions():
     np.testing.assert_array_equal(states["call.rnn"][1], c)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_states_that_a_function_makes(value):
+    """Of its own constants and of the sizes of what it is given."""
+    weights = node_weights(torch_parameters())
+    make = helper.make_function(
+        "local",
+        "Begin",
+        ["x", "row"],
+        ["state", "same"],
+        [
+            *sizes(source="x"),
+            helper.make_node("Expand", ["row", "sizes"], ["rows"]),
+            helper.make_node("Identity", ["rows"], ["state"]),
+            helper.make_node("Identity", ["row"], ["same"]),
+        ],
+        [helper.make_opsetid("", 22)],
+    )
+    row = np.full((1, 1, HIDDEN), value, "f4")
+    calls = [
+        helper.make_node("Begin", ["X", "row"], ["h", "row2"], "begin", domain="local"),
+        helper.make_node("Begin", ["X", "row2"], ["c", ""], "again", domain="local"),
+    ]
+    made = make_model([*calls, lstm_node(weights, inputs=BOTH)], {**weights, "row": row}, [make])
+    if value:
+        assert_found(made, row, row)
+    else:
+        assert found(made) is None
+
+
+def test_nodes_of_both_layouts_may_share_a_state():
+    """The same array, read with the batch first and second."""
+    weights = node_weights(torch_parameters(bidirectional=True))
+    h = values(1, 2, 2, HIDDEN)
+    nodes = [
+        lstm_node(weights, name="first", inputs=("", "h"), layout=0),
+        lstm_node(weights, name="second", inputs=("", "h"), layout=1),
+    ]
+    one, two = pylstm.find_lstms(content(make_model(nodes, {**weights, "h": h})))
+    np.testing.assert_array_equal(one.initial_states[0], h)
+    np.testing.assert_array_equal(two.initial_states[0], h.swapaxes(0, 1))
+
+
 def test_nodes_share_what_they_begin_with():
     """A node of some bytes does not become arrays of its own."""
     weights = node_weights(torch_parameters())
@@ -205,6 +247,14 @@ def expanded_zeros():
 
 
 ZEROS = {
+    "ConstantFill of ONNX before 1.4": (
+        [*sizes(), helper.make_node("ConstantFill", ["sizes"], ["h"], input_as_shape=1, value=0.0)],
+        {},
+    ),
+    "cast like the model's input": (
+        [*sizes(), filled("z", 0.0), helper.make_node("CastLike", ["z", "X"], ["h"])],
+        {},
+    ),
     "ConstantOfShape": ([*sizes(), filled("h", 0.0)], {}),
     "ConstantOfShape without a value": (
         [*sizes(), helper.make_node("ConstantOfShape", ["sizes"], ["h"])],
@@ -430,6 +480,20 @@ def sliced_by_batch():
             ],
             {"learned": values(1, 1, 1, HIDDEN)},
             "its initial_h is computed from constants and from sizes that are open until the model runs",
+        ),
+        (
+            [
+                *sizes(),
+                helper.make_node("Expand", ["learned", "sizes"], ["rows"]),
+                helper.make_node("CastLike", ["rows", "X"], ["h"]),
+            ],
+            {"learned": values(1, 1, 1, HIDDEN)},
+            "its initial_h is computed from constants by CastLike",
+        ),
+        (
+            [*sizes(), helper.make_node("ConstantFill", ["sizes"], ["h"], input_as_shape=1, value=0.5)],
+            {},
+            "its initial_h is computed from constants by ConstantFill",
         ),
         ([], {"h": values(1, 2, 1, HIDDEN)}, "its initial_h has shape (2, 1, 4), not (1, batch, 4)"),
         ([], {"h": values(1, 1, 1, 5)}, "its initial_h has shape (1, 1, 5), not (1, batch, 4)"),

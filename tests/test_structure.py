@@ -1,12 +1,9 @@
-"""The structure of the code base, as tests: no import or include circle, no word that was given up."""
+"""The structure of the C half, as tests: no include circle, no word that was given up."""
 
-import ast
 import re
 
 import pytest
 from test_project_rules import ROOT, c_files, code_of, label, tree
-
-PACKAGE = ROOT / "pylstm"
 
 
 def circles(graph):
@@ -66,39 +63,6 @@ def includes():
 def test_no_file_of_c_includes_itself_by_way_of_others():
     graph = includes()
     assert len(graph) > 30
-    assert circles(graph) == []
-
-
-def module_name(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports():
-    """Return which module of the package imports which, at any place and for types as well."""
-    paths = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-    graph = {}
-    for name, path in paths.items():
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        targets = graph[name] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                targets.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                above = package.split(".")[: package.count(".") + 2 - node.level]
-                base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
-                # `from .a import b`: the module b of a, or what a defines.
-                inner = {f"{base}.{alias.name}" for alias in node.names}
-                targets.update(inner & paths.keys() or {base})
-        targets &= paths.keys() - {name}
-        # A package is there before its modules: that they name it makes no circle.
-        targets -= {parent for parent in paths if name.startswith(f"{parent}.")}
-    return graph
-
-
-def test_no_module_imports_itself_by_way_of_others():
-    graph = imports()
-    assert len(graph) > 60
     assert circles(graph) == []
 
 

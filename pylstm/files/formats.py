@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..naming import type_name
-from . import npy, shards
+from . import npy, shards, unsupported
 from .errors import WeightFileError
 from .source import Source, open_source
 from .tensor import Arrays, Make
@@ -30,6 +30,10 @@ _ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42\x72]")
 
 # What libraries cut into several files.
 _SHARDED = ("safetensors", "torch", "torch legacy", "pickle")
+
+
+# An object of JSON that is empty or whose first key is a text, as that of an index of shards.
+_JSON_OBJECT = re.compile(rb"\s*\{\s*(?:[\"}]|\Z)")
 
 
 class WeightFile:
@@ -229,7 +233,7 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
 
 def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
     """Like :func:`_read`, of a file that an index names."""
-    if source.read(0, min(source.size, 32)).lstrip()[:1] == b"{":
+    if _JSON_OBJECT.match(source.read(0, min(source.size, 32))):
         raise source.error("", "is JSON, as an index of shards is, and no shard")
     format, tree = _read(source, make)
     if format not in _SHARDED:
@@ -240,7 +244,7 @@ def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
 def _read(source: Source, make: Make) -> tuple[str, Any]:
     """Return the format and the tree."""
     head = source.read(0, min(source.size, 32))
-    if head.lstrip()[:1] == b"{":
+    if _JSON_OBJECT.match(head):
         return shards.read(source, make, _read_shard)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _read_zip(source, make)
@@ -260,8 +264,9 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
         return "safetensors", "safetensors"
     if _TORCH_MAGIC.to_bytes(10, "little") in head or str(_TORCH_MAGIC).encode() in head:
         return "torch legacy", "torch_legacy"
-    if source.size > 262 and source.read(257, 5) == b"ustar":
-        raise source.error("", "a tar archive, as torch wrote before its release 0.1.10")
+    told = unsupported.named(source, head)
+    if told:
+        raise source.error("", told)
     if _ONNX.match(head):
         return "ONNX", "onnx"
     if head and head[0] in _PICKLE_STARTS:
@@ -272,7 +277,13 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
 
 
 def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
-    archive = ZipArchive(source)
+    try:
+        archive = ZipArchive(source)
+    except WeightFileError:
+        told = unsupported.torch_archives(source)
+        if told:
+            raise source.error("", told) from None
+        raise
     names = archive.entries
     top = next(iter(names), "").partition("/")[0]
     if f"{top}/data.pkl" in names:
@@ -285,8 +296,8 @@ def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
         return "skops", import_module(".skops", __package__).read(archive, make)
     if not names or any(name.endswith(npy.SUFFIX) for name in names):
         return "npz", npy.read_npz(archive, make)
-    raise source.error(
-        "",
+    told = unsupported.archive(list(names)) or (
         "a zip archive, but neither of torch (it has no data.pkl) nor of NumPy (no .npy): its "
-        f"first entry is {next(iter(names))[:100]!r}",
+        f"first entry is {next(iter(names))[:100]!r}"
     )
+    raise source.error("", told)

@@ -92,7 +92,10 @@ def _array(source: Source, head: Bytes, content: Bytes, make: Make) -> Any:
     source.count(1, record, shape)
     if descr[-1] == "O" or descr.lstrip("<>|=").startswith("O"):
         raise WeightFileError(
-            file, record, "an array of Python objects, which only a pickle could restore"
+            file,
+            record,
+            "an array of Python objects, which only a pickle could restore: if the file can be "
+            "trusted, numpy.load(path, allow_pickle=True) reads it",
         )
     dtype = _BY_CODE.get(descr.lstrip("<>|="))
     if dtype is None:

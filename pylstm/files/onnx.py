@@ -162,22 +162,16 @@ class _Nodes:
             return None, ["its initial_h and initial_c are of different batches"]
         dtype = "float64" if weight.dtype == "float64" else "float32"
         shape = (directions, batch, hidden)
-        places = [*places, None, None]  # initial_c may be left out
-        h = self._state(places[_H], found["initial_h"], shape, dtype)
-        c = self._state(places[_C], found["initial_c"], shape, dtype)
-        return (h, c), []
-
-    def _state(
-        self, place: Place | None, state: Array | None, shape: tuple[int, ...], dtype: str
-    ) -> Array:
-        key = (*place.key, place.output) if state is not None and place else ()
-        key = (*key, shape, dtype)
-        if key not in self._initial:
-            self._constants.claim(int(np.prod(shape)), "initial states")
-            made = np.zeros(shape, dtype)
-            made[...] = 0 if state is None else state.astype(dtype)
-            self._initial[key] = made
-        return self._initial[key]
+        states = []
+        for position, (name, state) in zip((_H, _C), found.items(), strict=True):
+            place = places[position] if name in constant else None
+            key = place and (place.key, place.output), batch_first, shape, dtype
+            if key not in self._initial:
+                self._constants.claim(int(np.prod(shape)), name)
+                self._initial[key] = np.zeros(shape, dtype)
+                self._initial[key][...] = 0 if state is None else state.astype(dtype)
+            states.append(self._initial[key])
+        return (states[0], states[1]), []
 
 
 def _integer(node: Any, name: str) -> int:

@@ -41,6 +41,8 @@ class Scope:
         Number of scopes around it.
     makers : dict of str to (int, int)
         The node and the output that a name stands for, by position.
+    calls : dict of int to Scope
+        The functions that its nodes call, by position of the node.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Scope:
     arguments: dict[str, str] | None = None
     depth: int = 0
     makers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    calls: dict[int, Scope] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.outer is not None:
@@ -119,7 +122,14 @@ def locate(scope: Scope, name: str, before: int = END) -> Place | None:
             return Place(at, name, _TENSOR)
         if name in at.makers:
             node, output = at.makers[name]
-            return Place(at, name, node, output) if 0 <= node < before else None
+            if not 0 <= node < before:
+                return None
+            if node not in at.calls:
+                return Place(at, name, node, output)
+            # What a function returns is made in its own scope, or handed through it.
+            at, before = at.calls[node], END
+            name = at.graph.output[output] if output < len(at.graph.output) else ""
+            continue
         if name in at.inputs:
             return Place(at, name, _INPUT)
         name, before, at = at.outside(name), at.at, at.outer
@@ -171,7 +181,8 @@ class Scopes:
             for index, node in enumerate(scope.nodes):
                 function = functions.get((node.domain, node.op_type))
                 if function is not None:
-                    self.all.append(self._function(scope, index, *function))
+                    scope.calls[index] = self._function(scope, index, *function)
+                    self.all.append(scope.calls[index])
                 for name, graph in _graphs(node):
                     path = f"{self.path(scope, index)}.{name}."
                     self.all.append(self._graph(path, graph, scope.opset, scope, index))

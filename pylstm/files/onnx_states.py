@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .onnx_fold import folds
+from .onnx_scopes import is_standard
 
 if TYPE_CHECKING:
     from .onnx_constants import Constants
@@ -24,10 +25,12 @@ _ARRANGED = {
     *("Cast", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze"),
     *("Tile", "Transpose", "Unsqueeze"),
 }
+# The same, of nodes that are not computed here.
+_KEPT = {"CastLike", "Dropout"}
 # Those that choose by numbers: what they give depends on which.
 _CHOOSING = {"Gather", "Slice", "Split"}
 # What makes zeros of zeros, whatever the sizes.
-_KEEP_ZERO = {*_ARRANGED, "Add", "Concat", "Mul", "Neg", "Sub"}
+_KEEP_ZERO = {*_ARRANGED, *_KEPT, "Add", "Concat", "Mul", "Neg", "Sub"}
 # Sizes to try in place of open ones: what comes out must not depend on them.
 _SIZES = (2, 5)
 # Nodes that a shape is sought behind.
@@ -225,10 +228,17 @@ class States:
         node = at.scope.nodes[at.node]
         kind = node.op_type
         inputs = [each for each, name in zip(at.inputs(), node.input, strict=True) if name]
+        if is_standard(node) and kind == "ConstantFill":  # of ONNX before ConstantOfShape
+            if any(each.f for each in node.attribute if each.name == "value"):
+                origin.nodes.add(kind)
+                origin.keeps_zero = False
+            return []
         if not folds(node):
+            origin.nodes.add(kind[:40])
+            if is_standard(node) and kind in _KEPT:
+                return inputs[:1]
             # Nodes without inputs draw random numbers; graphs may use whatever is outside.
             origin.runs |= not inputs or any(each.HasField("g") for each in node.attribute)
-            origin.nodes.add(kind[:40])
             origin.keeps_zero = False
             return inputs
         if kind == "Shape":

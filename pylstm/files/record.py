@@ -70,6 +70,25 @@ class RecurrentLayer(Record):
         self.initial_states = initial_states
 
 
+class Shard(Record):
+    """A tensor of which a file has a part, the other parts being in files of other processes.
+
+    Attributes
+    ----------
+    told : str
+        What it is a part of, and what helps: its representation.
+    """
+
+    __slots__ = ("told",)
+
+    def __init__(self, class_name: str, args: Any, state: Any, told: str) -> None:
+        super().__init__(class_name, args, state)
+        self.told = told
+
+    def __repr__(self) -> str:
+        return f"<{printable(self.told)}>"
+
+
 @dataclass(frozen=True)
 class Unsupported:
     """Something that looks like an LSTM and is none that pylstm can run.

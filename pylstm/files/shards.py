@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from . import unsupported
 from .errors import WeightFileError
 from .json_text import parse
 from .modules import name_text
@@ -109,14 +110,8 @@ def _in_folder(folder: Path) -> Path:
         assert shard is not None
         reason = f"has shards and no index of them: {shards[0]} is {_told(shard)}"
         raise WeightFileError(str(folder), "", reason)
-    if any(name.endswith(".distcp") for name in names):
-        reason = (
-            "is a checkpoint of torch.distributed.checkpoint; its format_utils make one file of it"
-        )
-        raise WeightFileError(str(folder), "", reason)
-    if "saved_model.pb" in names:
-        reason = "is a TensorFlow SavedModel: load it there, and save it as .keras or .h5"
-        raise WeightFileError(str(folder), "", reason)
+    if told := unsupported.folder(folder):
+        raise WeightFileError(str(folder), "", told)
     reason = "Is a directory: without an index of shards, model.safetensors or pytorch_model.bin"
     raise OSError(errno.EISDIR, reason, str(folder))
 
@@ -184,7 +179,10 @@ class Index:
         content = parse(source, source.read(0, source.size))
         names = content.get("weight_map") if isinstance(content, dict) else None
         if not isinstance(names, dict):
-            raise source.error("", "is JSON, but no index of shards: it has no weight_map of names")
+            raise source.error(
+                "",
+                "JSON text, not a weight file nor an index of shards: it has no weight_map",
+            )
         self.files: dict[str, set[str]] = {}
         for name, file in names.items():
             if not isinstance(file, str) or not _is_plain(file):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .record import Record
 from .tensor import Storage
-from .torchscript import add_constants
+from .torchscript import add_constants, name_frozen
 from .unpickle import Budget, storage_id, unpickle
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def read_archive(archive: ZipArchive, top: str, make: Make) -> tuple[str, Any]:
         named = {f"c{index}": value for index, value in enumerate(constants)}
         tree.state.setdefault("CONSTANTS", named)
     add_constants(tree, folder.text, archive.source.name)
+    if any(hasattr(constant, "shape") for constant in constants):
+        name_frozen(tree, folder.text, archive.source.name)
     return "TorchScript", tree
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .modules import walk
-from .record import Record
+from .record import Record, Unsupported
 
 # A module's class, the two constants that from_weights wants, and the call that a traced module
 # makes instead: train, bidirectional and batch_first are its last arguments. The source is never
@@ -17,6 +17,17 @@ _LINES = re.compile(
     rb"|    [\w, ]{1,200} = torch\.lstm\([\w, ]{1,400}, (?:True|False), \d{1,9}, ([0-9.e-]{1,40}), "
     rb"(?:True|False), (?:True|False), (True|False)\)$)",
     re.MULTILINE,
+)
+
+
+# In the code of a frozen module: a list of constants, and a call of one of torch's functions.
+_CONSTANT_LIST = re.compile(rb"^ +(\w{1,200}) = \[CONSTANTS\.c\d", re.MULTILINE)
+_CALL = re.compile(rb"torch\.lstm(?:_cell)?\(([^\n]{1,10000})")
+_MOST_CALLS = 1000  # that are named
+_FROZEN = Unsupported(
+    "frozen LSTM",
+    "its weights are constants of TorchScript code: save the module before torch.jit.freeze or "
+    "torch.jit.optimize_for_inference, or the state_dict of the module that was scripted",
 )
 
 
@@ -41,6 +52,32 @@ def add_constants(tree: Any, source: Callable[[str], bytes], file: str) -> None:
             sources[path] = _constants(source(path))
         for constant, meant in sources[path].get(name, {}).items():
             record.state.setdefault(constant, meant)
+
+
+def name_frozen(tree: Any, source: Callable[[str], bytes], file: str) -> None:
+    """Put what to say of LSTMs whose weights are constants of the code into the root of a tree.
+
+    Parameters
+    ----------
+    tree, source, file
+        As of :func:`add_constants`.
+    """
+    if not isinstance(tree, Record) or not isinstance(tree.state, dict):
+        return
+    records = [value for _, _, value in walk(tree, file) if isinstance(value, Record)]
+    paths = {record.class_name.rpartition(".")[0].replace(".", "/") for record in records}
+    count = 0
+    for path in sorted(path for path in paths if path.startswith("__torch__")):
+        text = source(f"code/{path}.py")
+        lists = {match[1] for match in _CONSTANT_LIST.finditer(text)}
+        for match in _CALL.finditer(text):
+            words = set(re.findall(rb"[\w.]+", match[1]))
+            if lists & words or any(word.startswith(b"CONSTANTS.c") for word in words):
+                count += 1
+                if count > _MOST_CALLS:
+                    return
+                name = "torch.lstm" if count == 1 else f"torch.lstm#{count}"
+                tree.state.setdefault(name, _FROZEN)
 
 
 def _may_be_lstm(value: Any) -> bool:

@@ -874,6 +874,143 @@ def scripts():
     }  # fmt: skip
 
 
+@attacks("frozen TorchScript", EITHER)
+def frozen():
+    def frozen_script(code, method=STORED):
+        tree = b"c__torch__\nM\n)\x81}" + text("training") + b"\x89sb"
+        constants = program(tensor((8,), (1,), key="0") + b"\x85")
+        more = [
+            Entry(b"archive/constants.pkl", constants),
+            Entry(b"archive/constants/0", FLOATS),
+            Entry(b"archive/code/__torch__.py", code, method),
+        ]
+        return write(entries(program(tree), more=more))
+
+    call = b"    a = torch.lstm(CONSTANTS.c0)\n"
+    return {
+        "once": frozen_script(b"class M(Module):\n" + call),
+        "200,000 calls": lambda: frozen_script(call * 200_000, DEFLATED),
+        "200,000 lists": lambda: frozen_script(b"".join(b"  a%d = [CONSTANTS.c0]\n" % i for i in range(200_000)) + b"torch.lstm(" + b"a," * 4000 + b")"),
+        "a call without an end": lambda: frozen_script(b"torch.lstm(" * 400_000),
+        "words without an end": lambda: frozen_script(b"torch.lstm(" + b"a" * 4_000_000),
+        "a list without an end": lambda: frozen_script(b"  a = [CONSTANTS.c0" * 200_000),
+        "code that inflates to 64 MB": lambda: frozen_script(b" " * 2**26, DEFLATED),
+    }  # fmt: skip
+
+
+FLOAT_DTYPE = b"cnumpy\ndtype\n" + text("f4") + b"\x89\x88\x87R(K\3" + text("<") + b"NNN" + b"J\xff\xff\xff\xff" * 2 + b"K\0tb"  # fmt: skip
+
+
+def wrapped(shape=(8,), order="C", dtype=FLOAT_DTYPE, alignment=None, data=bytes(32)):
+    """An array of joblib: what describes it, and its bytes."""
+    fields = [
+        ("shape", shape if isinstance(shape, bytes) else sequence(shape)),
+        ("order", text(order)),
+        ("dtype", dtype),
+        ("numpy_array_alignment_bytes", b"N" if alignment is None else b"K\x10"),
+    ]
+    padding = b"" if alignment is None else alignment
+    return (
+        b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81" + mapping(fields) + b"b" + padding + data
+    )
+
+
+@attacks("joblib", EITHER)
+def joblibs():
+    one = wrapped()
+    return {
+        "one array": program(one),
+        "padded": program(wrapped(alignment=b"\3abc")),
+        "padded to the end": program(wrapped(alignment=b"\xff")),
+        "padded beyond the end": program(wrapped(data=b"", alignment=b"\xff")),
+        "of no bytes": program(wrapped(shape=(0, 2**40), data=b"")),
+        **{
+            f"of shape {str(shape)[:40]}": program(wrapped(shape=shape))
+            for shape in ((2**62,), (2**32, 2**32), (-8,), (9,), (2**2000,), (8,) * 65, (1,) * 100_000)
+        },
+        "of a shape that is a list": program(wrapped(shape=b"]")),
+        "of a shape of floats": program(wrapped(shape=b"G" + bytes(8) + b"\x85")),
+        "of order K": program(wrapped(order="K")),
+        "of no dtype": program(wrapped(dtype=b"N")),
+        "of an unfinished dtype": program(wrapped(dtype=b"cnumpy\ndtype\n" + text("O8") + b"\x85R")),
+        "without a state": program(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81Nb"),
+        "never built": program(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81"),
+        "built twice": program(one + b"}b"),
+        "called": program(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)R"),
+        "of protocol 0": program(b"ccopy_reg\n_reconstructor\n(cjoblib.numpy_pickle\nNumpyArrayWrapper\nc__builtin__\nobject\nNtRNb"),
+        "in torch's archive": torch_zip(program(one)),
+        "in a deflated archive": torch_zip(program(one), method=DEFLATED),
+        "16 MB in a deflated archive": lambda: torch_zip(program(wrapped(shape=(2**22,), data=bytes(2**24))), method=DEFLATED),
+        "100 arrays of 1 MB in a deflated archive": lambda: torch_zip(program(b"(" + wrapped(shape=(2**18,), data=bytes(2**20)) * 100 + b"l"), method=DEFLATED),
+        "50,000 arrays": lambda: program(b"(" + one * 50_000 + b"l"),
+        "an array in its own shape": program(b"(" + one + b"q\1" + wrapped(shape=b"h\1") + b"l"),
+    }  # fmt: skip
+
+
+def distributed(kind, state, size=(8,)):
+    """A tensor of torch.distributed that is rebuilt with a state."""
+    name = b"ctorch.distributed." + kind.encode() + b"\n"
+    args = b"(" + name + text("torch.float32") + sequence(size) + b"t"
+    return b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_wrapper_subclass\n" + name + args + state + b"tR"  # fmt: skip
+
+
+@attacks("torch.distributed", EITHER)
+def distributed_tensors():
+    local = tensor((8,), (1,))
+    shard = b"ctorch.distributed.tensor.placement_types\nShard\n)\x81}b"
+    spec = b"ctorch.distributed.tensor._dtensor_spec\nDTensorSpec\n)\x81"
+    dtensor = "tensor\nDTensor"
+
+    def state(local=local, placements=shard + b"\x85"):
+        return mapping(
+            [
+                ("_local_tensor", local),
+                ("_spec", spec + mapping([("placements", placements)]) + b"b"),
+            ]
+        )
+
+    def one(*args, **options):
+        return torch_zip(program(distributed(*args, **options)), [FLOATS])
+
+    return {
+        "a whole one": one(dtensor, b"N" + state() + b"\x86"),
+        "a shard": one(dtensor, b"N" + state() + b"\x86", size=(16,)),
+        "of no placements": one(dtensor, state(placements=b")")),
+        "of a million placements": lambda: one(dtensor, state(placements=b"(" + b"N" * 1_000_000 + b"t")),
+        "of a local tensor that is text": one(dtensor, state(local=text("a"))),
+        "of a size that is no tuple": torch_zip(program(distributed(dtensor, state()).replace(sequence((8,)), b"N", 1)), [FLOATS]),
+        "of a size of 100,000 axes": one(dtensor, state(), size=(8,) * 100_000),
+        "of a size of a million digits": one(dtensor, state(), size=(2**2000,) * 8),
+        "without a state": one(dtensor, b"N"),
+        "that is its own local tensor": one(dtensor, b"]q\1h\1a"),
+        "shards without metadata": one("_shard.sharded_tensor.api\nShardedTensor", b"]\x85"),
+        "10,000 shards": lambda: torch_zip(program(b"(" + distributed(dtensor, b"N") * 10_000 + b"l"), [FLOATS]),
+        "flat parameters of many names": torch_zip(program(mapping([(f"a.flat_param_{i}", local) for i in range(1000)])), [FLOATS]),
+        "a flat parameter of a long name": torch_zip(program(mapping([("a." * 100_000 + "flat_param", local)])), [FLOATS]),
+    }  # fmt: skip
+
+
+@attacks("named", REFUSED)
+def foreign_files():
+    many = message([(1, VARINT, 1), *((2, BYTES, b"\x0a\0\x12\0") for _ in range(100_000))])
+    return {
+        "zlib that inflates to 1 GB": zlib.compress(bytes(2**20)) + bytes(100),
+        "gzip that inflates to 1 GB": zlib.compress(bytes(2**26), wbits=31),
+        "gzip damaged": b"\x1f\x8b\x08\xff" + b"\xff" * 600,
+        "100,000 graphs of TensorFlow": many,
+        "a field of 2**63 bytes": b"\x08\1\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        "a field without an end": b"\x08\1\x12" + b"\xff" * 600,
+        "a graph of a node of 2**40 bytes": b"\x0a\x80\x80\x80\x80\x80\x20\x0a\1a\x12\1B",
+        "mappings of MessagePack without an end": b"\x81\xa1a" * 1000,
+        "a text of MessagePack beyond the file": b"\x81\xd9\xff",
+        "HTML that steers a terminal": b"<html>\x1b[2J",
+        "an archive whose first name steers a terminal": write([Entry(b"\x1b[2J.pt", b"")]),
+        "an archive of 100,000 weight files": lambda: write([Entry(b"%d.pt" % i, b"") for i in range(60_000)]),
+        "an archive and 64 MB behind it": lambda: write([Entry(b"archive/data.pkl", b"")]) + bytes(2**26),
+        "ends of archives for 16 MB": lambda: write([Entry(b"archive/data.pkl", b"")]) + b"PK\5\6" * 2**22,
+    }  # fmt: skip
+
+
 def onnx_model(nodes=(), tensors=()):
     """A model of ONNX; nodes and tensors are fields of their messages."""
     graph = [(1, BYTES, message(node)) for node in nodes]

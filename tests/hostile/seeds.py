@@ -39,7 +39,7 @@ def seeds(format):
             file.content
             for name, file in recorded_files().items()
             if re.fullmatch(RECORDED[format], name)
-        ]
+        ] + list(distributed(format))
     elif format == "npy":
         found = [npy(array, version) for array in some_arrays() for version in ((1, 0), (3, 0))]
     elif format == "onnx":
@@ -49,6 +49,18 @@ def seeds(format):
     else:
         found = list(pickles(int(format.removeprefix("pickle_"))))
     return sorted(found, key=len)
+
+
+def distributed(format):
+    """Files of tensors that torch.distributed splits, and of modules that are frozen."""
+    names = {"torch": "dtensor_rows|sharded|fsdp_local", "torchscript": "frozen"}.get(format)
+    if names is None:
+        return
+    recorded = Path(__file__).parents[1] / "data" / "files" / "other_formats_torch.tar.xz"
+    with tarfile.open(recorded) as archive:
+        for member in archive:
+            if re.match(names, member.name):
+                yield archive.extractfile(member).read()
 
 
 def some_arrays():
@@ -86,6 +98,12 @@ def pickles(protocol):
     again = {"lstm": weights, "several": several, "plain": plain, ("a", 1): bytearray(b"b")}
     again["again"] = again
     yield pickle.dumps(again, protocol)
+    if find_spec("joblib"):
+        import joblib
+
+        file = io.BytesIO()
+        joblib.dump({"lstm": weights, "fortran": np.asfortranarray(first)}, file, protocol=protocol)
+        yield file.getvalue()
 
 
 def onnx_models():

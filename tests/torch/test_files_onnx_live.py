@@ -1,4 +1,7 @@
-"""LSTMs that torch exports to ONNX: weights bit for bit, outputs as onnxruntime computes them."""
+"""LSTMs that torch exports to ONNX: weights bit for bit, outputs as onnxruntime computes them.
+
+Also weights that nodes make, and states that a model begins with, against onnxruntime.
+"""
 
 import warnings
 
@@ -13,6 +16,10 @@ import torch
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
+from onnx_models import content, quietly, torch_parameters  # noqa: E402
+from test_files_onnx_folding import CASES, SCALES, TYPES, dequantise, model_of  # noqa: E402
+from test_files_onnx_folding import quantised as quantised_weights  # noqa: E402
+from test_files_onnx_states import model as model_with_states  # noqa: E402
 
 STEPS, ROWS, INPUTS, HIDDEN = 6, 3, 5, 4
 
@@ -39,14 +46,25 @@ class Tagger(torch.nn.Module):
         return output, h, c, self.head(output)
 
 
-def export(model, x, path, how):
+def export(model, x, path, how, is_open=False):
+    """Export for one batch and length, or for any if ``is_open``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if how == "dynamo":
-            torch.onnx.export(model, (x,), path, dynamo=True, verbose=False)
+            any_size = torch.export.Dim.AUTO
+            sizes = ({0: any_size, 1: any_size},) if is_open else None
+            torch.onnx.export(model, (x,), path, dynamo=True, verbose=False, dynamic_shapes=sizes)
         else:
             folding = how == "folded"
-            torch.onnx.export(model, (x,), path, dynamo=False, do_constant_folding=folding)
+            options = {"input_names": ["x"], "dynamic_axes": {"x": {0: "a", 1: "b"}}}
+            torch.onnx.export(
+                model,
+                (x,),
+                path,
+                dynamo=False,
+                do_constant_folding=folding,
+                **(options if is_open else {}),
+            )
 
 
 def exported(tmp_path, options, how):
@@ -120,3 +138,163 @@ def test_half_precision(tmp_path):
     assert pylstm.find_lstms(path)[0].dtype == "float16"
     for name, value in module.state_dict().items():
         np.testing.assert_array_equal(value, model.lstm.state_dict()[name].float().numpy())
+
+
+# ---------------------------------------------------------------------------- initial states
+
+
+class Learner(torch.nn.Module):
+    """An LSTM that begins with states that it has learned, or that it makes."""
+
+    def __init__(self, how, **options):
+        super().__init__()
+        self.how = how
+        self.lstm = torch.nn.LSTM(INPUTS, HIDDEN, **options)
+        count = options.get("num_layers", 1) * (2 if options.get("bidirectional") else 1)
+        self.h = torch.nn.Parameter(torch.randn(count, 1, HIDDEN))
+        self.c = torch.nn.Parameter(torch.randn(count, 1, HIDDEN))
+        self.vector = torch.nn.Parameter(torch.randn(HIDDEN))
+        self.register_buffer("rows", torch.randn(count, ROWS, HIDDEN))
+
+    def states(self, x):
+        batch = x.size(0 if self.lstm.batch_first else 1)
+        count = self.h.size(0)
+        if self.how == "expand":
+            return self.h.expand(-1, batch, -1).contiguous(), self.c.expand(
+                -1, batch, -1
+            ).contiguous()
+        if self.how == "repeat":
+            return self.h.repeat(1, batch, 1), self.c.repeat(1, batch, 1)
+        if self.how == "vector":
+            h = self.vector.expand(count, batch, HIDDEN).contiguous()
+            return h, torch.zeros_like(h)
+        if self.how == "only c":
+            return torch.zeros(count, batch, HIDDEN), self.c.expand(-1, batch, -1).contiguous()
+        if self.how == "numbers":
+            return torch.full((count, batch, HIDDEN), 0.25), torch.ones(count, batch, HIDDEN)
+        if self.how == "zeros":
+            return torch.zeros(count, batch, HIDDEN), x.new_zeros(count, batch, HIDDEN)
+        assert self.how == "rows"
+        return self.rows, self.rows * 2
+
+    def forward(self, x):
+        output, _ = self.lstm(x, self.states(x))
+        return output
+
+
+STATES = ["expand", "repeat", "vector", "only c", "numbers", "zeros", "rows"]
+LAYERS = [
+    {},
+    {"batch_first": True, "bidirectional": True},
+    {"num_layers": 2, "bidirectional": True},
+    {"num_layers": 3, "batch_first": True},
+]
+
+
+@pytest.mark.parametrize("how", ["folded", "unfolded", "dynamo"])
+@pytest.mark.parametrize("options", LAYERS, ids=str)
+@pytest.mark.parametrize("states", STATES)
+def test_initial_states(tmp_path, states, options, how):
+    if how == "dynamo":
+        pytest.importorskip("onnxscript")
+    torch.manual_seed(0)
+    batch_first = options.get("batch_first", False)
+    model = Learner(states, **options).eval()
+    path = tmp_path / "model.onnx"
+    shape = (ROWS, STEPS, INPUTS) if batch_first else (STEPS, ROWS, INPUTS)
+    export(model, torch.randn(shape), path, how, is_open=True)
+    found = pylstm.find_lstms(path)
+    assert len(found) == options.get("num_layers", 1)
+    assert [each.initial_states is None for each in found] == [states == "zeros"] * len(found)
+
+    # What onnxruntime makes of another batch, where the model takes one.
+    rows = ROWS if states == "rows" else ROWS + 2
+    x = torch.randn((rows, STEPS, INPUTS) if batch_first else (STEPS, rows, INPUTS))
+    theirs = onnxruntime.InferenceSession(path).run(None, {input_name(path): x.numpy()})[0]
+    output = x.numpy().swapaxes(0, 1) if batch_first else x.numpy()
+    for each in found:
+        module = quietly(pylstm.LSTM.from_weights, path, each.prefix)
+        hx = each.initial_states
+        if hx is not None:
+            assert all(state.shape[1] == (ROWS if states == "rows" else 1) for state in hx)
+            hx = tuple(np.broadcast_to(state, (len(state), rows, HIDDEN)) for state in hx)
+        output, _ = module(output, hx)
+    output = output.swapaxes(0, 1) if batch_first else output
+    np.testing.assert_allclose(output, theirs, rtol=0, atol=1e-6)
+    with torch.no_grad():
+        np.testing.assert_allclose(output, model(x).numpy(), rtol=0, atol=1e-6)
+    if states in ("expand", "repeat", "only c", "rows"):
+        # The states are the model's own, layer by layer.
+        directions = 2 if options.get("bidirectional") else 1
+        for layer, each in enumerate(found):
+            at = slice(layer * directions, (layer + 1) * directions)
+            c = (model.rows * 2 if states == "rows" else model.c)[at].detach().numpy()
+            np.testing.assert_array_equal(each.initial_states[1], c)
+
+
+def run(model, **feeds):
+    """What onnxruntime makes of a model that was built by hand."""
+    model.ir_version = 10
+    for kind in list(model.opset_import):
+        if kind.domain == "local":
+            model.opset_import.remove(kind)
+    session = onnxruntime.InferenceSession(content(model))
+    return session.run(["Y"], feeds)[0]  # [steps, directions, rows, hidden]
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("given", ["h", "c", "hc"])
+def test_constant_states(given, directions):
+    rng = np.random.default_rng(0)
+    rows = 2
+    tensors = {name: rng.random((directions, rows, 4), "f4") for name in given}
+    inputs = ("", *(name if name in given else "" for name in "hc"))
+    model = model_with_states(tensors, directions=directions, inputs=inputs)
+    x = rng.random((STEPS, rows, 3), "f4")
+    theirs = run(model, X=x)
+    [found] = pylstm.find_lstms(content(model))
+    output, _ = quietly(pylstm.LSTM.from_weights, content(model))(x, found.initial_states)
+    ours = output.reshape(STEPS, rows, directions, 4).swapaxes(1, 2)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+# ---------------------------------------------------------------------------- weights made by nodes
+
+
+def assert_runs_alike(model):
+    x = np.random.default_rng(1).random((STEPS, 2, 3), "f4")
+    theirs = run(model, X=x)
+    output, _ = pylstm.LSTM.from_weights(content(model))(x)
+    np.testing.assert_allclose(output, theirs[:, 0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_folded_weights(name):
+    nodes, tensors, _ = CASES[name]
+    assert_runs_alike(model_of(nodes, tensors))
+
+
+@pytest.mark.parametrize("how", SCALES)
+@pytest.mark.parametrize("kind", TYPES)
+def test_quantised_weights(kind, how):
+    x, scale, zero, axis, block, _ = quantised_weights(kind, how, 3)
+    model = model_of([dequantise(axis, block)], {"x": x, "s": scale, "z": zero}, 21)
+    assert_runs_alike(model)
+
+
+def test_weights_that_onnxruntimes_quantiser_makes(tmp_path):
+    """MatMuls become integers; an LSTM keeps its floats, or becomes a node of onnxruntime's own."""
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    model = model_with_states({}, inputs=())
+    model.ir_version = 10
+    del model.opset_import[1:]
+    onnx.save(model, tmp_path / "model.onnx")
+    quantization.quantize_dynamic(tmp_path / "model.onnx", tmp_path / "quantised.onnx")
+    kinds = {node.op_type for node in onnx.load(tmp_path / "quantised.onnx").graph.node}
+    if "DynamicQuantizeLSTM" in kinds:
+        with pytest.raises(pylstm.WeightFileError, match="its weights are quantised"):
+            pylstm.LSTM.from_weights(tmp_path / "quantised.onnx")
+    else:
+        state = pylstm.LSTM.from_weights(tmp_path / "quantised.onnx").state_dict()
+        for name, value in torch_parameters().items():
+            np.testing.assert_array_equal(state[name], value)

@@ -42,7 +42,7 @@ def _reconstruct(context: Context, args: tuple[Any, ...]) -> Any:
 def _finished_array(context: Context, args: tuple[Any, ...], state: Any) -> Any:
     match state:
         case (int(), tuple() as shape, np.dtype() as dtype, int() as fortran, data):
-            return _array(context, data, dtype, shape, bool(fortran))
+            return array_of(context, data, dtype, shape, bool(fortran))
     return None
 
 
@@ -50,13 +50,14 @@ def _from_buffer(context: Context, args: tuple[Any, ...]) -> Any:
     """Return an array of protocol 5: data, dtype, shape and order at once."""
     match args:
         case (data, np.dtype() as dtype, tuple() as shape, str("C" | "F" as order)):
-            return _array(context, data, dtype, shape, order == "F")
+            return array_of(context, data, dtype, shape, order == "F")
     return Record("numpy.ndarray", args)
 
 
-def _array(
+def array_of(
     context: Context, data: Any, dtype: np.dtype[Any], shape: tuple[Any, ...], fortran: bool
 ) -> Any:
+    """Return what the caller makes of an array with these bytes."""
     if not isinstance(data, (bytes, bytearray, str, FileBytes)):
         context.fail(f"the data of an array are a {type(data).__name__}")
     storage = _storage(context, data, dtype)

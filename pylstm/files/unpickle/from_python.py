@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from ..record import Record
-from .context import Context, FileBytes, Handler
+from .context import Context, FileBytes, Handler, Name
 from .keys import add_members, set_items
 
 _EMPTY_ORDERED_DICT_BYTES = 600
@@ -118,6 +118,8 @@ def _slice(context: Context, args: tuple[Any, ...]) -> Any:
 def _reconstructor(context: Context, args: tuple[Any, ...]) -> Any:
     """Return an object of protocols 0 and 1: class, built-in base, value of that base."""
     match args:
+        case (Name(class_name="joblib.numpy_pickle.NumpyArrayWrapper") as cls, Record(), None):
+            return context.call(cls, ())
         case (Record() as cls, Record(), base_value):
             return Record(cls.class_name, items=base_value)
     return context.fail("copyreg._reconstructor of unknown arguments")

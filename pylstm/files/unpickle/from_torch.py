@@ -8,6 +8,7 @@ from typing import Any
 from ..record import Record
 from ..tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
 from .context import Context, FileBytes, Handler, Name, StorageType, segment_of
+from .from_distributed import rebuilt
 from .storages import StorageView
 
 _NESTED_STEPS = 50_000  # a file within the pickle takes about 0.1 ms, however short it is
@@ -176,7 +177,11 @@ def _parameter(context: Context, args: tuple[Any, ...]) -> Any:
 def _from_type(context: Context, args: tuple[Any, ...]) -> Any:
     """Return a tensor of a subclass or with attributes, by the function that rebuilds it."""
     match args:
-        case (Name() as function, _, tuple() as inner, *_):
+        case (Name() as function, cls, tuple() as inner, *state):
+            if function.class_name == "torch._utils._rebuild_wrapper_subclass" and state:
+                made = rebuilt(context, getattr(cls, "class_name", ""), inner, state[0])
+                if made is not None:
+                    return made
             if function.handler is not _from_type:
                 return context.call(function, inner)
     return Record("torch._tensor._rebuild_from_type_v2", args)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import from_numpy, from_python, from_torch
+from . import from_distributed, from_joblib, from_numpy, from_python, from_torch
 from .context import Handler, Name, StorageType
 
-HANDLERS: dict[str, Handler] = from_python.HANDLERS | from_numpy.HANDLERS | from_torch.HANDLERS
+HANDLERS: dict[str, Handler] = (
+    from_python.HANDLERS
+    | from_numpy.HANDLERS
+    | from_torch.HANDLERS
+    | from_distributed.HANDLERS
+    | from_joblib.HANDLERS
+)
 
 # Modules that Python 2 knew by another name.
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}
