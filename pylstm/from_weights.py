@@ -69,7 +69,13 @@ def fitting(candidates: list[Candidate], prefix: str | None) -> list[Candidate]:
     if prefix is None:
         return candidates
     whole = [each for each in candidates if each.found.prefix == prefix]
-    return whole or [each for each in candidates if each.found.prefix.endswith(f".{prefix}")]
+    return whole or [each for each in candidates if ends_with(each.found.prefix, prefix)]
+
+
+def ends_with(path: str, prefix: str) -> bool:
+    """Tell whether a prefix is a path or its end; slashes are dots, as in the flat view."""
+    path, prefix = (text.removeprefix("/").replace("/", ".") for text in (path, prefix))
+    return path == prefix or (bool(prefix) and path.endswith(f".{prefix}"))
 
 
 def _obstacle(found: FoundLSTM) -> str:
@@ -131,9 +137,7 @@ def _refuse(
 def _ways_out(report: Survey, prefix: str | None) -> list[str]:
     """Say how to read what was refused for what is foreign to it, where that is one module."""
     refused = [
-        found
-        for found in report.refused
-        if prefix is None or f".{found.prefix}".endswith(f".{prefix}")
+        found for found in report.refused if prefix is None or ends_with(found.prefix, prefix)
     ]
     if len(refused) != 1:
         return []

@@ -621,10 +621,13 @@ def spellings(path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--prefix", "encoder.rnn"], "all but a part of it"),
+        (["--prefix", "encoder.rnn"], "the arrays that are left out"),
         (["--prefix", "rnn.weight_hh_l0"], "is not in the file"),
         (["--dtype", "float16"], "the dtype of its numbers"),
-        (["--prefix", "encoder", "--dtype", "float16"], "all but a part of it, the dtype"),
+        (
+            ["--prefix", "encoder", "--dtype", "float16"],
+            "the arrays that are left out, and the dtype",
+        ),
     ],
 )
 def test_convert_onto_itself_where_something_would_be_lost(checkpoint, capsys, options, words):
@@ -659,12 +662,12 @@ def versions():
 
 F32 = {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}
 LOSSES = {
-    "an epoch": (pickle.dumps({"a": SOMETHING, "epoch": 3}), "beside arrays by name"),
-    "an optimiser": (pickle.dumps({"a": SOMETHING, "o": {"state": {}}}), "beside arrays by name"),
-    "None": (pickle.dumps({"a": SOMETHING, "b": None}), "beside arrays by name"),
-    "an empty dict": (pickle.dumps({"a": SOMETHING, "b": {}}), "beside arrays by name"),
-    "nested dicts": (pickle.dumps({"a": {"b": SOMETHING}}), "beside arrays by name"),
-    "a list": (pickle.dumps([SOMETHING]), "beside arrays by name"),
+    "an epoch": (pickle.dumps({"a": SOMETHING, "epoch": 3}), "everything in it but arrays with names"),
+    "an optimiser": (pickle.dumps({"a": SOMETHING, "o": {"state": {}}}), "everything in it but arrays with names"),
+    "None": (pickle.dumps({"a": SOMETHING, "b": None}), "everything in it but arrays with names"),
+    "an empty dict": (pickle.dumps({"a": SOMETHING, "b": {}}), "everything in it but arrays with names"),
+    "nested dicts": (pickle.dumps({"a": {"b": SOMETHING}}), "everything in it but arrays with names"),
+    "a list": (pickle.dumps([SOMETHING]), "everything in it but arrays with names"),
     "a number as a key": (pickle.dumps({0: SOMETHING}), "the names of its arrays"),
     "a slash in a name": (pickle.dumps({"a/b": SOMETHING}), "the names of its arrays"),
     "module. in a name": (pickle.dumps({"module.a": SOMETHING}), "the names of its arrays"),

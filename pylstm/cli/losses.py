@@ -37,8 +37,8 @@ def refuse_losses(file: WeightFile, arrays: Mapping[str, Any], output: str) -> N
         losses = list(_losses(file, arrays))
         if losses:
             raise Failure(
-                f"{output}: is the file that is read, which would lose {', '.join(losses)}: "
-                "write to another file",
+                f"{output} is the file that is read, and writing to it would lose "
+                f"{', and '.join(losses)}: write to another file",
                 code=1,
             )
 
@@ -59,9 +59,9 @@ def _losses(file: WeightFile, arrays: Mapping[str, Any]) -> Iterator[str]:
     tree, is_part = file.tree, False
     if any(id(entry.value) not in kept for entry in Contents(file)):
         is_part = True
-        yield "all but a part of it"
+        yield "the arrays that are left out"
     if not isinstance(tree, dict) or not all(map(_is_array, tree.values())):
-        yield "what it holds beside arrays by name"
+        yield "everything in it but arrays with names"
     elif not is_part and any(key not in arrays for key in tree):
         yield "the names of its arrays"
     if any(_changes(value) for value in arrays.values()):
