@@ -4,7 +4,8 @@ A layer-normalised cell has the very parameters of an LSTMCell, and more. Whethe
 those of torch's LSTM and nothing else is decided here, for each module by itself:
 
 - Of an object with a class, the class decides. torch's own LSTM and LSTMCell are what they are,
-  whatever else they hold; so are the layers that pylstm's readers of other formats put together.
+  whatever else they hold, except for functions that their calls run: hooks, another ``forward``.
+  So are the layers that pylstm's readers of other formats put together.
   An object of another class that holds the parameters itself, a subclass of torch's too, computes
   what its code says, which is not run: it is refused.
 - In a mapping (a state_dict, whatever the file) every other tensor below the module's prefix is
@@ -28,6 +29,7 @@ import numpy as np
 
 from .files.errors import WeightFileError
 from .files.modules import Place, name_text, walk
+from .files.named import function_in
 from .files.record import Record, RecurrentLayer
 from .recurrent import FoundLSTM, NearMiss
 
@@ -149,7 +151,8 @@ def refusal(group: Group, found: FoundLSTM) -> NearMiss | None:
     """
     kind, remedy = found.kind, "pass its own parameters alone, in a mapping"
     if group.is_sure(kind):
-        return _contradiction(found, group.place.facts(group.prefix))
+        facts = group.place.facts(group.prefix)
+        return _contradiction(found, facts) or _changed(found, facts)
     if group.owner is not None:
         name = group.owner.class_name[:200]
         reason = f"its class is {name}, whose code is not run; if it computes what torch's "
@@ -179,6 +182,16 @@ def _contradiction(found: FoundLSTM, facts: Mapping[str, Any]) -> NearMiss | Non
             reason = f"its {name} is {seen} by its parameters, another by its attribute"
             return NearMiss(found.prefix, f"inconsistent {found.kind}", reason)
     return None
+
+
+def _changed(found: FoundLSTM, facts: Mapping[str, Any]) -> NearMiss | None:
+    """Say where a module has functions of its own that change what it computes."""
+    name = function_in(facts)
+    if not name:
+        return None
+    kind = f"{found.kind} with {'another forward' if name == 'forward' else 'hooks'}"
+    reason = f"it has functions of its own in {name}, which are not run"
+    return NearMiss(found.prefix, kind, reason)
 
 
 class _Frame:

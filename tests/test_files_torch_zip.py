@@ -223,6 +223,29 @@ def test_options_of_torchscript_where_objects_share_their_attributes():
     assert record.state["a"].state is record.state
 
 
+@pytest.mark.parametrize(
+    "lists",
+    [
+        "_0, _1",
+        "[hx, hx0], [weight_ih_l0, weight_hh_l0]",
+        "[hx, hx0], _1",
+        "_0, [weight_ih_l0, weight_hh_l0, weight_hr_l0]",
+    ],
+)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_options_of_traced_modules(lists, batch_first):
+    pickle = b"\x80\x02c__torch__.nets\nLSTM\n)\x81}X\x0c\0\0\0weight_ih_l0Nsb."
+    call = f"torch.lstm(input, {lists}, False, 1, 0.5, True, False, {batch_first})"
+    code = f"class LSTM(Module):\n  def forward(self):\n    _2, _3, _4 = {call}\n"
+    entries = [
+        Entry("a/data.pkl", pickle),
+        Entry("a/code/__torch__/nets.py", code.encode(), deflated=True),
+        Entry("a/constants.pkl", b"\x80\x02)."),
+    ]
+    record = pylstm.load(zip_archive(entries))
+    assert (record.state["batch_first"], record.state["dropout"]) == (batch_first, 0.5)
+
+
 def test_other_zip_archives_are_named():
     assert "neither of torch" in refused(zip_archive([Entry("word/document.xml", b"<xml/>")]))
 

@@ -16,6 +16,7 @@ from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
 
 import pylstm
+from pylstm.files.named import described
 from pylstm.files.record import Record, RecurrentLayer
 from pylstm.find import survey
 from pylstm.foreign import _Finder
@@ -261,6 +262,37 @@ def test_torchs_classes_are_what_they_are(folder):
             assert [each.found.kind for each in report.candidates] == [name]
             made = getattr(pylstm, name).from_weights(tree)
             assert_same_bits(tuple(made.state_dict().values()), tuple(own.values()))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_forward_hooks", {0: Record("mine.double")}),
+        ("_forward_pre_hooks", {3: Record("mine.scaled"), 4: Record("mine.shifted")}),
+        ("forward", Record("mine.forward")),
+    ],
+)
+def test_functions_of_its_own_make_a_module_another(kind, name, value):
+    own = lstm() if kind == "LSTM" else cell()
+    none = {"_forward_hooks": {}, "_forward_pre_hooks": {}, "_backward_hooks": {0: Record("m.f")}}
+    class_name = f"torch.nn.modules.rnn.{kind}"
+    assert len(pylstm.find_lstms({"a": whole_module(class_name, own, **none)})) == 1
+    tree = {"a": whole_module(class_name, own, **{**none, name: value})}
+    [(prefix, told, reason)] = near_misses(tree)
+    assert prefix == "a"
+    assert told == f"{kind} with {'another forward' if name == 'forward' else 'hooks'}"
+    assert name in reason
+    with pytest.raises(pylstm.WeightFileError, match=name):
+        getattr(pylstm, kind).from_weights(tree)
+
+
+def test_functions_of_a_module_are_remembered_by_the_flat_view():
+    module = whole_module(LSTM, lstm(), _forward_hooks={0: Record("mine.double")})
+    state = module.state
+    assert described(module).state == {"training": True, "_forward_hooks": True}
+    state["_forward_hooks"] = {}
+    assert described(module).state == {"training": True}
 
 
 def test_layers_of_other_readers_are_what_they_are():

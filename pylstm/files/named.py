@@ -23,6 +23,8 @@ _KEPT = (
     "dropout",
     "training",
 )
+# Where a module of torch has functions that its call runs: forward is in the place of its method.
+_FUNCTIONS = ("_forward_hooks", "_forward_pre_hooks", "forward")
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -55,6 +57,15 @@ class NamedArrays(dict[str, Any]):
         return self.options.get(prefix, {})
 
 
+def function_in(facts: Mapping[str, Any]) -> str:
+    """Return the attribute in which a module has functions that its call runs; else nothing."""
+    for name in _FUNCTIONS:
+        value = facts.get(name)
+        if value is not None and not (isinstance(value, Mapping) and not value):
+            return name
+    return ""
+
+
 def described(record: Record) -> Record:
     """Return a module without its parts: its class, and its attributes of plain values."""
     plain: dict[str, Any] = {}
@@ -64,6 +75,9 @@ def described(record: Record) -> Record:
             names = state if isinstance(record, RecurrentLayer) else _KEPT
             values = ((name, state[name]) for name in names if name in state)
             plain |= {name: value for name, value in values if isinstance(value, _PLAIN)}
+            function = function_in(state)
+            if function and not isinstance(record, RecurrentLayer):
+                plain[function] = True
     if isinstance(record, RecurrentLayer):
         return RecurrentLayer(
             record.class_name,

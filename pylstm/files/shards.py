@@ -2,7 +2,8 @@
 
 Hugging Face's libraries write ``model-00001-of-00002.safetensors`` and so on, and an index of them,
 ``model.safetensors.index.json``; the same with ``pytorch_model`` and ``.bin`` around torch's files.
-One shard alone may have some layers of a network, or half of one, and does not tell.
+One shard alone may have some layers of a network, or half of one, and does not tell. Files that an
+index names may have any names: a file with an index beside it that names it is a shard.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from .safetensors import add_tied
 from .source import Source, open_source
 from .tensor import Make
 
-_SHARD = re.compile(r"-(\d{1,9})-of-(\d{1,9})(?=\.)")
+_SHARD = re.compile(r"(?:^|[-_.])(\d{1,9})[-_]of[-_](\d{1,9})(?=\.|$)")
+# The words before numbers that count whole models: model-fold-1-of-5.pt.
+_COUNTED = re.compile(r"(?:epoch|fold|iter|member|run|seed|stage|step|trial)s?$", re.IGNORECASE)
 # Where there are variants of a model, theirs is in the name: model.safetensors.index.fp16.json.
 _INDEX = re.compile(r"\.index(\.[\w-]{1,100})?\.json")
 
@@ -48,16 +51,19 @@ Read = Callable[[Source, Make], tuple[str, Any]]
 def shard_of(name: str) -> tuple[int, int] | None:
     """Return which of several shards a file is by its name, and of how many; None if of none."""
     match = _SHARD.search(name)
-    if match is None or int(match[2]) < 2:
+    if match is None or int(match[2]) < 2 or _COUNTED.search(name, 0, match.start()):
         return None
     return int(match[1]), int(match[2])
 
 
 def refuse_lone(name: str) -> None:
-    """Raise if a file without a folder, which cannot have others beside it, is a shard by name."""
+    """Raise if an open file, of which the others beside it are not read, is a shard."""
     shard = shard_of(name)
-    if shard is not None:
-        reason = f"{_told(shard)}: pass its path, beside which the others are, or else its bytes"
+    told = "" if shard is None else _told(shard)
+    if shard is None and _indexed(Path(name)) != Path(name):
+        told = "one shard of several, as an index beside it says"
+    if told:
+        reason = f"{told}: pass its path, beside which the others are, or else its bytes"
         raise WeightFileError(name, "", reason)
 
 
@@ -79,17 +85,50 @@ def locate(path: Path) -> Path:
         return _in_folder(path)
     # In its cache Hugging Face keeps a file under the hash of its content, and a link to it under
     # its own name; others may have made a link of another name.
-    for shard in dict.fromkeys((path, Path(os.path.realpath(path)))):
+    spellings = dict.fromkeys((path, Path(os.path.realpath(path))))
+    for shard in spellings:
         if shard_of(shard.name) is not None:
             return _index_of(path, shard)
-    return path
+    indexes = (index for file in spellings if (index := _indexed(file)) != file)
+    return next(indexes, path)
 
 
-def _files_in(folder: Path) -> list[str]:
+def _indexed(path: Path) -> Path:
+    """Return the index that names a file among others, whatever the file is called; else the file.
+
+    Raises
+    ------
+    WeightFileError
+        If there are several such index files.
+    """
+    if not path.is_file() or _is_index(path.name):
+        return path
+    naming = []
+    try:
+        names = _files_in(path.parent, strict=False)
+    except OSError:  # a folder whose files may be opened and not listed
+        names = []
+    for index in [path.parent / name for name in names if _is_index(name)][:_MOST_INDEXES]:
+        try:
+            files = _files_named(index)
+        except (WeightFileError, OSError):  # one of something else than weights
+            continue
+        if path.name in files and len(files) > 1:
+            naming.append(index)
+    if len(naming) > 1:
+        told = ", ".join(each.name for each in naming)
+        reason = f"is one shard of several, and several index files name it: {told}"
+        raise WeightFileError(str(path), "", f"{reason}; its content as bytes is read alone")
+    return naming[0] if naming else path
+
+
+def _files_in(folder: Path, *, strict: bool = True) -> list[str]:
     names: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if len(names) == _MOST_FILES:
+                if not strict:
+                    break
                 raise WeightFileError(str(folder), "", f"has more than {_MOST_FILES} files")
             names.append(entry.name)
     return sorted(names)

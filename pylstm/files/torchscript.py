@@ -10,12 +10,12 @@ from .modules import walk
 from .record import Record, Unsupported
 
 # A module's class, the two constants that from_weights wants, and the call that a traced module
-# makes instead: train, bidirectional and batch_first are its last arguments. The source is never
-# run.
+# makes instead: train, bidirectional and batch_first are its last arguments. Its states and its
+# weights are lists, written in place where they are short. The source is never run.
 _LINES = re.compile(
     rb"^(?:class (\w+)\(Module\):$|  (batch_first|dropout) : Final\[\w+\] = (\S{1,40})$"
-    rb"|    [\w, ]{1,200} = torch\.lstm\([\w, ]{1,400}, (?:True|False), \d{1,9}, ([0-9.e-]{1,40}), "
-    rb"(?:True|False), (?:True|False), (True|False)\)$)",
+    rb"|    [\w, ]{1,200} = torch\.lstm\([\w\[\], ]{1,400}, (?:True|False), \d{1,9}, "
+    rb"([0-9.e-]{1,40}), (?:True|False), (?:True|False), (True|False)\)$)",
     re.MULTILINE,
 )
 
