@@ -36,7 +36,7 @@ _MAX_DEPTH = 1 << 16
 _MAX_LISTED = 5
 _MOST_ROOTS = 100
 
-_COMPILED = "_orig_mod"  # torch.compile puts it into names
+COMPILED = "_orig_mod"  # torch.compile puts it into names
 _WRAPPED = "module"  # and so do these
 _DATA_PARALLEL = ("DataParallel", "DistributedDataParallel")
 
@@ -189,7 +189,7 @@ class Contents:
                 is_parallel = container.class_name.rpartition(".")[2] in _DATA_PARALLEL
                 wrapper = 0 if is_parallel else None
             for index, piece in enumerate(pieces):
-                parts.append((piece, piece == _COMPILED or index == wrapper))
+                parts.append((piece, piece == COMPILED or index == wrapper))
         if parts:
             parts[-1] = parts[-1][0], False
         return parts
@@ -263,7 +263,7 @@ def _pieces(key: Any) -> list[str]:
 def _wrapper(pieces: list[str]) -> int | None:
     """Return which of the names in a key is that of DataParallel; None if none is."""
     for index, piece in enumerate(pieces[:-1]):
-        if piece != _COMPILED:
+        if piece != COMPILED:
             return index if piece == _WRAPPED else None
     return None
 
