@@ -1,16 +1,15 @@
 """Calls while parameter arrays are held: ``python -m benchmarks.held``.
 
-A step of batch 1, with states, of modules that have the same parameters: one without a lease, the
-others with arrays that somebody holds and does not write to. Every module's result is compared
-with the first one's, also right after an element of a held array was written. Then all of them are
-timed in the same rounds. Exits with 1 where a ratio is greater than allowed.
+A step of batch 1, with states, of one module: without a lease, and while arrays of its parameters
+stay bound and are not written to. First the results are compared as bytes, also right after one
+element of a held array was written. Then all of them are timed in the same rounds. The exit status
+is 1 if a ratio is greater than allowed.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,28 +39,23 @@ SIZES = [
     Size("LSTMCell", 40, 64, 3.0),
     Size("LSTMCell", 40, 256, 4.0),
 ]
+# Calls before a figure, in which the module prepares for calls like these.
+WARM = 8
+SETUP = f"held = {{}}\nfor _ in range({WARM}): module(x, hx)"
 FREE = "no array held"
-
-
-def _biggest(module: Any) -> list[Any]:
-    return [max(module.parameters(), key=lambda parameter: parameter.size)]
-
-
-def _one_bias(module: Any) -> list[Any]:
-    return [next(value for name, value in module.named_parameters() if name.startswith("bias"))]
-
-
-HELD: dict[str, Callable[[Any], list[Any]]] = {
-    FREE: lambda module: [],
-    "one bias held": _one_bias,
-    "biggest parameter held": _biggest,
-    "all parameters held": lambda module: list(module.parameters()),
-}
 CALL = "module(x, hx)"
-# Shown beside the ratios, not limited: what a write costs, and a lease that ends without one.
+WEIGHTS = "[max(module.parameters(), key=lambda p: p.size)]"
+# What is held, as an expression.
+HELD = {
+    FREE: "[]",
+    "one bias held": "[p for name, p in module.named_parameters() if name.startswith('bias')][:1]",
+    "biggest parameter held": WEIGHTS,
+    "all parameters held": "list(module.parameters())",
+}
+# Beside them, with no limit: what is held, and a statement.
 CHANGES = {
-    "held, one element written": "held[0][-1, -1] += 1; module(x, hx)",
-    "a loop over parameters()": "for p in module.parameters(): pass\ndel p; module(x, hx)",
+    "one element written": (WEIGHTS, f"held[0][-1, -1] += 1; {CALL}"),
+    "a loop over parameters()": ("[]", f"for p in module.parameters(): pass\ndel p; {CALL}"),
 }
 
 
@@ -80,17 +74,16 @@ class HeldRow:
         return self.allowed is None or self.ratio.median <= self.allowed
 
 
-def _names(size: Size, state: dict[str, Any], hold: Callable[[Any], list[Any]]) -> dict[str, Any]:
-    """Return what a runner's statement uses: a module with ``state``, an input, held arrays."""
-    module = getattr(nn, size.kind)(size.input_size, size.hidden_size)
-    module.load_state_dict(state)
-    shape = (1, 1) if size.kind == "LSTM" else (1,)
+def _names(size: Size) -> dict[str, Any]:
+    """Return what the statements use: a module, an input of one step, states."""
     draw = np.random.default_rng(1)
+    shape = (1, 1) if size.kind == "LSTM" else (1,)
     x, h, c = (
         draw.standard_normal((*shape, width)).astype(np.float32)
         for width in (size.input_size, size.hidden_size, size.hidden_size)
     )
-    return {"module": module, "x": x, "hx": (h, c), "held": hold(module)}
+    module = getattr(nn, size.kind)(size.input_size, size.hidden_size)
+    return {"module": module, "x": x, "hx": (h, c)}
 
 
 def _bytes(names: dict[str, Any]) -> bytes:
@@ -99,36 +92,34 @@ def _bytes(names: dict[str, Any]) -> bytes:
     return b"".join(array.tobytes() for array in arrays)
 
 
-def check(free: dict[str, Any], other: dict[str, Any]) -> None:
-    """Raise an AssertionError unless both give the same bytes, also after each of some writes."""
-    expected = _bytes(free)
-    for _ in range(8):
-        assert _bytes(other) == expected
-    for parameter in other["held"]:
-        for index in (0, parameter.size // 2, parameter.size - 1):
-            flat = parameter.reshape(-1)
+def check(names: dict[str, Any], expression: str) -> None:
+    """Raise an AssertionError unless a call has the same bytes while arrays are held.
+
+    And unless it has other bytes right after one element of one of them was written.
+    """
+    expected = _bytes(names)
+    held = eval(expression, names)
+    for _ in range(WARM):
+        assert _bytes(names) == expected
+    for parameter in held:
+        flat = parameter.reshape(-1)
+        for index in (0, flat.size // 2, flat.size - 1):
             old = flat[index]
             flat[index] = old + 1
-            assert _bytes(other) != expected
+            assert _bytes(names) != expected
             flat[index] = old
-            assert _bytes(other) == expected
+            assert _bytes(names) == expected
 
 
 def measure(size: Size, rounds: int, target: float) -> list[HeldRow]:
-    """Check and time every way to hold the parameters of a module."""
-    state = {
-        name: value.copy()
-        for name, value in getattr(nn, size.kind)(size.input_size, size.hidden_size)
-        .state_dict()
-        .items()
-    }
-    every = {held: _names(size, state, hold) for held, hold in HELD.items()}
-    for names in every.values():
-        check(every[FREE], names)
-    runners = {held: Runner(CALL, names) for held, names in every.items()}
-    for held, statement in CHANGES.items():
-        hold = _biggest if "held" in statement else HELD[FREE]
-        runners[held] = Runner(statement, _names(size, state, hold))
+    """Check and time every way to hold the parameters of one module."""
+    names = _names(size)
+    runners = {}
+    for held, expression in HELD.items():
+        check(names, expression)
+        runners[held] = Runner(CALL, names, setup=SETUP.format(expression))
+    for held, (expression, statement) in CHANGES.items():
+        runners[held] = Runner(statement, names, setup=SETUP.format(expression))
     samples = interleave(runners, rounds, target)
     return [
         HeldRow(
@@ -152,11 +143,12 @@ def main(arguments: list[str] | None = None) -> int:
     good = True
     for size in SIZES:
         for row in measure(size, options.rounds, options.target):
-            verdict = f"at most {row.allowed:.0f}: {'holds' if row.holds else 'FAILS'}"
+            verdict = ""
+            if row.allowed is not None:
+                verdict = f"at most {row.allowed:.0f}: {'holds' if row.holds else 'FAILS'}"
             print(
                 f"{row.label:18} {row.held:26} {row.seconds.median * 1e6:8.2f} us  "
-                f"{row.ratio.median:5.2f} ({row.ratio.q1:.2f} to {row.ratio.q3:.2f})  "
-                f"{verdict if row.allowed else ''}".rstrip()
+                f"{row.ratio.median:5.2f} ({row.ratio.q1:.2f} to {row.ratio.q3:.2f})  {verdict}"
             )
             good &= row.holds
     return 0 if good else 1

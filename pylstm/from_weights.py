@@ -12,6 +12,7 @@ import numpy as np
 from . import _core, values
 from ._core import as_array
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
+from .files.contents import COMPILED
 from .files.errors import WeightFileError, WeightFileWarning
 from .find import Candidate, Survey, opened, survey
 from .naming import type_name
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     AnyModule = TypeVar("AnyModule", bound=NativeModule)
 
+# Kinds of near misses that a prefix for an LSTM does not mean by the end of their paths.
+_OTHER_NETWORKS = ("GRU", "GRUCell", "RNN", "RNNCell")
 _OTHER = {"LSTM": "LSTMCell", "LSTMCell": "LSTM"}
 
 # An error lists so many modules; checkpoints may hold hundreds.
@@ -55,8 +58,9 @@ def from_weights(
 
 def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
     """Return the only module that ``prefix`` fits: of a kind, or else its one-layer counterpart."""
-    chosen = fitting([each for each in report.candidates if each.found.kind == kind], prefix)
-    others = fitting([each for each in report.candidates if each.found.kind != kind], prefix)
+    fit = fitting(report, prefix)
+    chosen = [each for each in fit if each.found.kind == kind]
+    others = [each for each in fit if each.found.kind != kind]
     if not chosen and len(others) == 1 and not _obstacle(others[0].found):
         return _counterpart(others[0])
     if len(chosen) != 1:
@@ -64,18 +68,42 @@ def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
     return chosen[0]
 
 
-def fitting(candidates: list[Candidate], prefix: str | None) -> list[Candidate]:
-    """Return those that a prefix fits: a whole path before the end of one, all without a prefix."""
+def fitting(report: Survey, prefix: str | None, *, one: bool = True) -> list[Candidate]:
+    """Return those that a prefix fits: a whole path before the end of one, all without a prefix.
+
+    A path may be given with dots for slashes and without the ``_orig_mod`` of torch.compile, as the
+    flat view has it.
+    What is a near miss by its whole path is meant, and no module elsewhere replaces it: then
+    nothing is returned. If ``one`` is wanted, that holds for the end of its path as well, except
+    for other networks than LSTMs.
+    """
     if prefix is None:
-        return candidates
-    whole = [each for each in candidates if each.found.prefix == prefix]
-    return whole or [each for each in candidates if ends_with(each.found.prefix, prefix)]
+        return report.candidates
+    rivals = [miss for miss in report.near_misses if one and miss.kind not in _OTHER_NETWORKS]
+    for path_of in (str, _dotted, _uncompiled):
+        wanted = path_of(prefix)
+        end = f".{wanted}"
+        whole = [each for each in report.candidates if path_of(each.found.prefix) == wanted]
+        if whole or any(path_of(miss.prefix) == wanted for miss in report.near_misses):
+            return whole
+        fit = [each for each in report.candidates if path_of(each.found.prefix).endswith(end)]
+        if fit and wanted and path_of is not str:
+            return [] if any(path_of(miss.prefix).endswith(end) for miss in rivals) else fit
+    return []
 
 
 def ends_with(path: str, prefix: str) -> bool:
     """Tell whether a prefix is a path or its end; slashes are dots, as in the flat view."""
-    path, prefix = (text.removeprefix("/").replace("/", ".") for text in (path, prefix))
+    path, prefix = _dotted(path), _dotted(prefix)
     return path == prefix or (bool(prefix) and path.endswith(f".{prefix}"))
+
+
+def _dotted(path: str) -> str:
+    return path.removeprefix("/").replace("/", ".")
+
+
+def _uncompiled(path: str) -> str:
+    return ".".join(name for name in _dotted(path).split(".") if name != COMPILED)
 
 
 def _obstacle(found: FoundLSTM) -> str:
@@ -124,6 +152,8 @@ def _refuse(
             f"it holds no {kind}{which}, and its {other} is none: "
             f"{_obstacle(others[0].found)}; {other}.from_weights reads it:"
         )
+    elif prefix and any(ends_with(each.found.prefix, prefix) for each in report.candidates):
+        reason = f"prefix {prefix!r} fits several, one a near miss; choose one by its whole prefix:"
     else:
         reason = f"it holds no {kind}{which}" + ("; there are:" if held else ", nor the like of it")
     lines = held[:_MAX_LISTED]

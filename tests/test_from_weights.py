@@ -11,7 +11,7 @@ import recorded_files
 from file_trees import Counted, arrays_by_path, lazy, lazy_all, whole_module
 from recorded_files import assert_as_accurate, run, truth
 from reference import cell_parameter_shapes, make_parameters, parameter_shapes
-from support import assert_same_bits
+from support import assert_same_bits, with_parameters
 
 import pylstm
 from pylstm.files.record import Record, RecurrentLayer
@@ -778,3 +778,78 @@ def test_values_beyond_float32_are_converted_as_elsewhere():
     assert np.isinf(module.weight_ih_l0).all()
     with pytest.warns(RuntimeWarning, match="overflow"):
         module.load_state_dict(tree)
+
+
+def test_prefixes_without_what_torch_compile_puts_into_paths():
+    layers = {name: with_parameters(pylstm.LSTM(2, 3), seed) for seed, name in enumerate("abcd")}
+    paths = {
+        "a": "net._orig_mod.a",
+        "b": "_orig_mod.b",
+        "c": "_orig_mod.net._orig_mod",
+        "d": "net.a",
+    }
+    tree = {}
+    for name, path in paths.items():
+        tree.update(layers[name].state_dict(prefix=f"{path}."))
+
+    def chosen(prefix):
+        found = pylstm.LSTM.from_weights(tree, prefix=prefix)
+        [name] = [
+            name
+            for name, layer in layers.items()
+            if layer.weight_hh_l0.tobytes() == found.weight_hh_l0.tobytes()
+        ]
+        return name
+
+    assert {name: chosen(path) for name, path in paths.items()} == {name: name for name in "abcd"}
+    assert chosen("net.a") == "d"  # a whole path as it is goes before one without wrappers
+    assert chosen("b") == "b"
+    assert chosen("net") == "c"
+    del tree["net.a.weight_ih_l0"]
+    with pytest.raises(pylstm.WeightFileError, match="weight_ih_l0 is missing"):
+        chosen("net.a")
+    for name in [name for name in tree if name.startswith("net.a.")]:
+        del tree[name]
+    assert chosen("net.a") == "a"
+    with pytest.raises(pylstm.WeightFileError, match="no LSTM with prefix"):
+        pylstm.LSTM.from_weights(tree, prefix="net._orig_mod.b")
+
+
+@pytest.mark.parametrize("ending", ["weight_ih_l0", "weight_hh_l0"])
+def test_a_prefix_of_a_near_miss_means_no_other_module(ending):
+    tree = {}
+    for path in ("lstm", "ema.lstm"):
+        tree.update(pylstm.LSTM(2, 3).state_dict(prefix=f"{path}."))
+    tree[f"lstm.{ending}_g"] = tree[f"lstm.{ending}_v"] = tree.pop(f"lstm.{ending}")
+    assert [found.prefix for found in pylstm.find_lstms(tree)] == ["ema.lstm"]
+    with pytest.raises(pylstm.WeightFileError, match="weight-normed"):
+        pylstm.LSTM.from_weights(tree, prefix="lstm")
+    pylstm.LSTM.from_weights(tree, prefix="ema.lstm")
+
+
+def test_the_end_of_a_path_may_be_that_of_a_near_miss():
+    tree = {}
+    for path in ("model.net.lstm", "ema.net.lstm"):
+        tree.update(pylstm.LSTM(2, 3).state_dict(prefix=f"{path}."))
+    tree["model.net.lstm.layer_norm.weight"] = np.ones(3)
+    for prefix in ("lstm", "net.lstm"):
+        with pytest.raises(pylstm.WeightFileError, match="fits several, one of them a near miss"):
+            pylstm.LSTM.from_weights(tree, prefix=prefix)
+    made = pylstm.LSTM.from_weights(tree, prefix="ema.net.lstm")
+    assert made.weight_hh_l0.tobytes() == tree["ema.net.lstm.weight_hh_l0"].tobytes()
+    del tree["model.net.lstm.layer_norm.weight"]
+    for name in [name for name in tree if name.startswith("model.")]:
+        tree[name] = np.ones((9, 3)) if "weight" in name else np.ones(9)  # a GRU
+    again = pylstm.LSTM.from_weights(tree, prefix="lstm")
+    assert again.weight_hh_l0.tobytes() == made.weight_hh_l0.tobytes()
+    assert pylstm.LSTM.from_weights(tree).weight_hh_l0.tobytes() == made.weight_hh_l0.tobytes()
+
+
+def test_a_prefix_of_the_other_kind_means_no_other_module():
+    cell, below = pylstm.LSTMCell(2, 3), pylstm.LSTM(2, 3)
+    tree = {**cell.state_dict(prefix="rnn."), **below.state_dict(prefix="ema.rnn.")}
+    made = pylstm.LSTM.from_weights(tree, prefix="rnn")
+    assert made.weight_hh_l0.tobytes() == cell.weight_hh.tobytes()
+    deep = {**pylstm.LSTM(2, 3, 2).state_dict(prefix="rnn."), **cell.state_dict(prefix="ema.rnn.")}
+    with pytest.raises(pylstm.WeightFileError, match="2 layers"):
+        pylstm.LSTMCell.from_weights(deep, prefix="rnn")

@@ -170,7 +170,11 @@ void *values_align(void *pointer);
 
 /* Packs the values that the block holds now. */
 struct snapshot *snapshot_new(const struct block *block);
-struct snapshot *snapshot_acquire(struct snapshot *snapshot);
+static inline struct snapshot *snapshot_acquire(struct snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
 void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
 /* True if the snapshot has the present values of all suspects, so many elements. The caller is one
  * of its readers. */

@@ -35,12 +35,6 @@ void *values_align(void *pointer)
     return (char *)pointer + (address - (uintptr_t)pointer);
 }
 
-struct snapshot *snapshot_acquire(struct snapshot *snapshot)
-{
-    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
-    return snapshot;
-}
-
 void snapshot_release(struct snapshot *snapshot)
 {
     if (snapshot == NULL ||
@@ -93,10 +87,18 @@ static bool has_param(const struct snapshot *snapshot, const struct block *block
 
 static bool has_suspects(const struct snapshot *snapshot, const struct block *block)
 {
+    bool sum = false; /* that of the biases beside this parameter has been compared */
+
     /* The last first, as in pack.c. */
-    for (ptrdiff_t index = rnn_param_count(&block->net) - 1; index >= 0; index--)
-        if (block_suspects(block, index) && !has_param(snapshot, block, index))
+    for (ptrdiff_t index = rnn_param_count(&block->net) - 1; index >= 0; index--) {
+        const bool matrix = block->watches[index].matrix;
+        sum = sum && !matrix;
+        if (sum || !block_suspects(block, index))
+            continue;
+        if (!has_param(snapshot, block, index))
             return false;
+        sum = !matrix;
+    }
     return true;
 }
 

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     fine = True
     with open_weights(arguments.file) as file:
         report = survey(file.tree, file.name)
-        candidates = fitting(report.candidates, arguments.prefix)
+        candidates = fitting(report, arguments.prefix, one=False)
         if not candidates:
             which = "" if arguments.prefix is None else f" with prefix {arguments.prefix!r}"
             raise Failure(f"{file.name} holds no LSTM{which}; see `inspect`", code=1)

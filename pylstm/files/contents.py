@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_STEPS = 300_000
 _MAX_DEPTH = 1 << 16
 
-_COMPILED, _WRAPPED = "_orig_mod", "module"
+COMPILED, _WRAPPED = "_orig_mod", "module"
 _DATA_PARALLEL = ("DataParallel", "DistributedDataParallel")
 
 
@@ -55,11 +55,11 @@ class Path:
     def push(self, names: list[str], wrapper: int | None, *, is_last: bool = False) -> None:
         """Go on by the names in a key, of which one may be that of a wrapper."""
         self.names += names
-        if wrapper is None and _COMPILED not in names:
+        if wrapper is None and COMPILED not in names:
             self.is_wrappers += [False] * len(names)
             self.kept += names
             return
-        flags = [name == _COMPILED or index == wrapper for index, name in enumerate(names)]
+        flags = [name == COMPILED or index == wrapper for index, name in enumerate(names)]
         flags[-1] = flags[-1] and not is_last
         self.is_wrappers += flags
         self.kept += [name for name, flag in zip(names, flags, strict=True) if not flag]
@@ -241,6 +241,6 @@ def names_in(key: Any) -> list[str]:
 def _after_compiled(names: list[str]) -> int | None:
     """Return where in a key ``module`` stands, if it is first, or behind ``_orig_mod`` only."""
     for index, name in enumerate(names[:-1]):
-        if name != _COMPILED:
+        if name != COMPILED:
             return index if name == _WRAPPED else None
     return None
