@@ -140,10 +140,9 @@ def _refuse(
             f"it holds no {kind}{which}, and its {other} is none: "
             f"{_obstacle(others[0].found)}; {other}.from_weights reads it:"
         )
-    elif prefix and any(
-        f".{each.found.prefix}".endswith(f".{prefix}") for each in report.candidates
-    ):
-        reason = f"prefix {prefix!r} fits several, one of them a near miss; choose one by its whole prefix:"
+    elif prefix and fitting(report, prefix, one=False):
+        told = "fits several paths, one of them that of a near miss"
+        reason = f"prefix {prefix!r} {told}; choose by a whole prefix:"
     else:
         reason = f"it holds no {kind}{which}" + ("; there are:" if held else ", nor the like of it")
     lines = held[:_MAX_LISTED]
