@@ -72,7 +72,13 @@ _LAZY = {
 def __getattr__(name: str) -> object:
     """Import what ``_LAZY`` names when it is first asked for."""
     if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        hint = ""
+        if name[:1].isupper() or name == "functional":
+            hint = (
+                ": of torch.nn it has LSTM, LSTMCell, Module and utils.rnn; "
+                "docs/torch-to-numpy.md has NumPy expressions for other layers"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     from importlib import import_module
 
     module = import_module(_LAZY[name], __name__)

@@ -87,8 +87,8 @@ def unanswered(found: FoundLSTM, options: dict[str, Any]) -> Iterator[str]:
     if open_ones and not any(name in options for name in open_ones):
         told = ", ".join(f"{name}={value!r}" for name, value in open_ones.items())
         yield (
-            f"{where}the file does not say how this {found.kind} was configured; {told} is "
-            "assumed, and given as arguments they confirm it"
+            f"{where}the file does not say how this {found.kind} was configured; assumed: "
+            f"{told}; pass these arguments to confirm them"
         )
     if found.initial_states is not None:
         yield (

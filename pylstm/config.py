@@ -18,7 +18,7 @@ def _describe(module: Module) -> list[tuple[str, str]]:
         ("module", repr(module)),
         ("numbers", f"{sum(array.size for array in arrays):,}"),
         ("dtype", ", ".join(dtypes) or "none"),
-        ("leases", f"{leases} (while there are any, every call packs the weights again)"),
+        ("leases", f"{leases} (each call compares the parameters that they show)"),
     ]
 
 
@@ -44,7 +44,7 @@ def show_config(module: Module | None = None) -> None:
     module:         LSTM(2, 3)
     numbers:        84
     dtype:          float32
-    leases:         0 (while there are any, every call packs the weights again)
+    leases:         0 (each call compares the parameters that they show)
     """
     from pathlib import Path  # neither is needed to compute
 

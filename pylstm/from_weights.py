@@ -13,7 +13,6 @@ from . import _core, values
 from ._core import as_array
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
 from .files.errors import WeightFileError, WeightFileWarning
-from .files.flat import COMPILED
 from .find import Candidate, Survey, opened, survey
 from .naming import type_name
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     AnyModule = TypeVar("AnyModule", bound=NativeModule)
 
+# torch.compile puts it into names.
+_COMPILED = "_orig_mod"
 # Kinds of near misses that a prefix for an LSTM does not mean by the end of their paths.
 _OTHER_NETWORKS = ("GRU", "GRUCell", "RNN", "RNNCell")
 _OTHER = {"LSTM": "LSTMCell", "LSTMCell": "LSTM"}
@@ -78,20 +79,34 @@ def fitting(report: Survey, prefix: str | None, *, one: bool = True) -> list[Can
     """
     if prefix is None:
         return report.candidates
-    end = f".{prefix}"
+    whole = [each for each in report.candidates if each.found.prefix == prefix]
+    if whole or any(miss.prefix == prefix for miss in report.near_misses):
+        return whole
     rivals = [miss for miss in report.near_misses if one and miss.kind not in _OTHER_NETWORKS]
     for path_of in (str, _uncompiled):
-        whole = [each for each in report.candidates if path_of(each.found.prefix) == prefix]
-        if whole or any(path_of(miss.prefix) == prefix for miss in report.near_misses):
-            return whole
-        fit = [each for each in report.candidates if path_of(each.found.prefix).endswith(end)]
-        if fit:
-            return [] if any(path_of(miss.prefix).endswith(end) for miss in rivals) else fit
+        fits = [each for each in report.candidates if ends_with(path_of(each.found.prefix), prefix)]
+        dotted = [each for each in fits if _dotted(path_of(each.found.prefix)) == _dotted(prefix)]
+        if dotted:
+            return dotted
+        if any(_dotted(path_of(miss.prefix)) == _dotted(prefix) for miss in report.near_misses):
+            return []
+        if fits:
+            return [] if any(ends_with(path_of(miss.prefix), prefix) for miss in rivals) else fits
     return []
 
 
+def ends_with(path: str, prefix: str) -> bool:
+    """Tell whether a prefix is a path or its end; slashes are dots, as in the flat view."""
+    path, prefix = _dotted(path), _dotted(prefix)
+    return path == prefix or (bool(prefix) and path.endswith(f".{prefix}"))
+
+
+def _dotted(path: str) -> str:
+    return path.removeprefix("/").replace("/", ".")
+
+
 def _uncompiled(path: str) -> str:
-    return ".".join(name for name in path.split(".") if name != COMPILED)
+    return ".".join(name for name in path.split(".") if name != _COMPILED)
 
 
 def _obstacle(found: FoundLSTM) -> str:
@@ -156,9 +171,7 @@ def _refuse(
 def _ways_out(report: Survey, prefix: str | None) -> list[str]:
     """Say how to read what was refused for what is foreign to it, where that is one module."""
     refused = [
-        found
-        for found in report.refused
-        if prefix is None or f".{found.prefix}".endswith(f".{prefix}")
+        found for found in report.refused if prefix is None or ends_with(found.prefix, prefix)
     ]
     if len(refused) != 1:
         return []

@@ -35,7 +35,7 @@ def _slots(module: Module) -> list[tuple[str, Any]]:
 
 
 def _kernels(module: Module) -> str:
-    """Say with what the modules in C compute, and whether they must pack at every call."""
+    """Say with what the modules in C compute, and whether calls must compare parameters."""
     layers = [below for below in module.modules() if isinstance(below, Layer)]
     if not layers:
         return ""
@@ -45,7 +45,7 @@ def _kernels(module: Module) -> str:
     if leases:
         text += (
             f" ({leases} writable parameter array{'s are' if leases > 1 else ' is'} held "
-            "outside: while that lasts, every call packs the weights again)"
+            "outside: while that lasts, every call compares the parameters with what is packed)"
         )
     return f"<p>{text}</p>"
 

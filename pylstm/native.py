@@ -165,7 +165,7 @@ class NativeModule(Layer, Module):
         yield from super()._own_parameters()
 
     def _own_slots(self) -> Iterator[tuple[str, Array]]:
-        # Views: an exported writable array would make the next calls pack again.
+        # Views: an exported writable array would make the next call compare the parameter.
         for name in self._owned_names():
             yield name, self._parameter_view(name)
         yield from self._registered_slots()

@@ -74,10 +74,19 @@ def cases(calls: int, constructions: int) -> list[tuple[str, Callable[[], Any], 
     states, cell_states = (h, c), (h[0], c[0])
     row = x[0]
     lstm, cell = pylstm.LSTM(4, 4), pylstm.LSTMCell(4, 4)
-    touched = [x, h, c, states, cell_states, row, lstm, cell, np.dtype("float32")]
+    held = pylstm.LSTM(4, 4)
+    kept = list(held.parameters())
+    touched = [x, h, c, states, cell_states, row, lstm, cell, held, *kept, np.dtype("float32")]
+
+    def write_and_call() -> None:
+        kept[0][0, 0] += 1
+        held(x, states)
+
     return [
         ("LSTMCell(x, hx)", lambda: cell(row, cell_states), calls // 2, touched),
         ("LSTM(x, hx)", lambda: lstm(x, states), calls // 2, touched),
+        ("held: LSTM(x, hx)", lambda: held(x, states), calls // 10, touched),
+        ("written: LSTM(x, hx)", write_and_call, calls // 10, touched),
         ("LSTM(...)", lambda: pylstm.LSTM(4, 4, 2), constructions // 2, touched),
         ("LSTMCell(...)", lambda: pylstm.LSTMCell(4, 4), constructions // 2, touched),
     ]

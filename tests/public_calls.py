@@ -100,10 +100,41 @@ def assigning():
 
 
 def leased():
-    """A call while somebody holds a writable parameter: it packs for itself."""
+    """A call that compares the parameters that are held, and finds no difference."""
     module = lstm()
     held = module.weight_hh_l0
+    module(X)
     return Case(lambda: (held[:0], module(X))[1], [module])
+
+
+def held_again():
+    """Calls with parameters held from one to the next: the second copies them, the third compares."""
+    module = lstm(2)
+
+    def call():
+        held = [*module.parameters()]
+        results = [module(X) for _ in range(6)]
+        del held
+        return results
+
+    return Case(call, [module])
+
+
+def written():
+    """A call that finds a difference, and packs."""
+    module = lstm()
+    held = module.weight_hh_l0
+
+    def call():
+        old = held[-1, -1]
+        try:
+            held[-1, -1] = 0.25
+            first = module(X)
+        finally:
+            held[-1, -1] = old
+        return first, module(X)
+
+    return Case(call, [module])
 
 
 def hooked():
@@ -190,6 +221,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "cell unbatched": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0, 0].astype(np.float64))),
     "cell stacked states": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0, 0], np.ones((2, 6)))),
     "leased": leased,
+    "held again": held_again,
+    "written": written,
     "hooks": hooked,
     "forward": lambda: native(lstm(), lambda m: m.forward(X)),
     "shared rows": lambda: shared(),

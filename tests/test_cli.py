@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from file_trees import lazy
 from reference import lstm as reference_lstm
 from support import with_parameters
 
@@ -23,10 +24,18 @@ import pylstm
 from pylstm.cli import COMMANDS, convert, inspect, listing, main, peers, selftest, verify
 from pylstm.contract import recorded_hashes
 from pylstm.files.errors import printable
+from pylstm.files.record import RecurrentLayer, Unsupported
 from pylstm.files.source import Source
 from pylstm.files.tensor import Storage
 
 HERE = Path(__file__).parent
+
+SOMETHING = np.arange(3, dtype=np.float32)
+
+
+class Optimizer:
+    def __init__(self, parts):
+        vars(self).update(parts)
 
 
 def run(capsys, *arguments):
@@ -233,6 +242,275 @@ def test_long_names_do_not_widen_the_table(capsys):
     assert len(text.splitlines()[-1]) < 150
 
 
+# Optimisers, prefixes, what was assumed ---------------------------------------------------------
+
+
+def optimizer(count=3):
+    """The state_dict of a torch optimiser."""
+    state = {
+        index: {"step": np.array(1.0, np.float32), "exp_avg": np.zeros(4), "exp_avg_sq": np.ones(4)}
+        for index in range(count)
+    }
+    return {"state": state, "param_groups": [{"lr": 0.1, "params": list(range(count))}]}
+
+
+def pickled(tmp_path, tree):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(pickle.dumps(tree))
+    return path
+
+
+def listed(text):
+    """The names in the last table."""
+    return [line.split()[0] for line in text.rsplit("  name ", 1)[1].splitlines()[1:]]
+
+
+TRAINING = {
+    "epoch": 3,
+    "model": dict(pylstm.LSTM(3, 2).state_dict()),
+    "optimizer": optimizer(),
+    "lightning": {"optimizer_states": [optimizer(1)]},
+    "state": {"x": SOMETHING},
+}
+PARAMETERS = [f"model.{name}" for name in TRAINING["model"]]
+OPTIMIZERS = [f"{place}.state.{index}.{name}"
+    for place, count in (("optimizer", 3), ("lightning.optimizer_states.0", 1))
+    for index in range(count)
+    for name in ("step", "exp_avg", "exp_avg_sq")
+]  # fmt: skip
+
+
+def test_inspect_counts_an_optimisers_tensors(tmp_path, capsys):
+    path = pickled(tmp_path, TRAINING)
+    code, text, errors = run(capsys, "inspect", path)
+    assert (code, errors) == (0, "")
+    assert listed(text) == [*PARAMETERS, "state.x"]
+    assert "\n12 tensors of an optimiser, 272 bytes: --optimizer lists them\n" in text
+    assert "\n5 tensors, 236 bytes\n" in text
+    code, text, errors = run(capsys, "inspect", path, "--no-optimizer")
+    assert (code, errors) == (0, "")
+    assert "optimiser" not in text
+    assert listed(text) == [*PARAMETERS, "state.x"]
+    code, text, errors = run(capsys, "inspect", path, "--optimizer")
+    assert (code, errors) == (0, "")
+    assert listed(text) == [*PARAMETERS, *OPTIMIZERS, "state.x"]
+    assert "\n17 tensors, 508 bytes\n" in text
+
+
+def test_inspect_lists_an_optimiser_that_is_asked_for(tmp_path, capsys):
+    path = pickled(tmp_path, TRAINING)
+    _, text, _ = run(capsys, "inspect", path, "--prefix", "optimizer.state.0")
+    assert listed(text) == OPTIMIZERS[:3]
+    _, text, _ = run(capsys, "inspect", pickled(tmp_path, optimizer(1)))
+    assert len(listed(text)) == 3
+    code, text, _ = run(capsys, "inspect", pickled(tmp_path, optimizer(1)), "--no-optimizer")
+    assert code == 0
+    assert "\n0 tensors, 0 bytes\n" in text
+
+
+@pytest.mark.parametrize(
+    ("tree", "is_optimizers"),
+    [
+        (optimizer(1), True),
+        ([[optimizer(1)]], True),
+        (Optimizer(optimizer(1)), True),  # the object itself
+        ({"state": {"a": SOMETHING}}, False),
+        ({"state": {"a": SOMETHING}, "param_groups": None}, False),
+        ({"state": [SOMETHING], "param_groups": []}, False),
+        ({"state": {0: {"a": SOMETHING}}, "param_groups": []}, True),
+        ({"state": {}, "param_groups": [{"params": [SOMETHING]}]}, True),
+        ({"state": {}, "param_groups": [], "other": {"a": SOMETHING}}, False),
+    ],
+)
+def test_what_an_optimiser_is(tmp_path, capsys, tree, is_optimizers):
+    _, text, _ = run(capsys, "inspect", "--json", pickled(tmp_path, {"x": tree}))
+    tensors = json.loads(text)["tensors"]
+    assert tensors
+    assert all(("optimizer" in tensor) == is_optimizers for tensor in tensors)
+    _, text, _ = run(capsys, "inspect", "--json", "--no-optimizer", tmp_path / "file.pkl")
+    assert json.loads(text)["tensors"] == ([] if is_optimizers else tensors)
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_inspect_shows_what_is_below_a_prefix(checkpoint, capsys, option):
+    for prefix, wanted in {
+        "encoder": ["encoder.rnn"],
+        "encoder.rnn": ["encoder.rnn"],
+        "rnn.weight": None,
+        "cell": ["cell"],
+        "head": [],
+    }.items():
+        code, text, errors = run(capsys, "inspect", checkpoint, "--prefix", prefix, *option)
+        if wanted is None:
+            assert (code, text) == (1, "")
+            assert f"prefix '{prefix}' is not in the file" in errors
+            continue
+        assert (code, errors) == (0, "")
+        if option:
+            report = json.loads(text)
+            assert [found["prefix"] for found in report["lstms"]] == wanted
+            assert report["near_misses"] == []
+            shown = [tensor["name"] for tensor in report["tensors"]]
+        else:
+            assert ("No LSTM" in text) == (not wanted)
+            assert "gru" not in text
+            shown = listed(text)
+        assert shown
+        assert all(name.startswith(f"{prefix}.") for name in shown)
+
+
+def test_inspect_shows_near_misses_below_a_prefix(checkpoint, capsys):
+    code, text, _ = run(capsys, "inspect", checkpoint, "--prefix", "gru")
+    assert code == 0
+    assert rows(text, "\nNot LSTMs that pylstm can run\n")[0][:2] == ["gru", "GRU"]
+    assert listed(text) == ["gru.weight_ih_l0", "gru.weight_hh_l0"]
+
+
+@pytest.fixture
+def layers_file(tmp_path, monkeypatch):
+    """What stands for a file of Keras or ONNX: layers, and arrays in a layout of their own."""
+    states = np.ones((1, 1, 2), np.float32), np.zeros((1, 1, 2), np.float32)
+    assumed = {"gate_activation": "sigmoid", "reverse": False, "batch_first": True}
+
+    def read(source, make):
+        def layer(**said):
+            parameters = {k: make(lazy(v)) for k, v in pylstm.LSTM(3, 2).state_dict().items()}
+            state = {"batch_first": True, "_parameters": parameters}
+            return RecurrentLayer("keras.LSTM", state, **said)
+
+        source.arrays.update({"other/kernel:0": lazy(np.ones((3, 8), np.float32))})
+        return {
+            "net/rnn": layer(assumed=assumed),
+            "started": layer(initial_states=states),
+            "net/gru": Unsupported("Keras GRU layer", "it has the gates of a GRU"),
+        }
+
+    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    return pickled(tmp_path, 1)
+
+
+def test_inspect_shows_what_was_assumed(layers_file, capsys):
+    code, text, errors = run(capsys, "inspect", layers_file)
+    assert (code, errors) == (0, "")
+    assert (
+        "\n  net/rnn  gate_activation='sigmoid', reverse=False, batch_first=True\n"
+        in (text.split("\nAssumed, since the file leaves it open: arguments of from_weights\n")[1])
+    )
+    started = text.split("\nInitial states in the file that are not zero")[1].splitlines()[2]
+    assert started.split("  ")[1:] == ["started", "(1, 1, 2)", "(1, 1, 2)"]
+    parameters = list(TRAINING["model"])
+    names = [f"{layer}.{name}" for layer in ("net.rnn", "started") for name in parameters]
+    assert listed(text) == [*names, "other.kernel:0"]
+    report = json.loads(run(capsys, "inspect", "--json", layers_file)[1])
+    assert report["lstms"][0]["assumed"] == {
+        "gate_activation": "sigmoid",
+        "reverse": False,
+        "batch_first": True,
+    }
+    assert [found["initial_states"] for found in report["lstms"]] == [None, [[1, 1, 2], [1, 1, 2]]]
+
+
+def test_inspect_shows_layers_without_arrays_below_a_prefix(layers_file, capsys):
+    for prefix in ("net.gru", "net/gru"):
+        code, text, _ = run(capsys, "inspect", layers_file, "--prefix", prefix)
+        assert code == 0
+        assert rows(text, "\nNot LSTMs that pylstm can run\n")[0][:2] == ["net/gru", "Keras"]
+        assert "\n0 tensors, 0 bytes\n" in text
+    code, text, _ = run(capsys, "inspect", layers_file, "--prefix", "net")
+    assert "net/rnn" in text and "net/gru" in text and "started" not in text
+    assert run(capsys, "inspect", layers_file, "--prefix", "nets")[0] == 1
+
+
+def test_convert_keeps_every_array_of_layers(layers_file, tmp_path, capsys):
+    target = tmp_path / "new.safetensors"
+    code, _, errors = run(capsys, "convert", layers_file, target)
+    assert code == 0
+    loaded = pylstm.load(target)
+    assert len(loaded) == 9
+    assert loaded["other.kernel:0"].shape == (3, 8)
+    assert pylstm.LSTM.from_weights(target, "net.rnn").batch_first
+    lines = errors.splitlines()
+    assert all(line.startswith("pylstm convert: ") for line in lines)
+    assert any("'started' is run from initial states that are not zero" in line for line in lines)
+    assert any("leaves open what 'net/rnn' computes; assumed: gate_act" in line for line in lines)
+    assert len(lines) == 2
+    errors = run(capsys, "convert", layers_file, tmp_path / "new.npz")[2]
+    assert "cannot say that 'net.rnn', 'started' are batch_first: pass batch_first=True" in errors
+    code = run(capsys, "convert", layers_file, target, "--prefix", "started")[0]
+    assert code == 0
+    assert set(pylstm.load(target)) == set(TRAINING["model"])
+
+
+def test_convert_says_what_will_be_taken_for_an_lstm(tmp_path, capsys):
+    """Of a weight-dropped LSTM the inner one, without the wrapper that has the raw weight."""
+    inner = pylstm.LSTM(3, 2).state_dict(prefix="rnn.module.")
+    raw = {"rnn.weight_hh_l0_raw": np.zeros((8, 2), np.float32)}
+    path = pickled(tmp_path, {"net": dict(inner) | raw})
+    assert pylstm.find_lstms(path) == []
+    assert run(capsys, "convert", path, tmp_path / "all.npz")[2] == ""
+    assert pylstm.find_lstms(tmp_path / "all.npz") == []
+    code, _, errors = run(capsys, "convert", path, tmp_path / "part.npz", "--prefix", "rnn.module")
+    assert code == 0
+    assert f"looks like an LSTM; in {path} it is weight-dropped LSTM" in errors
+    assert errors.count("\n") == 1
+    # Where it is one in both there is nothing to say.
+    path = pickled(tmp_path, {"net": dict(inner)})
+    assert run(capsys, "convert", path, tmp_path / "part.npz", "--prefix", "rnn.module")[2] == ""
+
+
+def test_convert_says_what_will_not_be_found(tmp_path, monkeypatch, capsys):
+    """Beside a layer's parameters are arrays that make them another thing where it is no layer."""
+
+    def read(source, make):
+        gates = np.zeros((6, 2), np.float32)
+        source.arrays.update({"rnn/weight_hh_l0_raw": lazy(gates)})
+        parameters = {k: make(lazy(v)) for k, v in pylstm.LSTM(3, 2).state_dict().items()}
+        return {"rnn": RecurrentLayer("keras.LSTM", {"_parameters": parameters})}
+
+    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    path, target = pickled(tmp_path, 1), tmp_path / "new.npz"
+    code, _, errors = run(capsys, "convert", path, target)
+    assert code == 0
+    assert f"from_weights will not read 'rnn' from {target}, where it is weight-dropped" in errors
+    assert "--prefix rnn writes its parameters alone" in errors
+    assert pylstm.find_lstms(target) == []
+    assert run(capsys, "convert", path, target, "--prefix", "rnn")[2] == ""
+    assert len(pylstm.find_lstms(target)) == 1
+
+
+def bfloat16_lstm(path, *names):
+    entries, end = {}, 0
+    for name, shape in {"weight_ih_l0": [8, 3], "weight_hh_l0": [8, 2]}.items():
+        size = (2 if name in names else 4) * shape[0] * shape[1]
+        entries[name] = ("BF16" if name in names else "F32", shape, end, end + size)
+        end += size
+    write_safetensors(path, entries, bytes(end))
+
+
+def test_inspect_shows_the_dtype_in_the_file(tmp_path, capsys):
+    path = tmp_path / "file.safetensors"
+    bfloat16_lstm(path, "weight_ih_l0", "weight_hh_l0")
+    _, text, _ = run(capsys, "inspect", path)
+    assert rows(text, "\nLSTMs\n")[0][8] == "bfloat16"
+    report = json.loads(run(capsys, "inspect", "--json", path)[1])
+    assert report["lstms"][0]["dtype"] == "bfloat16"
+    assert pylstm.find_lstms(path)[0].dtype == np.float32
+
+
+def test_inspect_shows_arrays_that_cannot_be_read(tmp_path, capsys):
+    path = tmp_path / "file.safetensors"
+    write_safetensors(path, {"four": ("F4", [6], 0, 3), "eight": ("U8", [1], 3, 4)}, bytes(4))
+    code, text, errors = run(capsys, "inspect", path)
+    assert (code, errors) == (0, "")
+    assert rows(text, "\nArrays that cannot be read\n")[0][:3] == ["four", "its", "elements"]
+    assert listed(text) == ["eight"]
+    report = json.loads(run(capsys, "inspect", "--json", path)[1])
+    assert [each["name"] for each in report["unreadable"]] == ["four"]
+    code, text, errors = run(capsys, "convert", path, tmp_path / "new.npz")
+    assert (code, text) == (2, "")
+    assert "four: cannot be read as an array" in errors
+
+
 # convert --------------------------------------------------------------------------------------
 
 SUFFIXES = (".npz", ".safetensors", ".pt", ".pth")
@@ -343,10 +621,13 @@ def spellings(path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--prefix", "encoder.rnn"], "all but a part of it"),
+        (["--prefix", "encoder.rnn"], "the arrays that are left out"),
         (["--prefix", "rnn.weight_hh_l0"], "is not in the file"),
         (["--dtype", "float16"], "the dtype of its numbers"),
-        (["--prefix", "encoder", "--dtype", "float16"], "all but a part of it, the dtype"),
+        (
+            ["--prefix", "encoder", "--dtype", "float16"],
+            "the arrays that are left out, and the dtype",
+        ),
     ],
 )
 def test_convert_onto_itself_where_something_would_be_lost(checkpoint, capsys, options, words):
@@ -357,9 +638,6 @@ def test_convert_onto_itself_where_something_would_be_lost(checkpoint, capsys, o
         assert words in errors
         assert errors.count("\n") == 1
         assert checkpoint.read_bytes() == before
-
-
-SOMETHING = np.arange(3, dtype=np.float32)
 
 
 def written_safetensors(header, size=12):
@@ -384,12 +662,12 @@ def versions():
 
 F32 = {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}
 LOSSES = {
-    "an epoch": (pickle.dumps({"a": SOMETHING, "epoch": 3}), "beside arrays by name"),
-    "an optimiser": (pickle.dumps({"a": SOMETHING, "o": {"state": {}}}), "beside arrays by name"),
-    "None": (pickle.dumps({"a": SOMETHING, "b": None}), "beside arrays by name"),
-    "an empty dict": (pickle.dumps({"a": SOMETHING, "b": {}}), "beside arrays by name"),
-    "nested dicts": (pickle.dumps({"a": {"b": SOMETHING}}), "beside arrays by name"),
-    "a list": (pickle.dumps([SOMETHING]), "beside arrays by name"),
+    "an epoch": (pickle.dumps({"a": SOMETHING, "epoch": 3}), "everything in it but arrays with names"),
+    "an optimiser": (pickle.dumps({"a": SOMETHING, "o": {"state": {}}}), "everything in it but arrays with names"),
+    "None": (pickle.dumps({"a": SOMETHING, "b": None}), "everything in it but arrays with names"),
+    "an empty dict": (pickle.dumps({"a": SOMETHING, "b": {}}), "everything in it but arrays with names"),
+    "nested dicts": (pickle.dumps({"a": {"b": SOMETHING}}), "everything in it but arrays with names"),
+    "a list": (pickle.dumps([SOMETHING]), "everything in it but arrays with names"),
     "a number as a key": (pickle.dumps({0: SOMETHING}), "the names of its arrays"),
     "a slash in a name": (pickle.dumps({"a/b": SOMETHING}), "the names of its arrays"),
     "module. in a name": (pickle.dumps({"module.a": SOMETHING}), "the names of its arrays"),

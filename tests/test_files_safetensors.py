@@ -169,6 +169,21 @@ def test_headers_that_are_refused(header):
     assert refused(made(header[1]))
 
 
+def test_every_length_of_the_header(tmp_path):
+    """Its lowest byte, with which the file begins, may be any: a brace, the start of a pickle."""
+    for length in range(256):
+        content = made({"a": entry()})
+        text = content[8:-24].ljust(256 + length)
+        content = struct.pack("<Q", len(text)) + text + DATA
+        assert content[0] == length
+        np.testing.assert_array_equal(pylstm.load(content)["a"], F32.reshape(2, 3))
+        if length in b"{}[\x80P":
+            (tmp_path / "model-1-of-2.safetensors").write_bytes(content)
+            where = {"weight_map": {"a": "model-1-of-2.safetensors"}}
+            (tmp_path / "model.safetensors.index.json").write_text(json.dumps(where))
+            assert list(pylstm.load(tmp_path)) == ["a"]
+
+
 def test_the_length_of_the_header():
     content = made({"a": entry()})
     text = content[8:-24]
@@ -202,3 +217,176 @@ def test_sizes_count_as_parts_too(monkeypatch):
     monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 10)
     header = {str(index): entry(shape=(0,) + (1,) * 63, end=0) for index in range(4)}
     assert "more than 14 parts" in refused(made(header, b""))
+
+
+# Metadata ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metadata", ["null", " null ", "\tnull\n", "{}"])
+@pytest.mark.parametrize("first", [True, False])
+def test_metadata_may_be_null(metadata, first):
+    """MLX writes it where there is none; the safetensors library reads it."""
+    parts = [f'"__metadata__":{metadata}', f'"a":{json.dumps(entry())}']
+    header = "{" + ",".join(parts if first else parts[::-1]) + "}"
+    with open_weights(made(header)) as weights:
+        assert list(weights.tree) == ["a"]
+        assert weights.metadata == {}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "nul",
+        "nulll",
+        "NULL",
+        "None",
+        "false",
+        "0",
+        '""',
+        "[]",
+        "[null]",
+        '{"a":null}',
+        "null{}",
+        "",
+    ],
+)
+def test_other_metadata_is_refused(metadata):
+    assert "header" in refused(made(f'{{"__metadata__":{metadata},"a":{json.dumps(entry())}}}'))
+    twice = f'{{"__metadata__":null,"__metadata__":null,"a":{json.dumps(entry())}}}'
+    assert "has a name twice" in refused(made(twice))
+
+
+def tied(metadata, *names):
+    """A file of tensors of 4 bytes each."""
+    header = {
+        name: entry(shape=(1,), begin=4 * index, end=4 * index + 4)
+        for index, name in enumerate(names)
+    }
+    return made({"__metadata__": metadata} | header, DATA[: 4 * len(names)])
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_tied_tensors_have_all_their_names(mmap):
+    """Of tensors that are one, Hugging Face's libraries write the first, and name the others."""
+    metadata = {"format": "pt", "b": "a", "x.y": "a", "d": "c"}
+    loaded = pylstm.load(tied(metadata, "a", "c"), mmap=mmap)
+    assert list(loaded) == ["a", "c", "b", "x.y", "d"]
+    assert loaded["a"] is loaded["b"] is loaded["x.y"]
+    assert loaded["c"] is loaded["d"]
+    flat = pylstm.load(tied(metadata, "a", "c"), mmap=mmap, flat=True)
+    assert list(flat) == ["a", "c", "b", "x.y", "d"]
+    assert flat["a"] is flat["b"] is flat["x.y"]
+    assert list(pylstm.load(tied(metadata, "a", "c"), flat=True, prefix="x")) == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "names"),
+    [
+        ({"b": "missing"}, ["a"]),
+        ({"a": "c"}, ["a", "c"]),  # a tensor of that name is there
+        ({"format": "a"}, ["a"]),  # what the framework is called
+        ({"b": "a", "c": "b"}, ["a", "b"]),  # only the names of tensors that are there
+        ({"b": " a"}, ["a"]),
+        ({"b": ""}, ["a"]),
+        ({"__metadata__": "a"}, ["a", "__metadata__"]),
+    ],
+)
+def test_what_is_no_tie(metadata, names):
+    present = ["a", "c"] if "c" in names else ["a"]
+    loaded = pylstm.load(tied(metadata, *present))
+    assert list(loaded) == names
+    if "c" in names:
+        assert loaded["a"] is not loaded["c"]
+
+
+def lstm_without(layers, *missing):
+    """The parameters of an LSTM whose tensors lie side by side in a file, some of them left out."""
+    state = pylstm.LSTM(4, 4, layers).state_dict(prefix="rnn.")
+    header, data = {}, b""
+    for name, array in state.items():
+        if name not in missing:
+            begin = len(data)
+            data += array.tobytes()
+            header[name] = entry("F32", array.shape, begin, len(data))
+    return header, data, state
+
+
+@pytest.mark.parametrize(
+    "ties",
+    [
+        {"rnn.weight_hh_l1": "rnn.weight_hh_l0"},
+        {"rnn.weight_ih_l1": "rnn.weight_ih_l0"},
+        {"rnn.bias_hh_l0": "rnn.bias_ih_l0", "rnn.bias_hh_l1": "rnn.bias_ih_l0"},
+        {"rnn.weight_hh_l1": "rnn.weight_ih_l1", "rnn.weight_ih_l0": "rnn.weight_ih_l1"},
+    ],
+)
+def test_lstms_with_tied_parameters_are_found(ties):
+    header, data, state = lstm_without(2, *ties)
+    content = made({"__metadata__": {"format": "pt"} | ties} | header, data)
+    [found] = pylstm.find_lstms(content)
+    assert (found.prefix, found.num_layers) == ("rnn", 2)
+    for source in (content, pylstm.load(content), pylstm.load(content, flat=True)):
+        lstm = pylstm.LSTM.from_weights(source)
+        for name in state:
+            parameter = lstm.get_parameter(name.removeprefix("rnn."))
+            assert parameter.tobytes() == state[ties.get(name, name)].tobytes()
+    # Without the metadata something is missing.
+    assert pylstm.find_lstms(made(header, data)) == []
+
+
+def test_two_lstms_that_are_one():
+    header, data, state = lstm_without(1)
+    ties = {name.replace("rnn", "again"): name for name in state}
+    content = made({"__metadata__": ties} | header, data)
+    assert [found.prefix for found in pylstm.find_lstms(content)] == ["rnn", "again"]
+    assert list(pylstm.load(content, flat=True, prefix="again")) == [
+        name.removeprefix("rnn.") for name in state
+    ]
+
+
+def test_a_tie_of_another_shape_is_no_parameter():
+    """Of a view of a tensor, too, they write that one's name, and not what of it the view is."""
+    header, data, _ = lstm_without(1, "rnn.weight_hh_l0")
+    ties = {"rnn.weight_hh_l0": "rnn.bias_ih_l0"}
+    assert pylstm.find_lstms(made({"__metadata__": ties} | header, data)) == []
+
+
+def known(text, ties=None):
+    header, data, _ = lstm_without(1)
+    return made({"__metadata__": {"pylstm.batch_first": text} | (ties or {})} | header, data)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_which_modules_are_batch_first(flag):
+    content = known(json.dumps({"rnn": flag, "other": True}))
+    [found] = pylstm.find_lstms(content)
+    assert found.assumed == {}
+    for source in (content, pylstm.load(content), pylstm.load(content, flat=True)):
+        assert pylstm.LSTM.from_weights(source).batch_first is flag
+        assert pylstm.LSTM.from_weights(source, batch_first=not flag).batch_first is not flag
+        assert pylstm.find_lstms(source)[0].assumed == {}
+    part = pylstm.load(content, flat=True, prefix="rnn")
+    assert pylstm.LSTM.from_weights(part).batch_first is flag
+    nested = {"model": pylstm.load(content)}
+    assert pylstm.LSTM.from_weights(nested).batch_first is flag
+    # Of another module, or none, nothing is known.
+    for text in ('{"other":true}', "{}"):
+        [found] = pylstm.find_lstms(known(text))
+        assert found.assumed == {"batch_first": False}
+    assert type(pylstm.load(known("{}"))) is dict
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "[]", "true", '{"rnn":1}', '{"rnn":"true"}', '{"rnn":null}', '{"rnn":true', "{" * 9999,
+     '{"rnn":true,"rnn":false}'],
+)  # fmt: skip
+def test_options_that_are_none(text):
+    assert "pylstm.batch_first" in refused(known(text))
+
+
+def test_elements_of_less_than_a_byte_are_no_arrays():
+    content = made({"a": entry("F4", (6,), 0, 3), "b.c": entry("U8", (1,), 3, 4)}, bytes(4))
+    with pytest.raises(WeightFileError, match=r"a: cannot be read as an array: .* 4 bits \(F4\)"):
+        pylstm.load(content, flat=True)
+    assert list(pylstm.load(content, flat=True, prefix="b")) == ["c"]

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -14,6 +15,8 @@ import pytest
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files.formats import open_weights
+from pylstm.files.named import NamedArrays
+from pylstm.files.record import Record, RecurrentLayer
 from pylstm.files.save import write
 
 SUFFIXES = [".safetensors", ".npz", ".pt", ".pth"]
@@ -304,3 +307,87 @@ def test_a_damaged_source_leaves_no_file(tmp_path):
     with open_weights(bytes(content)) as weights, pytest.raises(WeightFileError):
         write(weights.tree, tmp_path / "b.pt")
     assert list(tmp_path.iterdir()) == [path]
+
+
+# What a file says of modules --------------------------------------------------------------------
+
+
+def named(batch_first=True, prefix="encoder.rnn", **said):
+    """What load(source, flat=True) returns of a file that has a whole module."""
+    arrays = NamedArrays()
+    arrays.update(pylstm.LSTM(3, 4).state_dict(prefix=f"{prefix}." if prefix else ""))
+    state = {} if batch_first is None else {"batch_first": batch_first}
+    record = RecurrentLayer("onnx.LSTM", state, **said) if said else Record(LSTM, state=state)
+    arrays.modules[prefix] = record
+    return arrays
+
+
+LSTM = "torch.nn.modules.rnn.LSTM"
+
+
+@pytest.mark.parametrize("batch_first", [True, False, None])
+@pytest.mark.parametrize("prefix", ["encoder.rnn", ""])
+def test_safetensors_keep_which_modules_are_batch_first(tmp_path, batch_first, prefix):
+    path = tmp_path / "a.safetensors"
+    pylstm.save(named(batch_first, prefix), path)
+    [found] = pylstm.find_lstms(path)
+    assert found.assumed == ({"batch_first": False} if batch_first is None else {})
+    assert pylstm.LSTM.from_weights(path).batch_first is bool(batch_first)
+    # And from there on.
+    pylstm.save(pylstm.load(path), tmp_path / "b.safetensors")
+    pylstm.save({"x": pylstm.load(path, flat=True)}, tmp_path / "c.safetensors")
+    pylstm.save(
+        pylstm.load(tmp_path / "c.safetensors", flat=True, prefix="x"), tmp_path / "d.safetensors"
+    )
+    assert path.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert path.read_bytes() == (tmp_path / "d.safetensors").read_bytes()
+    again = tmp_path / "c.safetensors"
+    assert pylstm.LSTM.from_weights(again).batch_first is bool(batch_first)
+    assert pylstm.find_lstms(again)[0].assumed == found.assumed
+
+
+def test_the_metadata_is_one_that_others_read(tmp_path):
+    """Hugging Face's libraries take no metadata, or metadata with a format that they know."""
+    pylstm.save(named(), tmp_path / "a.safetensors")
+    content = (tmp_path / "a.safetensors").read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    assert next(iter(header)) == "__metadata__"
+    assert header["__metadata__"] == {
+        "format": "pt",
+        "pylstm.batch_first": '{"encoder.rnn": true}',
+    }
+    pylstm.save(dict(named()), tmp_path / "b.safetensors")
+    assert b"__metadata__" not in (tmp_path / "b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt", ".pth"])
+def test_other_formats_cannot_say_it(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    words = f"{path} cannot say that 'encoder.rnn' is batch_first: pass batch_first=True"
+    with pytest.warns(pylstm.WeightFileWarning, match=re.escape(words)) as warned:
+        pylstm.save(named(), path)
+    assert [each.filename for each in warned] == [__file__]
+    assert not pylstm.LSTM.from_weights(path).batch_first
+    pylstm.save(named(False), path)  # which is what a file without a word is taken for
+    pylstm.save(named(None), path)
+    pylstm.save(dict(named()), path)
+
+
+def test_several_modules_that_a_format_cannot_tell(tmp_path):
+    arrays = NamedArrays()
+    for index in range(8):
+        one = named(index != 3, f"layer{index}")
+        arrays.update(one)
+        arrays.modules.update(one.modules)
+    with pytest.warns(pylstm.WeightFileWarning) as warned:
+        pylstm.save(arrays, tmp_path / "a.npz")
+    [text] = [str(each.message) for each in warned]
+    assert "'layer0', 'layer1', 'layer2', 'layer4', 'layer5' and 2 more are batch_first" in text
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_format_has_initial_states(tmp_path, suffix):
+    states = np.ones((1, 1, 4), np.float32), np.zeros((1, 1, 4), np.float32)
+    with pytest.warns(pylstm.WeightFileWarning, match="'encoder.rnn' is run from initial states"):
+        pylstm.save(named(False, initial_states=states), tmp_path / f"a{suffix}")

@@ -220,6 +220,23 @@ def test_an_end_that_fits_several_is_refused():
     assert pylstm.LSTM.from_weights(tree, "state_dict.rnn").num_layers == 2
 
 
+@pytest.mark.parametrize("prefix", ["/encoder/LSTM", "encoder/LSTM", "encoder.LSTM", "LSTM"])
+def test_slashes_in_a_path_may_be_dots(prefix):
+    tree = {"/encoder/LSTM": parameters(1), "/encoder/LSTM_1": parameters(2)}
+    weight = pylstm.LSTM.from_weights(tree, prefix).weight_ih_l0
+    assert_same_bits(weight, parameters(1)["weight_ih_l0"])
+    both = {**tree, "encoder": {"LSTM": parameters(3)}}
+    weight = pylstm.LSTM.from_weights(both, "/encoder/LSTM").weight_ih_l0
+    assert_same_bits(weight, parameters(1)["weight_ih_l0"])
+    weight = pylstm.LSTM.from_weights(both, "encoder.LSTM").weight_ih_l0
+    assert_same_bits(weight, parameters(3)["weight_ih_l0"])
+    with pytest.raises(pylstm.WeightFileError, match="holds 2 LSTMs with prefix 'LSTM'; choose"):
+        pylstm.LSTM.from_weights(both, "LSTM")
+    for none in ("STM", "coder.LSTM", "encoder", "LSTM/", "//encoder/LSTM"):
+        with pytest.raises(pylstm.WeightFileError, match="it holds no LSTM with prefix"):
+            pylstm.LSTM.from_weights(tree, none)
+
+
 def test_short_and_long_lists():
     with pytest.raises(ValueError, match=r"^<dict>: it holds no LSTM, nor the like of it$"):
         pylstm.LSTM.from_weights({"weight": np.zeros(3)})
@@ -385,8 +402,8 @@ def test_what_was_assumed_is_said_once():
     texts, module = warned(lambda: pylstm.LSTM.from_weights({"enc": layer()}))
     assert texts == [
         "<dict>: 'enc': the file does not say how this LSTM was configured; "
-        "gate_activation='sigmoid', activation='tanh', reverse=False is assumed, "
-        "and given as arguments they confirm it"
+        "assumed: gate_activation='sigmoid', activation='tanh', reverse=False; "
+        "pass these arguments to confirm them"
     ]
     assert module.batch_first
     [found] = pylstm.find_lstms({"enc": layer()})
@@ -407,7 +424,7 @@ def test_what_was_assumed_is_said_once():
 
 def test_only_what_was_assumed_is_said():
     texts, _ = warned(lambda: pylstm.LSTM.from_weights(layer(assumed={"reverse": False})))
-    assert "configured; reverse=False is assumed" in texts[0]
+    assert "configured; assumed: reverse=False; pass" in texts[0]
     for quiet in ({}, {"batch_first": True}, {"bias_hh": 0}):
         assert warned(lambda quiet=quiet: pylstm.LSTM.from_weights(layer(assumed=quiet)))[0] == []
     assert warned(lambda: pylstm.LSTM.from_weights(parameters()))[0] == []
@@ -432,7 +449,7 @@ def test_the_warning_points_at_the_caller_of_a_subclass():
 def test_the_warning_can_be_an_error():
     with warnings.catch_warnings():
         warnings.simplefilter("error", pylstm.WeightFileWarning)
-        with pytest.raises(pylstm.WeightFileWarning, match="is assumed"):
+        with pytest.raises(pylstm.WeightFileWarning, match="; assumed: "):
             pylstm.LSTM.from_weights(layer())
         pylstm.LSTM.from_weights(layer(), **OPEN)
         warnings.simplefilter("ignore", pylstm.WeightFileWarning)
@@ -456,9 +473,8 @@ def test_initial_states_are_said():
 
 def test_a_cell_takes_no_order_of_steps():
     texts, module = warned(lambda: pylstm.LSTMCell.from_weights(layer()))
-    assert (
-        "this LSTMCell was configured; gate_activation='sigmoid', activation='tanh' is" in texts[0]
-    )
+    told = "LSTMCell was configured; assumed: gate_activation='sigmoid', activation='tanh'; pass"
+    assert told in texts[0]
     assert type(module) is pylstm.LSTMCell
     texts, _ = warned(lambda: pylstm.LSTMCell.from_weights(layer(assumed={"reverse": False})))
     assert texts == []

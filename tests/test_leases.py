@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import threading
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -95,6 +96,334 @@ def test_the_writeable_flag_can_be_toggled(lstm):
     held.flags.writeable = True
     held[...] = 0
     assert_same_bits(lstm(X), fresh(lstm))
+
+
+# ---------------------------------------------------------------------------- held for many calls
+
+KINDS = {
+    "hidden 64": lambda **options: pylstm.LSTM(40, 64, **options),
+    "hidden 256": lambda **options: pylstm.LSTM(40, 256, **options),
+    "deep, both directions": lambda **options: pylstm.LSTM(5, 20, 3, bidirectional=True, **options),
+    "projection": lambda **options: pylstm.LSTM(7, 33, 2, proj_size=9, **options),
+    "no bias": lambda **options: pylstm.LSTM(3, 16, bias=False, **options),
+    "hidden 1": lambda **options: pylstm.LSTM(1, 1, **options),
+    "cell": lambda **options: pylstm.LSTMCell(40, 64, **options),
+    "cell, no bias": lambda **options: pylstm.LSTMCell(6, 13, bias=False, **options),
+}
+
+
+@pytest.fixture(params=KINDS)
+def module(request, dtype):
+    return KINDS[request.param](dtype=dtype)
+
+
+def operands(module):
+    """An input and states, so that every parameter has a part in the result."""
+    values = module.state_dict()
+    dtype = next(iter(values.values())).dtype
+    if isinstance(module, pylstm.LSTMCell):
+        rows, size = values["weight_ih"].shape
+        shapes = [(2, size), (2, rows // 4), (2, rows // 4)]
+    else:
+        size = values["weight_ih_l0"].shape[1]
+        out = values["weight_hh_l0"].shape[1]
+        count = sum(name.startswith("weight_hh") for name in values)
+        shapes = [(2, 2, size), (count, 2, out), (count, 2, len(values["weight_hh_l0"]) // 4)]
+    x, h, c = (fractions(seed, shape).astype(dtype) for seed, shape in enumerate(shapes))
+    return x, (h, c)
+
+
+def hold_all(module, calls=12):
+    """Every parameter by name, held for some calls: what repeated calls prepare is prepared."""
+    held = dict(module.named_parameters())
+    x, hx = operands(module)
+    for _ in range(calls):
+        module(x, hx)
+    return held
+
+
+def check_next_call(module, before):
+    """The next call has the bits of a new module, and other bits than `before`."""
+    x, hx = operands(module)
+    after = module(x, hx)
+    assert_same_bits(after, pickle.loads(pickle.dumps(module))(x, hx))
+    with pytest.raises(AssertionError):
+        assert_same_bits(after, before)
+    return after
+
+
+def test_one_element_of_a_held_parameter_counts_at_the_next_call(module):
+    held = hold_all(module)
+    result = module(*operands(module))
+    for parameter in held.values():
+        for index in (0, parameter.size // 2, parameter.size - 1):
+            parameter.reshape(-1)[index] += 0.5
+            result = check_next_call(module, result)
+
+
+def test_one_element_counts_after_any_number_of_calls(dtype):
+    lstm = pylstm.LSTM(40, 64, dtype=dtype)
+    x, hx = operands(lstm)
+    result = lstm(x, hx)
+    for calls in range(8):
+        held = hold_all(lstm, calls)
+        held["weight_hh_l0"][-1, -1] += 0.5
+        result = check_next_call(lstm, result)
+        held["weight_ih_l0"][0, 0] -= 0.5
+        del held
+        result = check_next_call(lstm, result)
+
+
+def test_what_is_written_and_written_back_changes_nothing(module):
+    held = hold_all(module)
+    expected = module(*operands(module))
+    for parameter in held.values():
+        old = parameter.copy()
+        parameter[...] = 7
+        parameter[...] = old
+        assert_same_bits(module(*operands(module)), expected)
+        parameter[...] = 7
+        check_next_call(module, expected)
+        parameter[...] = old
+        assert_same_bits(module(*operands(module)), expected)
+
+
+def through_dlpack(array):
+    shared = np.from_dlpack(array)
+    return shared if shared.flags.writeable else array
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda a: a[-1:],
+        lambda a: a.T,
+        lambda a: a.reshape(-1)[::-1],
+        lambda a: a.view(type("Sub", (np.ndarray,), {})),
+        lambda a: np.asarray(memoryview(a)),
+        lambda a: memoryview(a).cast("B").cast("f"),
+        lambda a: np.frombuffer(a.base, np.float32),
+        lambda a: memoryview(a.base).cast("f"),
+        lambda a: np.lib.stride_tricks.as_strided(a, (2,), (4,)),
+        lambda a: a.data.cast("B").cast("f"),
+        through_dlpack,
+    ],
+)
+def test_a_write_through_anything_derived_counts_at_the_next_call(derive):
+    lstm = pylstm.LSTM(40, 64)
+    derived = derive(lstm.weight_hh_l0)
+    result = lstm(*operands(lstm))
+    for number in range(4):
+        derived[1 if len(derived) > 1 else 0] = 0.25 * number + 0.5
+        result = check_next_call(lstm, result)
+        assert_same_bits(lstm(*operands(lstm)), result)
+    del derived
+    assert_same_bits(lstm(*operands(lstm)), result)
+    assert lstm._leases == 0
+
+
+def test_an_infinite_weight_counts_where_states_are_omitted(dtype):
+    """Zero states are left out of the sums while every weight_hh is finite."""
+    lstm = pylstm.LSTM(40, 64, dtype=dtype)
+    x = operands(lstm)[0]
+    held = hold_all(lstm)["weight_hh_l0"]
+    expected = lstm(x)
+    for value in (np.inf, np.nan, -np.inf):
+        old = held[63, 63]
+        held[63, 63] = value
+        result = lstm(x)
+        assert np.isnan(result[0]).any()
+        assert_same_bits(result, pickle.loads(pickle.dumps(lstm))(x))
+        held[63, 63] = old
+        assert_same_bits(lstm(x), expected)
+
+
+def test_changes_by_the_library_count_while_parameters_are_held(module):
+    held = hold_all(module)
+    names = list(held)
+    result = module(*operands(module))
+    state = {name: np.full(value.shape, 0.125) for name, value in held.items()}
+    for change in (
+        lambda: module.load_state_dict(state),
+        module.reset_parameters,
+        lambda: setattr(module, names[-1], np.full(held[names[-1]].shape, 0.25)),
+        lambda: module._assign({names[0]: np.full_like(held[names[0]], -0.5)}),
+    ):
+        change()
+        result = check_next_call(module, result)
+        for name, value in module.state_dict().items():
+            assert (held[name] == value).all()
+        held[names[0]][-1, -1] += 1
+        result = check_next_call(module, result)
+
+
+def test_modules_that_share_parameters_see_each_others_writes():
+    lstm = pylstm.LSTM(40, 64)
+    twins = [copy.copy(lstm) for _ in range(3)]
+    held = hold_all(twins[0])
+    result = lstm(*operands(lstm))
+    for number, twin in enumerate(twins):
+        held["weight_ih_l0"][number, number] += 0.5
+        result = check_next_call(twin, result)
+        twin.weight_hh_l0[number, number] += 0.5
+        result = check_next_call(lstm, result)
+        for other in twins:
+            assert_same_bits(other(*operands(lstm)), result)
+
+
+def test_several_arrays_on_one_parameter(dtype):
+    lstm = pylstm.LSTM(40, 64, dtype=dtype)
+    arrays = [lstm.weight_hh_l0 for _ in range(3)]
+    hold_all(lstm)
+    result = lstm(*operands(lstm))
+    while arrays:
+        arrays[0][0, 0] += 0.5
+        result = check_next_call(lstm, result)
+        arrays[-1][-1, -1] += 0.5
+        arrays.pop()
+        result = check_next_call(lstm, result)
+    assert lstm._leases == 0
+
+
+def test_any_sequence_of_holding_writing_and_calling(module):
+    choose = np.random.default_rng(1)
+    names = [*module.state_dict()]
+    x, hx = operands(module)
+    held = []
+    for _ in range(300):
+        action = choose.integers(6)
+        if action == 0:
+            held.append(getattr(module, choose.choice(names)))
+        elif action == 1 and held:
+            held.pop(choose.integers(len(held)))
+        elif action == 2 and held:
+            array = held[choose.integers(len(held))].reshape(-1)
+            array[choose.integers(array.size)] = choose.choice([0.5, -0.25, 0.0, -0.0])
+        elif action == 3 and choose.integers(4) == 0:
+            module.reset_parameters()
+        else:
+            assert_same_bits(module(x, hx), pickle.loads(pickle.dumps(module))(x, hx))
+
+
+# ---------------------------------------------------------------------------- what is packed, and when
+
+
+def most_traced(call):
+    """Bytes by which the memory that Python traces grows at most during a call."""
+    tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        call()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+def nbytes(module):
+    return sum(value.nbytes for value in module.state_dict().values())
+
+
+def packs(module, call=None):
+    """Whether a call packs: that allocates what the parameters take, but for one of two biases."""
+    x, hx = operands(module)
+    least = 0.9 * nbytes(module)
+    return most_traced(call or (lambda: module(x, hx))) >= least
+
+
+@pytest.fixture(params=["hidden 64", "hidden 256", "deep, both directions", "projection", "cell"])
+def packed(request, dtype):
+    """A module that has packed its parameters, in a build whose memory Python traces."""
+    module = KINDS[request.param](dtype=dtype)
+    if not packs(module):
+        pytest.skip("the limited API of 3.11 has no memory that tracemalloc sees")
+    assert not packs(module)
+    return module
+
+
+def test_a_loop_over_the_parameters_packs_nothing(packed):
+    total = 0.0
+    for _, parameter in packed.named_parameters():
+        total += np.abs(parameter).sum()
+    assert total > 0
+    assert packed._leases == 1
+    assert not packs(packed)  # the loop variable is still bound
+    assert not packs(packed)
+    del parameter
+    assert not packs(packed)
+    for parameter in packed.parameters():
+        assert parameter.size
+        assert not packs(packed)
+
+
+def test_held_parameters_pack_nothing_until_they_are_written(packed):
+    held = dict(packed.named_parameters())
+    for _ in range(10):
+        assert not packs(packed)
+    for parameter in held.values():
+        parameter.reshape(-1)[-1] += 0.5
+        assert packs(packed)
+        assert not packs(packed)
+    held.clear()
+    assert not packs(packed)
+
+
+def test_a_lease_that_ends_after_a_write_packs_once(packed):
+    for name in packed.state_dict():
+        getattr(packed, name).reshape(-1)[0] += 0.5
+        assert packed._leases == 0
+        assert packs(packed)
+        assert not packs(packed)
+
+
+def test_bytes_are_compared_not_values(packed):
+    """A zero's sign and a NaN's payload are values that == does not tell apart, or does wrongly."""
+    bits = {4: np.uint32, 8: np.uint64}
+    for held in dict(packed.named_parameters()).values():
+        if held.ndim == 1:
+            continue  # of biases the sum is packed
+        view = held.reshape(-1).view(bits[held.itemsize])
+        old = view[-1]
+        held.reshape(-1)[-1] = 0.0
+        assert packs(packed)
+        held.reshape(-1)[-1] = -0.0
+        assert packs(packed)
+        held.reshape(-1)[-1] = np.nan
+        assert packs(packed)
+        assert not packs(packed)
+        view[-1] ^= 1
+        assert packs(packed)
+        view[-1] = old
+        assert packs(packed)
+
+
+def test_flatten_parameters_packs_while_parameters_are_held(packed):
+    held = dict(packed.named_parameters())
+    for parameter in held.values():
+        parameter[...] = 0.5
+    assert packs(packed, packed.flatten_parameters)
+    assert not packs(packed)
+    assert not packs(packed, packed.flatten_parameters)
+
+
+def test_memory_of_held_parameters_is_bounded_and_returns(packed):
+    x, hx = operands(packed)
+    weights = nbytes(packed)
+    tracemalloc.start()
+    try:
+        packed(x, hx)
+        before = tracemalloc.get_traced_memory()[0]
+        held = dict(packed.named_parameters())
+        for _ in range(200):
+            packed(x, hx)
+        grown = tracemalloc.get_traced_memory()[0] - before
+        assert 0 < grown < weights + 20_000
+        held.clear()
+        assert tracemalloc.get_traced_memory()[0] - before < 4000
+        packed(x, hx)
+        assert tracemalloc.get_traced_memory()[0] - before < 4000
+    finally:
+        tracemalloc.stop()
 
 
 # ---------------------------------------------------------------------------- read-only views
@@ -364,3 +693,106 @@ def test_leases_are_counted_exactly_across_threads():
 
     run_threads(*[take] * 4)
     assert lstm._leases == 0
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["thread ended", "thread waits"])
+def test_a_write_in_another_thread_counts_at_the_next_call(module, ends):
+    result = module(*operands(module))
+    for name in hold_all(module):
+        written, go_on = threading.Event(), threading.Event()
+
+        def write(name=name, written=written, go_on=go_on):
+            array = getattr(module, name).reshape(-1)
+            array[-1] += 0.5
+            if ends:
+                del array
+            written.set()
+            assert go_on.wait(60)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        assert written.wait(60)
+        if ends:
+            go_on.set()
+            thread.join()
+        result = check_next_call(module, result)
+        go_on.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("sizes", [(40, 64), (64, 400), (512, 1100)])
+def test_calls_beside_a_writer_are_right_once_it_has_ended(sizes):
+    """Sizes at which comparing and packing keep the GIL, and let go of it."""
+    lstm = pylstm.LSTM(*sizes)
+    x, hx = operands(lstm)
+    ended = threading.Event()
+
+    def write():
+        held = lstm.weight_hh_l0
+        try:
+            for number in range(6):
+                held[...] = number / 64 - 0.5
+                held[-1, -1] = number
+        finally:
+            del held
+            ended.set()
+
+    def call():
+        while not ended.is_set():
+            assert np.isfinite(lstm(x, hx)[0]).all()
+
+    for _ in range(3):
+        ended.clear()
+        held = lstm.weight_ih_l0
+        run_threads(call, write, call)
+        assert_same_bits(lstm(x, hx), pickle.loads(pickle.dumps(lstm))(x, hx))
+        held[0, 0] += 0.5
+        assert_same_bits(lstm(x, hx), pickle.loads(pickle.dumps(lstm))(x, hx))
+        del held
+    assert lstm._leases == 0
+
+
+def test_what_is_written_while_a_call_packs_counts_at_the_next():
+    """A lease that begins and ends, with a write, within the packing of a call in another thread."""
+    lstm = pylstm.LSTM(512, 1100)
+    x, hx = operands(lstm)
+    expected = pylstm.LSTM(512, 1100)
+    for number in range(20):
+        lstm.weight_ih_l0 = np.zeros((4400, 512))
+        called = threading.Event()
+
+        def write(number=number, called=called):
+            called.wait(60)
+            for row in (0, 2200, 4399):
+                lstm.weight_ih_l0[row] = number + 1
+                lstm.weight_hh_l0[row] = number + 1
+
+        def call(called=called):
+            called.set()
+            lstm(x, hx)
+
+        run_threads(call, write)
+        assert lstm._leases == 0
+        expected.load_state_dict(lstm.state_dict())
+        assert_same_bits(lstm(x, hx), expected(x, hx))
+
+
+def test_leases_come_and_go_beside_calls():
+    lstm = pylstm.LSTM(40, 64, 2)
+    x, hx = operands(lstm)
+    expected = lstm(x, hx)
+
+    def call():
+        for _ in range(300):
+            assert_same_bits(lstm(x, hx), expected)
+
+    def hold():
+        for _ in range(300):
+            held = dict(lstm.named_parameters())
+            lstm(x, hx)
+            held.pop("weight_hh_l1")
+            lstm(x, hx)
+
+    run_threads(call, hold, hold, call)
+    assert lstm._leases == 0
+    assert_same_bits(lstm(x, hx), expected)

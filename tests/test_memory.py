@@ -32,6 +32,15 @@ def ignore_errors(call):
     return run
 
 
+def held_for(lstm, calls, write=False):
+    """Calls while every parameter is held, which makes copies of them."""
+    held = list(lstm.parameters())
+    for number in range(calls):
+        if write:
+            held[number % len(held)].reshape(-1)[-1] += 1
+        lstm(X)
+
+
 CLEAR_CACHES = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 RUNS = 200
 # The smallest leak is one object of 16 bytes per run.
@@ -90,6 +99,8 @@ def make_actions():
         "subclass": lambda: type("Mine", (pylstm.LSTM,), {})(4, 3)(X),
         "without init": lambda: pylstm.LSTM.__new__(pylstm.LSTM),
         "lease": lambda: (lstm.weight_ih_l0[1:], lstm(X)),
+        "held": lambda: held_for(lstm, 5),
+        "held and written": lambda: held_for(lstm, 3, write=True),
         "lease that outlives": lambda: pylstm.LSTM(4, 3).weight_ih_l0.sum(),
         "buffer": lambda: memoryview(lstm.weight_ih_l0.base).release(),
         "state_dict": lambda: lstm.load_state_dict(lstm.state_dict()),

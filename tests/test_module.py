@@ -38,8 +38,15 @@ def test_public_names():
     assert isinstance(LSTM(1, 1), Module) and isinstance(LSTMCell(1, 1), Module)
     assert pylstm.utils.rnn.pack_sequence
     assert {*pylstm.__all__} <= {*dir(pylstm)}
-    with pytest.raises(AttributeError, match="module 'pylstm' has no attribute 'nope'"):
+    with pytest.raises(AttributeError, match=r"^module 'pylstm' has no attribute 'nope'$"):
         _ = pylstm.nope
+
+
+@pytest.mark.parametrize("name", ["Linear", "Embedding", "GRU", "functional"])
+def test_what_torch_has_and_pylstm_has_not_is_hinted_at(name):
+    with pytest.raises(AttributeError, match=f"'{name}': of torch.nn it has LSTM, LSTMCell"):
+        getattr(pylstm, name)
+    assert not hasattr(pylstm, name)
 
 
 @pytest.mark.parametrize(

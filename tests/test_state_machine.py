@@ -190,9 +190,29 @@ class Machine(RuleBasedStateMachine):
         array[...] = values_for(parameters, seed, array.dtype)[name]
         parameters[name][...] = array
 
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK, where=PICK, value=st.sampled_from([0.5, -0.25, 0.0, -0.0]))
+    def write_one_value_through_a_kept_array(self, number, where, value):
+        parameters, name, array = self.leases[number % len(self.leases)]
+        array.reshape(-1)[where % array.size] = value
+        parameters[name].reshape(-1)[where % array.size] = value
+
+    @precondition(lambda self: self.models)
+    @rule(number=PICK, keep=st.booleans())
+    def loop_over_parameters(self, number, keep):
+        model = self.pick(number)
+        held = dict(model.module.named_parameters())
+        if keep:
+            self.leases += [(model.parameters, name, array) for name, array in held.items()]
+
     @rule()
     def let_arrays_go(self):
         self.leases.clear()
+
+    @precondition(lambda self: self.leases)
+    @rule(number=PICK)
+    def let_one_array_go(self, number):
+        self.leases.pop(number % len(self.leases))
 
     @precondition(lambda self: self.models)
     @rule(number=PICK, seed=SEEDS, dtype=DTYPES, assign=st.booleans())
@@ -256,6 +276,14 @@ class Machine(RuleBasedStateMachine):
         model = self.pick(number)
         x, hx = self.operands(model, **operands)
         self.check(model, x, hx, model.module(x, hx))
+
+    @precondition(lambda self: self.models)
+    @rule(calls=st.integers(2, 9), **CALL)
+    def call_again(self, number, calls, **operands):
+        """Calls with nothing between them: what later ones prepare for themselves is used."""
+        model = self.pick(number)
+        x, hx = self.operands(model, **operands)
+        self.check(model, x, hx, *[model.module(x, hx) for _ in range(calls)])
 
     @precondition(lambda self: self.models)
     @rule(**CALL)

@@ -166,7 +166,7 @@ def gru(prefix):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], ["encoder.gru", "decoder.gru", "lstm.gru"]),
+        ([], ["encoder_gru", "decoder.gru", "lstm_gru"]),
         (["--prefix", "lstm"], []),
         (["--prefix", "encoder"], []),
     ],
@@ -175,7 +175,7 @@ def test_near_misses_are_named(arguments, named, tmp_path, capsys):
     path = tmp_path / "model.npz"
     values = pylstm.LSTM(3, 4).state_dict(prefix="lstm.")
     values |= pylstm.LSTM(3, 4).state_dict(prefix="encoder.")
-    np.savez(path, **values, **gru("encoder.gru."), **gru("decoder.gru."), **gru("lstm.gru."))
+    np.savez(path, **values, **gru("encoder_gru."), **gru("decoder.gru."), **gru("lstm_gru."))
     code, text = run(capsys, path, *arguments)
     assert code == 0
     lines = [line for line in text.splitlines() if line.startswith("not run: ")]

@@ -110,6 +110,9 @@ def weights() -> nn.LSTM:
         path = Path(folder) / "tagger.safetensors"
         nn.save(state, path)
         state.update(nn.load(path, mmap=True))
+        flat = nn.load(path, mmap=True, flat=True, prefix="lstm")
+        assert_type(flat, dict[str, Array])
+        state.update({f"lstm.{name}": array for name, array in flat.items()})
     assert_type(nn.LSTM.from_weights(state, "lstm", batch_first=True), nn.LSTM)
     return nn.LSTM.from_weights({"a": state}, prefix="a.lstm", dtype=np.float64)
 

@@ -1,9 +1,13 @@
 """Weight files made by hand, byte by byte, so that tests can make each of them wrong."""
 
 import io
+import json
 import struct
+import zipfile
 import zlib
 from dataclasses import dataclass
+
+import numpy as np
 
 STORAGE_CLASSES = {
     "<f8": "Double",
@@ -193,3 +197,66 @@ def npy_file(header, data=b"", version=(1, 0)):
     raw = header.encode("utf-8" if version == (3, 0) else "latin-1")
     length = struct.pack("<H" if version == (1, 0) else "<L", len(raw))
     return b"\x93NUMPY" + bytes(version) + length + raw + data
+
+
+# ---------------------------------------------------------------------------- skops
+
+_SKOPS_NODES = {dict: "DictNode", list: "ListNode", tuple: "TupleNode", set: "SetNode"}
+
+
+class SkopsWriter:
+    """Writes what skops.io.dump writes of containers, arrays and plain values."""
+
+    def __init__(self):
+        self.entries = {}
+        self._numbers = {}
+
+    def _number(self, value):
+        """What stands for the address of an object, the same in every run."""
+        # The object as well, so that no other one gets its identity.
+        return self._numbers.setdefault(id(value), (140_000_000 + len(self._numbers), value))[0]
+
+    def node(self, value):
+        """Return the node of a value, and keep the arrays in it."""
+        made = {
+            "__class__": type(value).__name__,
+            "__module__": type(value).__module__,
+            "__loader__": _SKOPS_NODES.get(type(value), "JsonNode"),
+        }
+        if isinstance(value, np.ndarray):
+            file = f"{self._number(value)}.npy"
+            content = io.BytesIO()
+            np.save(content, value)
+            self.entries[file] = content.getvalue()
+            made["__module__"] = "numpy"
+            made |= {"__loader__": "NdArrayNode", "type": "numpy", "file": file}
+        elif isinstance(value, dict):
+            kind = {"__module__": "builtins", "__loader__": "TypeNode"}
+            types = [{"__class__": type(key).__name__} | kind for key in value]
+            made |= {
+                "__loader__": "DictNode",
+                "content": {key: self.node(each) for key, each in value.items()},
+                "key_types": {"__loader__": "ListNode", "content": types},
+            }
+        elif isinstance(value, (list, tuple, set)):
+            made["content"] = [self.node(each) for each in value]
+        else:
+            made |= {"content": json.dumps(value), "is_json": True}
+        return made | {"__id__": self._number(value)}
+
+    def archive(self, schema, compression=zipfile.ZIP_STORED):
+        """Return the archive of the arrays and of a schema: a node, or text."""
+        text = schema if isinstance(schema, (str, bytes)) else json.dumps(schema, indent=2)
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in (*self.entries.items(), ("schema.json", text)):
+                archive.writestr(zipfile.ZipInfo(name), content, compression)
+        return file.getvalue()
+
+
+def skops_archive(value, edit=lambda node: None, **options):
+    """Return what skops.io.dumps returns; ``edit`` may change the schema."""
+    writer = SkopsWriter()
+    schema = writer.node(value) | {"protocol": 2, "_skops_version": "0.16.0"}
+    edit(schema)
+    return writer.archive(schema, **options)

@@ -124,7 +124,7 @@ static PyObject *get_leases(PyObject *self, void *closure)
     (void)closure;
     if (block == NULL)
         return NULL;
-    result = PyLong_FromSize_t(block->leases);
+    result = PyLong_FromSize_t(block_leases(block));
     block_release(block);
     return result;
 }
@@ -190,10 +190,8 @@ static PyObject *parameter_array(layer_object *self, PyObject *name, bool writab
     if (block == NULL)
         return NULL;
     index = params_index(block, name);
-    if (index >= 0) {
-        const struct rnn_param param = rnn_param_at(&block->net, index);
-        array = lease_array(self->state, block, &param, writable);
-    }
+    if (index >= 0)
+        array = lease_array(self->state, block, index, writable);
     block_release(block);
     return array;
 }
@@ -292,9 +290,7 @@ PyDoc_STRVAR(flatten_parameters_doc,
              "flatten_parameters($self, /)\n--\n\n"
              "Pack the weights for the kernels now rather than in the next call.\n\n"
              "A call packs by itself when a parameter may have changed, so this only moves\n"
-             "the cost out of the first call. It has no effect while a writable parameter\n"
-             "array is alive, since every call has to pack then. Mirrors\n"
-             "``torch.nn.LSTM.flatten_parameters``.\n\n"
+             "the cost out of the first call. Mirrors ``torch.nn.LSTM.flatten_parameters``.\n\n"
              "Examples\n--------\n"
              ">>> import pylstm\n"
              ">>> cell = pylstm.LSTMCell(40, 256)\n"
@@ -303,17 +299,14 @@ PyDoc_STRVAR(flatten_parameters_doc,
 static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
 {
     struct block *block = layer_block((layer_object *)self);
-    struct snapshot *snapshot = NULL;
-    bool leased;
+    struct snapshot *snapshot;
 
     (void)unused;
     if (block == NULL)
         return NULL;
-    leased = block->leases != 0;
-    if (!leased)
-        snapshot = block_snapshot(block);
+    snapshot = block_snapshot(block);
     block_release(block);
-    if (snapshot == NULL && !leased)
+    if (snapshot == NULL)
         return NULL;
     snapshot_release(snapshot);
     Py_RETURN_NONE;

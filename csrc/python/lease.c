@@ -3,7 +3,7 @@
  *     class Lease:            # made by LSTM._parameter and _parameter_view only
  *         __buffer__          # the parameter's bytes
  *
- * A writable lease counts on its block while it lives, through its arrays and their views,
+ * A writable lease is known to its block while it lives, through its arrays and their views,
  * and offers a writable buffer, so that NumPy lets users toggle flags.writeable. A
  * read-only one refuses writable buffers, which is what keeps that flag off for good.
  */
@@ -12,14 +12,17 @@
 typedef struct {
     PyObject_HEAD
     struct block *block;
+    ptrdiff_t index; /* of the parameter */
     char *data;
     Py_ssize_t nbytes;
     bool writable;
 } lease_object;
 
-static PyObject *lease_new(struct module_state *state, struct block *block, char *data,
-                           size_t nbytes, bool writable)
+static PyObject *lease_new(struct module_state *state, struct block *block, ptrdiff_t index,
+                           bool writable)
 {
+    const struct watch *watch = &block->watches[index];
+
     if (state->lease_type == NULL) { /* the interpreter goes down */
         PyErr_SetString(PyExc_SystemError, "pylstm._core has been unloaded");
         return NULL;
@@ -29,11 +32,12 @@ static PyObject *lease_new(struct module_state *state, struct block *block, char
         return NULL;
     }
     self->block = block_acquire(block);
-    self->data = data;
-    self->nbytes = (Py_ssize_t)nbytes;
+    self->index = index;
+    self->data = watch->values;
+    self->nbytes = watch->elements * (ptrdiff_t)block->net.kernels->itemsize;
     self->writable = writable;
     if (writable) {
-        atomic_fetch_add_explicit(&block->leases, 1, memory_order_acq_rel);
+        block_lease_begin(block, index);
     }
     return (PyObject *)self;
 }
@@ -43,9 +47,7 @@ static void lease_dealloc(PyObject *object)
     lease_object *self = (lease_object *)object;
     PyTypeObject *type = Py_TYPE(object);
     if (self->writable) {
-        /* The version first: see block.c. */
-        block_changed(self->block);
-        atomic_fetch_sub_explicit(&self->block->leases, 1, memory_order_acq_rel);
+        block_lease_end(self->block, self->index);
     }
     block_release(self->block);
     PyObject_Free(object);
@@ -58,21 +60,20 @@ static int lease_getbuffer(PyObject *object, Py_buffer *view, int flags)
     return PyBuffer_FillInfo(view, object, self->data, self->nbytes, !self->writable, flags);
 }
 
-PyObject *lease_array(struct module_state *state, struct block *block,
-                      const struct rnn_param *param, bool writable)
+PyObject *lease_array(struct module_state *state, struct block *block, ptrdiff_t index,
+                      bool writable)
 {
-    const struct rnn_kernels *kernels = block->net.kernels;
-    char *data = (char *)block->params + (size_t)param->offset * kernels->itemsize;
-    size_t nbytes = (size_t)(param->rows * param->cols) * kernels->itemsize;
-    npy_intp dims[2] = {param->rows, param->cols};
+    const struct rnn_param param = rnn_param_at(&block->net, index);
+    npy_intp dims[2] = {param.rows, param.cols};
     int flags = writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
 
-    PyObject *lease = lease_new(state, block, data, nbytes, writable);
+    PyObject *lease = lease_new(state, block, index, writable);
     if (lease == NULL) {
         return NULL;
     }
-    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, kernels->dtype),
-                                           param->ndim, dims, NULL, data, flags, NULL);
+    PyObject *array =
+        PyArray_NewFromDescr(&PyArray_Type, array_descr(state, block->net.kernels->dtype),
+                             param.ndim, dims, NULL, ((lease_object *)lease)->data, flags, NULL);
     if (array == NULL) {
         Py_DECREF(lease);
         return NULL;

@@ -99,14 +99,29 @@ void threads_close(struct module_state *state);
 
 int generator_seed_from_system(struct module_state *state);
 
-/* ---- Parameters in memory (block.c) ---- */
+/* ---- Parameters in memory (block.c), packed (snapshot.c) ---- */
 
-/* What a call computes with: immutable, and alive as long as a call uses it. */
+/* What a call computes with: alive as long as a call uses it, and immutable but for the copies. */
 struct snapshot {
     atomic_size_t references;
     struct rnn_net net;
     bool finite; /* every weight_hh is: zero states may be left out */
     void *packed;
+
+    /* Guarded by the block's lock: how many calls compare parameters with this snapshot now. Only
+     * while that is 0 the copies may change. */
+    size_t readers;
+    void **copies; /* of each parameter: NULL, or the bytes that were packed */
+};
+
+/* One parameter of a block. */
+struct watch {
+    void *values; /* in block->params */
+    ptrdiff_t elements;
+    bool matrix;         /* not a bias; none of the three ever changes */
+    bool held;           /* leased without a break since an earlier call that compared */
+    atomic_bool suspect; /* may differ from the snapshot unnoticed; read without the lock too */
+    size_t leases;       /* that are alive */
 };
 
 /* The parameters of a module, 64-byte aligned, in torch's order and layout. */
@@ -117,25 +132,57 @@ struct block {
     size_t nbytes;
     void *params;
 
-    /* While a writable array of ours is alive, each call packs for itself; the version
-     * grows with every change that we see, and when a lease ends. */
-    atomic_size_t leases;
-    atomic_size_t version;
-
-    struct lock lock; /* guards the next two */
-    struct snapshot *snapshot;
-    size_t snapshot_version;
+    struct lock lock;          /* guards all that follows; block.c has the rules */
+    struct snapshot *snapshot; /* the newest; NULL: none yet */
+    bool current;              /* the library has made no change since */
+    size_t events;             /* how many changes it made and how many leases began or ended */
+    size_t leases;             /* how many are alive */
+    ptrdiff_t suspects;        /* how many elements the suspects have */
+    struct watch *watches;     /* of each parameter */
 };
 
 struct block *block_new(const struct rnn_net *net, bool cell);
 struct block *block_acquire(struct block *block);
 void block_release(struct block *block); /* NULL is allowed */
+/* To be called after the library wrote to the parameters. */
 void block_changed(struct block *block);
-/* The cached snapshot, a new reference, or NULL with no exception where it is out of date. */
+/* A writable array on parameter `index` begins or ends to exist. */
+void block_lease_begin(struct block *block, ptrdiff_t index);
+void block_lease_end(struct block *block, ptrdiff_t index);
+/* How many are alive, of all parameters. */
+size_t block_leases(struct block *block);
+/* True if parameter `index` may differ from the snapshot unnoticed. */
+static inline bool block_suspects(const struct block *block, ptrdiff_t index)
+{
+    return atomic_load_explicit(&block->watches[index].suspect, memory_order_relaxed);
+}
+/* The cached snapshot, a new reference, or NULL with no exception where it may be out of date. */
 struct snapshot *block_cached_snapshot(struct block *block);
 /* A snapshot of the present values, a new reference: cached, or packed now. */
 struct snapshot *block_snapshot(struct block *block);
+
+#define VALUES_ALIGNMENT 64
+/* Bytes of `elements` values of the network; MemoryError and -1 where those, behind `header` other
+ * bytes and aligned, would be absurd. */
+ptrdiff_t values_size(const struct rnn_net *net, ptrdiff_t elements, size_t header);
+/* The first address from `pointer` on that is aligned. */
+void *values_align(void *pointer);
+
+/* Packs the values that the block holds now. */
+struct snapshot *snapshot_new(const struct block *block);
+struct snapshot *snapshot_acquire(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
+/* True if the snapshot has the present values of all suspects, so many elements. The caller is one
+ * of its readers. */
+bool snapshot_has_suspects(const struct snapshot *snapshot, const struct block *block,
+                           ptrdiff_t elements);
+/* True if a copy would make comparisons of the parameter shorter. */
+bool snapshot_wants_copy(const struct snapshot *snapshot, const struct block *block,
+                         ptrdiff_t index);
+/* A copy for snapshot->copies, or NULL where the parameter is being written to. Returns -1 on
+ * failure. */
+int snapshot_copy(const struct snapshot *snapshot, const struct block *block, ptrdiff_t index,
+                  void **copy);
 
 /* ---- The object behind LSTM and LSTMCell (layer.c, layer_type.c) ---- */
 
@@ -187,9 +234,9 @@ ptrdiff_t params_index(const struct block *block, PyObject *name);
 int params_assign(struct block *block, PyObject *values);
 void params_reset(struct module_state *state, struct block *block);
 struct block *params_converted(const struct block *block, enum dtype dtype);
-/* The parameter as an array on the block's memory. */
-PyObject *lease_array(struct module_state *state, struct block *block,
-                      const struct rnn_param *param, bool writable);
+/* Parameter `index` as an array on the block's memory. */
+PyObject *lease_array(struct module_state *state, struct block *block, ptrdiff_t index,
+                      bool writable);
 
 /* ---- Arrays (arrays.c) ---- */
 

@@ -28,6 +28,14 @@
 #endif
 #define ALIGNED _Alignas(64)
 
+#define CACHE_LINE 64
+/* Prefetches the cache line at p, which may lie outside of any object. */
+#if defined(__GNUC__) || defined(__clang__)
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define PREFETCH(p) ((void)(p))
+#endif
+
 /* For functions that are long chains of operations side by side. gcc does better where it puts them
  * in order before it hands out registers (batch 1 on AVX2: 3 to 5 %); it would spill the register
  * tiles if it did so for them. */

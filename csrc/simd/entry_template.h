@@ -54,6 +54,29 @@ static TARGET void ENTRY(gemm)(const struct gemm *gemm)
     NAME(gemm)(gemm, 0, gemm->units);
 }
 
+static TARGET bool ENTRY(pack)(const struct panel *panel, void *packed)
+{
+#if NARROW_LANES
+    if (panel->lanes == NARROW_LANES)
+        return NARROW(pack)(panel, packed);
+#endif
+    return NAME(pack)(panel, packed);
+}
+
+static TARGET bool ENTRY(is_packed)(const struct panel *panel, const void *packed)
+{
+#if NARROW_LANES
+    if (panel->lanes == NARROW_LANES)
+        return NARROW(is_packed)(panel, packed);
+#endif
+    return NAME(is_packed)(panel, packed);
+}
+
+static TARGET bool ENTRY(same)(const void *a, const void *b, ptrdiff_t count)
+{
+    return NAME(same)(a, b, count);
+}
+
 #define DEFINE_ACTIVATION(activation)                                                              \
     static TARGET void ENTRY(activation)(const void *x, void *out, ptrdiff_t count)                \
     {                                                                                              \
@@ -83,6 +106,9 @@ static const struct rnn_kernels ENTRY(kernels) = {
     .gemm = ENTRY(gemm),
     .lstm_step = ENTRY(lstm_step),
     .lstm_update = ENTRY(lstm_update),
+    .pack = ENTRY(pack),
+    .is_packed = ENTRY(is_packed),
+    .same = ENTRY(same),
     .sigmoid = ENTRY(sigmoid),
     .tanh = ENTRY(tanh),
 };

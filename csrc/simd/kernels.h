@@ -78,6 +78,16 @@ struct gemm {
     ptrdiff_t out_stride, out_group;
 };
 
+/* The weights of one block of units in torch's layout: for each gate, a row for each lane that has
+ * a unit. In kernel layout they are [depth][gate][lane]. */
+struct panel {
+    const void *rows;      /* [counts[0], depth] of the first gate, contiguous */
+    ptrdiff_t gate_stride; /* elements to the rows of the next gate */
+    ptrdiff_t depth;
+    ptrdiff_t lanes;                 /* the kernels' lanes or narrow_lanes */
+    ptrdiff_t counts[PANEL_VECTORS]; /* rows of each gate: 0..lanes */
+};
+
 struct rnn_kernels {
     const char *level; /* "portable", "avx2", "avx512", "neon" */
     enum dtype dtype;
@@ -92,6 +102,14 @@ struct rnn_kernels {
      * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
      * of x, a gemm of h that starts from its result, and this have the bits of lstm_step. */
     void (*lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride);
+
+    /* Writes the panel to `packed`, with zeros for lanes without a unit, and reads each value once.
+     * Returns whether all values are finite. */
+    bool (*pack)(const struct panel *panel, void *packed);
+    /* True if pack() would write the bytes that `packed` holds. */
+    bool (*is_packed)(const struct panel *panel, const void *packed);
+    /* True if `count` values at a and b have the same bytes; b is 64-byte aligned. */
+    bool (*same)(const void *a, const void *b, ptrdiff_t count);
 
     /* The activations alone, for tests: out[i] = f(x[i]), i < count. */
     void (*sigmoid)(const void *x, void *out, ptrdiff_t count);

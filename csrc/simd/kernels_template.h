@@ -15,6 +15,11 @@
  *                   V_SCALE(v, shifted, bits) = v 2^n, from the low bits of n + MAGIC
  *                   V_ZERO_BELOW(x, limit, v) = x < limit ? 0 : v
  *                   V_SELECT_REACHED(x, limit, a, b) = x >= limit ? a : b
+ *                   where LANES is not 1, and QUAD is the number of REALs in 128 bits, also
+ *                   V_LOAD_ROWS(p, stride) = 128 bits each at p, p + QUAD stride, p + 2 QUAD stride
+ *                   and so on; V_ZIP_LOW(a, b) V_ZIP_HIGH(a, b) = a0 b0 a1 b1 ... from the lower or
+ *                   the upper half of each 128 bits; V_DIFFERENCE(bits, v, p) = bits | (v ^ *p)
+ *                   for an aligned p; V_ANY_BIT(bits) = bits is not 0
  *   ENTRY(x)        optional: define the entry points too (entry_template.h)
  *
  * Legal combinations: ROW_PANELS * PANEL_VECTORS and TILE_ROWS * PANEL_VECTORS accumulators, the
@@ -25,6 +30,8 @@
  */
 #include "math_template.h"
 
+#include <string.h>
+
 #define PANEL_TOTALS (PANEL_VECTORS * LANES) /* totals of one panel, one row */
 #define GROUP_VECTORS 32                     /* panels of one update, rows counted: 4 to 8 KB */
 
@@ -33,6 +40,8 @@
 #include "gemm_template.h"
 
 #include "update_template.h"
+
+#include "panel_template.h"
 
 #include "lstm_step_template.h"
 

@@ -45,6 +45,12 @@
     FROM_BITS(NEON_BITS(vaddq)(NEON_BITS(vshlq_n)(TO_BITS(shifted), bits), TO_BITS(v)))
 #define V_ZERO_BELOW(x, limit, v) FROM_BITS(NEON_BITS(vbicq)(TO_BITS(v), NEON(vcltq)(x, limit)))
 #define V_SELECT_REACHED(x, limit, a, b) NEON(vbslq)(NEON(vcgeq)(x, limit), a, b)
+#define V_LOAD_ROWS(p, stride) ((void)(stride), V_LOAD(p))
+#define V_ZIP_LOW(a, b) NEON(vzip1q)(a, b)
+#define V_ZIP_HIGH(a, b) NEON(vzip2q)(a, b)
+#define V_DIFFERENCE(bits, v, p)                                                                   \
+    FROM_BITS(NEON_BITS(vorrq)(TO_BITS(bits), NEON_BITS(veorq)(TO_BITS(v), TO_BITS(V_LOAD(p)))))
+#define V_ANY_BIT(bits) (vmaxvq_u32(NEON_CAST(u32, SUFFIX)(bits)) != 0)
 
 INLINE float32x4_t load_part_f32(const float *p, ptrdiff_t n)
 {

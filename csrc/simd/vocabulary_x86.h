@@ -61,6 +61,32 @@
 #define V_COPYSIGN(a, b) X86(or)(a, X86(and)(b, V_SIGN))
 #define V_SCALE(v, shifted, bits)                                                                  \
     X86_FROM_INT(X86_INT(add)(X86_INT(slli)(X86_TO_INT(shifted), bits), X86_TO_INT(v)))
+#define V_ZIP_LOW(a, b) X86(unpacklo)(a, b)
+#define V_ZIP_HIGH(a, b) X86(unpackhi)(a, b)
+#define V_DIFFERENCE(bits, v, p) X86(or)(bits, X86(xor)(v, V_LOAD_WEIGHT(p)))
+
+/* INSERT puts 128 bits into one part of a vector; ps and pd have names of their own for it. */
+#define X86_PART(p) X86_NAME(, loadu, SUFFIX)(p)
+#define X86_WIDEN_(bits, suffix) _mm##bits##_cast##suffix##128_##suffix##bits
+#define X86_WIDEN(bits, suffix) X86_WIDEN_(bits, suffix)
+#define INSERT_256_ps _mm256_insertf128_ps
+#define INSERT_256_pd _mm256_insertf128_pd
+#define INSERT_512_ps _mm512_insertf32x4
+#define INSERT_512_pd _mm512_insertf64x2
+#define INSERT_(bits, suffix) INSERT_##bits##_##suffix
+#define INSERT_NAME(bits, suffix) INSERT_(bits, suffix)
+#define INSERT(v, p, part) INSERT_NAME(BITS, SUFFIX)(v, X86_PART(p), part)
+#define LOAD_ROWS_256(p, stride)                                                                   \
+    INSERT(X86_WIDEN(BITS, SUFFIX)(X86_PART(p)), (p) + QUAD * (stride), 1)
+#define LOAD_ROWS_512(p, stride)                                                                   \
+    INSERT(INSERT(LOAD_ROWS_256(p, stride), (p) + 2 * QUAD * (stride), 2),                         \
+           (p) + 3 * QUAD * (stride), 3)
+#define ANY_BIT_256(bits) (!_mm256_testz_si256(X86_TO_INT(bits), X86_TO_INT(bits)))
+#define ANY_BIT_512(bits) (_mm512_test_epi64_mask(X86_TO_INT(bits), X86_TO_INT(bits)) != 0)
+#define OF_BITS_(name, bits) name##_##bits
+#define OF_BITS(name, bits) OF_BITS_(name, bits)
+#define V_LOAD_ROWS(p, stride) OF_BITS(LOAD_ROWS, BITS)(p, stride)
+#define V_ANY_BIT(bits) OF_BITS(ANY_BIT, BITS)(bits)
 
 /* acc += a * b. As text, because gcc 12 otherwise picks the forms that overwrite the weight
  * register and spills accumulators inside the loop (61 against 97 GFLOP/s on AVX2). */

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.contents import Contents
 from ..files.errors import WeightFileError, printable
-from ..files.flat import NoSuchPrefix, SameName, flat_view
+from ..files.flat import NoSuchPrefix, SameName, find_root, flat_view
 from ..files.formats import open_weights
 from ..files.save import write
 from ..files.tensor import Tensor
@@ -49,12 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Read and write one tensor after the other."""
     with open_weights(arguments.input) as file:
         try:
-            arrays = flat_view(file, arguments.prefix)
+            root = find_root(Contents(file), file, arguments.prefix)
+            arrays = flat_view(file, ".".join(root))
         except (NoSuchPrefix, SameName) as error:
             raise Failure(f"{error}; see `inspect`", code=1) from None
         if not arrays:
             raise Failure(f"{file.name}: holds no array", code=1)
-        notes = differences(arrays, arguments.output)
+        notes = differences(file, arrays, root, arguments.output)
         if arguments.dtype:
             convert_floats(arrays, np.dtype(arguments.dtype))
         refuse_losses(file, arrays, arguments.output)

@@ -13,7 +13,7 @@ from ..files.errors import printable
 from ..files.flat import NoSuchPrefix
 from ..files.formats import open_weights
 from ..find import survey
-from .listing import Listing, Row, stored_dtype
+from .listing import Listing, Row, stored_dtype, without_wrappers
 from .output import MAX_COLUMN, Failure, counted, print_table
 
 if TYPE_CHECKING:
@@ -82,16 +82,10 @@ class Shown:
             for candidate in self.candidates
             if not values.isdisjoint(map(id, candidate.parameters.values()))
         ]
-        root = _without_wrappers(self.listing.root)
+        root = without_wrappers(".".join(self.listing.root))
         self.near_misses = [
-            miss
-            for miss in self.near_misses
-            if _without_wrappers(miss.prefix.replace("/", ".").split("."))[: len(root)] == root
+            miss for miss in self.near_misses if without_wrappers(miss.prefix)[: len(root)] == root
         ]
-
-
-def _without_wrappers(names: list[str]) -> list[str]:
-    return [name for name in names if name not in ("module", "_orig_mod")]
 
 
 def print_text(

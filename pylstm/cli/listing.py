@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.flat import Contents, Entry
+from ..files.contents import Contents, Entry, names_in
+from ..files.flat import below, find_root
 from ..files.modules import Place, name_text
 from ..files.record import Record
 from ..files.tensor import Tensor
@@ -69,6 +70,11 @@ def stored_dtype(value: Any) -> str:
     return str(np.dtype(value.dtype).name)
 
 
+def without_wrappers(path: str) -> tuple[str, ...]:
+    """Return the names of a path but those that wrappers of a model put there."""
+    return tuple(name for name in names_in(path) if name not in ("module", "_orig_mod"))
+
+
 class Listing:
     """What of a file is listed; iterating over it yields each :class:`Row`, as often as wanted.
 
@@ -96,7 +102,7 @@ class Listing:
     def __init__(self, file: WeightFile, prefix: str = "", *, empty: bool = False) -> None:
         self._contents = Contents(file, strict=False)
         self._empty = empty
-        self.root = prefix.split(".") if empty else self._contents.root(prefix)
+        self.root = names_in(prefix) if empty else find_root(self._contents, file, prefix)
         self._of_keras = file.format == "Keras"
         self._optimizers: dict[Place, bool] = {}
         self.unreadable = [
@@ -116,13 +122,13 @@ class Listing:
             return iter(())
         if not self.root:
             return iter(self._contents)
-        return (entry for _, entry in self._contents.below(self.root))
+        return (entry for _, entry in below(self._contents, self.root))
 
     def _name(self, entry: Entry) -> str:
         key = name_text(entry.key)
         if entry.place is not None and entry.place.length + len(key) > MAX_NAME:
             return "..." + f"{name_text(entry.place.name)[-MAX_NAME:]}.{key}"[-MAX_NAME:]
-        return ".".join(name for name, wrapper in self._contents.parts(entry) if not wrapper)
+        return ".".join(entry.path.kept)
 
     def _is_optimizers(self, entry: Entry) -> bool:
         """Tell whether an array is below ``state`` or ``param_groups`` of an optimiser."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.flat import Contents
+from ..files.contents import Contents
 from ..files.save import Known
 from ..files.tensor import Tensor
 from ..find import survey
-from .listing import stored_dtype
+from .listing import stored_dtype, without_wrappers
 from .output import Failure
 
 if TYPE_CHECKING:
     from ..files.formats import WeightFile
-    from ..files.named import NamedArrays
+    from ..recurrent import NearMiss
 
 
 def refuse_losses(file: WeightFile, arrays: Mapping[str, Any], output: str) -> None:
@@ -37,8 +37,8 @@ def refuse_losses(file: WeightFile, arrays: Mapping[str, Any], output: str) -> N
         losses = list(_losses(file, arrays))
         if losses:
             raise Failure(
-                f"{output}: is the file that is read, which would lose {', '.join(losses)}: "
-                "write to another file",
+                f"{output} is the file that is read, and writing to it would lose "
+                f"{', and '.join(losses)}: write to another file",
                 code=1,
             )
 
@@ -59,9 +59,9 @@ def _losses(file: WeightFile, arrays: Mapping[str, Any]) -> Iterator[str]:
     tree, is_part = file.tree, False
     if any(id(entry.value) not in kept for entry in Contents(file)):
         is_part = True
-        yield "all but a part of it"
+        yield "the arrays that are left out"
     if not isinstance(tree, dict) or not all(map(_is_array, tree.values())):
-        yield "what it holds beside arrays by name"
+        yield "everything in it but arrays with names"
     elif not is_part and any(key not in arrays for key in tree):
         yield "the names of its arrays"
     if any(_changes(value) for value in arrays.values()):
@@ -88,42 +88,53 @@ def _has_other_entries(path: Path, count: int) -> bool:
         return len(archive.namelist()) > count
 
 
-def differences(arrays: NamedArrays, output: str) -> list[str]:
+def differences(
+    file: WeightFile, arrays: Mapping[str, Any], root: Sequence[str], output: str
+) -> list[str]:
     """Return a line for each LSTM that is another thing in the new file than in the old one.
 
     Parameters
     ----------
-    arrays : NamedArrays
+    file : WeightFile
+    arrays : mapping
         What will be written, described.
+    root : sequence of str
+        The names of the path in the file below which the arrays are.
     output : str
     """
-    known = survey(arrays, output)
-    # The new file has names and arrays, and no classes.
-    plain = survey(dict(arrays), output)
-    before = {(each.found.prefix, each.found.kind): each.found for each in known.candidates}
-    after = {(each.found.prefix, each.found.kind) for each in plain.candidates}
-    reasons = {
-        miss.prefix: f"{miss.kind}, {miss.reason}"
-        for miss in (*plain.near_misses, *known.near_misses)
+    report = survey(file.tree, file.name)
+    before = {
+        without_wrappers(candidate.found.prefix): candidate.found for candidate in report.candidates
     }
+    misses = {without_wrappers(miss.prefix): miss for miss in report.near_misses}
+    above = without_wrappers(".".join(root))
+    # The new file has names and arrays, and nothing else that tells what they are.
+    report = survey(dict(arrays), output)
+    after = {
+        (*above, *without_wrappers(candidate.found.prefix)): candidate.found
+        for candidate in report.candidates
+    }
+    reasons = {(*above, *without_wrappers(miss.prefix)): miss for miss in report.near_misses}
     lines = []
-    for (prefix, kind), found in before.items():
+    for path, found in before.items():
+        if path[: len(above)] != above:
+            continue
         if found.assumed not in ({}, {"batch_first": False}):
             told = ", ".join(f"{name}={value!r}" for name, value in found.assumed.items())
+            lines.append(f"{file.name} leaves open what {found.prefix!r} computes; assumed: {told}")
+        if path not in after and path in reasons:
             lines.append(
-                f"what was read leaves open what {_named(prefix)} computes; assumed: {told}"
+                f"from_weights will not read {found.prefix!r} from {output}, where it is "
+                f"{_told(reasons[path])}; --prefix {found.prefix} writes its parameters alone"
             )
-        if (prefix, kind) not in after:
-            why = reasons.get(prefix, "its arrays do not say what it is")
+    for path, found in after.items():
+        if path not in before and path in misses:
             lines.append(
-                f"from_weights will not read {_named(prefix)} from {output}: {why}; "
-                f"--prefix {prefix} writes its parameters alone"
+                f"{found.prefix!r} of {output} looks like an {found.kind}; "
+                f"in {file.name} it is {_told(misses[path])}"
             )
-    for prefix, kind in sorted(after - set(before)):
-        why = reasons.get(prefix, "it is none that pylstm can run")
-        lines.append(f"{_named(prefix)} looks like an {kind} in {output}, but it is not: {why}")
     return lines
 
 
-def _named(prefix: str) -> str:
-    return repr(prefix) if prefix else "the module"
+def _told(miss: NearMiss) -> str:
+    return f"{miss.kind} ({miss.reason})"

@@ -12,7 +12,7 @@ import pylstm
 from ..files.errors import printable
 from ..files.formats import open_weights
 from ..find import survey
-from ..from_weights import build, fitting
+from ..from_weights import build, ends_with, fitting
 from .output import Failure, print_table
 from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
 from .twin import run_twin
@@ -94,11 +94,7 @@ def explain(file: str, peer: Peer | None) -> None:
 
 def print_near_misses(near_misses: list[NearMiss], prefix: str | None) -> None:
     """Name what looks like an LSTM below a prefix, and was not run."""
-    chosen = [
-        miss
-        for miss in near_misses
-        if prefix is None or miss.prefix == prefix or miss.prefix.endswith(f".{prefix}")
-    ]
+    chosen = [miss for miss in near_misses if prefix is None or ends_with(miss.prefix, prefix)]
     if chosen:
         print()
     for miss in chosen[:_MAX_LISTED]:

@@ -6,42 +6,30 @@ without what wrappers of the model put into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from .contents import Contents, Entry, names_in
 from .errors import WeightFileError
-from .modules import Place, entries_of, is_container, name_text, walk
 from .named import NamedArrays, described
-from .record import Record, RecurrentLayer
+from .record import Record
 from .tensor import Arrays, Storage, Tensor
 
 if TYPE_CHECKING:
     from .formats import WeightFile
-    from .tensor import Array
 
 # The name of the one array of a file that gives it none: .npy, or a tensor that was saved alone.
 ALONE = "array"
 
-# How many entries of containers are looked at, one in several places again for each, and how many
-# characters the paths to arrays have; as many more as the file has bytes.
-_MOST_STEPS = 500_000
-_MOST_TEXT = 1 << 22
-_MAX_DEPTH = 1 << 16
+# Bytes of the names of arrays, and characters of paths that are searched for the end of one; as
+# many more as the file has bytes.
+_MOST_NAMES = 1 << 22
+_MOST_SEARCHED = 1 << 26
 
 # So many names or prefixes are listed in an error.
 _MAX_LISTED = 5
-_MOST_ROOTS = 100
-
-COMPILED = "_orig_mod"  # torch.compile puts it into names
-_WRAPPED = "module"  # and so do these
-_DATA_PARALLEL = ("DataParallel", "DistributedDataParallel")
-
-# A path to an array: the names on the way, and whether a wrapper has put them there.
-Parts = list[tuple[str, bool]]
+_MOST_ROOTS = 20
 
 
 class NoSuchPrefix(WeightFileError):
@@ -52,231 +40,61 @@ class SameName(WeightFileError):
     """Two arrays have the same name."""
 
 
-class TooMany(WeightFileError):
-    """The containers of a file stand in more places than can be looked at."""
+def find_root(contents: Contents, file: WeightFile, prefix: str) -> list[str]:
+    """Return the names of the path that a prefix means; they may be those of wrappers as well.
 
+    It is a path from the root, or the end of one if nothing else ends so.
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Entry:
-    """One array, and where it stands.
-
-    Parameters
-    ----------
-    place : Place or None
-        None for what the file has in a layout of its own.
-    key : object
-        Its name there.
-    value : Tensor, ndarray or str
-        Why it cannot be had, for one that cannot.
+    Raises
+    ------
+    NoSuchPrefix
     """
-
-    place: Place | None
-    key: Any
-    value: Tensor | Array | str
-
-    @property
-    def is_layers(self) -> bool:
-        """Whether it is a parameter of a layer that one of pylstm's readers has put together."""
-        return self.place is not None and isinstance(self.place.container, RecurrentLayer)
-
-    def path(self) -> list[tuple[Any, Any]]:
-        """Return the containers from the root on, each with the key that leads on."""
-        if self.place is None:
-            return [(None, self.key)]
-        found = [(self.place.container, self.key)]
-        place = self.place
-        while place.above is not None:
-            found.append((place.above.container, place.name))
-            place = place.above
-        return found[::-1]
-
-    def spelled(self) -> str:
-        """Return the path with its keys as they are in the file."""
-        keys = [key for container, key in self.path() if container is not None or key != ""]
-        texts = (f"{key!r:.200}" if isinstance(key, str) else name_text(key) for key in keys)
-        return "".join(f"[{text}]" for text in texts)
+    wanted = names_in(prefix)
+    text = ".".join(wanted)
+    if not wanted or any(entry.path.below(wanted) >= 0 for entry in contents):
+        return wanted
+    roots: set[str] = set()
+    left = file.size + _MOST_SEARCHED
+    for entry in contents:
+        path = "." + ".".join(entry.path.kept[:-1]) + "."
+        left -= len(path)
+        if left < 0:
+            raise WeightFileError(file.name, "", "the paths to its arrays are too long")
+        at = path.find(f".{text}.")
+        while at >= 0 and len(roots) <= _MOST_ROOTS:
+            roots.add(path[1 : at + 1 + len(text)])
+            at = path.find(f".{text}.", at + 1)
+    if len(roots) == 1:
+        return roots.pop().split(".")
+    if roots:
+        told = ", ".join(f"{root!r:.200}" for root in sorted(roots)[:_MOST_ROOTS])
+        problem = f"ends several paths: {told}"
+    else:
+        problem = f"is not in the file; {_told(contents)}"
+    raise NoSuchPrefix(file.name, "", f"prefix {prefix!r:.200} {problem}")
 
 
-class Contents:
-    """The arrays of a weight file, in its order; iterating over it yields each :class:`Entry`.
-
-    Parameters
-    ----------
-    file : WeightFile
-    strict : bool, default True
-        Whether it is an error if containers stand in too many places. Otherwise each of them is
-        looked at once then, at its first place.
-    """
-
-    def __init__(self, file: WeightFile, *, strict: bool = True) -> None:
-        self._file = file
-        self._left = 0
-        self._once = False
-        # The mappings with arrays in them, by identity: whether each key begins with "module.".
-        self._wrapped: dict[int, bool] = {}
-        try:
-            self.count = sum(1 for _ in self)
-        except TooMany:
-            if strict:
-                raise
-            self._once = True
-            self._wrapped.clear()
-            self.count = sum(1 for _ in self)
-
-    def __iter__(self) -> Iterator[Entry]:
-        self._left = self._file.size + _MOST_TEXT
-        yield from self._first_places() if self._once else self._all_places()
-        for name, value in (*self._file.arrays.items(), *self._file.unreadable.items()):
-            self._note(self._file.arrays, name)
-            yield Entry(None, name, value)
-
-    def _first_places(self) -> Iterator[Entry]:
-        for place, key, value in walk(self._file.tree, self._file.name):
-            if _is_array(place, value):
-                yield Entry(place, key, value)
-
-    def _all_places(self) -> Iterator[Entry]:
-        """Yield every array at every place of the containers around it, cycles left out."""
-        steps = self._file.size + _MOST_STEPS
-        place: Place | None = Place(None, "", None, iter([("", self._file.tree)]))
-        # Containers not to go into: those around the present place, and those without an array.
-        closed: set[int] = set()
-        count, counts = 0, [0]
-        while place is not None:
-            for key, value in place.entries:
-                steps -= 1
-                if steps < 0:
-                    raise TooMany(self._file.name, "", "its containers stand in too many places")
-                if _is_array(place, value):
-                    count += 1
-                    self._note(place.container, key)
-                    yield Entry(place, key, value)
-                elif is_container(value) and id(value) not in closed:
-                    closed.add(id(value))
-                    counts.append(count)
-                    place = Place(place, key, value, entries_of(value))
-                    break
-            else:
-                if counts.pop() < count:
-                    closed.discard(id(place.container))
-                    if place.above is not None:
-                        self._note(place.above.container, place.name)
-                place = place.above
-            if len(counts) > _MAX_DEPTH:
-                raise self._error(f"containers are nested more than {_MAX_DEPTH} deep")
-
-    def _error(self, reason: str) -> WeightFileError:
-        return WeightFileError(self._file.name, "", reason)
-
-    def _note(self, container: Any, key: Any) -> None:
-        """Note that an array is below this key of a container."""
-        if isinstance(container, Mapping) and self._wrapped.get(id(container), True):
-            self._wrapped[id(container)] = _wrapper(_pieces(key)) is not None
-
-    def parts(self, entry: Entry) -> Parts:
-        """Return the path to an array; the last name is never one of a wrapper."""
-        self._left -= len(name_text(entry.key)) + (entry.place.length if entry.place else 0)
-        if self._left < 0:
-            raise self._error("the paths to its arrays are too long")
-        parts: Parts = []
-        for container, key in entry.path():
-            pieces = _pieces(key)
-            wrapper = None
-            if container is None or isinstance(container, Mapping):
-                owner = self._file.arrays if entry.place is None else container
-                wrapper = _wrapper(pieces) if self._wrapped.get(id(owner)) else None
-            elif pieces == [_WRAPPED] and isinstance(container, Record):
-                is_parallel = container.class_name.rpartition(".")[2] in _DATA_PARALLEL
-                wrapper = 0 if is_parallel else None
-            for index, piece in enumerate(pieces):
-                parts.append((piece, piece == COMPILED or index == wrapper))
-        if parts:
-            parts[-1] = parts[-1][0], False
-        return parts
-
-    def root(self, prefix: str) -> list[str]:
-        """Return the names of the path that a prefix means; they may be those of wrappers as well.
-
-        It is a path from the root, or the end of one if nothing else ends so.
-
-        Raises
-        ------
-        NoSuchPrefix
-        """
-        wanted = _pieces(prefix)
-        if not wanted or any(_tail(self.parts(entry), wanted) for entry in self):
-            return wanted
-        return self._only_root(prefix, wanted)
-
-    def below(self, root: list[str]) -> Iterator[tuple[list[str], Entry]]:
-        """Yield the arrays below the path with these names, each with what is left of its own."""
-        for entry in self:
-            parts = self.parts(entry)
-            tail = _tail(parts, root) if root else [name for name, wrapper in parts if not wrapper]
-            if tail or not root:
-                yield tail, entry
-
-    def _only_root(self, prefix: str, wanted: list[str]) -> list[str]:
-        """Return the only path that ends with a prefix."""
-        roots: set[tuple[str, ...]] = set()
-        for entry in self:
-            names = [name for name, wrapper in self.parts(entry) if not wrapper]
-            if len(roots) < _MOST_ROOTS:
-                roots.update(
-                    tuple(names[:end])
-                    for end in range(len(wanted) + 1, len(names))
-                    if names[end - len(wanted) : end] == wanted
-                )
-        if len(roots) == 1:
-            return list(roots.pop())
-        if roots:
-            told = sorted(".".join(root) for root in roots)[:20]
-            problem = f"ends several paths: {', '.join(map(repr, told))}"
-        else:
-            problem = f"is not in the file; {self._told()}"
-        raise NoSuchPrefix(self._file.name, "", f"prefix {prefix!r:.200} {problem}")
-
-    def _told(self) -> str:
-        """Return the first names, for a message."""
-        if not self.count:
-            return "it holds no array"
-        names: list[str] = []
-        for entry in self:
-            if len(names) == _MAX_LISTED:
-                break
-            names.append(".".join(name for name, wrapper in self.parts(entry) if not wrapper))
-        more = f" and {self.count - len(names)} more" if self.count > len(names) else ""
-        return f"there are {', '.join(f'{name or ALONE!r:.100}' for name in names)}{more}"
+def _told(contents: Contents) -> str:
+    """Return the first names, for a message."""
+    if not contents.count:
+        return "it holds no array"
+    names: list[str] = []
+    for entry in contents:
+        if len(names) == _MAX_LISTED:
+            break
+        # Some names of a path would do, which may be long.
+        names.append(".".join(entry.path.kept[:100]) or ALONE)
+    more = contents.count - len(names)
+    listed = ", ".join(f"{name!r:.100}" for name in names)
+    return f"there are {listed}" + (f" and {more} more" if more else "")
 
 
-def _is_array(place: Place, value: Any) -> bool:
-    # torch's recurrent modules list their parameters in this attribute once more.
-    return isinstance(value, (Tensor, np.ndarray)) and place.name != "_flat_weights"
-
-
-def _pieces(key: Any) -> list[str]:
-    """Return the names in a key; none if it is empty. Absolute paths begin with a slash."""
-    text = name_text(key).removeprefix("/").replace("/", ".")
-    return text.split(".") if text else []
-
-
-def _wrapper(pieces: list[str]) -> int | None:
-    """Return which of the names in a key is that of DataParallel; None if none is."""
-    for index, piece in enumerate(pieces[:-1]):
-        if piece != COMPILED:
-            return index if piece == _WRAPPED else None
-    return None
-
-
-def _tail(parts: Parts, root: list[str]) -> list[str]:
-    """Return what is left of a path below ``root``, nothing if it is not below."""
-    plain = [name for name, wrapper in parts if not wrapper]
-    count = len(root)
-    if plain[:count] == root:
-        return plain[count:]
-    if [name for name, _ in parts[:count]] == root:
-        return [name for name, wrapper in parts[count:] if not wrapper]
-    return []
+def below(contents: Contents, root: list[str]) -> Iterator[tuple[int, Entry]]:
+    """Yield the arrays below a path, each with where among the names of its own that one ends."""
+    for entry in contents:
+        start = entry.path.below(root) if root else 0
+        if start >= 0:
+            yield start, entry
 
 
 def flat_view(file: WeightFile, prefix: str = "") -> NamedArrays:
@@ -300,20 +118,23 @@ def flat_view(file: WeightFile, prefix: str = "") -> NamedArrays:
     """
     contents = Contents(file)
     arrays = NamedArrays()
-    root = contents.root(prefix)
+    root = find_root(contents, file, prefix)
     of_layer = bool(root and file.arrays) and any(
-        len(tail) == 1 and entry.is_layers for tail, entry in contents.below(root)
+        entry.is_layers and len(entry.path.kept) == start + 1
+        for start, entry in below(contents, root)
     )
-    left = file.size + _MOST_TEXT
-    for tail, entry in contents.below(root):
+    left = file.size + _MOST_NAMES
+    for start, entry in below(contents, root):
         if of_layer and entry.place is None:
             continue
-        name = ".".join(tail) or ALONE
+        name = ".".join(entry.path.kept[start:]) or ALONE
         if name in arrays:
             other = next(
-                each for names, each in contents.below(root) if (".".join(names) or ALONE) == name
+                each.spelled()
+                for at, each in below(contents, root)
+                if (".".join(each.path.kept[at:]) or ALONE) == name
             )
-            reason = f"two tensors have this name: {other.spelled()} and {entry.spelled()}"
+            reason = f"two tensors have this name: {other} and {entry.spelled()}"
             raise SameName(file.name, name, reason)
         if isinstance(entry.value, str):
             raise WeightFileError(file.name, name, f"cannot be read as an array: {entry.value}")
@@ -351,7 +172,10 @@ def read(arrays: NamedArrays, mapped: bool) -> dict[str, Any]:
         end = tensor.offset + tensor.span
         spans[tensor.storage] = min(start, tensor.offset), max(stop, end)
     make = Arrays(mapped, spans)
+    made: dict[int, Any] = {}  # what has two names is one array
     for name, value in arrays.items():
         if isinstance(value, Tensor):
-            arrays[name] = make(value)
+            if id(value) not in made:
+                made[id(value)] = make(value), value
+            arrays[name] = made[id(value)][0]
     return arrays if arrays.modules or arrays.options else dict(arrays)

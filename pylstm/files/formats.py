@@ -157,12 +157,16 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
     """Read a weight file without torch and without running anything that it names.
 
     Torch files of ``torch.save`` and ``torch.jit.save`` in both of torch's formats, safetensors,
-    ``.npz``, ``.npy`` and pickles of NumPy arrays are told apart by their content.
+    ``.npz``, ``.npy``, skops, pickles of NumPy arrays, ONNX and Keras are told apart by their
+    content.
 
     Parameters
     ----------
     source : str, os.PathLike, bytes, bytearray, memoryview or binary file object
-        A file object is read from its present position and left open.
+        A file object is read from its present position and left open. Weights in several files are
+        read as a whole: ``source`` is the path of their folder, of their index
+        (``model.safetensors.index.json``) or of one of them with the index beside it. A folder
+        with one ``model.safetensors`` or ``pytorch_model.bin`` stands for that file.
     mmap : bool, default False
         Map the file into memory instead of reading it, where its bytes can stand as they are:
         such arrays are read-only and read when they are used. The file must not shrink meanwhile.
@@ -178,8 +182,10 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
     object
         What was saved: dictionaries, lists, tuples, numbers, strings, and a ``numpy.ndarray`` for
         each tensor, in its own dtype (bfloat16 and 8-bit floats widened to float32) and with its
-        own strides. Tensors that shared memory share it. Objects of other classes are inert
-        :class:`~pylstm.files.Record`.
+        own strides; a bare storage is an array of one axis. Tensors that shared memory share it.
+        Objects of other classes are inert :class:`~pylstm.files.Record`. With ``flat=True`` a
+        dictionary, from which ``find_lstms`` and ``from_weights`` still learn what the file says
+        of its modules.
 
     Raises
     ------
@@ -187,18 +193,24 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
         If the content is damaged, hostile or of no format that pylstm reads; with ``flat=True``
         also if two arrays get the same name, or nothing is below ``prefix``.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened, or there is no model in the folder.
     TypeError, ValueError
         If ``prefix`` is no str, or is given without ``flat=True``.
 
     Notes
     -----
-    With ``flat=True`` items of lists are counted by their index, ``/`` becomes ``.``, and what
-    wrappers put into names goes: ``_orig_mod.`` of ``torch.compile``, and the ``module.`` of
-    ``DataParallel`` where all keys of a mapping begin so. An array that has no name, as the one of
-    a ``.npy`` file, is called ``"array"``. ONNX and Keras files give the recurrent layers that
-    pylstm can run as torch lays them out (``"encoder.weight_ih_l0"``), and all their arrays in
-    their own layout under their own names.
+    With ``flat=True`` items of lists are counted by their index, ``/`` becomes ``.``, one before a
+    name goes, and so does what wrappers put into names: ``_orig_mod.`` of ``torch.compile``, and
+    the ``module.`` of ``DataParallel`` where all keys of a mapping begin so. An array that has no
+    name, as the one of a ``.npy`` file, is called ``"array"``. A module that stands in several
+    places has the names of all of them.
+
+    ONNX and Keras files give the recurrent layers that pylstm can run as torch lays them out
+    (``"encoder.weight_ih_l0"``), and all arrays of the file in its own layout under their own
+    names; the prefix of such a layer gives the layer's parameters alone.
+
+    Of tensors that share memory Hugging Face's libraries write one, and the other names beside it:
+    all of them lead to that tensor, whatever view of it they were.
 
     Examples
     --------
@@ -233,7 +245,7 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
 
 def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
     """Like :func:`_read`, of a file that an index names."""
-    if _JSON_OBJECT.match(source.read(0, min(source.size, 32))):
+    if _is_json(source.read(0, min(source.size, 32))):
         raise source.error("", "is JSON, as an index of shards is, and no shard")
     format, tree = _read(source, make)
     if format not in _SHARDED:
@@ -244,13 +256,18 @@ def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
 def _read(source: Source, make: Make) -> tuple[str, Any]:
     """Return the format and the tree."""
     head = source.read(0, min(source.size, 32))
-    if _JSON_OBJECT.match(head):
+    if _is_json(head):
         return shards.read(source, make, _read_shard)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _read_zip(source, make)
     format, module = _recognised(source, head)
     # A reader is imported when a file needs it.
     return format, import_module(f".{module}", __package__).read(source, make)
+
+
+def _is_json(head: bytes) -> bool:
+    """Tell an object of JSON by its beginning; the length of a header may look like a brace."""
+    return _JSON_OBJECT.match(head) is not None and b"\0" not in head
 
 
 def _recognised(source: Source, head: bytes) -> tuple[str, str]:

@@ -74,6 +74,7 @@ int main(int argc, char **argv)
     } else {
         check_hashes(hashes, record);
         check_core(&plan);
+        check_packing(&plan);
         check_kernels(&plan);
     }
     return check_summary("test_kernels");

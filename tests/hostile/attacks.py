@@ -66,9 +66,9 @@ def content(name):
 
 
 def format(name):
-    """Return which package reads an attack, as ``judge`` takes it; empty if pylstm does."""
+    """Return which package reads an attack, or "shards" if it is a folder, as ``judge`` takes it."""
     group = name.partition(":")[0].lower()
-    return group if group in EXTRAS else ""
+    return group if group in EXTRAS or group == "shards" else ""
 
 
 # Pickles, in every place that a pickle can have ------------------------------------------------
@@ -1205,3 +1205,5 @@ if "onnx" in FORMATS:
     attacks("ONNX", EITHER)(folding_attacks)
 if "keras" in FORMATS:
     attacks("Keras", EITHER)(keras_attacks)
+
+import attacks_shards  # noqa: E402, F401  (which registers its own)

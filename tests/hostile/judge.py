@@ -9,11 +9,14 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import folders
+import judge_more
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from seeds import ABSENT
@@ -55,6 +58,8 @@ class Guard:
     ----------
     path : str
         Of the one file that may be opened.
+    folder : str or None
+        Of a folder whose files may be opened as well.
     strict : bool
         Whether imports are watched too; the packages that read ONNX and HDF5 do much of that.
     """
@@ -62,6 +67,7 @@ class Guard:
     def __init__(self, folder, timed=True):
         self._seconds = (CPU_SECONDS, WALL_SECONDS) if timed else (0, 0)
         self.path = str(Path(folder) / "file")
+        self.folder = None
         self.watching = self.strict = False
         self.seen = None
         self._status = os.open("/proc/self/status", os.O_RDONLY)
@@ -71,7 +77,7 @@ class Guard:
     def _hook(self, event, args):
         if not self.watching or event not in FORBIDDEN:
             return
-        if event == "open" and args[0] == self.path and args[1] in ("rb", "r", None):
+        if event == "open" and self._may_open(args[0]) and args[1] in ("rb", "r", None):
             return
         # A reader asks for its package with every file; one that is not there is refused by name.
         if event == "import" and args[0] in ABSENT:
@@ -85,6 +91,10 @@ class Guard:
         # Kept as well: the code under test may catch the exception.
         self.seen = f"{event}{args!r:.500}"
         raise Broken(self.seen)
+
+    def _may_open(self, path):
+        inside = self.folder and isinstance(path, str) and path.startswith(f"{self.folder}/")
+        return path == self.path or inside
 
     def _start_timers(self, cpu, wall):
         """Let the process be killed in so many seconds, even in the middle of C code; 0: never."""
@@ -128,6 +138,8 @@ class Guard:
 
 def judge(guard, content, format=""):
     """Return what came of loading the file: its tree, or the WeightFileError."""
+    if format == "shards":
+        return judge_more.judge_folder(guard, content)
     path = Path(guard.path)
     path.unlink(missing_ok=True)  # what was mapped before stays as it was
     path.write_bytes(content)
@@ -147,24 +159,31 @@ def judge(guard, content, format=""):
         check_found(guard, content, loaded, found, made)
         if content.startswith(b"\x93NUMPY") or format.startswith("npz"):
             check_numpy(content, loaded)
+    judge_more.check_flat(guard, content, loaded)
     return loaded
 
 
-def open_all(content):
+def open_all(content, format=""):
     """Open an honest file in every way: readers are imported when a file needs them."""
-    pylstm.find_lstms(content)
-    pylstm.load(content, mmap=True)
-    with suppress(ValueError):
-        pylstm.LSTM.from_weights(content)
+    with tempfile.TemporaryDirectory() as folder:
+        source = content
+        if format == "shards":
+            folders.unpack(content, Path(folder) / "model")
+            source = Path(folder) / "model"
+        pylstm.find_lstms(source)
+        pylstm.load(source, mmap=True)
+        pylstm.load(source, flat=True)
+        with suppress(ValueError):
+            pylstm.LSTM.from_weights(source)
 
 
-def attempt(guard, content, what, action):
-    """Return what ``action`` returns, or the WeightFileError that it raises."""
+def attempt(guard, content, what, action, errors=()):
+    """Return what ``action`` returns, or the WeightFileError that it raises, or one of errors."""
     with guard.limits(len(content), what) as held:
         try:
             result = action()
             held.append(result)
-        except pylstm.WeightFileError as error:
+        except (pylstm.WeightFileError, *errors) as error:
             result = error
         except ImportError as error:
             if error.name not in ABSENT:

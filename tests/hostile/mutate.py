@@ -10,6 +10,7 @@ import random
 import re
 from functools import lru_cache
 
+import folders
 import mutate_onnx
 import mutate_pickle
 import mutate_zip
@@ -25,6 +26,8 @@ def mutation(format, index):
 
 def mutated(rng, format, content):
     """Return ``content``, which is of that format or nearly so, with changes."""
+    if format == "shards":
+        return edit_shards(rng, content)
     if rng.random() < 0.35:
         other = rng.choice(seeds(format)) if rng.random() < 0.2 else content
         return scramble(rng, splice(rng, content, other))
@@ -122,7 +125,7 @@ def edit_fields(rng, fields):
     elif kind == 3:
         del fields[at : at + len(fields) // 2]
         fields.append((name, value))
-    elif "data_offsets" in value:
+    elif isinstance(value, dict) and "data_offsets" in value:
         value = dict(value)
         if kind == 4:
             value["dtype"] = rng.choice(("F64", "F16", "BF16", "U8", "BOOL", "F4", "x", "C64", ""))
@@ -134,8 +137,13 @@ def edit_fields(rng, fields):
             numbers += [1] * rng.choice((0, 0, 0, 1, 70))
             value["shape" if kind == 6 else "data_offsets"] = numbers
         fields[at] = (name, value)
+    elif isinstance(value, dict) and rng.random() < 0.6:
+        names = [*dict(fields), "", "format", "\n"]
+        text = rng.choice((*value.values(), *names, '{"rnn":true}', '{"a":1}', "{", "[]", "true"))
+        fields[at] = (name, value | {rng.choice((*value, *names)): text})
     else:
-        fields[at] = (name, {"a": rng.choice(("\n", 1, None, {}, "b" * 9999))})
+        odd = (None, 1, [], "a", {}, *({"a": each} for each in ("\n", 1, None, {}, "b" * 9999)))
+        fields[at] = (name, rng.choice(odd))
 
 
 def edit_npy(rng, content):
@@ -168,6 +176,20 @@ def edit_npy(rng, content):
 
 def edit_onnx(rng, content):
     return mutate_onnx.edited(rng, content)
+
+
+def edit_shards(rng, content):
+    """Change a member of a folder; the JSON that it is packed in stays what it is."""
+    return folders.edited(rng, content, edit_member)
+
+
+def edit_member(rng, name, content):
+    """Change the content of a shard, or of the index as any text of JSON."""
+    if name.endswith(".json"):
+        return edit_json(rng, content) if rng.random() < 0.5 else scramble(rng, content)
+    if rng.random() < 0.3:
+        return scramble(rng, content)
+    return (edit_torch if content.startswith(b"PK") else edit_safetensors)(rng, content)
 
 
 def edit_keras(rng, content):
@@ -229,6 +251,8 @@ EDITS = {
     "module": edit_torch,
     "torchscript": edit_torch,
     "npz": edit_torch,
+    "skops": edit_torch,
+    "shards": edit_shards,
     "legacy": edit_legacy,
     "pickle": edit_pickle,
     "safetensors": edit_safetensors,

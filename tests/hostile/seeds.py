@@ -4,12 +4,16 @@ import io
 import pickle
 import re
 import tarfile
+import zipfile
+from collections import OrderedDict
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import folders
 import numpy as np
 from recorded_files import recorded_files
+from weight_files import skops_archive
 
 # Files that torch wrote, by the pattern of their names.
 RECORDED = {
@@ -22,8 +26,20 @@ RECORDED = {
     "npz": r"format_npz_float.*",
     "npz_deflated": r"format_npz_deflated_.*",
 }
+# Of safetensors: tied tensors, what pylstm keeps of modules, and no object at all.
+METADATA = (
+    {"format": "pt", "rnn.tied": "rnn.weight_hh_l0", "x": "rnn.bias_hh_l0"},
+    {"format": "pt", "pylstm.batch_first": '{"rnn": true, "x": false}'},
+    None,
+)
 PROTOCOLS = range(6)
-OWN_FORMATS = (*RECORDED, "npy", *(f"pickle_{protocol}" for protocol in PROTOCOLS))
+OWN_FORMATS = (
+    *RECORDED,
+    "npy",
+    "skops",
+    "shards",
+    *(f"pickle_{protocol}" for protocol in PROTOCOLS),
+)
 
 # Formats that other packages read, and the package.
 EXTRAS = {"onnx": "onnx", "keras": "h5py"}
@@ -40,8 +56,14 @@ def seeds(format):
             for name, file in recorded_files().items()
             if re.fullmatch(RECORDED[format], name)
         ] + list(distributed(format))
+        if format == "safetensors":
+            found += [folders.safetensors(folders.lstm(1), metadata) for metadata in METADATA]
     elif format == "npy":
         found = [npy(array, version) for array in some_arrays() for version in ((1, 0), (3, 0))]
+    elif format == "skops":
+        found = list(skops())
+    elif format == "shards":
+        found = list(folders.seeds())
     elif format == "onnx":
         found = list(onnx_models())
     elif format == "keras":
@@ -104,6 +126,25 @@ def pickles(protocol):
         file = io.BytesIO()
         joblib.dump({"lstm": weights, "fortran": np.asfortranarray(first)}, file, protocol=protocol)
         yield file.getvalue()
+
+
+def skops():
+    """Archives of skops: the weights of an LSTM; containers, and an object of a class."""
+    rng = np.random.default_rng(7)
+    shapes = {"weight_ih_l0": (12, 2), "weight_hh_l0": (12, 3), "bias_ih_l0": 12, "bias_hh_l0": 12}
+    weights = {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
+    yield skops_archive(weights)
+    tree = {"lstm": OrderedDict(weights), 3: [1, "é", None, (weights["bias_ih_l0"],)], "s": {"a"}}
+
+    def edit(schema):
+        schema["content"][3] |= {
+            "__class__": "Model",
+            "__module__": "m",
+            "__loader__": "ObjectNode",
+        }
+
+    yield skops_archive(tree, edit, compression=zipfile.ZIP_DEFLATED)
+    yield skops_archive(tree)
 
 
 def onnx_models():
