@@ -12,7 +12,6 @@ import numpy as np
 from . import _core, values
 from ._core import as_array
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
-from .files.contents import COMPILED
 from .files.errors import WeightFileError, WeightFileWarning
 from .find import Candidate, Survey, opened, survey
 from .naming import type_name
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     AnyModule = TypeVar("AnyModule", bound=NativeModule)
 
+# torch.compile puts it into names.
+_COMPILED = "_orig_mod"
 # Kinds of near misses that a prefix for an LSTM does not mean by the end of their paths.
 _OTHER_NETWORKS = ("GRU", "GRUCell", "RNN", "RNNCell")
 _OTHER = {"LSTM": "LSTMCell", "LSTMCell": "LSTM"}
@@ -71,24 +72,26 @@ def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
 def fitting(report: Survey, prefix: str | None, *, one: bool = True) -> list[Candidate]:
     """Return those that a prefix fits: a whole path before the end of one, all without a prefix.
 
-    A path may be given with dots for slashes and without the ``_orig_mod`` of torch.compile, as the
-    flat view has it.
+    A path may be given without the ``_orig_mod`` of torch.compile in it, as the flat view has it.
     What is a near miss by its whole path is meant, and no module elsewhere replaces it: then
     nothing is returned. If ``one`` is wanted, that holds for the end of its path as well, except
     for other networks than LSTMs.
     """
     if prefix is None:
         return report.candidates
+    whole = [each for each in report.candidates if each.found.prefix == prefix]
+    if whole or any(miss.prefix == prefix for miss in report.near_misses):
+        return whole
     rivals = [miss for miss in report.near_misses if one and miss.kind not in _OTHER_NETWORKS]
-    for path_of in (str, _dotted, _uncompiled):
-        wanted = path_of(prefix)
-        end = f".{wanted}"
-        whole = [each for each in report.candidates if path_of(each.found.prefix) == wanted]
-        if whole or any(path_of(miss.prefix) == wanted for miss in report.near_misses):
-            return whole
-        fit = [each for each in report.candidates if path_of(each.found.prefix).endswith(end)]
-        if fit and wanted and path_of is not str:
-            return [] if any(path_of(miss.prefix).endswith(end) for miss in rivals) else fit
+    for path_of in (str, _uncompiled):
+        fits = [each for each in report.candidates if ends_with(path_of(each.found.prefix), prefix)]
+        dotted = [each for each in fits if _dotted(path_of(each.found.prefix)) == _dotted(prefix)]
+        if dotted:
+            return dotted
+        if any(_dotted(path_of(miss.prefix)) == _dotted(prefix) for miss in report.near_misses):
+            return []
+        if fits:
+            return [] if any(ends_with(path_of(miss.prefix), prefix) for miss in rivals) else fits
     return []
 
 
@@ -103,7 +106,7 @@ def _dotted(path: str) -> str:
 
 
 def _uncompiled(path: str) -> str:
-    return ".".join(name for name in _dotted(path).split(".") if name != COMPILED)
+    return ".".join(name for name in path.split(".") if name != _COMPILED)
 
 
 def _obstacle(found: FoundLSTM) -> str:
@@ -152,8 +155,9 @@ def _refuse(
             f"it holds no {kind}{which}, and its {other} is none: "
             f"{_obstacle(others[0].found)}; {other}.from_weights reads it:"
         )
-    elif prefix and any(ends_with(each.found.prefix, prefix) for each in report.candidates):
-        reason = f"prefix {prefix!r} fits several, one a near miss; choose one by its whole prefix:"
+    elif prefix and fitting(report, prefix, one=False):
+        told = "fits several paths, one of them that of a near miss"
+        reason = f"prefix {prefix!r} {told}; choose by a whole prefix:"
     else:
         reason = f"it holds no {kind}{which}" + ("; there are:" if held else ", nor the like of it")
     lines = held[:_MAX_LISTED]

@@ -291,8 +291,8 @@ def test_file_objects_and_bytes_have_no_others_beside_them(folder, format):
         ("model-00001-of-00000.safetensors", None),
         ("model.safetensors", None),
         ("best-of-3.pt", None),
-        ("model-1-of-2", None),
-        ("1-of-2.pt", None),
+        ("model-1-of-2", (1, 2)),
+        ("1-of-2.pt", (1, 2)),
     ],
 )
 def test_names_of_shards(name, shard):

@@ -833,7 +833,9 @@ def test_the_end_of_a_path_may_be_that_of_a_near_miss():
         tree.update(pylstm.LSTM(2, 3).state_dict(prefix=f"{path}."))
     tree["model.net.lstm.layer_norm.weight"] = np.ones(3)
     for prefix in ("lstm", "net.lstm"):
-        with pytest.raises(pylstm.WeightFileError, match="fits several, one of them a near miss"):
+        with pytest.raises(
+            pylstm.WeightFileError, match="fits several paths, one of them that of a near miss"
+        ):
             pylstm.LSTM.from_weights(tree, prefix=prefix)
     made = pylstm.LSTM.from_weights(tree, prefix="ema.net.lstm")
     assert made.weight_hh_l0.tobytes() == tree["ema.net.lstm.weight_hh_l0"].tobytes()
