@@ -396,7 +396,11 @@ def test_a_layer_keeps_what_was_assumed_and_its_states():
     [found] = pylstm.find_lstms(arrays)
     assert found.assumed == assumed
     assert found.initial_states is states
-    assert pylstm.LSTM.from_weights(arrays).batch_first
+    with pytest.warns(pylstm.WeightFileWarning) as warned:
+        assert pylstm.LSTM.from_weights(arrays).batch_first
+    told = [str(warning.message) for warning in warned]
+    assert any("activation='tanh'" in text for text in told)
+    assert any("initial_states" in text for text in told)
 
 
 def test_names_that_two_layouts_share():

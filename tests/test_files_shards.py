@@ -429,9 +429,9 @@ def test_names_that_are_no_files_beside_the_index(folder, format, name):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{}", "no index of shards: it has no weight_map"),
-        ('{"weight_map": []}', "no index of shards: it has no weight_map"),
-        ('{"weight_map": "x"}', "no index of shards: it has no weight_map"),
+        ("{}", "nor an index of shards: it has no weight_map"),
+        ('{"weight_map": []}', "nor an index of shards: it has no weight_map"),
+        ('{"weight_map": "x"}', "nor an index of shards: it has no weight_map"),
         ('{"weight_map": {"a": "x", "a": "y"}}', "has the name 'a' twice"),
         ('{"weight_map": {}, "weight_map": {"a": "x"}}', "has the name 'weight_map' twice"),
         ('{"weight_map": {"a": "x"}', "damaged or cut off"),
