@@ -522,7 +522,9 @@ def headers():
         "metadata twice": safetensors(b'{"__metadata__":{},"__metadata__":{}}'),
         "a key of the metadata twice": safetensors(b'{"__metadata__":{"a":"b","a":"c"}}'),
         "metadata that is a number": safetensors(b'{"__metadata__":{"a":1}}'),
-        "metadata that is null": safetensors(b'{"__metadata__":null}'),
+        "metadata that is false": safetensors(b'{"__metadata__":false}'),
+        "metadata that is a list": safetensors(b'{"__metadata__":[]}'),
+        "metadata that is cut off": safetensors(b'{"__metadata__":nul}'),
         "a list": safetensors(b"[]"),
         "100,000 lists in each other": safetensors(b'{"a":' + b"[" * 100_000),
         "100,000 dicts in each other": safetensors(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
@@ -539,6 +541,10 @@ def headers():
         "quotes without an end": safetensors(b'{"' + b"\\" * 1_000_000),
         "a million quotes escaped": safetensors(b'{"' + b'\\"' * 500_000),
     }  # fmt: skip
+
+
+# The safetensors package takes it for none.
+attack("safetensors: metadata that is null", LOADED, safetensors, b'{"__metadata__":null}')
 
 
 @attacks("safetensors, harmless", EITHER)
