@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -62,7 +63,12 @@ def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
     fit = fitting(report, prefix)
     chosen = [each for each in fit if each.found.kind == kind]
     others = [each for each in fit if each.found.kind != kind]
-    if not chosen and len(others) == 1 and not _obstacle(others[0].found):
+    # Where something looks like one of the kind that was asked for, the other kind is not meant.
+    alike = any(
+        re.search(rf"\b{kind}\b", miss.kind) and (prefix is None or ends_with(miss.prefix, prefix))
+        for miss in report.near_misses
+    )
+    if not chosen and len(others) == 1 and not alike and not _obstacle(others[0].found):
         return _counterpart(others[0])
     if len(chosen) != 1:
         _refuse(report, kind, prefix, chosen, others)

@@ -855,3 +855,17 @@ def test_a_prefix_of_the_other_kind_means_no_other_module():
     deep = {**pylstm.LSTM(2, 3, 2).state_dict(prefix="rnn."), **cell.state_dict(prefix="ema.rnn.")}
     with pytest.raises(pylstm.WeightFileError, match="2 layers"):
         pylstm.LSTMCell.from_weights(deep, prefix="rnn")
+
+
+def test_a_counterpart_does_not_stand_in_for_a_near_miss_of_the_kind():
+    whole = {f"encoder.{name}": value for name, value in pylstm.LSTM(4, 8, 2).state_dict().items()}
+    cut = {name: value for name, value in whole.items() if "_l0" not in name}
+    step = pylstm.LSTMCell(3, 6).state_dict(prefix="decoder.")
+    with pytest.raises(pylstm.WeightFileError, match=r"it holds no LSTM"):
+        pylstm.LSTM.from_weights({**cut, **step})
+    assert pylstm.LSTM.from_weights({**cut, **step}, "decoder").hidden_size == 6
+    assert pylstm.LSTMCell.from_weights({**cut, **step}).hidden_size == 6
+    half = {name: value for name, value in step.items() if "bias_ih" not in name}
+    layer = pylstm.LSTM(3, 6).state_dict(prefix="other.")
+    with pytest.raises(pylstm.WeightFileError, match=r"it holds no LSTMCell"):
+        pylstm.LSTMCell.from_weights({**half, **layer})
