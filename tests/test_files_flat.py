@@ -4,6 +4,7 @@ import contextlib
 import io
 import pickle
 import time
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
@@ -396,7 +397,9 @@ def test_a_layer_keeps_what_was_assumed_and_its_states():
     [found] = pylstm.find_lstms(arrays)
     assert found.assumed == assumed
     assert found.initial_states is states
-    assert pylstm.LSTM.from_weights(arrays, **found.assumed).batch_first
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pylstm.WeightFileWarning)
+        assert pylstm.LSTM.from_weights(arrays, **found.assumed).batch_first
 
 
 def test_names_that_two_layouts_share():
