@@ -316,7 +316,7 @@ def lstm_without(layers, *missing):
     [
         {"rnn.weight_hh_l1": "rnn.weight_hh_l0"},
         {"rnn.weight_ih_l1": "rnn.weight_ih_l0"},
-        {"rnn.bias_hh_l0": "rnn.bias_ih_l0", "rnn.bias_hh_l1": "rnn.bias_ih_l0"},
+        {"rnn.bias_ih_l0": "rnn.bias_hh_l0", "rnn.bias_ih_l1": "rnn.bias_hh_l0"},
         {"rnn.weight_hh_l1": "rnn.weight_ih_l1", "rnn.weight_ih_l0": "rnn.weight_ih_l1"},
     ],
 )
