@@ -52,8 +52,8 @@ def shared(batch=32, **kwargs):
 def construct(cls, *args, **kwargs):
     """The case of a constructor.
 
-    From Python 3.13 on an instance of a Python class that dies asks for memory for its dict, and
-    where there is none the exception that is on its way is lost: there the instance outlives the call.
+    From Python 3.13 on the end of an instance of a Python class needs memory for its dict, and where
+    there is none the exception that is on its way is lost: there the instance outlives the call.
     """
     kept = []
 

@@ -65,4 +65,6 @@ def test_every_allocation_of_python_may_fail(name):
     done = subprocess.run(
         [sys.executable, script, name], capture_output=True, text=True, timeout=600
     )
+    if done.returncode == 77:  # SKIPPED in that script
+        pytest.skip(done.stdout.strip())
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
