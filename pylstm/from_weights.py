@@ -155,7 +155,7 @@ def _refuse(
     held += [str(miss) for miss in report.near_misses]
     if chosen:
         reason = f"it holds {len(chosen)} {kind}s{which}; choose one by its whole prefix:"
-    elif len(others) == 1:
+    elif len(others) == 1 and _obstacle(others[0].found):
         other = _OTHER[kind]
         reason = (
             f"it holds no {kind}{which}, and its {other} is none: "
