@@ -2,9 +2,9 @@
 #ifndef PYLSTM_CORE_CELLS_H
 #define PYLSTM_CORE_CELLS_H
 
-#include <stdbool.h>
+#include "../simd/kernels.h"
 
-enum cell_kind { CELL_LSTM, CELL_KINDS };
+#include <stdbool.h>
 
 enum { CELL_MOST_GATES = 4, CELL_MOST_STATES = 2 };
 

@@ -25,16 +25,29 @@ bool layout_fits(const struct rnn_net *net)
     return layers * 8 * hidden * (input + hidden) * 8 < (double)PTRDIFF_MAX / 4;
 }
 
+ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t first, ptrdiff_t end)
+{
+    const ptrdiff_t gates = cells[net->kind].gates, lanes = net->kernels->lanes;
+    const ptrdiff_t last = end - end % (PANEL_VECTORS * lanes); /* begin of an incomplete block */
+
+    if (net->kind == CELL_LSTM || last == end)
+        return gates * (end - first);
+    return gates * (last - first + kernels_segment(lanes, end, last));
+}
+
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
     struct direction_layout at;
 
     at.input_size = layer_input_size(net, layer);
-    at.padded_units = kernels_padded_units(net->kernels, net->hidden_size);
+    at.padded_units = kernels_padded_units(
+        net->kernels, (layout_columns(net, 0, net->hidden_size) + 3) / PANEL_VECTORS);
     at.proj_units = kernels_padded_units(net->kernels, (net->proj_size + 3) / PANEL_VECTORS);
     const ptrdiff_t totals = layout_align(PANEL_VECTORS * at.padded_units, PIECE_ALIGN);
     at.bias = 0;
-    at.weight_ih = totals;
+    at.bias_h = totals;
+    at.weight_ih =
+        totals + (cells[net->kind].separate_bias ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
     at.weight_hh = at.weight_ih + totals * at.input_size;
     at.weight_hr = at.weight_hh + totals * rnn_hidden_out(net);
     at.size = at.weight_hr +

@@ -10,14 +10,17 @@
 /* One direction of one layer in the packed copy; offsets in elements from its start. */
 struct direction_layout {
     ptrdiff_t input_size;   /* depth of weight_ih */
-    ptrdiff_t padded_units; /* of the hidden units */
+    ptrdiff_t padded_units; /* a fourth of the columns of weight_ih and weight_hh, padded */
     ptrdiff_t proj_units;   /* padded units of the projection: 4 output columns each */
-    ptrdiff_t bias, weight_ih, weight_hh, weight_hr;
+    ptrdiff_t bias, bias_h, weight_ih, weight_hh, weight_hr; /* bias_h: of a separate bias */
     ptrdiff_t size;
 };
 
 /* True if no size of the network, in elements or bytes, overflows. */
 bool layout_fits(const struct rnn_net *net);
+/* Columns of the units [first, end), padding between gates counted. `first` is where a block of units
+ * or, of an LSTM, a panel begins; `end` is such a place or H. */
+ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t first, ptrdiff_t end);
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer);
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer);
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */

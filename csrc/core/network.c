@@ -76,7 +76,7 @@ static void set_direction(const struct slice *slice, struct scan *scan, ptrdiff_
     scan->c0 = call->c0 ? scan_offset(scan, call->c0, index * call->c0_layer + first * call->c0_row)
                         : NULL;
     scan->h_n = scan_offset(scan, call->h_n, row * out);
-    scan->c_n = scan_offset(scan, call->c_n, row * net->hidden_size);
+    scan->c_n = call->c_n ? scan_offset(scan, call->c_n, row * net->hidden_size) : NULL;
 }
 
 /* A matrix that layers read or write. */

@@ -2,8 +2,8 @@
  * two.
  *
  * Units are cut into panels of `lanes` units (kernels.h); a matrix becomes, panel after panel,
- * [depth][gate][lane]. A projection has no gates: its output columns are cut the same way, so
- * that column 4*unit + gate*lanes + lane of a panel is simply the next in line. The panels of a
+ * [depth][gate][lane]. The output columns of a projection, of a GRU and of an RNN are cut the same way
+ * without regard to gates: column 4*unit + vector*lanes + lane of a panel is the next in line. The panels of a
  * matrix are taken from the last to the first: the next step begins with the first, and finds it in
  * the caches.
  */
@@ -15,25 +15,81 @@
 
 #include <string.h>
 
-/* How many lanes the panel that starts at `unit` has. */
-static ptrdiff_t panel_lanes(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit)
-{
-    return units - unit <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes;
-}
+/* Where the columns of a matrix in kernel layout come from. */
+enum columns {
+    COLUMNS_OF_GATES, /* a panel's vectors are the gates of its units */
+    COLUMNS_OF_ROWS,  /* row after row */
+    COLUMNS_OF_BLOCKS /* blocks of units, in each of them gate after gate */
+};
 
 /* A weight matrix and where it stands in the packed copy. */
 struct matrix {
     const struct rnn_kernels *kernels;
-    bool projects;
+    enum columns columns;
     const char *rows; /* [height, depth] */
     ptrdiff_t height, depth;
-    ptrdiff_t units;  /* of a projection: 4 output columns are one */
+    ptrdiff_t gates, hidden;
+    ptrdiff_t units;  /* a fourth of the columns */
     ptrdiff_t packed; /* elements from the start of the packed copy */
 };
+
+/* The rows of one vector of a panel: so many from `first` on. */
+struct vector_rows {
+    ptrdiff_t first, count;
+};
+
+/* How many lanes the panel that starts at `unit` has. */
+static ptrdiff_t panel_lanes(const struct matrix *matrix, ptrdiff_t unit)
+{
+    const struct rnn_kernels *kernels = matrix->kernels;
+
+    return matrix->units - unit <= kernels->narrow_lanes ? kernels->narrow_lanes : kernels->lanes;
+}
+
+static ptrdiff_t clip(ptrdiff_t value, ptrdiff_t most)
+{
+    return value < 0 ? 0 : value < most ? value : most;
+}
+
+/* Rows of the vector that begins at a column of a matrix in blocks. */
+static struct vector_rows block_rows(const struct matrix *matrix, ptrdiff_t column, ptrdiff_t lanes)
+{
+    const ptrdiff_t block = PANEL_VECTORS * matrix->kernels->lanes;
+    const ptrdiff_t unit = column / (matrix->gates * block) * block;
+    const ptrdiff_t segment = kernels_segment(matrix->kernels->lanes, matrix->hidden, unit);
+    const ptrdiff_t within = column - matrix->gates * unit;
+    const ptrdiff_t gate = within / segment, place = within % segment;
+    const ptrdiff_t left = gate < matrix->gates ? matrix->hidden - unit - place : 0;
+
+    return (struct vector_rows){gate * matrix->hidden + unit + place, clip(left, lanes)};
+}
+
+/* Rows of vector `index` of the panel that starts at `unit`. */
+static struct vector_rows rows_of_vector(const struct matrix *matrix, ptrdiff_t unit, int index)
+{
+    const ptrdiff_t lanes = panel_lanes(matrix, unit);
+    const ptrdiff_t column = PANEL_VECTORS * unit + index * lanes;
+
+    if (matrix->columns == COLUMNS_OF_GATES)
+        return (struct vector_rows){index * matrix->hidden + unit,
+                                    clip(matrix->hidden - unit, lanes)};
+    if (matrix->columns == COLUMNS_OF_BLOCKS)
+        return block_rows(matrix, column, lanes);
+    return (struct vector_rows){column, clip(matrix->height - column, lanes)};
+}
 
 static ptrdiff_t params_per_direction(const struct rnn_net *net)
 {
     return rnn_param_count(net) / (net->num_layers * net->num_directions);
+}
+
+/* Where the columns of weight_ih, weight_hh and the biases come from. */
+static enum columns columns_of(const struct rnn_net *net)
+{
+    if (net->kind == CELL_LSTM)
+        return COLUMNS_OF_GATES;
+    return net->hidden_size <= PANEL_VECTORS * net->kernels->lanes ? COLUMNS_OF_ROWS
+                                                                   : COLUMNS_OF_BLOCKS;
 }
 
 /* Returns the matrix of parameter `index`, with its values at `weight`. */
@@ -42,17 +98,22 @@ static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, const
     const struct rnn_param param = rnn_param_at(net, index);
     const struct direction_layout at = direction_layout(net, param.layer);
     struct matrix matrix = {.kernels = net->kernels,
-                            .projects = param.kind == WEIGHT_HR,
+                            .columns = columns_of(net),
                             .rows = weight,
                             .height = param.rows,
-                            .depth = param.cols};
+                            .depth = param.cols,
+                            .gates = cells[net->kind].gates,
+                            .hidden = net->hidden_size};
 
-    matrix.units = (param.rows + 3) / PANEL_VECTORS;
-    matrix.packed = direction_offset(net, index / params_per_direction(net));
+    matrix.units = (layout_columns(net, 0, net->hidden_size) + 3) / PANEL_VECTORS;
+    matrix.packed = direction_offset(net, index / params_per_direction(net)) + at.weight_hh;
     if (param.kind == WEIGHT_IH)
-        matrix.packed += at.weight_ih;
-    else
-        matrix.packed += matrix.projects ? at.weight_hr : at.weight_hh;
+        matrix.packed += at.weight_ih - at.weight_hh;
+    if (param.kind == WEIGHT_HR) {
+        matrix.columns = COLUMNS_OF_ROWS;
+        matrix.units = (param.rows + 3) / PANEL_VECTORS;
+        matrix.packed += at.weight_hr - at.weight_hh;
+    }
     return matrix;
 }
 
@@ -68,17 +129,14 @@ static size_t panel_offset(const struct matrix *matrix, ptrdiff_t index)
 static struct panel panel_of(const struct matrix *matrix, ptrdiff_t index)
 {
     const ptrdiff_t unit = index * matrix->kernels->lanes;
-    const ptrdiff_t lanes = panel_lanes(matrix->kernels, matrix->units, unit);
-    const ptrdiff_t row = matrix->projects ? PANEL_VECTORS * unit : unit;
-    const ptrdiff_t gate_rows = matrix->projects ? lanes : matrix->units;
-    struct panel panel = {
-        .gate_stride = gate_rows * matrix->depth, .depth = matrix->depth, .lanes = lanes};
+    struct panel panel = {.depth = matrix->depth, .lanes = panel_lanes(matrix, unit)};
 
-    panel.rows = matrix->rows + (size_t)(row * matrix->depth) * matrix->kernels->itemsize;
-    for (int gate = 0; gate < PANEL_VECTORS; gate++) {
-        const ptrdiff_t left =
-            matrix->projects ? matrix->height - row - gate * lanes : matrix->units - unit;
-        panel.counts[gate] = left < 0 ? 0 : left < lanes ? left : lanes;
+    for (int i = 0; i < PANEL_VECTORS; i++) {
+        const struct vector_rows rows = rows_of_vector(matrix, unit, i);
+        panel.counts[i] = rows.count;
+        panel.rows[i] = rows.count ? matrix->rows + (size_t)(rows.first * matrix->depth) *
+                                                        matrix->kernels->itemsize
+                                   : matrix->rows;
     }
     return panel;
 }
@@ -100,12 +158,11 @@ static bool pack_matrix(const struct matrix *matrix, void *packed)
     return finite;
 }
 
-/* The biases of one direction and where their sum stands in the packed copy. */
+/* The biases of one direction: their columns are those of weight_ih. */
 struct biases {
-    const struct rnn_kernels *kernels;
-    ptrdiff_t units;
-    const void *b_ih; /* [4*units]; b_hh comes next */
-    ptrdiff_t packed; /* elements from the start of the packed copy */
+    struct matrix matrix; /* depth 1, at the first bias; `packed` is where the sums stand */
+    bool separate;        /* the last gate's b_hh is not added, but stands at `packed_h` */
+    ptrdiff_t packed_h;
 };
 
 #define REAL float
@@ -125,11 +182,15 @@ static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, const
     const struct rnn_param b_ih =
         rnn_param_at(net, direction * params_per_direction(net) + BIAS_IH);
 
-    return (struct biases){
-        .kernels = net->kernels,
-        .units = net->hidden_size,
-        .b_ih = (const char *)params + (size_t)b_ih.offset * net->kernels->itemsize,
-        .packed = direction_offset(net, direction) + direction_layout(net, b_ih.layer).bias};
+    struct biases biases = {.separate = cells[net->kind].separate_bias};
+    const struct direction_layout at = direction_layout(net, b_ih.layer);
+
+    biases.matrix = matrix_of(net, index - index % params_per_direction(net),
+                              (const char *)params + (size_t)b_ih.offset * net->kernels->itemsize);
+    biases.matrix.depth = 1;
+    biases.matrix.packed = direction_offset(net, direction) + at.bias;
+    biases.packed_h = direction_offset(net, direction) + at.bias_h;
+    return biases;
 }
 
 static void pack_biases(const struct rnn_net *net, ptrdiff_t index, const void *params,

@@ -23,7 +23,7 @@ static ptrdiff_t steps_together(const struct rnn_kernels *kernels, ptrdiff_t pad
 
 ptrdiff_t precompute_rows(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t batch)
 {
-    const ptrdiff_t padded_units = kernels_padded_units(net->kernels, net->hidden_size);
+    const ptrdiff_t padded_units = direction_layout(net, 0).padded_units;
     ptrdiff_t most = 0;
 
     if (call->steps == 1)
@@ -64,15 +64,15 @@ static ptrdiff_t count_steps(const struct scan *scan, const struct sequence *at,
  * to scan->input_gates [steps, rows, totals]: in the order of time, and the longer runs of rows at
  * once. */
 static void fill(const struct scan *scan, const struct sequence *at, const char *x, ptrdiff_t rows,
-                 ptrdiff_t steps, const struct lstm_step *step)
+                 ptrdiff_t steps, const struct rnn_step *step)
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
     const ptrdiff_t stride = sequence_stride(at, scan->x_step, scan->x_row);
-    const ptrdiff_t first = PANEL_VECTORS * step->first;
+    const ptrdiff_t first = layout_columns(scan->net, 0, step->first);
     struct gemm gemm = {
         .rows = steps,
         .groups = rows,
-        .units = step->end - step->first,
+        .units = (layout_columns(scan->net, step->first, step->end) + 3) / PANEL_VECTORS,
         .init = scan_offset(scan, scan->packed, scan->at.bias + first),
         .w = scan_offset(scan, scan->packed, scan->at.weight_ih + first * scan->at.input_size),
         .depth = scan->at.input_size,
@@ -101,7 +101,7 @@ static void fill(const struct scan *scan, const struct sequence *at, const char 
 
 bool precompute_step(const struct scan *scan, struct precompute *precompute,
                      const struct sequence *at, const char *x, ptrdiff_t rows,
-                     struct lstm_step *step)
+                     struct rnn_step *step)
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
 

@@ -21,6 +21,6 @@ ptrdiff_t precompute_rows(const struct rnn_net *net, const struct rnn_call *call
  * input gates are precomputed. */
 bool precompute_step(const struct scan *scan, struct precompute *precompute,
                      const struct sequence *at, const char *x, ptrdiff_t rows,
-                     struct lstm_step *step);
+                     struct rnn_step *step);
 
 #endif

@@ -9,7 +9,7 @@
 /* A scan on its way. */
 struct walk {
     struct sequence at;
-    struct lstm_step step;
+    struct rnn_step step;
     struct precompute precomputed;
     ptrdiff_t known;    /* rows that have states from the step before, whose output is */
     const char *before; /* here */
@@ -78,6 +78,7 @@ bool scan_run(const struct scan *scan)
                 .end = scan->net->hidden_size,
                 .depth_x = scan->at.input_size,
                 .x_stride = scan->x_row,
+                .bias_h = scan_offset(scan, scan->packed, scan->at.bias_h),
                 .wh = scan_offset(scan, scan->packed, scan->at.weight_hh),
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,

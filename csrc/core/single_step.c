@@ -21,7 +21,7 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     const size_t row_bytes = (size_t)net->hidden_size * net->kernels->itemsize;
     const char *y = call->y;
     char *h_n = call->h_n;
-    struct lstm_step step;
+    struct rnn_step step;
 
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     step.rows = call->batch;
@@ -34,6 +34,7 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.depth_x = net->input_size;
     step.x = call->x;
     step.x_stride = call->x_row;
+    step.bias_h = weights + at.bias_h * itemsize;
     step.wh = weights + at.weight_hh * itemsize;
     step.depth_h = net->hidden_size;
     step.h = call->h0;
@@ -45,7 +46,7 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
     step.descending = false;
-    net->kernels->lstm_step(&step);
+    net->kernels->step[net->kind](&step);
 
     if (y == h_n) /* a cell has no other output */
         return;

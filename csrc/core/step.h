@@ -8,7 +8,7 @@
  * output is at "before"; the others begin from h_0 and c_0. "x" and "y" are the step's first rows;
  * "x" is NULL where "step" begins at precomputed input gates. Fields of "step" that depend on the
  * rows are overwritten. */
-void scan_step(const struct scan *scan, struct lstm_step *step, const char *x, char *y,
+void scan_step(const struct scan *scan, struct rnn_step *step, const char *x, char *y,
                const char *before, ptrdiff_t known, ptrdiff_t rows);
 
 #endif

@@ -8,11 +8,7 @@
  *   NARROW(x), NARROW_LANES   optional: an earlier instance with fewer lanes that takes the
  *                 last panel where it is enough
  */
-#ifndef NARROW_LANES
-#define NARROW_LANES 0
-#endif
-
-static TARGET void ENTRY(lstm_step)(const struct lstm_step *step)
+static TARGET void ENTRY(lstm_step)(const struct rnn_step *step)
 {
 #if NARROW_LANES
     const ptrdiff_t tail = step->hidden % LANES;
@@ -26,7 +22,7 @@ static TARGET void ENTRY(lstm_step)(const struct lstm_step *step)
     NAME(lstm_step)(step, step->first, step->end);
 }
 
-static TARGET void ENTRY(lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride)
+static TARGET void ENTRY(lstm_update)(const struct rnn_step *step, void *totals, ptrdiff_t stride)
 {
 #if NARROW_LANES
     const ptrdiff_t tail = step->hidden % LANES;
@@ -39,6 +35,12 @@ static TARGET void ENTRY(lstm_update)(const struct lstm_step *step, void *totals
 #endif
     NAME(lstm_update)(step, totals, stride, step->first, step->end);
 }
+
+static TARGET void ENTRY(gru_step)(const struct rnn_step *step) { NAME(gru_step)(step); }
+
+static TARGET void ENTRY(rnn_tanh_step)(const struct rnn_step *step) { NAME(rnn_tanh_step)(step); }
+
+static TARGET void ENTRY(rnn_relu_step)(const struct rnn_step *step) { NAME(rnn_relu_step)(step); }
 
 static TARGET void ENTRY(gemm)(const struct gemm *gemm)
 {
@@ -104,7 +106,13 @@ static const struct rnn_kernels ENTRY(kernels) = {
     .narrow_lanes = NARROW_LANES,
     .precompute_rows = PRECOMPUTE_ROWS,
     .gemm = ENTRY(gemm),
-    .lstm_step = ENTRY(lstm_step),
+    .step =
+        {
+            [CELL_LSTM] = ENTRY(lstm_step),
+            [CELL_GRU] = ENTRY(gru_step),
+            [CELL_RNN_TANH] = ENTRY(rnn_tanh_step),
+            [CELL_RNN_RELU] = ENTRY(rnn_relu_step),
+        },
     .lstm_update = ENTRY(lstm_update),
     .pack = ENTRY(pack),
     .is_packed = ENTRY(is_packed),
@@ -114,5 +122,3 @@ static const struct rnn_kernels ENTRY(kernels) = {
 };
 
 #undef ENTRY
-#undef NARROW
-#undef NARROW_LANES

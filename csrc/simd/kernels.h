@@ -23,12 +23,20 @@
 
 enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 
+/* The kinds of cells; csrc/core/cells.h describes them. */
+enum cell_kind { CELL_LSTM, CELL_GRU, CELL_RNN_TANH, CELL_RNN_RELU, CELL_KINDS };
+
 /* One weight matrix (4*units rows, depth columns) in kernel layout: units are grouped
  * into panels of `lanes` units, the last one perhaps of `narrow_lanes`;
- * per panel [depth][gate][lane], zero padded, 64-byte aligned. */
+ * per panel [depth][gate][lane], zero padded, 64-byte aligned.
+ *
+ * Of a GRU and an RNN, the output columns are cut into panels of PANEL_VECTORS * `lanes` columns, the
+ * last one perhaps of PANEL_VECTORS * `narrow_lanes`, whatever gates they belong to. Column after
+ * column: blocks of PANEL_VECTORS * `lanes` units, in each of them gate after gate
+ * (kernels_segment). */
 
 /* One step of one layer and direction, all rows of the batch. */
-struct lstm_step {
+struct rnn_step {
     ptrdiff_t rows;   /* batch rows that take part */
     ptrdiff_t hidden; /* units H */
     /* The units that are computed: first is a multiple of `lanes`, end is one too or is H. The
@@ -44,6 +52,8 @@ struct lstm_step {
     ptrdiff_t depth_x;
     const void *x; /* [rows, depth_x] */
     ptrdiff_t x_stride;
+
+    const void *bias_h; /* GRU: where the recurrent part of n starts; [hidden], padded to `lanes` */
 
     const void *wh; /* packed weight_hh */
     ptrdiff_t depth_h;
@@ -78,14 +88,13 @@ struct gemm {
     ptrdiff_t out_stride, out_group;
 };
 
-/* The weights of one block of units in torch's layout: for each gate, a row for each lane that has
- * a unit. In kernel layout they are [depth][gate][lane]. */
+/* The weights of one panel in torch's layout: for each of its vectors, a row for each lane that is
+ * used. In kernel layout they are [depth][vector][lane]. */
 struct panel {
-    const void *rows;      /* [counts[0], depth] of the first gate, contiguous */
-    ptrdiff_t gate_stride; /* elements to the rows of the next gate */
+    const void *rows[PANEL_VECTORS]; /* [counts[i], depth], contiguous */
     ptrdiff_t depth;
     ptrdiff_t lanes;                 /* the kernels' lanes or narrow_lanes */
-    ptrdiff_t counts[PANEL_VECTORS]; /* rows of each gate: 0..lanes */
+    ptrdiff_t counts[PANEL_VECTORS]; /* rows of each vector: 0..lanes */
 };
 
 struct rnn_kernels {
@@ -97,11 +106,13 @@ struct rnn_kernels {
     ptrdiff_t precompute_rows; /* with fewer rows than this, precomputed input gates always pay */
 
     void (*gemm)(const struct gemm *gemm);
-    void (*lstm_step)(const struct lstm_step *step);
+    /* c and c_out are the LSTM's alone. first and end of the other kinds are where blocks begin, or
+     * H. */
+    void (*step[CELL_KINDS])(const struct rnn_step *step);
     /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to row
      * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
-     * of x, a gemm of h that starts from its result, and this have the bits of lstm_step. */
-    void (*lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride);
+     * of x, a gemm of h that starts from its result, and this have the bits of the LSTM's step. */
+    void (*lstm_update)(const struct rnn_step *step, void *totals, ptrdiff_t stride);
 
     /* Writes the panel to `packed`, with zeros for lanes without a unit, and reads each value once.
      * Returns whether all values are finite. */
@@ -115,6 +126,19 @@ struct rnn_kernels {
     void (*sigmoid)(const void *x, void *out, ptrdiff_t count);
     void (*tanh)(const void *x, void *out, ptrdiff_t count);
 };
+
+/* Columns of each gate in the block of units that begins at `unit`, of a GRU or an RNN: the units that
+ * the block has. Where that is no multiple of `lanes`, and the block is not the only one, the columns
+ * are padded, so that no vector of a panel has rows of two gates. In the only block, gate after gate is
+ * the order of torch's rows. */
+static inline ptrdiff_t kernels_segment(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t unit)
+{
+    const ptrdiff_t block = PANEL_VECTORS * lanes, left = hidden - unit;
+
+    if (left >= block)
+        return block;
+    return unit == 0 ? left : (left + lanes - 1) / lanes * lanes;
+}
 
 /* Units of a layer after padding to whole panels; 4 times this is a row of totals. */
 static inline ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units)

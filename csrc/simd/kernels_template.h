@@ -28,12 +28,18 @@
  * A panel is PANEL_VECTORS vectors wide, whatever the kind of cell. What an LSTM is, is known to
  * update_template.h and lstm_step_template.h alone.
  */
+#ifndef NARROW_LANES
+#define NARROW_LANES 0
+#endif
+
 #include "math_template.h"
 
 #include <string.h>
 
 #define PANEL_TOTALS (PANEL_VECTORS * LANES) /* totals of one panel, one row */
 #define GROUP_VECTORS 32                     /* panels of one update, rows counted: 4 to 8 KB */
+#define BLOCK_UNITS (PANEL_VECTORS * LANES)  /* of a GRU and an RNN */
+#define BLOCK_GROUP 24                       /* blocks of one update, rows counted: 12 to 24 KB */
 
 #include "tile_template.h"
 
@@ -45,12 +51,20 @@
 
 #include "lstm_step_template.h"
 
+#include "block_update_template.h"
+
+#include "block_step_template.h"
+
 #ifdef ENTRY
 #include "entry_template.h"
 #endif
 
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS
+#undef BLOCK_UNITS
+#undef BLOCK_GROUP
+#undef NARROW
+#undef NARROW_LANES
 #undef NAME
 #undef REAL
 #undef REAL_IS_FLOAT

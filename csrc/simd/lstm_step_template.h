@@ -4,7 +4,7 @@
  */
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row of
  * several panels (a constant). `to` is where the rows, or the panels, stand one after the other. */
-INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row, ptrdiff_t rows,
+INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row, ptrdiff_t rows,
                                      ptrdiff_t unit, const int panels, REAL *to)
 {
     struct NAME(tile) tile;
@@ -41,7 +41,7 @@ INLINE TARGET void NAME(step_totals)(const struct lstm_step *step, ptrdiff_t row
 /* One group: its panels, from the last to the first where the step says so, then its update. */
 INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
 {
-    const struct lstm_step *step = group->step;
+    const struct rnn_step *step = group->step;
 
     for (ptrdiff_t done = 0; done < group->panels; done++) {
         const ptrdiff_t panel = step->descending ? group->panels - 1 - done : done;
@@ -53,7 +53,7 @@ INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
 
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
  * between the sweeps of the update. */
-INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t unit,
+INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
                                        const int panels)
 {
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
@@ -74,7 +74,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct lstm_step *step, ptrdiff_t u
 
 /* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
  * meanwhile. */
-INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first, ptrdiff_t panels)
+INLINE TARGET void NAME(step_row)(const struct rnn_step *step, ptrdiff_t first, ptrdiff_t panels)
 {
     for (ptrdiff_t done = 0, count; done < panels; done += count) {
         count = panels - done < ROW_PANELS ? 1 : ROW_PANELS;
@@ -87,7 +87,7 @@ INLINE TARGET void NAME(step_row)(const struct lstm_step *step, ptrdiff_t first,
 }
 
 /* The units [first, end) of a step; first is where a panel begins. */
-static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct lstm_step *step, ptrdiff_t first,
+static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
                                                     ptrdiff_t end)
 {
     ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];

@@ -53,7 +53,7 @@ static NOINLINE TARGET bool NAME(pack)(const struct panel *panel, REAL *packed)
 #endif
 
     for (int gate = 0; gate < PANEL_VECTORS; gate++) {
-        const REAL *rows = (const REAL *)panel->rows + gate * panel->gate_stride;
+        const REAL *rows = panel->rows[gate];
         const ptrdiff_t squares = NAME(square_terms)(panel, gate);
         REAL *columns = packed + gate * LANES;
 #if QUAD > 1
@@ -90,7 +90,7 @@ static NOINLINE TARGET bool NAME(is_packed)(const struct panel *panel, const REA
 #endif
 
     for (int gate = 0; gate < PANEL_VECTORS; gate++) {
-        const REAL *rows = (const REAL *)panel->rows + gate * panel->gate_stride;
+        const REAL *rows = panel->rows[gate];
         const ptrdiff_t squares = NAME(square_terms)(panel, gate);
         const REAL *columns = packed + gate * LANES;
 #if QUAD > 1

@@ -7,7 +7,7 @@
 /* The totals of a group: some rows of some panels, as many vectors as one update takes at once.
  * Vector panel * rows + row of `totals` holds i, f, g, o of LANES units. */
 struct NAME(group) {
-    const struct lstm_step *step;
+    const struct rnn_step *step;
     ptrdiff_t row, rows;
     ptrdiff_t unit, panels;
     REAL *totals;
@@ -50,7 +50,7 @@ INLINE TARGET void NAME(lstm_sigmoids)(const int n, REAL *totals)
 }
 
 /* c' = f c + i tanh(g), kept in place of g */
-INLINE TARGET void NAME(lstm_states)(const int n, const struct lstm_step *step, REAL *totals,
+INLINE TARGET void NAME(lstm_states)(const int n, const struct rnn_step *step, REAL *totals,
                                      const struct NAME(place) *at)
 {
     vec_t v[6];
@@ -74,7 +74,7 @@ INLINE TARGET void NAME(lstm_states)(const int n, const struct lstm_step *step, 
 }
 
 /* h = o tanh(c') */
-INLINE TARGET void NAME(lstm_outputs)(const int n, const struct lstm_step *step, const REAL *totals,
+INLINE TARGET void NAME(lstm_outputs)(const int n, const struct rnn_step *step, const REAL *totals,
                                       const struct NAME(place) *at)
 {
     vec_t v[6];
@@ -94,7 +94,7 @@ INLINE TARGET void NAME(lstm_outputs)(const int n, const struct lstm_step *step,
 /* The totals of a group to its new c and h. */
 static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) *group)
 {
-    const struct lstm_step *step = group->step;
+    const struct rnn_step *step = group->step;
     const ptrdiff_t count = group->rows * group->panels;
     struct NAME(place) at[GROUP_VECTORS];
     REAL *totals = group->totals;
@@ -125,7 +125,7 @@ static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) 
 }
 
 /* The units [first, end) of all rows; first is where a panel begins. */
-static NOINLINE TARGET void NAME(lstm_update)(const struct lstm_step *step, REAL *totals,
+static NOINLINE TARGET void NAME(lstm_update)(const struct rnn_step *step, REAL *totals,
                                               ptrdiff_t stride, ptrdiff_t first, ptrdiff_t end)
 {
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;

@@ -26,7 +26,7 @@ struct job {
     void (*run)(const struct job *job, long count);
     const struct loops *loops;
     const struct rnn_kernels *kernels;
-    struct lstm_step step;
+    struct rnn_step step;
     size_t weight_bytes; /* of the recurrent weights */
     void *memory;
     long count;     /* runs that take about run_seconds */
@@ -45,10 +45,10 @@ static void run_load(const struct job *job, long count)
 /* Steps of a sequence: h goes to and fro, hidden blocks are walked to and fro. */
 static void run_step(const struct job *job, long count)
 {
-    struct lstm_step step = job->step;
+    struct rnn_step step = job->step;
     for (long i = 0; i < count; i++) {
         void *old = (void *)(uintptr_t)step.h;
-        job->kernels->lstm_step(&step);
+        job->kernels->step[CELL_LSTM](&step);
         step.h = step.h_out;
         step.h_out = old;
         step.descending = !step.descending;
@@ -116,7 +116,7 @@ static struct job step_job(const struct rnn_kernels *kernels, ptrdiff_t rows, pt
     fill(kernels->dtype, wx, weights, 0.1);
     fill(kernels->dtype, wh, weights, 0.1);
     fill(kernels->dtype, x, state, 1.0);
-    job.step = (struct lstm_step){
+    job.step = (struct rnn_step){
         .rows = rows,
         .hidden = hidden,
         .end = hidden,

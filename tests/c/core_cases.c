@@ -32,15 +32,16 @@ static void check_network(const struct network_shape *shape)
 static void check_structures(enum dtype dtype, const struct plan *plan)
 {
     static const ptrdiff_t inputs[] = {1, 5, 64, 70};
-    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40};
+    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 70, 101};
     static const ptrdiff_t batches[] = {1, 2, 3, 4, 9};
     static const ptrdiff_t steps[] = {1, 2, 5, 27};
     const int structures = 3 * 2 * 2 * 2 * 2 * 2 * 2;
 
-    for (int turn = 0; turn < 4 * structures; turn++) {
+    for (int turn = 0; turn < 4 * structures * CELL_KINDS; turn++) {
         int bits = turn % structures;
         struct random random = random_seed((uint64_t)turn);
         struct network_shape shape = {.dtype = dtype, .seed = (uint64_t)turn};
+        shape.kind = (enum cell_kind)(turn / (4 * structures));
         shape.num_layers = 1 + bits % 3;
         bits /= 3;
         shape.num_directions = 1 + (bits & 1);
@@ -49,8 +50,8 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
         shape.with_h0 = bits >> 3 & 1;
         shape.with_c0 = bits >> 4 & 1;
         shape.input_size = inputs[random_below(&random, 4)];
-        shape.hidden_size = hidden[random_below(&random, 6)];
-        if (bits >> 5 & 1) {
+        shape.hidden_size = hidden[random_below(&random, shape.kind == CELL_LSTM ? 6 : 8)];
+        if (bits >> 5 & 1 && cells[shape.kind].may_project) {
             shape.proj_size = 1 + random_below(&random, shape.hidden_size);
         }
         shape.batch = batches[random_below(&random, 5)];
@@ -94,19 +95,20 @@ static void check_input_ahead(enum dtype dtype, const struct plan *plan)
 /* A cell's call: one step whose output and h_n are the same memory. */
 static void check_cells(enum dtype dtype, const struct plan *plan)
 {
-    for (ptrdiff_t turn = 0; turn < 4 * 70; turn++) {
+    for (ptrdiff_t turn = 0; turn < 4 * 70 * CELL_KINDS; turn++) {
         struct network_shape shape = {.dtype = dtype,
+                                      .kind = (enum cell_kind)(turn % CELL_KINDS),
                                       .num_layers = 1,
                                       .num_directions = 1,
                                       .steps = 1,
                                       .y_is_h_n = true,
                                       .seed = (uint64_t)turn};
-        shape.hidden_size = 1 + turn / 4;
+        shape.hidden_size = 1 + turn / (4 * CELL_KINDS) + (turn % 3 ? 0 : 64);
         shape.input_size = 1 + turn % 40;
         shape.batch = 1 + turn % 9;
         shape.bias = turn % 3 != 0;
-        shape.with_h0 = turn & 1;
-        shape.with_c0 = turn & 2;
+        shape.with_h0 = turn / CELL_KINDS & 1;
+        shape.with_c0 = turn / CELL_KINDS & 2;
         if (turn % plan->every == 0) {
             check_network(&shape);
         }

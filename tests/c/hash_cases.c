@@ -78,7 +78,10 @@ static const struct step_shape product_shapes[] = {
 };
 
 /* Begin the names of the recorded cases of networks of each kind. */
-static const char *const network_names[CELL_KINDS] = {[CELL_LSTM] = "network"};
+static const char *const network_names[CELL_KINDS] = {[CELL_LSTM] = "network",
+                                                      [CELL_GRU] = "GRU",
+                                                      [CELL_RNN_TANH] = "RNN_TANH",
+                                                      [CELL_RNN_RELU] = "RNN_RELU"};
 
 static const struct network_shape network_shapes[] = {
     {.input_size = 100,

@@ -200,7 +200,7 @@ void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
     const enum dtype dtype = shape->dtype;
     const ptrdiff_t rows = shape->rows, hidden = shape->hidden, gap = shape->gap;
     const ptrdiff_t stride = hidden + gap;
-    struct lstm_step step = {
+    struct rnn_step step = {
         .rows = rows, .hidden = hidden, .end = hidden, .descending = shape->descending};
 
     check_layout(kernels, hidden);
@@ -233,7 +233,7 @@ void step_run(const struct rnn_kernels *kernels, const struct step_shape *shape,
         step.c_stride = stride + 1;
         step.c = place_input(SLOT_C, dtype, placement, data->c, rows, hidden, step.c_stride);
     }
-    kernels->lstm_step(&step);
+    kernels->step[CELL_LSTM](&step);
     check_gaps(SLOT_C_OUT, kernels->itemsize, rows, hidden, stride);
     check_gaps(SLOT_H_OUT, kernels->itemsize, rows, hidden, stride);
     read_matrix(SLOT_C_OUT, dtype, rows, hidden, stride, c_out);
@@ -259,7 +259,7 @@ void step_run_unfused(const struct rnn_kernels *kernels, const struct step_shape
     const enum placement placement = AT_END;
     double *no_h = must_allocate((size_t)(rows * depth_h), sizeof *no_h);
     void *totals = must_allocate((size_t)(rows * stride), kernels->itemsize);
-    struct lstm_step step = {.rows = rows, .hidden = hidden, .end = hidden};
+    struct rnn_step step = {.rows = rows, .hidden = hidden, .end = hidden};
     struct gemm gemm = {.rows = rows, .units = hidden};
 
     gemm.init =
@@ -308,9 +308,15 @@ void step_expect(const struct step_shape *shape, const struct step_data *data, d
         reference_add_product(shape->dtype, data->wh,
                               shape->with_h ? data->h + row * shape->depth_h : no_h, gates,
                               shape->depth_h, totals);
-        reference_update(CELL_LSTM, shape->dtype, totals,
-                         shape->cell == CELL_NULL ? no_cell : data->c + row * hidden, hidden,
-                         c_out + row * hidden, h_out + row * hidden);
+        const struct reference_update update = {
+            .dtype = shape->dtype,
+            .hidden = hidden,
+            .totals = totals,
+            .c = shape->cell == CELL_NULL ? no_cell : data->c + row * hidden,
+            .c_out = c_out + row * hidden,
+            .h_out = h_out + row * hidden,
+        };
+        reference_update(CELL_LSTM, &update);
     }
     free(totals);
 }

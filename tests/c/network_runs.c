@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST = 1 << 20, POLLUTION = 0xff /* NaN in either dtype */, UNTOUCHED = 0x5a };
+enum { LARGEST = 1 << 22, POLLUTION = 0xff /* NaN in either dtype */, UNTOUCHED = 0x5a };
 static const uint64_t dropout_seed = 77;
 
 enum slot {
@@ -77,7 +77,7 @@ struct network_data network_data_make(const struct network_shape *shape)
     }
     data.y_size = data.rows * shape->num_directions * hidden_out(shape);
     data.h_size = states * hidden_out(shape);
-    data.c_size = states * shape->hidden_size;
+    data.c_size = cells[shape->kind].states > 1 ? states * shape->hidden_size : 0;
     const ptrdiff_t x_size = data.rows * shape->input_size;
     data.memory = must_allocate((size_t)(data.params_size + x_size + data.h_size + data.c_size),
                                 sizeof(double));
@@ -125,10 +125,10 @@ void network_expect(const struct network_shape *shape, const struct network_data
         .batch_sizes = data->batch_sizes,
         .x = data->x,
         .h0 = shape->with_h0 ? data->h0 : NULL,
-        .c0 = shape->with_c0 ? data->c0 : NULL,
+        .c0 = shape->with_c0 && data->c_size ? data->c0 : NULL,
         .y = out,
         .h_n = out + data->y_size,
-        .c_n = out + data->y_size + data->h_size,
+        .c_n = data->c_size ? out + data->y_size + data->h_size : NULL,
         .dropout = shape->dropout,
         .rng = &rng,
     };
@@ -276,7 +276,7 @@ void network_run(const char *level, const struct network_shape *shape,
         call.h0_row = hidden_out(shape);
         call.h0_layer = shape->batch * call.h0_row;
     }
-    if (shape->with_c0) {
+    if (shape->with_c0 && data->c_size) {
         call.c0 = place_dense(SLOT_C0, dtype, placement, data->c0, data->c_size);
         call.c0_row = shape->hidden_size;
         call.c0_layer = shape->batch * call.c0_row;
@@ -284,6 +284,7 @@ void network_run(const char *level, const struct network_shape *shape,
     call.h_n = guarded_place(&slots()[SLOT_H_N], (size_t)data->h_size * itemsize, placement, 0);
     call.h_n = shape->y_is_h_n ? call.y : call.h_n;
     call.c_n = guarded_place(&slots()[SLOT_C_N], (size_t)data->c_size * itemsize, placement, 0);
+    call.c_n = data->c_size ? call.c_n : NULL;
     generator_seed(&rng, dropout_seed);
     call.dropout = shape->dropout;
     call.rng = &rng;

@@ -40,26 +40,60 @@ void reference_add_product(enum dtype dtype, const double *w, const double *v, p
     }
 }
 
-static void update_lstm(enum dtype dtype, const double *totals, const double *c, ptrdiff_t hidden,
-                        double *c_out, double *h_out)
+static void update_lstm(const struct reference_update *update)
 {
+    const enum dtype dtype = update->dtype;
+    const double *totals = update->totals;
+    const ptrdiff_t hidden = update->hidden;
+
     for (ptrdiff_t unit = 0; unit < hidden; unit++) {
         double i = activation(dtype, false, totals[unit]);
         double f = activation(dtype, false, totals[hidden + unit]);
         double g = activation(dtype, true, totals[2 * hidden + unit]);
         double o = activation(dtype, false, totals[3 * hidden + unit]);
-        double state = fused(dtype, f, c[unit], times(dtype, i, g));
-        c_out[unit] = state;
-        h_out[unit] = times(dtype, o, activation(dtype, true, state));
+        double state = fused(dtype, f, update->c[unit], times(dtype, i, g));
+        update->c_out[unit] = state;
+        update->h_out[unit] = times(dtype, o, activation(dtype, true, state));
     }
 }
 
-void reference_update(enum cell_kind kind, enum dtype dtype, const double *totals, const double *c,
-                      ptrdiff_t hidden, double *c_out, double *h_out)
+static void update_gru(const struct reference_update *update)
 {
-    static void (*const updates[CELL_KINDS])(enum dtype, const double *, const double *, ptrdiff_t,
-                                             double *, double *) = {[CELL_LSTM] = update_lstm};
-    updates[kind](dtype, totals, c, hidden, c_out, h_out);
+    const enum dtype dtype = update->dtype;
+    const ptrdiff_t hidden = update->hidden;
+
+    for (ptrdiff_t unit = 0; unit < hidden; unit++) {
+        double r = activation(dtype, false, update->totals[unit]);
+        double z = activation(dtype, false, update->totals[hidden + unit]);
+        double recurrent = update->totals[2 * hidden + unit];
+        double n = activation(dtype, true, fused(dtype, r, recurrent, update->aside[unit]));
+        update->h_out[unit] = fused(dtype, z, update->h[unit], fused(dtype, -z, n, n));
+    }
+}
+
+static void update_rnn_tanh(const struct reference_update *update)
+{
+    for (ptrdiff_t unit = 0; unit < update->hidden; unit++) {
+        update->h_out[unit] = activation(update->dtype, true, update->totals[unit]);
+    }
+}
+
+static void update_rnn_relu(const struct reference_update *update)
+{
+    for (ptrdiff_t unit = 0; unit < update->hidden; unit++) {
+        update->h_out[unit] = update->totals[unit] < 0 ? 0.0 : update->totals[unit];
+    }
+}
+
+void reference_update(enum cell_kind kind, const struct reference_update *update)
+{
+    static void (*const updates[CELL_KINDS])(const struct reference_update *) = {
+        [CELL_LSTM] = update_lstm,
+        [CELL_GRU] = update_gru,
+        [CELL_RNN_TANH] = update_rnn_tanh,
+        [CELL_RNN_RELU] = update_rnn_relu,
+    };
+    updates[kind](update);
 }
 
 /* The parameters of one layer and direction among all weights. */
@@ -103,18 +137,35 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, b
     const ptrdiff_t hidden = net->hidden_size, gates = cells[net->kind].gates * hidden;
     const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
     const ptrdiff_t width = net->num_directions * out;
-    double *totals = must_allocate((size_t)(gates + hidden), sizeof *totals);
+    const bool separate = cells[net->kind].separate_bias;
+    const ptrdiff_t last = gates - hidden; /* the first row of the last gate */
+    double *totals = must_allocate((size_t)(gates + 2 * hidden), sizeof *totals);
     double *raw = totals + gates; /* h' before the projection */
+    double *aside = raw + hidden;
+    const struct reference_update update = {.dtype = dtype,
+                                            .hidden = hidden,
+                                            .totals = totals,
+                                            .aside = aside,
+                                            .h = h,
+                                            .c = c,
+                                            .c_out = c,
+                                            .h_out = raw};
 
     for (ptrdiff_t i = 0; i < length; i++) {
         ptrdiff_t at = start[reverse ? length - 1 - i : i] + row;
         for (ptrdiff_t j = 0; j < gates; j++) {
-            totals[j] = net->bias ? plus(dtype, layer->b_ih[j], layer->b_hh[j]) : 0.0;
+            totals[j] = !net->bias              ? 0.0
+                        : separate && j >= last ? layer->b_ih[j]
+                                                : plus(dtype, layer->b_ih[j], layer->b_hh[j]);
         }
         reference_add_product(dtype, layer->w_ih, x + at * layer->depth, gates, layer->depth,
                               totals);
+        for (ptrdiff_t j = 0; separate && j < hidden; j++) {
+            aside[j] = totals[last + j];
+            totals[last + j] = net->bias ? layer->b_hh[last + j] : 0.0;
+        }
         reference_add_product(dtype, layer->w_hh, h, gates, out, totals);
-        reference_update(net->kind, dtype, totals, c, hidden, c, raw);
+        reference_update(net->kind, &update);
         if (net->proj_size) {
             memset(h, 0, (size_t)out * sizeof *h);
             reference_add_product(dtype, layer->w_hr, raw, out, hidden, h);
@@ -160,11 +211,12 @@ void reference_forward(const struct rnn_net *net, const double *params,
                 while (length < call->steps && call->batch_sizes[length] > row) {
                     length++;
                 }
-                double *h = call->h_n + at * out, *c = call->c_n + at * hidden;
+                double *h = call->h_n + at * out;
+                double *c = call->c_n ? call->c_n + at * hidden : NULL;
                 for (ptrdiff_t i = 0; i < out; i++) {
                     h[i] = call->h0 ? call->h0[at * out + i] : 0.0;
                 }
-                for (ptrdiff_t i = 0; i < hidden; i++) {
+                for (ptrdiff_t i = 0; c && i < hidden; i++) {
                     c[i] = call->c0 ? call->c0[at * hidden + i] : 0.0;
                 }
                 run_sequence(net, &layer, direction == 1, start, row, length, x, call->y, h, c);

@@ -12,9 +12,15 @@
 void reference_add_product(enum dtype dtype, const double *w, const double *v, ptrdiff_t rows,
                            ptrdiff_t depth, double *total);
 
-/* From totals [gates, hidden] and c [hidden] of a cell of one kind to c' and h'; c_out may be c. */
-void reference_update(enum cell_kind kind, enum dtype dtype, const double *totals, const double *c,
-                      ptrdiff_t hidden, double *c_out, double *h_out);
+/* The update of a cell, from totals [gates, hidden] to h'. A GRU's totals of n are the recurrent part
+ * alone; its input part is `aside` [hidden]. An LSTM also has c and c_out, which may be c. */
+struct reference_update {
+    enum dtype dtype;
+    ptrdiff_t hidden;
+    const double *totals, *aside, *h, *c;
+    double *c_out, *h_out; /* h_out may be h */
+};
+void reference_update(enum cell_kind kind, const struct reference_update *update);
 
 /* A whole call, as rnn_forward() but dense: x [rows, I], y [rows, D*Hout] with `rows` the
  * sum of batch_sizes, the rest shaped as in struct rnn_call. */

@@ -256,7 +256,7 @@ static struct {
     atomic_int entered; /* steps of helpers that have begun */
 } gate;
 
-static void gated_step(const struct lstm_step *step)
+static void gated_step(const struct rnn_step *step)
 {
     if (!leads_here) {
         atomic_fetch_add(&gate.entered, 1);
@@ -264,7 +264,7 @@ static void gated_step(const struct lstm_step *step)
             os_nap();
     } else if (atomic_load(&gate.closed) && atomic_load(&gate.entered) == 0)
         os_nap(); /* there is time for a helper to come */
-    gate.kernels->lstm_step(step);
+    gate.kernels->step[CELL_LSTM](step);
 }
 
 /* A call of many short steps, with kernels that pass the gate. */
@@ -284,7 +284,7 @@ static struct subject gated_subject(struct rnn_kernels *kernels)
 
     gate.kernels = subject.net.kernels;
     *kernels = *subject.net.kernels;
-    kernels->lstm_step = gated_step;
+    kernels->step[CELL_LSTM] = gated_step;
     subject.net.kernels = kernels;
     return subject;
 }
