@@ -13,12 +13,16 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
+# Jobs that are worth a process of their own: it takes as long to start as these take.
+LEAST_JOBS = 50
+
 
 def run_jobs(jobs, address_space=1 << 30):
-    """Judge files in processes of their own; return for each job what came of it.
+    """Judge files in processes of their own, one a CPU; return for each job what came of it.
 
     Parameters
     ----------
@@ -32,6 +36,17 @@ def run_jobs(jobs, address_space=1 << 30):
     list of (str, str, float)
         ``"loaded"``, ``"refused"`` or ``"broken"``; what there is to say; seconds of CPU.
     """
+    count = max(1, min(len(os.sched_getaffinity(0)), len(jobs) // LEAST_JOBS))
+    results = [None] * len(jobs)
+    with ThreadPoolExecutor(count) as pool:
+        slices = [jobs[first::count] for first in range(count)]
+        for first, done in enumerate(pool.map(_run_in_turn, slices, [address_space] * count)):
+            results[first::count] = done
+    return results
+
+
+def _run_in_turn(jobs, address_space):
+    """Judge files one after the other, in one process as long as it lives."""
     results = []
     with tempfile.TemporaryDirectory() as folder:
         # A process that dies takes with it the file it is at; the next goes on with the rest.
