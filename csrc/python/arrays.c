@@ -30,17 +30,17 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
     return true;
 }
 
-PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype)
+PyArray_Descr *array_descr(struct module_state *module_state, enum dtype dtype)
 {
-    Py_INCREF((PyObject *)state->descr[dtype]);
-    return state->descr[dtype];
+    Py_INCREF((PyObject *)module_state->descr[dtype]);
+    return module_state->descr[dtype];
 }
 
-PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
+PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
                          const npy_intp *dims)
 {
-    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim, dims,
-                                           NULL, NULL, 0, NULL);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(module_state, dtype), ndim,
+                                           dims, NULL, NULL, 0, NULL);
 
     if (array == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) /* more than can be counted */
         PyErr_SetString(PyExc_MemoryError, "the results do not fit into memory");
@@ -282,7 +282,8 @@ int array_check_real(PyArrayObject *array, const char *name)
     return -1;
 }
 
-static int convert(struct module_state *state, PyArrayObject **array, enum dtype dtype, int flags)
+static int convert(struct module_state *module_state, PyArrayObject **array, enum dtype dtype,
+                   int flags)
 {
     PyObject *result;
 
@@ -291,7 +292,7 @@ static int convert(struct module_state *state, PyArrayObject **array, enum dtype
         return -1;
     }
     const fpenv_t saved = fpenv_enter();
-    result = PyArray_FromArray(*array, array_descr(state, dtype),
+    result = PyArray_FromArray(*array, array_descr(module_state, dtype),
                                flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)
@@ -301,14 +302,14 @@ static int convert(struct module_state *state, PyArrayObject **array, enum dtype
     return 0;
 }
 
-int array_fit(struct module_state *state, PyArrayObject **array, enum dtype dtype)
+int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype)
 {
-    return convert(state, array, dtype, NPY_ARRAY_CARRAY_RO);
+    return convert(module_state, array, dtype, NPY_ARRAY_CARRAY_RO);
 }
 
 PyObject *array_from_python(PyObject *module, PyObject *args)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
     const char *name, *dtype = NULL;
     PyArrayObject *array;
     PyObject *object;
@@ -324,7 +325,8 @@ PyObject *array_from_python(PyObject *module, PyObject *args)
     if (array == NULL)
         return NULL;
     if (array_check_real(array, name) < 0 ||
-        (wanted >= 0 && convert(state, &array, (enum dtype)wanted, NPY_ARRAY_CARRAY_RO) < 0)) {
+        (wanted >= 0 &&
+         convert(module_state, &array, (enum dtype)wanted, NPY_ARRAY_CARRAY_RO) < 0)) {
         array_release(array);
         return NULL;
     }

@@ -37,16 +37,16 @@ static bool is_keyword(PyObject *key, PyObject *name)
 }
 
 /* Adds a keyword argument to the "positional" ones that have been read. */
-static int read_keyword(const struct module_state *state, const char *callee, PyObject *key,
+static int read_keyword(const struct module_state *module_state, const char *callee, PyObject *key,
                         PyObject *value, Py_ssize_t positional, struct arguments *arguments)
 {
     if (!PyUnicode_Check(key))
         return error_keyword(callee, key, false);
-    if (is_keyword(key, state->hx_name)) {
+    if (is_keyword(key, module_state->hx_name)) {
         if (positional > 1)
             return error_keyword(callee, key, true);
         arguments->hx = value;
-    } else if (is_keyword(key, state->input_name)) {
+    } else if (is_keyword(key, module_state->input_name)) {
         if (positional > 0)
             return error_keyword(callee, key, true);
         arguments->input = value;
@@ -71,15 +71,16 @@ static int check_arguments(const char *callee, Py_ssize_t positional, struct arg
 }
 
 /* Reads (input, hx=None) from "count" positional arguments, and those called "names" after them. */
-static int read_vector(const struct module_state *state, const char *callee, PyObject *const *args,
-                       Py_ssize_t count, PyObject *names, struct arguments *arguments)
+static int read_vector(const struct module_state *module_state, const char *callee,
+                       PyObject *const *args, Py_ssize_t count, PyObject *names,
+                       struct arguments *arguments)
 {
     const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
 
     arguments->input = count > 0 ? args[0] : NULL;
     arguments->hx = count > 1 ? args[1] : NULL;
     for (Py_ssize_t i = 0; i < keywords; i++)
-        if (read_keyword(state, callee, PyTuple_GetItem(names, i), args[count + i], count,
+        if (read_keyword(module_state, callee, PyTuple_GetItem(names, i), args[count + i], count,
                          arguments) < 0)
             return -1;
     return check_arguments(callee, count, arguments);
@@ -87,7 +88,7 @@ static int read_vector(const struct module_state *state, const char *callee, PyO
 
 /* The same from a tuple, and a dict or NULL. A walk over one or two items costs less than looking
  * the names up. */
-static int read_tuple(const struct module_state *state, const char *callee, PyObject *args,
+static int read_tuple(const struct module_state *module_state, const char *callee, PyObject *args,
                       PyObject *kwargs, struct arguments *arguments)
 {
     const Py_ssize_t count = PyTuple_Size(args);
@@ -97,17 +98,17 @@ static int read_tuple(const struct module_state *state, const char *callee, PyOb
     arguments->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
     arguments->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
     while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
-        if (read_keyword(state, callee, key, value, count, arguments) < 0)
+        if (read_keyword(module_state, callee, key, value, count, arguments) < 0)
             return -1;
     return check_arguments(callee, count, arguments);
 }
 
 /* ---- States ---- */
 
-static const char *const state_names[2] = {"hx[0]", "hx[1]"};
+static const char *const hx_names[2] = {"hx[0]", "hx[1]"};
 
 /* Opens item "index" of a tuple or list. */
-static int open_state(struct request *request, PyObject *hx, Py_ssize_t index)
+static int open_hx(struct request *request, PyObject *hx, Py_ssize_t index)
 {
     PyObject *item;
     bool nested;
@@ -121,16 +122,15 @@ static int open_state(struct request *request, PyObject *hx, Py_ssize_t index)
         return -1;
     if (item == Py_None) {
         Py_DECREF(item);
-        return error_state_is_none(index);
+        return error_hx_is_none(index);
     }
     nested = !PyArray_CheckExact(item) && is_tuple_of_arrays(item);
-    request->state[index] = array_open(item, state_names[index]);
+    request->hx_items[index] = array_open(item, hx_names[index]);
     Py_DECREF(item);
-    if (request->state[index] != NULL)
+    if (request->hx_items[index] != NULL)
         return 0;
-    return nested && PyErr_ExceptionMatches(PyExc_ValueError)
-               ? error_state_is_nested(request, index)
-               : -1;
+    return nested && PyErr_ExceptionMatches(PyExc_ValueError) ? error_hx_is_nested(request, index)
+                                                              : -1;
 }
 
 /* hx is one array: its first two items along axis 0, as torch's indexing takes them. */
@@ -144,25 +144,25 @@ static int open_stacked(struct request *request, PyObject *hx)
         if (!PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
         PyErr_Clear();
-        return error_states_type(hx);
+        return error_hx_type(hx);
     }
     rows = PyArray_NDIM(array) == 0 ? -1 : PyArray_DIM(array, 0);
     if (rows < 0)
-        result = error_states_type(hx);
+        result = error_hx_type(hx);
     else if (rows < 2)
-        result = error_states_index(array);
+        result = error_hx_index(array);
     for (int i = 0; result == 0 && i < 2; i++) {
         PyObject *index = PyLong_FromLong(i);
         PyObject *item = index == NULL ? NULL : PyObject_GetItem((PyObject *)array, index);
         Py_XDECREF(index);
         if (item != NULL && PyArray_Check(item)) {
-            request->state[i] = (PyArrayObject *)item;
+            request->hx_items[i] = (PyArrayObject *)item;
             continue;
         }
         /* A 1-D array has scalars for items: 0-D arrays here. */
-        request->state[i] = item == NULL ? NULL : array_open(item, state_names[i]);
+        request->hx_items[i] = item == NULL ? NULL : array_open(item, hx_names[i]);
         Py_XDECREF(item);
-        result = request->state[i] == NULL ? -1 : 0;
+        result = request->hx_items[i] == NULL ? -1 : 0;
     }
     request->given = rows;
     request->stacked = true;
@@ -170,7 +170,7 @@ static int open_stacked(struct request *request, PyObject *hx)
     return result;
 }
 
-static int open_states(struct request *request, PyObject *hx)
+static int open_hx_pair(struct request *request, PyObject *hx)
 {
     if (!PyTuple_Check(hx) && !PyList_Check(hx))
         return open_stacked(request, hx);
@@ -178,7 +178,7 @@ static int open_states(struct request *request, PyObject *hx)
     if (request->given < 0)
         return -1;
     for (int i = 0; i < 2 && i < request->given; i++)
-        if (open_state(request, hx, i) < 0)
+        if (open_hx(request, hx, i) < 0)
             return -1;
     return 0;
 }
@@ -195,7 +195,7 @@ int request_open(struct request *request, layer_object *self, const struct argum
     request->x = array_open(arguments->input, "input");
     if (request->x == NULL)
         return -1;
-    return arguments->hx == NULL ? 0 : open_states(request, arguments->hx);
+    return arguments->hx == NULL ? 0 : open_hx_pair(request, arguments->hx);
 }
 
 void request_clear(struct request *request)
@@ -204,8 +204,8 @@ void request_clear(struct request *request)
         request_end_late(request);
     snapshot_release(request->snapshot);
     array_release(request->x);
-    array_release(request->state[0]);
-    array_release(request->state[1]);
+    array_release(request->hx_items[0]);
+    array_release(request->hx_items[1]);
 }
 
 int request_check_real(struct request *request)
@@ -216,11 +216,11 @@ int request_check_real(struct request *request)
     if (!request->fits && array_check_real(request->x, "input") < 0)
         return -1;
     for (int i = 0; i < 2; i++) {
-        PyArrayObject *state = request->state[i];
-        if (state == NULL || array_fits(state, dtype))
+        PyArrayObject *hx_item = request->hx_items[i];
+        if (hx_item == NULL || array_fits(hx_item, dtype))
             continue;
         request->fits = false;
-        if (array_check_real(state, state_names[i]) < 0)
+        if (array_check_real(hx_item, hx_names[i]) < 0)
             return -1;
     }
     return 0;
@@ -232,12 +232,12 @@ static int fit(struct request *request, PyArrayObject **array)
 
     if (*array == NULL || array_fits(*array, dtype))
         return 0;
-    return array_fit(request->self->state, array, dtype);
+    return array_fit(request->self->module_state, array, dtype);
 }
 
 int request_detach(struct request *request)
 {
-    PyArrayObject **arrays[3] = {&request->x, &request->state[0], &request->state[1]};
+    PyArrayObject **arrays[3] = {&request->x, &request->hx_items[0], &request->hx_items[1]};
 
     for (int i = 0; i < 3; i++) {
         PyArrayObject *array = *arrays[i];
@@ -257,25 +257,24 @@ static int fit_all(struct request *request)
         return 0;
     /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
     if (request_detach(request) < 0 || fit(request, &request->x) < 0 ||
-        fit(request, &request->state[0]) < 0)
+        fit(request, &request->hx_items[0]) < 0)
         return -1;
-    return fit(request, &request->state[1]);
+    return fit(request, &request->hx_items[1]);
 }
 
 /* ---- Into the core ---- */
 
 /* The strides of a state's layers and rows; those of missing axes are 0. */
-static void state_strides(const struct request *request, int index, ptrdiff_t *layer,
-                          ptrdiff_t *row)
+static void hx_strides(const struct request *request, int index, ptrdiff_t *layer, ptrdiff_t *row)
 {
-    PyArrayObject *state = request->state[index];
-    const int ndim = PyArray_NDIM(state);
+    PyArrayObject *hx_item = request->hx_items[index];
+    const int ndim = PyArray_NDIM(hx_item);
     const int row_axis = request->batched ? ndim - 2 : -1;
     const int layer_axis = ndim - (request->batched ? 3 : 2);
     const enum dtype dtype = request->snapshot->net.kernels->dtype;
 
-    *row = row_axis < 0 ? 0 : array_stride(state, row_axis, dtype);
-    *layer = layer_axis < 0 ? 0 : array_stride(state, layer_axis, dtype);
+    *row = row_axis < 0 ? 0 : array_stride(hx_item, row_axis, dtype);
+    *layer = layer_axis < 0 ? 0 : array_stride(hx_item, layer_axis, dtype);
 }
 
 int request_begin(struct request *request, struct rnn_call *call)
@@ -294,12 +293,12 @@ int request_begin(struct request *request, struct rnn_call *call)
     call->dropout = 0.0;
     call->rng = NULL;
     call->stop = NULL;
-    if (request->state[0] == NULL)
+    if (request->hx_items[0] == NULL)
         return 0;
-    call->h0 = PyArray_DATA(request->state[0]);
-    call->c0 = PyArray_DATA(request->state[1]);
-    state_strides(request, 0, &call->h0_layer, &call->h0_row);
-    state_strides(request, 1, &call->c0_layer, &call->c0_row);
+    call->h0 = PyArray_DATA(request->hx_items[0]);
+    call->c0 = PyArray_DATA(request->hx_items[1]);
+    hx_strides(request, 0, &call->h0_layer, &call->h0_row);
+    hx_strides(request, 1, &call->c0_layer, &call->c0_row);
     return 0;
 }
 
@@ -311,7 +310,7 @@ PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObjec
     layer_object *self = (layer_object *)object;
     struct arguments arguments;
 
-    if (read_vector(self->state, call->name, args, count, names, &arguments) < 0)
+    if (read_vector(self->module_state, call->name, args, count, names, &arguments) < 0)
         return NULL;
     return call->run(self, arguments);
 }
@@ -324,11 +323,11 @@ PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObj
     PyObject *method, *result;
 
     if (self->direct) {
-        if (read_tuple(self->state, call->name, args, kwargs, &arguments) < 0)
+        if (read_tuple(self->module_state, call->name, args, kwargs, &arguments) < 0)
             return NULL;
         return call->run(self, arguments);
     }
-    method = PyObject_GetAttr(object, self->state->call_impl_name);
+    method = PyObject_GetAttr(object, self->module_state->call_impl_name);
     if (method == NULL)
         return NULL;
     result = PyObject_Call(method, args, kwargs);
@@ -373,8 +372,8 @@ PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags
 
     if (slot == cell_entry.slot)
         call = &cell_entry;
-    else if (slot == lstm_entry.slot)
-        call = &lstm_entry;
+    else if (slot == rnn_entry.slot)
+        call = &rnn_entry;
     if (call == NULL || !((layer_object *)object)->direct) /* a class has its own, or hooks */
         return call_slowly(object, slot, args, count, names);
     return layer_forward(object, call, args, count, names);

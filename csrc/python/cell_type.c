@@ -9,7 +9,7 @@
 
 /* ---- Checks, in torch's order ---- */
 
-/* A class made of both types, or an object whose __class__ was set, may hold an LSTM's block. */
+/* A class made of both types, or an object whose __class__ was set, may hold an LSTM's weights. */
 static int check_net(const struct request *request)
 {
     const struct rnn_net *net = &request->snapshot->net;
@@ -33,24 +33,24 @@ static int check_ranks(struct request *request)
     request->batch = ndim == 2 ? PyArray_DIM(request->x, 0) : 1;
     request->steps = 1;
     for (int index = 0; index < 2; index++) {
-        PyArrayObject *state = request->state[index];
-        if (state != NULL && PyArray_NDIM(state) != 1 && PyArray_NDIM(state) != 2)
-            return error_cell_state_rank(request, index);
+        PyArrayObject *hx_item = request->hx_items[index];
+        if (hx_item != NULL && PyArray_NDIM(hx_item) != 1 && PyArray_NDIM(hx_item) != 2)
+            return error_cell_hx_rank(request, index);
     }
     return 0;
 }
 
-static int check_state(const struct request *request, int index)
+static int check_hx(const struct request *request, int index)
 {
-    PyArrayObject *state = request->state[index];
-    const int ndim = PyArray_NDIM(state);
+    PyArrayObject *hx_item = request->hx_items[index];
+    const int ndim = PyArray_NDIM(hx_item);
 
     if ((ndim == 2) != request->batched)
         return error_cell_mixed_ranks(request, index);
-    if (request->batched && PyArray_DIM(state, 0) != request->batch)
+    if (request->batched && PyArray_DIM(hx_item, 0) != request->batch)
         return error_cell_batch(request, index);
-    if (PyArray_DIM(state, ndim - 1) != request->snapshot->net.hidden_size)
-        return error_cell_state_size(request, index);
+    if (PyArray_DIM(hx_item, ndim - 1) != request->snapshot->net.hidden_size)
+        return error_cell_hx_size(request, index);
     return 0;
 }
 
@@ -61,11 +61,11 @@ static int check_sizes(const struct request *request, bool has_states)
     if (request->stacked && request->batched)
         return error_cell_stacked(request);
     if (has_states && request->given != 2)
-        return error_cell_state_count(request);
+        return error_cell_hx_count(request);
     if (PyArray_DIM(x, PyArray_NDIM(x) - 1) != request->snapshot->net.input_size)
         return error_cell_input_size(request);
     for (int index = 0; index < 2; index++)
-        if (has_states && check_state(request, index) < 0)
+        if (has_states && check_hx(request, index) < 0)
             return -1;
     return 0;
 }
@@ -75,15 +75,15 @@ static int check_sizes(const struct request *request, bool has_states)
 /* Fresh arrays for h and c. Returns (h, c) with borrowed pointers to them in "arrays". */
 static PyObject *new_results(const struct request *request, PyArrayObject *arrays[2])
 {
-    struct module_state *state = request->self->state;
+    struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = &request->snapshot->net;
     const int ndim = request->batched ? 2 : 1;
     const npy_intp dims[2] = {request->batched ? request->batch : net->hidden_size,
                               net->hidden_size};
     PyObject *result = NULL;
 
-    arrays[0] = array_new(state, net->kernels->dtype, ndim, dims);
-    arrays[1] = array_new(state, net->kernels->dtype, ndim, dims);
+    arrays[0] = array_new(module_state, net->kernels->dtype, ndim, dims);
+    arrays[1] = array_new(module_state, net->kernels->dtype, ndim, dims);
     if (arrays[0] != NULL && arrays[1] != NULL)
         result = PyTuple_Pack(2, arrays[0], arrays[1]);
     array_release(arrays[0]);

@@ -74,7 +74,7 @@ static const char *sequence_axes(const struct request *request)
     return request->batch_first ? "(batch, sequence, input_size)" : "(sequence, batch, input_size)";
 }
 
-int error_lstm_input_rank(const struct request *request)
+int error_rnn_input_rank(const struct request *request)
 {
     const int ndim = PyArray_NDIM(request->x);
 
@@ -89,7 +89,7 @@ int error_lstm_input_rank(const struct request *request)
                      ndim, sequence_axes(request), (Py_ssize_t)request->snapshot->net.input_size);
 }
 
-int error_lstm_input_size(const struct request *request)
+int error_rnn_input_size(const struct request *request)
 {
     PyArrayObject *x = request->x;
     const ptrdiff_t size = request->snapshot->net.input_size;
@@ -107,7 +107,7 @@ int error_lstm_input_size(const struct request *request)
         last == 1 && !request->packed ? "(sequence, input_size)" : sequence_axes(request), hint);
 }
 
-int error_lstm_no_steps(const struct request *request)
+int error_rnn_no_steps(const struct request *request)
 {
     if (request->packed)
         return raise_error(

@@ -1,4 +1,4 @@
-/* What methods of LSTM and LSTMCell begin with: the object's block, its options by name. */
+/* What methods of LSTM and LSTMCell begin with: the object's weights, its options by name. */
 #include "pylstm.h"
 
 #include <string.h>
@@ -38,53 +38,53 @@ int flag_from_object(PyObject *value, const char *name, atomic_bool *flag)
     return 0;
 }
 
-struct block *layer_block(layer_object *self)
+struct weights *layer_weights(layer_object *self)
 {
-    struct block *block;
+    struct weights *weights;
 
     lock_acquire(&self->lock);
-    block = self->block == NULL ? NULL : block_acquire(self->block);
+    weights = self->weights == NULL ? NULL : weights_acquire(self->weights);
     lock_release(&self->lock);
-    if (block == NULL)
+    if (weights == NULL)
         error_not_initialised(self);
-    return block;
+    return weights;
 }
 
 struct snapshot *layer_snapshot(layer_object *self)
 {
     struct snapshot *snapshot;
-    struct block *block;
+    struct weights *weights;
 
     lock_acquire(&self->lock);
-    snapshot = self->block == NULL ? NULL : block_cached_snapshot(self->block);
+    snapshot = self->weights == NULL ? NULL : weights_cached_snapshot(self->weights);
     lock_release(&self->lock);
     if (snapshot != NULL)
         return snapshot;
-    block = layer_block(self);
-    if (block == NULL)
+    weights = layer_weights(self);
+    if (weights == NULL)
         return NULL;
-    snapshot = block_snapshot(block);
-    block_release(block);
+    snapshot = weights_snapshot(weights);
+    weights_release(weights);
     return snapshot;
 }
 
-void layer_set_block(layer_object *self, struct block *block)
+void layer_set_weights(layer_object *self, struct weights *weights)
 {
-    struct block *old;
+    struct weights *old;
 
     lock_acquire(&self->lock);
-    old = self->block;
-    self->block = block;
+    old = self->weights;
+    self->weights = weights;
     lock_release(&self->lock);
-    block_release(old);
+    weights_release(old);
 }
 
 int layer_build(layer_object *self, const struct rnn_net *net, bool cell)
 {
-    struct block *block = block_new(net, cell);
+    struct weights *weights = weights_new(net, cell);
 
-    if (block == NULL)
+    if (weights == NULL)
         return -1;
-    layer_set_block(self, block);
+    layer_set_weights(self, weights);
     return 0;
 }

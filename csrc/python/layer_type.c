@@ -1,4 +1,4 @@
-/* _core.Layer: what LSTM and LSTMCell share, namely a block of parameters and its options.
+/* _core.Layer: what LSTM and LSTMCell share, namely parameters and its options.
  *
  *     class Layer:
  *         training: bool
@@ -59,8 +59,8 @@ static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->vectorcall = layer_vectorcall;
     inherit_vectorcall(type);
     self->module = Py_NewRef(module);
-    self->state = PyModule_GetState(module);
-    self->block = NULL;
+    self->module_state = PyModule_GetState(module);
+    self->weights = NULL;
     atomic_init(&self->dropout, 0.0);
     atomic_init(&self->batch_first, false);
     atomic_init(&self->training, true);
@@ -84,7 +84,7 @@ static void layer_dealloc(PyObject *object)
     freefunc free_object = FUNCTION_FROM_SLOT(freefunc, PyType_GetSlot(type, Py_tp_free));
 
     PyObject_GC_UnTrack(object);
-    block_release(self->block);
+    weights_release(self->weights);
     Py_CLEAR(self->module);
     free_object(object);
     Py_DECREF((PyObject *)type);
@@ -118,40 +118,40 @@ static int set_direct(PyObject *self, PyObject *value, void *closure)
 
 static PyObject *get_leases(PyObject *self, void *closure)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
     PyObject *result;
 
     (void)closure;
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    result = PyLong_FromSize_t(block_leases(block));
-    block_release(block);
+    result = PyLong_FromSize_t(weights_leases(weights));
+    weights_release(weights);
     return result;
 }
 
 static PyObject *get_dtype(PyObject *self, void *closure)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
     PyObject *result;
 
     (void)closure;
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    result = (PyObject *)((layer_object *)self)->state->descr[block->net.kernels->dtype];
-    block_release(block);
+    result = (PyObject *)((layer_object *)self)->module_state->descr[weights->net.kernels->dtype];
+    weights_release(weights);
     return Py_NewRef(result);
 }
 
 static PyObject *get_parameter_names(PyObject *self, void *closure)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
     PyObject *result;
 
     (void)closure;
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    result = params_names(block);
-    block_release(block);
+    result = parameters_names(weights);
+    weights_release(weights);
     return result;
 }
 
@@ -171,28 +171,28 @@ PyDoc_STRVAR(reset_parameters_doc,
 
 static PyObject *layer_reset_parameters(PyObject *self, PyObject *unused)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
 
     (void)unused;
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    params_reset(((layer_object *)self)->state, block);
-    block_release(block);
+    parameters_reset(((layer_object *)self)->module_state, weights);
+    weights_release(weights);
     Py_RETURN_NONE;
 }
 
 static PyObject *parameter_array(layer_object *self, PyObject *name, bool writable)
 {
-    struct block *block = layer_block(self);
+    struct weights *weights = layer_weights(self);
     PyObject *array = NULL;
     ptrdiff_t index;
 
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    index = params_index(block, name);
+    index = parameters_index(weights, name);
     if (index >= 0)
-        array = lease_array(self->state, block, index, writable);
-    block_release(block);
+        array = lease_array(self->module_state, weights, index, writable);
+    weights_release(weights);
     return array;
 }
 
@@ -218,22 +218,22 @@ PyDoc_STRVAR(assign_doc, "_assign($self, values, /)\n--\n\n"
 
 static PyObject *layer_assign(PyObject *self, PyObject *values)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
     int result;
 
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    result = params_assign(block, values);
-    block_release(block);
+    result = parameters_assign(weights, values);
+    weights_release(weights);
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(convert_doc, "_convert($self, dtype, /)\n--\n\n"
-                          "Move to a new block in that dtype, unless it is the present one.");
+                          "Move to new parameters in that dtype, unless it is the present one.");
 
 static PyObject *layer_convert(PyObject *self, PyObject *name)
 {
-    struct block *block, *converted = NULL;
+    struct weights *weights, *converted = NULL;
     const char *text;
     int dtype;
 
@@ -245,18 +245,18 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
     dtype = text == NULL ? -1 : dtype_from_name(text);
     if (dtype < 0)
         return NULL;
-    block = layer_block((layer_object *)self);
-    if (block == NULL)
+    weights = layer_weights((layer_object *)self);
+    if (weights == NULL)
         return NULL;
-    if (block->net.kernels->dtype == (enum dtype)dtype) {
-        block_release(block);
+    if (weights->net.kernels->dtype == (enum dtype)dtype) {
+        weights_release(weights);
         Py_RETURN_NONE;
     }
-    converted = params_converted(block, (enum dtype)dtype);
-    block_release(block);
+    converted = parameters_converted(weights, (enum dtype)dtype);
+    weights_release(weights);
     if (converted == NULL)
         return NULL;
-    layer_set_block((layer_object *)self, converted);
+    layer_set_weights((layer_object *)self, converted);
     Py_RETURN_NONE;
 }
 
@@ -267,22 +267,22 @@ PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
 static PyObject *layer_share(PyObject *object, PyObject *other)
 {
     layer_object *self = (layer_object *)object;
-    PyTypeObject *kind = self->state->lstm_type;
-    PyTypeObject *bare = self->state->layer_type;
-    struct block *block;
+    PyTypeObject *kind = self->module_state->rnn_type;
+    PyTypeObject *bare = self->module_state->layer_type;
+    struct weights *weights;
 
     if (Py_TYPE(object) == bare || Py_TYPE(other) == bare)
         kind = bare;
-    else if (PyObject_TypeCheck(object, self->state->cell_type))
-        kind = self->state->cell_type;
+    else if (PyObject_TypeCheck(object, self->module_state->cell_type))
+        kind = self->module_state->cell_type;
     if (!PyObject_TypeCheck(object, kind) || !PyObject_TypeCheck(other, kind)) {
         error_type("_share() takes a layer of the same kind", other);
         return NULL;
     }
-    block = layer_block((layer_object *)other);
-    if (block == NULL)
+    weights = layer_weights((layer_object *)other);
+    if (weights == NULL)
         return NULL;
-    layer_set_block(self, block);
+    layer_set_weights(self, weights);
     Py_RETURN_NONE;
 }
 
@@ -298,14 +298,14 @@ PyDoc_STRVAR(flatten_parameters_doc,
 
 static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
     struct snapshot *snapshot;
 
     (void)unused;
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    snapshot = block_snapshot(block);
-    block_release(block);
+    snapshot = weights_snapshot(weights);
+    weights_release(weights);
     if (snapshot == NULL)
         return NULL;
     snapshot_release(snapshot);

@@ -1,14 +1,14 @@
 /* pylstm._core: the C half of pylstm.
  *
  *     class Layer: ...                    # layer_type.c
- *     class LSTM(Layer): ...              # lstm_type.c
+ *     class LSTM(Layer): ...              # rnn_type.c
  *     class LSTMCell(Layer): ...          # cell_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
  *     def initial_seed() -> int: ...
  *     def get_rng_state() -> numpy.ndarray: ...
  *     def set_rng_state(state, /) -> None: ...
- *     def set_num_threads(n: int, /) -> None: ...                   # threads.c
+ *     def set_num_threads(n: int, /) -> None: ...                   # num_threads.c
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
  *     def simd_level() -> str: ...
@@ -113,15 +113,17 @@ static int choose_kernels(void)
     return -1;
 }
 
-static int intern_names(struct module_state *state)
+static int intern_names(struct module_state *module_state)
 {
-    state->input_name = PyUnicode_InternFromString("input");
-    state->hx_name = PyUnicode_InternFromString("hx");
-    state->call_impl_name = PyUnicode_InternFromString("_call_impl");
-    state->forward_packed_name = PyUnicode_InternFromString("_forward_packed");
-    state->batch_sizes_name = PyUnicode_InternFromString("batch_sizes");
-    return state->input_name != NULL && state->hx_name != NULL && state->call_impl_name != NULL &&
-                   state->forward_packed_name != NULL && state->batch_sizes_name != NULL
+    module_state->input_name = PyUnicode_InternFromString("input");
+    module_state->hx_name = PyUnicode_InternFromString("hx");
+    module_state->call_impl_name = PyUnicode_InternFromString("_call_impl");
+    module_state->forward_packed_name = PyUnicode_InternFromString("_forward_packed");
+    module_state->batch_sizes_name = PyUnicode_InternFromString("batch_sizes");
+    return module_state->input_name != NULL && module_state->hx_name != NULL &&
+                   module_state->call_impl_name != NULL &&
+                   module_state->forward_packed_name != NULL &&
+                   module_state->batch_sizes_name != NULL
                ? 0
                : -1;
 }
@@ -148,44 +150,47 @@ static int refuse_subinterpreter(void)
 
 static int module_exec(PyObject *module)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
     if (refuse_subinterpreter() < 0)
         return -1;
     import_array1(-1);
-    if (choose_kernels() < 0 || intern_names(state) < 0 || generator_seed_from_system(state) < 0 ||
-        threads_from_environment(state) < 0)
+    if (choose_kernels() < 0 || intern_names(module_state) < 0 ||
+        generator_seed_from_system(module_state) < 0 ||
+        num_threads_from_environment(module_state) < 0)
         return -1;
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
-        state->descr[dtype] = PyArray_DescrFromType(array_typenum((enum dtype)dtype));
-        if (state->descr[dtype] == NULL)
+        module_state->descr[dtype] = PyArray_DescrFromType(array_typenum((enum dtype)dtype));
+        if (module_state->descr[dtype] == NULL)
             return -1;
     }
-    if ((state->lease_type = add_type(module, &lease_type_spec, NULL)) == NULL ||
-        (state->layer_type = add_type(module, &layer_type_spec, NULL)) == NULL ||
-        (state->lstm_type = add_type(module, &lstm_type_spec, state->layer_type)) == NULL ||
-        (state->cell_type = add_type(module, &cell_type_spec, state->layer_type)) == NULL)
+    if ((module_state->lease_type = add_type(module, &lease_type_spec, NULL)) == NULL ||
+        (module_state->layer_type = add_type(module, &layer_type_spec, NULL)) == NULL ||
+        (module_state->rnn_type = add_type(module, &rnn_type_spec, module_state->layer_type)) ==
+            NULL ||
+        (module_state->cell_type = add_type(module, &cell_type_spec, module_state->layer_type)) ==
+            NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
     if (PyModule_AddFunctions(module, test_hooks_methods) < 0)
         return -1;
 #endif
     return PyModule_AddFunctions(module, generator_methods) < 0 ||
-                   PyModule_AddFunctions(module, threads_methods) < 0
+                   PyModule_AddFunctions(module, num_threads_methods) < 0
                ? -1
                : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
-    Py_VISIT(state->lease_type);
-    Py_VISIT(state->layer_type);
-    Py_VISIT(state->lstm_type);
-    Py_VISIT(state->cell_type);
+    Py_VISIT(module_state->lease_type);
+    Py_VISIT(module_state->layer_type);
+    Py_VISIT(module_state->rnn_type);
+    Py_VISIT(module_state->cell_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        Py_VISIT(state->descr[dtype]);
+        Py_VISIT(module_state->descr[dtype]);
     return 0;
 }
 
@@ -193,28 +198,28 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
  * goes down, stays until module_free(). */
 static int module_clear(PyObject *module)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
-    Py_CLEAR(state->lease_type);
-    Py_CLEAR(state->layer_type);
-    Py_CLEAR(state->lstm_type);
-    Py_CLEAR(state->cell_type);
+    Py_CLEAR(module_state->lease_type);
+    Py_CLEAR(module_state->layer_type);
+    Py_CLEAR(module_state->rnn_type);
+    Py_CLEAR(module_state->cell_type);
     return 0;
 }
 
 static void module_free(void *module)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
-    threads_close(state);
+    num_threads_close(module_state);
     module_clear(module);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        Py_CLEAR(state->descr[dtype]);
-    Py_CLEAR(state->input_name);
-    Py_CLEAR(state->hx_name);
-    Py_CLEAR(state->call_impl_name);
-    Py_CLEAR(state->forward_packed_name);
-    Py_CLEAR(state->batch_sizes_name);
+        Py_CLEAR(module_state->descr[dtype]);
+    Py_CLEAR(module_state->input_name);
+    Py_CLEAR(module_state->hx_name);
+    Py_CLEAR(module_state->call_impl_name);
+    Py_CLEAR(module_state->forward_packed_name);
+    Py_CLEAR(module_state->batch_sizes_name);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -71,7 +71,7 @@ static inline void memory_free(void *memory) { PyMem_RawFree(memory); }
 
 struct module_state {
     PyTypeObject *layer_type;
-    PyTypeObject *lstm_type;
+    PyTypeObject *rnn_type;
     PyTypeObject *cell_type;
     PyTypeObject *lease_type;
     PyArray_Descr *descr[DTYPE_COUNT];
@@ -87,19 +87,19 @@ struct module_state {
 };
 
 extern struct PyModuleDef core_module;
-extern PyMethodDef generator_methods[]; /* generator.c */
-extern PyMethodDef threads_methods[];   /* threads.c */
+extern PyMethodDef generator_methods[];   /* generator.c */
+extern PyMethodDef num_threads_methods[]; /* num_threads.c */
 
 /* Reads PYLSTM_NUM_THREADS. ImportError where it is not a positive integer. */
-int threads_from_environment(struct module_state *state);
+int num_threads_from_environment(struct module_state *module_state);
 /* How many threads a call may have; -1 on failure. The first time, this runs Python code. */
-int threads_limit(struct module_state *state);
+int num_threads_limit(struct module_state *module_state);
 /* Ends the helpers; later calls work alone. Cannot fail. */
-void threads_close(struct module_state *state);
+void num_threads_close(struct module_state *module_state);
 
-int generator_seed_from_system(struct module_state *state);
+int generator_seed_from_system(struct module_state *module_state);
 
-/* ---- Parameters in memory (block.c), packed (snapshot.c) ---- */
+/* ---- Parameters in memory (weights.c), packed (snapshot.c) ---- */
 
 /* What a call computes with: alive as long as a call uses it, and immutable but for the copies. */
 struct snapshot {
@@ -108,15 +108,15 @@ struct snapshot {
     bool finite; /* every weight_hh is: zero states may be left out */
     void *packed;
 
-    /* Guarded by the block's lock: how many calls compare parameters with this snapshot now. Only
+    /* Guarded by the weights' lock: how many calls compare parameters with this snapshot now. Only
      * while that is 0 the copies may change. */
     size_t readers;
     void **copies; /* of each parameter: NULL, or the bytes that were packed */
 };
 
-/* One parameter of a block. */
+/* One parameter of weights. */
 struct watch {
-    void *values; /* in block->params */
+    void *values; /* in weights->params */
     ptrdiff_t elements;
     bool matrix;         /* not a bias; none of the three ever changes */
     bool held;           /* leased without a break since an earlier call that compared */
@@ -125,14 +125,14 @@ struct watch {
 };
 
 /* The parameters of a module, 64-byte aligned, in torch's order and layout. */
-struct block {
+struct weights {
     atomic_size_t references;
     struct rnn_net net;
     bool cell; /* parameters are named as LSTMCell names them */
     size_t nbytes;
     void *params;
 
-    struct lock lock;          /* guards all that follows; block.c has the rules */
+    struct lock lock;          /* guards all that follows; weights.c has the rules */
     struct snapshot *snapshot; /* the newest; NULL: none yet */
     bool current;              /* the library has made no change since */
     size_t events;             /* how many changes it made and how many leases began or ended */
@@ -141,25 +141,25 @@ struct block {
     struct watch *watches;     /* of each parameter */
 };
 
-struct block *block_new(const struct rnn_net *net, bool cell);
-struct block *block_acquire(struct block *block);
-void block_release(struct block *block); /* NULL is allowed */
+struct weights *weights_new(const struct rnn_net *net, bool cell);
+struct weights *weights_acquire(struct weights *weights);
+void weights_release(struct weights *weights); /* NULL is allowed */
 /* To be called after the library wrote to the parameters. */
-void block_changed(struct block *block);
+void weights_changed(struct weights *weights);
 /* A writable array on parameter `index` begins or ends to exist. */
-void block_lease_begin(struct block *block, ptrdiff_t index);
-void block_lease_end(struct block *block, ptrdiff_t index);
+void weights_lease_begin(struct weights *weights, ptrdiff_t index);
+void weights_lease_end(struct weights *weights, ptrdiff_t index);
 /* How many are alive, of all parameters. */
-size_t block_leases(struct block *block);
+size_t weights_leases(struct weights *weights);
 /* True if parameter `index` may differ from the snapshot unnoticed. */
-static inline bool block_suspects(const struct block *block, ptrdiff_t index)
+static inline bool weights_suspects(const struct weights *weights, ptrdiff_t index)
 {
-    return atomic_load_explicit(&block->watches[index].suspect, memory_order_relaxed);
+    return atomic_load_explicit(&weights->watches[index].suspect, memory_order_relaxed);
 }
 /* The cached snapshot, a new reference, or NULL with no exception where it may be out of date. */
-struct snapshot *block_cached_snapshot(struct block *block);
+struct snapshot *weights_cached_snapshot(struct weights *weights);
 /* A snapshot of the present values, a new reference: cached, or packed now. */
-struct snapshot *block_snapshot(struct block *block);
+struct snapshot *weights_snapshot(struct weights *weights);
 
 #define VALUES_ALIGNMENT 64
 /* Bytes of `elements` values of the network; MemoryError and -1 where those, behind `header` other
@@ -168,8 +168,8 @@ ptrdiff_t values_size(const struct rnn_net *net, ptrdiff_t elements, size_t head
 /* The first address from `pointer` on that is aligned. */
 void *values_align(void *pointer);
 
-/* Packs the values that the block holds now. */
-struct snapshot *snapshot_new(const struct block *block);
+/* Packs the values that the weights hold now. */
+struct snapshot *snapshot_new(const struct weights *weights);
 static inline struct snapshot *snapshot_acquire(struct snapshot *snapshot)
 {
     atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
@@ -178,14 +178,14 @@ static inline struct snapshot *snapshot_acquire(struct snapshot *snapshot)
 void snapshot_release(struct snapshot *snapshot); /* NULL is allowed */
 /* True if the snapshot has the present values of all suspects, so many elements. The caller is one
  * of its readers. */
-bool snapshot_has_suspects(const struct snapshot *snapshot, const struct block *block,
+bool snapshot_has_suspects(const struct snapshot *snapshot, const struct weights *weights,
                            ptrdiff_t elements);
 /* True if a copy would make comparisons of the parameter shorter. */
-bool snapshot_wants_copy(const struct snapshot *snapshot, const struct block *block,
+bool snapshot_wants_copy(const struct snapshot *snapshot, const struct weights *weights,
                          ptrdiff_t index);
 /* A copy for snapshot->copies, or NULL where the parameter is being written to. Returns -1 on
  * failure. */
-int snapshot_copy(const struct snapshot *snapshot, const struct block *block, ptrdiff_t index,
+int snapshot_copy(const struct snapshot *snapshot, const struct weights *weights, ptrdiff_t index,
                   void **copy);
 
 /* ---- The object behind LSTM and LSTMCell (layer.c, layer_type.c) ---- */
@@ -198,9 +198,9 @@ typedef struct {
     PyObject_HEAD
     layer_vectorcall_function vectorcall;
     PyObject *module; /* keeps "state" alive */
-    struct module_state *state;
-    struct lock lock;    /* guards "block" */
-    struct block *block; /* NULL until _build */
+    struct module_state *module_state;
+    struct lock lock;        /* guards "weights" */
+    struct weights *weights; /* NULL until _build */
     /* Read by calls in other threads while Python sets them. */
     _Atomic double dropout;
     atomic_bool batch_first;
@@ -210,16 +210,16 @@ typedef struct {
 
 extern PyMemberDef layer_members[];
 extern PyType_Spec layer_type_spec;
-extern PyType_Spec lstm_type_spec;
+extern PyType_Spec rnn_type_spec;
 extern PyType_Spec cell_type_spec;
 extern PyType_Spec lease_type_spec;
 
-/* Takes over the reference to "block". */
-void layer_set_block(layer_object *self, struct block *block);
-/* The block, a new reference. RuntimeError before _build. */
-struct block *layer_block(layer_object *self);
+/* Takes over the reference to "weights". */
+void layer_set_weights(layer_object *self, struct weights *weights);
+/* The weights, a new reference. RuntimeError before _build. */
+struct weights *layer_weights(layer_object *self);
 struct snapshot *layer_snapshot(layer_object *self);
-/* Gives the object a fresh block of zeros; running calls and exported arrays keep the old. */
+/* Gives the object fresh weights, all zero; running calls and exported arrays keep the old. */
 int layer_build(layer_object *self, const struct rnn_net *net, bool cell);
 /* Reads a truth value for a flag attribute; "value" NULL (deletion) is an error. */
 int flag_from_object(PyObject *value, const char *name, atomic_bool *flag);
@@ -230,16 +230,16 @@ int dtype_from_name(const char *name);
  * what is set, becomes MemoryError. Always returns NULL. */
 PyObject *overflow_is_memory_error(void);
 
-/* ---- Parameters as Python sees them (params.c, lease.c) ---- */
+/* ---- Parameters as Python sees them (parameters.c, lease.c) ---- */
 
-PyObject *params_names(const struct block *block);
+PyObject *parameters_names(const struct weights *weights);
 /* Index in torch's order. KeyError for a name that is not a parameter's; -1 then. */
-ptrdiff_t params_index(const struct block *block, PyObject *name);
-int params_assign(struct block *block, PyObject *values);
-void params_reset(struct module_state *state, struct block *block);
-struct block *params_converted(const struct block *block, enum dtype dtype);
-/* Parameter `index` as an array on the block's memory. */
-PyObject *lease_array(struct module_state *state, struct block *block, ptrdiff_t index,
+ptrdiff_t parameters_index(const struct weights *weights, PyObject *name);
+int parameters_assign(struct weights *weights, PyObject *values);
+void parameters_reset(struct module_state *module_state, struct weights *weights);
+struct weights *parameters_converted(const struct weights *weights, enum dtype dtype);
+/* Parameter `index` as an array on the weights' memory. */
+PyObject *lease_array(struct module_state *module_state, struct weights *weights, ptrdiff_t index,
                       bool writable);
 
 /* ---- Arrays (arrays.c) ---- */
@@ -273,11 +273,11 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
 /* TypeError unless the array holds real numbers or integers. */
 int array_check_real(PyArrayObject *array, const char *name);
 /* Replaces *array by a copy that fits. */
-int array_fit(struct module_state *state, PyArrayObject **array, enum dtype dtype);
+int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype);
 /* The dtype's descriptor, a new reference. */
-PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype);
+PyArray_Descr *array_descr(struct module_state *module_state, enum dtype dtype);
 /* A fresh array; "dims" has "ndim" items. */
-PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
+PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
                          const npy_intp *dims);
 /* as_array(obj, name, dtype) of the module: "float32" or "float64", None for the real numbers that
  * are there, "any" for whatever is there. */
@@ -290,10 +290,10 @@ struct request {
     layer_object *self;
     struct snapshot *snapshot;
     PyArrayObject *x;
-    PyArrayObject *state[2]; /* h_0, c_0; NULL where hx is omitted */
-    PyObject *hx;            /* as it was given, for error texts; borrowed */
-    Py_ssize_t given;        /* how many states hx holds */
-    bool stacked;            /* hx is one array, not a pair */
+    PyArrayObject *hx_items[2]; /* h_0, c_0; NULL where hx is omitted */
+    PyObject *hx;               /* as it was given, for error texts; borrowed */
+    Py_ssize_t given;           /* how many states hx holds */
+    bool stacked;               /* hx is one array, not a pair */
     bool batched;
     bool batch_first;
     bool packed; /* x is the data of a packed sequence */
@@ -336,7 +336,7 @@ struct layer_call {
     ternaryfunc slot; /* tp_call of the type */
     PyObject *(*run)(layer_object *self, struct arguments arguments);
 };
-extern const struct layer_call lstm_entry, cell_entry;
+extern const struct layer_call rnn_entry, cell_entry;
 /* forward(), which takes its arguments as METH_FASTCALL | METH_KEYWORDS has them. */
 PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObject *const *args,
                         Py_ssize_t count, PyObject *names);
@@ -348,8 +348,8 @@ PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags
 
 /* ---- LSTM (rnn_forward.c): both return (output, (h_n, c_n)); "hx" NULL for zeros ---- */
 
-PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments);
-PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx);
+PyObject *rnn_run_dense(layer_object *self, const struct arguments *arguments);
+PyObject *rnn_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx);
 
 /* ---- Error texts: torch's text first, then what teaches. All return -1. ---- */
 
@@ -357,9 +357,9 @@ PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_si
 int error_type(const char *what, PyObject *object);
 int error_too_large(void); /* MemoryError */
 int error_not_initialised(layer_object *self);
-int error_lstm_input_rank(const struct request *request);
-int error_lstm_input_size(const struct request *request);
-int error_lstm_no_steps(const struct request *request);
+int error_rnn_input_rank(const struct request *request);
+int error_rnn_input_size(const struct request *request);
+int error_rnn_no_steps(const struct request *request);
 int error_cell_input_rank(const struct request *request);
 int error_cell_input_size(const struct request *request);
 /* Not one of them: the shape of "array" as a tuple for %R, a new reference; with "count" in front
@@ -368,20 +368,20 @@ PyObject *error_shape(Py_ssize_t count, PyArrayObject *array);
 
 /* ---- Those on states (state_errors.c) ---- */
 
-int error_states_missing(const struct request *request);
-int error_states_type(PyObject *hx);
-int error_state_is_none(Py_ssize_t index);
-int error_state_is_nested(const struct request *request, Py_ssize_t index);
-int error_states_index(PyArrayObject *hx);
-int error_lstm_state_ranks(const struct request *request);
-int error_lstm_state_size(const struct request *request, int index);
-int error_lstm_state_count(const struct request *request);
-int error_lstm_stacked(const struct request *request);
-int error_cell_state_rank(const struct request *request, int index);
-int error_cell_state_count(const struct request *request);
+int error_hx_missing(const struct request *request);
+int error_hx_type(PyObject *hx);
+int error_hx_is_none(Py_ssize_t index);
+int error_hx_is_nested(const struct request *request, Py_ssize_t index);
+int error_hx_index(PyArrayObject *hx);
+int error_rnn_hx_ranks(const struct request *request);
+int error_rnn_hx_size(const struct request *request, int index);
+int error_rnn_hx_count(const struct request *request);
+int error_rnn_stacked(const struct request *request);
+int error_cell_hx_rank(const struct request *request, int index);
+int error_cell_hx_count(const struct request *request);
 int error_cell_mixed_ranks(const struct request *request, int index);
 int error_cell_batch(const struct request *request, int index);
-int error_cell_state_size(const struct request *request, int index);
+int error_cell_hx_size(const struct request *request, int index);
 int error_cell_stacked(const struct request *request);
 /* True for a tuple or list of arrays, such as a whole pair where one state should be. */
 bool is_tuple_of_arrays(PyObject *object);

@@ -85,7 +85,7 @@ static void watch(struct interrupt *interrupt, struct rnn_call *call, double wor
 }
 
 /* Releases the GIL; a long call will look for signals. */
-static void unlock(struct interrupt *interrupt, struct rnn_call *call, double work)
+static void gil_release(struct interrupt *interrupt, struct rnn_call *call, double work)
 {
     interrupt->raised = false;
     if (work > INTERRUPTIBLE_WORK && in_main_thread())
@@ -94,7 +94,7 @@ static void unlock(struct interrupt *interrupt, struct rnn_call *call, double wo
 }
 
 /* Takes the GIL again. Returns -1 where a signal's handler raised an exception. */
-static int lock(struct interrupt *interrupt)
+static int gil_acquire(struct interrupt *interrupt)
 {
     PyEval_RestoreThread(interrupt->thread);
     return interrupt->raised ? -1 : 0;
@@ -107,17 +107,17 @@ static int lock(struct interrupt *interrupt)
 static int run_with_dropout(const struct request *request, struct rnn_call *call, double work,
                             void *workspace)
 {
-    struct module_state *state = request->self->state;
+    struct module_state *module_state = request->self->module_state;
     struct interrupt interrupt = {.raised = false};
 
-    call->rng = &state->rng;
+    call->rng = &module_state->rng;
     if (work > INTERRUPTIBLE_WORK) {
         watch(&interrupt, call, work);
-        interrupt.lock = &state->rng_lock;
+        interrupt.lock = &module_state->rng_lock;
     }
-    lock_acquire(&state->rng_lock);
+    lock_acquire(&module_state->rng_lock);
     rnn_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
-    lock_release(&state->rng_lock);
+    lock_release(&module_state->rng_lock);
     return interrupt.raised ? -1 : 0;
 }
 
@@ -134,9 +134,9 @@ static int run_in(const struct request *request, struct rnn_call *call, double w
         rnn_forward(net, request->snapshot->packed, call, workspace);
         return 0;
     }
-    unlock(&interrupt, call, work);
+    gil_release(&interrupt, call, work);
     rnn_forward(net, request->snapshot->packed, call, workspace);
-    return lock(&interrupt);
+    return gil_acquire(&interrupt);
 }
 
 static int run_alone(const struct request *request, struct rnn_call *call, double work)
@@ -226,7 +226,7 @@ static enum team_result finish_rows(struct team *team, bool *no_memory)
 static int run_shared(struct request *request, struct rnn_call *call, double work,
                       const struct plan *plan, int helpers)
 {
-    struct pool *pool = &request->self->state->pool;
+    struct pool *pool = &request->self->module_state->pool;
     struct shared_call *shared = shared_call_new(request, call, plan);
     struct interrupt interrupt;
     enum team_result result;
@@ -236,13 +236,13 @@ static int run_shared(struct request *request, struct rnn_call *call, double wor
         pool_leave(pool, pool_forks(), 0);
         return -1;
     }
-    unlock(&interrupt, &shared->team.call, work);
+    gil_release(&interrupt, &shared->team.call, work);
     result = team_run(&shared->team, pool, helpers);
     if (result == TEAM_STOPPED)
         team_end(&shared->team);
     else if (result == TEAM_LATE)
         result = finish_rows(&shared->team, &no_memory);
-    if (lock(&interrupt) < 0)
+    if (gil_acquire(&interrupt) < 0)
         return -1;
     if (no_memory) {
         PyErr_NoMemory();
@@ -266,7 +266,7 @@ void request_end_late(struct request *request)
 
 int request_run(struct request *request, struct rnn_call *call)
 {
-    struct module_state *state = request->self->state;
+    struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = &request->snapshot->net;
     const double work = rnn_work(net, call);
     struct plan plan = {.threads = 1};
@@ -276,19 +276,19 @@ int request_run(struct request *request, struct rnn_call *call)
         return 0; /* every result is empty */
     if (work < UNLOCKED_WORK || request->late != NULL)
         return run_alone(request, call, work);
-    threads = threads_limit(state);
+    threads = num_threads_limit(module_state);
     if (threads < 0)
         return -1;
     if (threads > 1)
-        plan = plan_make(net, call, threads, state->threads_set);
+        plan = plan_make(net, call, threads, module_state->threads_set);
     if (plan.threads > 1)
-        helpers = pool_enter(&state->pool, plan.threads - 1, plan.brief);
+        helpers = pool_enter(&module_state->pool, plan.threads - 1, plan.brief);
     if (helpers > 0) {
         plan_limit(&plan, helpers + 1);
         return run_shared(request, call, work, &plan, helpers);
     }
     result = run_alone(request, call, work);
     if (plan.threads > 1)
-        pool_note_end(&state->pool);
+        pool_note_end(&module_state->pool);
     return result;
 }

@@ -9,7 +9,7 @@
 
 static int clamp(long long threads) { return threads < MOST_THREADS ? (int)threads : MOST_THREADS; }
 
-int threads_from_environment(struct module_state *state)
+int num_threads_from_environment(struct module_state *module_state)
 {
     const char *text = getenv(VARIABLE);
     char *end;
@@ -24,8 +24,8 @@ int threads_from_environment(struct module_state *state)
         PyErr_Format(PyExc_ImportError, VARIABLE "=%s is not a number of threads, 1 or more", text);
         return -1;
     }
-    state->threads = clamp(threads);
-    state->threads_set = true;
+    module_state->threads = clamp(threads);
+    module_state->threads_set = true;
     return 0;
 }
 
@@ -43,21 +43,21 @@ static int usable_cpus(void)
     return threads < 1 ? 1 : clamp(threads);
 }
 
-int threads_limit(struct module_state *state)
+int num_threads_limit(struct module_state *module_state)
 {
     int none = 0;
 
-    if (state->threads == 0) {
+    if (module_state->threads == 0) {
         const int threads = usable_cpus();
         if (threads < 0)
             return -1;
         /* Not over what another thread has set meanwhile. */
-        atomic_compare_exchange_strong(&state->threads, &none, threads);
+        atomic_compare_exchange_strong(&module_state->threads, &none, threads);
     }
-    return state->threads;
+    return module_state->threads;
 }
 
-void threads_close(struct module_state *state) { pool_close(&state->pool); }
+void num_threads_close(struct module_state *module_state) { pool_close(&module_state->pool); }
 
 PyDoc_STRVAR(
     set_num_threads_doc,
@@ -82,7 +82,7 @@ PyDoc_STRVAR(
     "1");
 
 /* A number of threads, with the errors of torch.set_num_threads; -1 on failure. */
-static int threads_from_object(PyObject *value)
+static int num_threads_from_object(PyObject *value)
 {
     PyObject *index, *type;
     int overflow;
@@ -116,13 +116,13 @@ static int threads_from_object(PyObject *value)
 
 static PyObject *set_num_threads(PyObject *module, PyObject *value)
 {
-    struct module_state *state = PyModule_GetState(module);
-    const int threads = threads_from_object(value);
+    struct module_state *module_state = PyModule_GetState(module);
+    const int threads = num_threads_from_object(value);
 
     if (threads < 0)
         return NULL;
-    state->threads = threads;
-    state->threads_set = true;
+    module_state->threads = threads;
+    module_state->threads_set = true;
     Py_RETURN_NONE;
 }
 
@@ -132,12 +132,12 @@ PyDoc_STRVAR(limit_threads_doc,
 
 static PyObject *limit_threads(PyObject *module, PyObject *value)
 {
-    struct module_state *state = PyModule_GetState(module);
-    const int threads = threads_from_object(value);
+    struct module_state *module_state = PyModule_GetState(module);
+    const int threads = num_threads_from_object(value);
 
     if (threads < 0)
         return NULL;
-    state->threads = threads;
+    module_state->threads = threads;
     Py_RETURN_NONE;
 }
 
@@ -156,7 +156,7 @@ PyDoc_STRVAR(get_num_threads_doc,
 
 static PyObject *get_num_threads(PyObject *module, PyObject *unused)
 {
-    const int threads = threads_limit(PyModule_GetState(module));
+    const int threads = num_threads_limit(PyModule_GetState(module));
 
     (void)unused;
     return threads < 0 ? NULL : PyLong_FromLong(threads);
@@ -167,17 +167,17 @@ PyDoc_STRVAR(close_threads_doc, "_close_threads($module, /)\n--\n\n"
 
 static PyObject *close_threads(PyObject *module, PyObject *unused)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
     (void)unused;
     /* A call that has the pool may need the GIL to get on. */
     Py_BEGIN_ALLOW_THREADS
-    threads_close(state);
+    num_threads_close(module_state);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 
-PyMethodDef threads_methods[] = {
+PyMethodDef num_threads_methods[] = {
     {"set_num_threads", set_num_threads, METH_O, set_num_threads_doc},
     {"get_num_threads", get_num_threads, METH_NOARGS, get_num_threads_doc},
     {"_limit_threads", limit_threads, METH_O, limit_threads_doc},

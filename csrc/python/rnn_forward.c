@@ -8,13 +8,13 @@ static int check_ranks(struct request *request)
     const int ndim = PyArray_NDIM(request->x);
 
     if (ndim != 2 && (request->packed || ndim != 3))
-        return error_lstm_input_rank(request);
+        return error_rnn_input_rank(request);
     request->batched = request->packed || ndim == 3;
     if (request->given == 0 && !request->stacked)
         return 0;
     const int rank = request->batched ? 3 : 2;
-    if (PyArray_NDIM(request->state[0]) != rank || PyArray_NDIM(request->state[1]) != rank)
-        return error_lstm_state_ranks(request);
+    if (PyArray_NDIM(request->hx_items[0]) != rank || PyArray_NDIM(request->hx_items[1]) != rank)
+        return error_rnn_hx_ranks(request);
     return 0;
 }
 
@@ -28,30 +28,30 @@ static void read_sizes(struct request *request)
     request->steps = request->rows = PyArray_DIM(x, request->batched ? 1 - batch_axis : 0);
 }
 
-static bool state_size_is_right(const struct request *request, int index)
+static bool hx_size_is_right(const struct request *request, int index)
 {
     const struct rnn_net *net = &request->snapshot->net;
-    PyArrayObject *state = request->state[index];
+    PyArrayObject *hx_item = request->hx_items[index];
     const int last = request->batched ? 2 : 1;
 
-    return PyArray_DIM(state, 0) == net->num_layers * net->num_directions &&
-           (!request->batched || PyArray_DIM(state, 1) == request->batch) &&
-           PyArray_DIM(state, last) == (index == 0 ? rnn_hidden_out(net) : net->hidden_size);
+    return PyArray_DIM(hx_item, 0) == net->num_layers * net->num_directions &&
+           (!request->batched || PyArray_DIM(hx_item, 1) == request->batch) &&
+           PyArray_DIM(hx_item, last) == (index == 0 ? rnn_hidden_out(net) : net->hidden_size);
 }
 
 static int check_sizes(const struct request *request)
 {
     if (PyArray_DIM(request->x, PyArray_NDIM(request->x) - 1) != request->snapshot->net.input_size)
-        return error_lstm_input_size(request);
+        return error_rnn_input_size(request);
     for (int index = 0; index < 2; index++)
-        if (request->state[index] != NULL && !state_size_is_right(request, index))
-            return error_lstm_state_size(request, index);
+        if (request->hx_items[index] != NULL && !hx_size_is_right(request, index))
+            return error_rnn_hx_size(request, index);
     if (request->stacked && request->batched)
-        return error_lstm_stacked(request);
-    if (request->state[0] != NULL && request->given != 2)
-        return error_lstm_state_count(request);
+        return error_rnn_stacked(request);
+    if (request->hx_items[0] != NULL && request->given != 2)
+        return error_rnn_hx_count(request);
     if (request->steps == 0)
-        return error_lstm_no_steps(request);
+        return error_rnn_no_steps(request);
     return 0;
 }
 
@@ -60,7 +60,7 @@ static int check_count(const struct arguments *arguments, const struct request *
 {
     if (arguments->hx == NULL || request->stacked || request->given >= 2)
         return 0;
-    return error_states_missing(request);
+    return error_hx_missing(request);
 }
 
 /* ---- The call ---- */
@@ -69,7 +69,7 @@ static int check_count(const struct arguments *arguments, const struct request *
  * to its three arrays in "arrays". */
 static PyObject *new_results(const struct request *request, PyArrayObject *arrays[3])
 {
-    struct module_state *state = request->self->state;
+    struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = &request->snapshot->net;
     const enum dtype dtype = net->kernels->dtype;
     const ptrdiff_t layers = net->num_layers * net->num_directions;
@@ -82,19 +82,19 @@ static PyObject *new_results(const struct request *request, PyArrayObject *array
     const npy_intp h_dims[3] = {layers, batched ? request->batch : out, out};
     const npy_intp c_dims[3] = {layers, batched ? request->batch : net->hidden_size,
                                 net->hidden_size};
-    PyObject *states = NULL, *result = NULL;
+    PyObject *hx_n = NULL, *result = NULL;
 
     if (batched && !request->packed)
-        arrays[0] = array_new(state, dtype, 3, sequence);
+        arrays[0] = array_new(module_state, dtype, 3, sequence);
     else
-        arrays[0] = array_new(state, dtype, 2, flat);
-    arrays[1] = array_new(state, dtype, batched ? 3 : 2, h_dims);
-    arrays[2] = array_new(state, dtype, batched ? 3 : 2, c_dims);
+        arrays[0] = array_new(module_state, dtype, 2, flat);
+    arrays[1] = array_new(module_state, dtype, batched ? 3 : 2, h_dims);
+    arrays[2] = array_new(module_state, dtype, batched ? 3 : 2, c_dims);
     if (arrays[0] != NULL && arrays[1] != NULL && arrays[2] != NULL)
-        states = PyTuple_Pack(2, arrays[1], arrays[2]);
-    if (states != NULL)
-        result = PyTuple_Pack(2, arrays[0], states);
-    Py_XDECREF(states);
+        hx_n = PyTuple_Pack(2, arrays[1], arrays[2]);
+    if (hx_n != NULL)
+        result = PyTuple_Pack(2, arrays[0], hx_n);
+    Py_XDECREF(hx_n);
     for (int i = 0; i < 3; i++)
         array_release(arrays[i]);
     return result;
@@ -162,7 +162,7 @@ static PyObject *run(struct request *request)
     return result;
 }
 
-PyObject *lstm_run_dense(layer_object *self, const struct arguments *arguments)
+PyObject *rnn_run_dense(layer_object *self, const struct arguments *arguments)
 {
     struct request request;
     PyObject *result = NULL;
@@ -222,7 +222,7 @@ wrong:
     return NULL;
 }
 
-PyObject *lstm_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx)
+PyObject *rnn_run_packed(layer_object *self, PyObject *data, PyObject *batch_sizes, PyObject *hx)
 {
     const struct arguments arguments = {data, hx};
     struct request request;

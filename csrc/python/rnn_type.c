@@ -14,13 +14,13 @@
 /* ---- Calls ---- */
 
 /* 1 if "object" is a PackedSequence, ours or torch's; 0 for others, -1 on error. */
-static int is_packed(const struct module_state *state, PyObject *object)
+static int is_packed(const struct module_state *module_state, PyObject *object)
 {
     PyObject *value;
 
     if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
         return 0;
-    value = PyObject_GetAttr(object, state->batch_sizes_name);
+    value = PyObject_GetAttr(object, module_state->batch_sizes_name);
     if (value == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError))
             return -1;
@@ -65,32 +65,32 @@ PyDoc_STRVAR(forward_doc,
              ">>> output.shape, h_n.shape\n"
              "((5, 2, 4), (1, 2, 4))");
 
-static PyObject *lstm_run(layer_object *self, struct arguments arguments)
+static PyObject *rnn_run(layer_object *self, struct arguments arguments)
 {
-    struct module_state *state = self->state;
-    const int packed = is_packed(state, arguments.input);
+    struct module_state *module_state = self->module_state;
+    const int packed = is_packed(module_state, arguments.input);
 
     if (packed < 0)
         return NULL;
     if (packed)
-        return PyObject_CallMethodObjArgs((PyObject *)self, state->forward_packed_name,
+        return PyObject_CallMethodObjArgs((PyObject *)self, module_state->forward_packed_name,
                                           arguments.input,
                                           arguments.hx == NULL ? Py_None : arguments.hx, NULL);
-    return lstm_run_dense(self, &arguments);
+    return rnn_run_dense(self, &arguments);
 }
 
-static PyObject *lstm_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                                     PyObject *names)
+static PyObject *rnn_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                                    PyObject *names)
 {
-    return layer_forward(self, &lstm_entry, args, count, names);
+    return layer_forward(self, &rnn_entry, args, count, names);
 }
 
-static PyObject *lstm_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
+static PyObject *rnn_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return layer_call_slot(self, &lstm_entry, args, kwargs);
+    return layer_call_slot(self, &rnn_entry, args, kwargs);
 }
 
-const struct layer_call lstm_entry = {"LSTM.forward", lstm_call_slot, lstm_run};
+const struct layer_call rnn_entry = {"LSTM.forward", rnn_call_slot, rnn_run};
 
 PyDoc_STRVAR(run_packed_doc,
              "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
@@ -98,9 +98,9 @@ PyDoc_STRVAR(run_packed_doc,
              "The states, [layers, batch_sizes[0], features] or both None, are in the order of\n"
              "the packed sequences. Returns (output, h_n, c_n).");
 
-static PyObject *lstm_run_packed_method(PyObject *self, PyObject *args)
+static PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
 {
-    PyObject *data, *batch_sizes, *h0, *c0, *states;
+    PyObject *data, *batch_sizes, *h0, *c0, *hx_n;
     PyObject *hx = NULL, *result = NULL, *flat = NULL;
 
     if (!PyArg_ParseTuple(args, "OOOO:_run_packed", &data, &batch_sizes, &h0, &c0))
@@ -110,11 +110,11 @@ static PyObject *lstm_run_packed_method(PyObject *self, PyObject *args)
         if (hx == NULL)
             return NULL;
     }
-    result = lstm_run_packed((layer_object *)self, data, batch_sizes, hx);
+    result = rnn_run_packed((layer_object *)self, data, batch_sizes, hx);
     if (result != NULL) {
-        states = PyTuple_GetItem(result, 1);
-        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(states, 0),
-                            PyTuple_GetItem(states, 1));
+        hx_n = PyTuple_GetItem(result, 1);
+        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(hx_n, 0),
+                            PyTuple_GetItem(hx_n, 1));
     }
     Py_XDECREF(hx);
     Py_XDECREF(result);
@@ -127,7 +127,7 @@ PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, num_layers, bias
                         "       proj_size, dtype, /)\n--\n\n"
                         "Allocate the parameters, all zero.");
 
-static PyObject *lstm_build(PyObject *self, PyObject *args)
+static PyObject *rnn_build(PyObject *self, PyObject *args)
 {
     Py_ssize_t input_size, hidden_size, num_layers, proj_size;
     int bias, bidirectional, dtype;
@@ -200,32 +200,32 @@ static int set_dropout(PyObject *self, PyObject *value, void *closure)
     return 0;
 }
 
-static PyGetSetDef lstm_getset[] = {
+static PyGetSetDef rnn_getset[] = {
     {"batch_first", get_batch_first, set_batch_first, "Batched input has the batch first.", NULL},
     {"dropout", get_dropout, set_dropout, "Dropout between layers, in training.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyMethodDef lstm_methods[] = {
-    {"_build", lstm_build, METH_VARARGS, build_doc},
-    {"forward", (PyCFunction)(void (*)(void))lstm_forward_method, METH_FASTCALL | METH_KEYWORDS,
+static PyMethodDef rnn_methods[] = {
+    {"_build", rnn_build, METH_VARARGS, build_doc},
+    {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
-    {"_run_packed", lstm_run_packed_method, METH_VARARGS, run_packed_doc},
+    {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(lstm_doc, "The C half of pylstm.LSTM.");
+PyDoc_STRVAR(rnn_doc, "The C half of pylstm.LSTM.");
 
-static PyType_Slot lstm_slots[] = {
-    {Py_tp_doc, (void *)lstm_doc},  {Py_tp_call, SLOT_FUNCTION(lstm_call_slot)},
-    {Py_tp_getset, lstm_getset},    {Py_tp_methods, lstm_methods},
+static PyType_Slot rnn_slots[] = {
+    {Py_tp_doc, (void *)rnn_doc},   {Py_tp_call, SLOT_FUNCTION(rnn_call_slot)},
+    {Py_tp_getset, rnn_getset},     {Py_tp_methods, rnn_methods},
     {Py_tp_members, layer_members}, {0, NULL},
 };
 
-PyType_Spec lstm_type_spec = {
+PyType_Spec rnn_type_spec = {
     .name = "pylstm._core.LSTM",
     .basicsize = sizeof(layer_object),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,
-    .slots = lstm_slots,
+    .slots = rnn_slots,
 };
