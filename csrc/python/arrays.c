@@ -1,13 +1,8 @@
-/* Arrays in and out: anything array-like in, well-formed ndarrays of the module's dtype out.
- *
- * Reading is in two steps, because torch checks ranks before dtypes: array_open() finds the
- * array behind an object, array_fit() converts its values, after all checks have passed.
- */
-#include "pylstm.h"
-
-#include <string.h>
+#include "arrays.h"
 
 #include "../core/fpenv.h"
+
+#include <string.h>
 
 static bool axis_is_regular(npy_intp dim, npy_intp stride, bool last, enum dtype dtype)
 {
@@ -21,7 +16,7 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
 {
     const int ndim = PyArray_NDIM(array);
 
-    if (PyArray_TYPE(array) != array_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
+    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
         return false;
     for (int axis = 0; axis < ndim; axis++)
         if (!axis_is_regular(PyArray_DIM(array, axis), PyArray_STRIDE(array, axis),
@@ -30,16 +25,10 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
     return true;
 }
 
-PyArray_Descr *array_descr(struct module_state *module_state, enum dtype dtype)
-{
-    Py_INCREF((PyObject *)module_state->descr[dtype]);
-    return module_state->descr[dtype];
-}
-
 PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
                          const npy_intp *dims)
 {
-    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(module_state, dtype), ndim,
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, dtype), ndim,
                                            dims, NULL, NULL, 0, NULL);
 
     if (array == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) /* more than can be counted */
@@ -292,7 +281,7 @@ static int convert(struct module_state *module_state, PyArrayObject **array, enu
         return -1;
     }
     const fpenv_t saved = fpenv_enter();
-    result = PyArray_FromArray(*array, array_descr(module_state, dtype),
+    result = PyArray_FromArray(*array, dtype_descr(module_state, dtype),
                                flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)

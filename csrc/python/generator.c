@@ -1,5 +1,6 @@
-/* The generator's functions: manual_seed, initial_seed, get_rng_state, set_rng_state. */
-#include "pylstm.h"
+#include "generator.h"
+
+#include "arrays.h"
 
 int generator_seed_from_system(struct module_state *module_state)
 {

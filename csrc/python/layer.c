@@ -1,41 +1,32 @@
-/* What methods of LSTM and LSTMCell begin with: the object's weights, its options by name. */
-#include "pylstm.h"
+#include "layer.h"
 
-#include <string.h>
+#include "errors.h"
 
-const char *dtype_name(enum dtype dtype) { return dtype == DTYPE_FLOAT32 ? "float32" : "float64"; }
+PyMemberDef layer_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(layer_object, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
 
-int dtype_from_name(const char *name)
-{
-    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        if (strcmp(name, dtype_name((enum dtype)dtype)) == 0)
-            return dtype;
-    PyErr_Format(PyExc_ValueError, "dtype must be 'float32' or 'float64', got '%s'", name);
-    return -1;
-}
-
-PyObject *overflow_is_memory_error(void)
-{
-    if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-        PyErr_Clear();
-        error_too_large();
-    }
-    return NULL;
-}
-
-int flag_from_object(PyObject *value, const char *name, atomic_bool *flag)
+int layer_set_flag(PyObject *value, const char *name, atomic_bool *flag)
 {
     int truth;
 
-    if (value == NULL) {
-        PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
-        return -1;
-    }
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError, "%s cannot be deleted", name);
     truth = PyObject_IsTrue(value);
     if (truth < 0)
         return -1;
     *flag = truth;
     return 0;
+}
+
+COLD static void error_not_initialised(layer_object *self)
+{
+    PyObject *name = PyType_GetName(Py_TYPE((PyObject *)self));
+
+    if (name != NULL)
+        PyErr_Format(PyExc_RuntimeError, "%U.__init__() has not been called", name);
+    Py_XDECREF(name);
 }
 
 struct weights *layer_weights(layer_object *self)
@@ -79,12 +70,12 @@ void layer_set_weights(layer_object *self, struct weights *weights)
     weights_release(old);
 }
 
-int layer_build(layer_object *self, const struct rnn_net *net, bool cell)
+PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell)
 {
     struct weights *weights = weights_new(net, cell);
 
     if (weights == NULL)
-        return -1;
-    layer_set_weights(self, weights);
-    return 0;
+        return NULL;
+    layer_set_weights((layer_object *)self, weights);
+    Py_RETURN_NONE;
 }

@@ -16,7 +16,14 @@
  *
  * Weak references and __dict__ come with the Python subclasses.
  */
-#include "pylstm.h"
+#include "layer_type.h"
+
+#include "call.h"
+#include "errors.h"
+#include "layer.h"
+#include "lease.h"
+#include "parameters.h"
+#include "dtype.h"
 
 /* ---- Life and death ---- */
 
@@ -101,7 +108,7 @@ static PyObject *get_training(PyObject *self, void *closure)
 static int set_training(PyObject *self, PyObject *value, void *closure)
 {
     (void)closure;
-    return flag_from_object(value, "training", &((layer_object *)self)->training);
+    return layer_set_flag(value, "training", &((layer_object *)self)->training);
 }
 
 static PyObject *get_direct(PyObject *self, void *closure)
@@ -113,7 +120,7 @@ static PyObject *get_direct(PyObject *self, void *closure)
 static int set_direct(PyObject *self, PyObject *value, void *closure)
 {
     (void)closure;
-    return flag_from_object(value, "_direct", &((layer_object *)self)->direct);
+    return layer_set_flag(value, "_direct", &((layer_object *)self)->direct);
 }
 
 static PyObject *get_leases(PyObject *self, void *closure)
@@ -324,12 +331,6 @@ static PyMethodDef layer_methods[] = {
 };
 
 PyDoc_STRVAR(layer_doc, "What LSTM and LSTMCell share: parameters and options.");
-
-/* Of LSTM and LSTMCell: their base cannot be called. */
-PyMemberDef layer_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(layer_object, vectorcall), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
 
 static PyType_Slot layer_slots[] = {
     {Py_tp_doc, (void *)layer_doc},

@@ -7,7 +7,11 @@
  * and offers a writable buffer, so that NumPy lets users toggle flags.writeable. A
  * read-only one refuses writable buffers, which is what keeps that flag off for good.
  */
-#include "pylstm.h"
+#include "lease.h"
+
+#include "dtype.h"
+
+#include "../core/params.h"
 
 typedef struct {
     PyObject_HEAD
@@ -72,7 +76,7 @@ PyObject *lease_array(struct module_state *module_state, struct weights *weights
         return NULL;
     }
     PyObject *array =
-        PyArray_NewFromDescr(&PyArray_Type, array_descr(module_state, weights->net.kernels->dtype),
+        PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, weights->net.kernels->dtype),
                              param.ndim, dims, NULL, ((lease_object *)lease)->data, flags, NULL);
     if (array == NULL) {
         Py_DECREF(lease);

@@ -16,7 +16,16 @@
  *     def compiler() -> str: ...
  */
 #define PYLSTM_IMPORT_ARRAY
-#include "pylstm.h"
+#include "arrays.h"
+#include "cell_type.h"
+#include "generator.h"
+#include "layer_type.h"
+#include "lease.h"
+#include "num_threads.h"
+#include "rnn_type.h"
+#include "test_hooks.h"
+
+#include "../simd/dispatch.h"
 
 #include <stdlib.h>
 
@@ -160,7 +169,7 @@ static int module_exec(PyObject *module)
         num_threads_from_environment(module_state) < 0)
         return -1;
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
-        module_state->descr[dtype] = PyArray_DescrFromType(array_typenum((enum dtype)dtype));
+        module_state->descr[dtype] = PyArray_DescrFromType(dtype_typenum((enum dtype)dtype));
         if (module_state->descr[dtype] == NULL)
             return -1;
     }

@@ -1,5 +1,4 @@
-/* How many threads a call may have. */
-#include "pylstm.h"
+#include "num_threads.h"
 
 #include <errno.h>
 #include <stdlib.h>

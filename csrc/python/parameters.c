@@ -1,9 +1,13 @@
-/* Parameters by name: torch's names and order, reading, assigning, converting weights. */
-#include "pylstm.h"
+#include "parameters.h"
 
-#include <string.h>
+#include "dtype.h"
+#include "errors.h"
 
 #include "../core/fpenv.h"
+#include "../core/params.h"
+#include "../simd/dispatch.h"
+
+#include <string.h>
 
 static const char *const kind_names[] = {
     [WEIGHT_IH] = "weight_ih", [WEIGHT_HH] = "weight_hh", [BIAS_IH] = "bias_ih",
@@ -119,7 +123,7 @@ static int check_value(const struct weights *weights, const struct rnn_param *pa
 {
     PyArrayObject *array = (PyArrayObject *)value;
     bool good = PyArray_Check(value) &&
-                PyArray_TYPE(array) == array_typenum(weights->net.kernels->dtype) &&
+                PyArray_TYPE(array) == dtype_typenum(weights->net.kernels->dtype) &&
                 PyArray_ISCARRAY_RO(array) && PyArray_NDIM(array) == param->ndim &&
                 PyArray_DIM(array, 0) == param->rows &&
                 (param->ndim == 1 || PyArray_DIM(array, 1) == param->cols);

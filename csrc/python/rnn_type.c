@@ -9,27 +9,16 @@
  *         def __call__(self, input, hx=None): ...
  *         def _run_packed(self, data, batch_sizes, h0, c0, /): ...
  */
-#include "pylstm.h"
+#include "rnn_type.h"
 
-/* ---- Calls ---- */
+#include "call.h"
+#include "dtype.h"
+#include "errors.h"
+#include "layer.h"
 
-/* 1 if "object" is a PackedSequence, ours or torch's; 0 for others, -1 on error. */
-static int is_packed(const struct module_state *module_state, PyObject *object)
-{
-    PyObject *value;
+#include "../simd/dispatch.h"
 
-    if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
-        return 0;
-    value = PyObject_GetAttr(object, module_state->batch_sizes_name);
-    if (value == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-            return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    Py_DECREF(value);
-    return 1;
-}
+/* ---- Calls, which are in call.c ---- */
 
 PyDoc_STRVAR(forward_doc,
              "forward($self, input, hx=None)\n--\n\n"
@@ -65,61 +54,11 @@ PyDoc_STRVAR(forward_doc,
              ">>> output.shape, h_n.shape\n"
              "((5, 2, 4), (1, 2, 4))");
 
-static PyObject *rnn_run(layer_object *self, struct arguments arguments)
-{
-    struct module_state *module_state = self->module_state;
-    const int packed = is_packed(module_state, arguments.input);
-
-    if (packed < 0)
-        return NULL;
-    if (packed)
-        return PyObject_CallMethodObjArgs((PyObject *)self, module_state->forward_packed_name,
-                                          arguments.input,
-                                          arguments.hx == NULL ? Py_None : arguments.hx, NULL);
-    return rnn_run_dense(self, &arguments);
-}
-
-static PyObject *rnn_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                                    PyObject *names)
-{
-    return layer_forward(self, &rnn_entry, args, count, names);
-}
-
-static PyObject *rnn_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    return layer_call_slot(self, &rnn_entry, args, kwargs);
-}
-
-const struct layer_call rnn_entry = {"LSTM.forward", rnn_call_slot, rnn_run};
-
 PyDoc_STRVAR(run_packed_doc,
              "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
              "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
              "The states, [layers, batch_sizes[0], features] or both None, are in the order of\n"
              "the packed sequences. Returns (output, h_n, c_n).");
-
-static PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
-{
-    PyObject *data, *batch_sizes, *h0, *c0, *hx_n;
-    PyObject *hx = NULL, *result = NULL, *flat = NULL;
-
-    if (!PyArg_ParseTuple(args, "OOOO:_run_packed", &data, &batch_sizes, &h0, &c0))
-        return NULL;
-    if (h0 != Py_None || c0 != Py_None) {
-        hx = PyTuple_Pack(2, h0, c0);
-        if (hx == NULL)
-            return NULL;
-    }
-    result = rnn_run_packed((layer_object *)self, data, batch_sizes, hx);
-    if (result != NULL) {
-        hx_n = PyTuple_GetItem(result, 1);
-        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(hx_n, 0),
-                            PyTuple_GetItem(hx_n, 1));
-    }
-    Py_XDECREF(hx);
-    Py_XDECREF(result);
-    return flat;
-}
 
 /* ---- Construction and attributes ---- */
 
@@ -135,7 +74,7 @@ static PyObject *rnn_build(PyObject *self, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "nnnppns:_build", &input_size, &hidden_size, &num_layers, &bias,
                           &bidirectional, &proj_size, &name))
-        return overflow_is_memory_error();
+        return error_overflow();
     dtype = dtype_from_name(name);
     if (dtype < 0)
         return NULL;
@@ -154,9 +93,7 @@ static PyObject *rnn_build(PyObject *self, PyObject *args)
         .num_directions = bidirectional ? 2 : 1,
         .bias = bias,
     };
-    if (layer_build((layer_object *)self, &net, false) < 0)
-        return NULL;
-    Py_RETURN_NONE;
+    return layer_build(self, &net, false);
 }
 
 static PyObject *get_batch_first(PyObject *self, void *closure)
@@ -168,7 +105,7 @@ static PyObject *get_batch_first(PyObject *self, void *closure)
 static int set_batch_first(PyObject *self, PyObject *value, void *closure)
 {
     (void)closure;
-    return flag_from_object(value, "batch_first", &((layer_object *)self)->batch_first);
+    return layer_set_flag(value, "batch_first", &((layer_object *)self)->batch_first);
 }
 
 static PyObject *get_dropout(PyObject *self, void *closure)

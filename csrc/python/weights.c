@@ -1,6 +1,4 @@
-/* Parameters in memory: allocation, reference counts, leases, and the snapshot that a call computes with.
- *
- * A change never touches what a running call reads: a later call packs a new snapshot. Changes by
+/* A change never touches what a running call reads: a later call packs a new snapshot. Changes by
  * the library are announced by weights_changed(). Writes through a leased array are not, so a
  * parameter is a suspect from the time at which a lease on it begins. It ceases to be one when a
  * call that began after the end of its last lease finds its values in the snapshot. A call
@@ -33,7 +31,13 @@
  * under the lock while no call is comparing (`readers` is 0). If a fork leaves `readers` above 0
  * in the child, copies stay as they are until the snapshot is replaced.
  */
-#include "pylstm.h"
+#include "weights.h"
+
+#include "errors.h"
+#include "memory.h"
+
+#include "../core/pack.h"
+#include "../core/params.h"
 
 struct weights *weights_new(const struct rnn_net *net, bool cell)
 {
@@ -41,12 +45,12 @@ struct weights *weights_new(const struct rnn_net *net, bool cell)
     /* A size that overflows leaves no number that could be counted. */
     const ptrdiff_t count = elements < 0 ? 0 : rnn_param_count(net);
     const size_t header = sizeof(struct weights) + (size_t)count * sizeof(struct watch);
-    const ptrdiff_t nbytes = values_size(net, elements, header);
+    const ptrdiff_t nbytes = snapshot_values_size(net, elements, header);
     /* A module whose packed copy cannot be counted could be built but never called. */
-    if (nbytes < 0 || values_size(net, rnn_packed_size(net), header) < 0) {
+    if (nbytes < 0 || snapshot_values_size(net, rnn_packed_size(net), header) < 0) {
         return NULL;
     }
-    struct weights *weights = memory_new_zeroed(header + VALUES_ALIGNMENT + (size_t)nbytes);
+    struct weights *weights = memory_new_zeroed(header + MEMORY_ALIGNMENT + (size_t)nbytes);
     if (weights == NULL) {
         error_too_large();
         return NULL;
@@ -55,7 +59,7 @@ struct weights *weights_new(const struct rnn_net *net, bool cell)
     weights->net = *net;
     weights->cell = cell;
     weights->nbytes = (size_t)nbytes;
-    weights->params = values_align((char *)weights + header);
+    weights->params = memory_align((char *)weights + header, MEMORY_ALIGNMENT);
     weights->watches = (struct watch *)(weights + 1);
     for (ptrdiff_t i = 0; i < count; i++) {
         const struct rnn_param param = rnn_param_at(net, i);
@@ -100,7 +104,7 @@ void weights_lease_begin(struct weights *weights, ptrdiff_t index)
     weights->events++;
     weights->leases++;
     watch->leases++;
-    if (!weights_suspects(weights, index)) {
+    if (!watch_suspects(watch)) {
         atomic_store_explicit(&watch->suspect, true, memory_order_relaxed);
         weights->suspects += watch->elements;
     }
@@ -145,7 +149,7 @@ static void clear_suspects(struct weights *weights)
 {
     for (ptrdiff_t i = 0; i < rnn_param_count(&weights->net) && weights->suspects > 0; i++) {
         struct watch *watch = &weights->watches[i];
-        if (watch->leases == 0 && weights_suspects(weights, i)) {
+        if (watch->leases == 0 && watch_suspects(watch)) {
             atomic_store_explicit(&watch->suspect, false, memory_order_relaxed);
             weights->suspects -= watch->elements;
         }
@@ -184,7 +188,8 @@ static bool comparison_begin(struct comparison *at, struct weights *weights)
         at->snapshot->readers++;
         /* At most one copy in a call, since a deep network has many parameters. */
         for (ptrdiff_t i = 0; i < rnn_param_count(&weights->net) && at->copied < 0; i++) {
-            if (weights->watches[i].held && snapshot_wants_copy(at->snapshot, weights, i)) {
+            if (weights->watches[i].held &&
+                snapshot_wants_copy(at->snapshot, weights->watches, i)) {
                 at->copied = i;
             }
         }
@@ -232,9 +237,9 @@ static int confirmed_snapshot(struct weights *weights, struct snapshot **snapsho
     if (!comparison_begin(&at, weights)) {
         return 0;
     }
-    int status = snapshot_has_suspects(at.snapshot, weights, at.suspects);
+    int status = snapshot_has_suspects(at.snapshot, weights->watches, at.suspects);
     if (status == 1 && at.copied >= 0 &&
-        snapshot_copy(at.snapshot, weights, at.copied, &at.copy) < 0) {
+        snapshot_copy(at.snapshot, weights->watches, at.copied, &at.copy) < 0) {
         status = -1;
     }
     if (!comparison_end(&at, weights, status == 1) && status == 1) {
@@ -256,7 +261,7 @@ static struct snapshot *packed_snapshot(struct weights *weights)
     lock_acquire(&weights->lock);
     const size_t events = weights->events;
     lock_release(&weights->lock);
-    struct snapshot *snapshot = snapshot_new(weights);
+    struct snapshot *snapshot = snapshot_new(&weights->net, weights->params);
     if (snapshot == NULL) {
         return NULL;
     }

@@ -1,10 +1,81 @@
-/* Error texts on the states of a call: torch's text first, then how hx is no pair of arrays, if it
- * is none, then what each state is.
- */
-#include "pylstm.h"
+#include "call_errors.h"
+
+/* ---- Input ---- */
+
+COLD static const char *input_axes(const struct request *request)
+{
+    if (request->callee->cell)
+        return "(batch, input_size)";
+    if (request->packed)
+        return "(total length, input_size)";
+    return request->batch_first ? "(batch, sequence, input_size)" : "(sequence, batch, input_size)";
+}
+
+int error_input_rank(const struct request *request)
+{
+    const bool cell = request->callee->cell;
+    const int ndim = PyArray_NDIM(request->x);
+
+    if (request->packed)
+        return error_raise(
+            PyExc_RuntimeError,
+            "input must have 2 dimensions, got %d: the data of a packed sequence is %s", ndim,
+            input_axes(request));
+    return error_with_shape(
+        PyExc_ValueError, request->x,
+        "%s: Expected input to be %s, got %dD instead: input is %s or%s, with "
+        "input_size %zd; it has shape ",
+        cell ? "LSTMCell" : "LSTM", cell ? "1D or 2D" : "2D or 3D", ndim, input_axes(request),
+        cell ? " (input_size,), one step at a time" : ", unbatched, (sequence, input_size)",
+        (Py_ssize_t)request->snapshot->net.input_size);
+}
+
+COLD static int error_cell_input_size(const struct request *request, Py_ssize_t got,
+                                      Py_ssize_t expected)
+{
+    return error_with_shape(PyExc_RuntimeError, request->x,
+                            "input has inconsistent input_size: got %zd expected %zd: input is %s; "
+                            "it has shape ",
+                            got, expected,
+                            request->batched ? input_axes(request) : "(input_size,)");
+}
+
+int error_input_size(const struct request *request)
+{
+    PyArrayObject *x = request->x;
+    const Py_ssize_t size = request->snapshot->net.input_size;
+    const int last = PyArray_NDIM(x) - 1;
+    const char *hint = "";
+
+    if (request->callee->cell)
+        return error_cell_input_size(request, PyArray_DIM(x, last), size);
+    for (int axis = 0; axis < last; axis++)
+        if (PyArray_DIM(x, axis) == size)
+            hint = "the features come last, perhaps after a transpose; ";
+    return error_with_shape(PyExc_RuntimeError, x,
+                            "input.size(-1) must be equal to input_size. Expected %zd, got %zd: "
+                            "input is %s; %sit has shape ",
+                            size, (Py_ssize_t)PyArray_DIM(x, last),
+                            request->batched ? input_axes(request) : "(sequence, input_size)",
+                            hint);
+}
+
+int error_no_steps(const struct request *request)
+{
+    if (request->packed)
+        return error_raise(
+            PyExc_RuntimeError,
+            "Expected sequence length to be larger than 0 in RNN: batch_sizes is empty");
+    return error_with_shape(PyExc_RuntimeError, request->x,
+                            "Expected sequence length to be larger than 0 in RNN: axis %d of input "
+                            "is the sequence; input has shape ",
+                            request->batched && request->batch_first ? 1 : 0);
+}
+
+/* ---- Hints: how hx is no pair of arrays, if it is none ---- */
 
 #define PAIR "hx is a pair (h_0, c_0)"
-#define ONE_ARRAY "one array was given; " PAIR ", not an array of shape %R"
+#define ONE_ARRAY "one array was given; " PAIR ", not an array of shape "
 
 /* Item "index" of a tuple or list without running code of others: a new reference or NULL. */
 static PyObject *plain_item(PyObject *sequence, Py_ssize_t index)
@@ -39,7 +110,7 @@ static bool is_nested(const struct request *request, Py_ssize_t index)
 }
 
 /* Says how hx is no pair of arrays; empty where hx is one. A new reference. */
-static PyObject *pair_hint(const struct request *request)
+COLD static PyObject *pair_hint(const struct request *request)
 {
     const bool nested[2] = {is_nested(request, 0), is_nested(request, 1)};
     PyObject *shape, *hint = NULL;
@@ -47,7 +118,7 @@ static PyObject *pair_hint(const struct request *request)
     if (request->stacked) {
         shape = error_shape(request->given, request->hx_items[0]);
         if (shape != NULL)
-            hint = PyUnicode_FromFormat(ONE_ARRAY, shape);
+            hint = PyUnicode_FromFormat(ONE_ARRAY "%R", shape);
         Py_XDECREF(shape);
         return hint;
     }
@@ -66,8 +137,8 @@ static PyObject *pair_hint(const struct request *request)
 }
 
 /* Raises "head", how hx is no pair of arrays, and "tail", which may be empty. Steals both. */
-static int raise_hinted(PyObject *type, const struct request *request, PyObject *head,
-                        PyObject *tail)
+COLD static int raise_hinted(PyObject *type, const struct request *request, PyObject *head,
+                             PyObject *tail)
 {
     PyObject *hint = head == NULL || tail == NULL ? NULL : pair_hint(request);
 
@@ -81,19 +152,16 @@ static int raise_hinted(PyObject *type, const struct request *request, PyObject 
     return -1;
 }
 
-/* Raises "text", and then how hx is no pair of arrays. */
-static int raise_unpaired(PyObject *type, const struct request *request, const char *text)
-{
-    return raise_hinted(type, request, PyUnicode_FromString(text), PyUnicode_FromString(""));
-}
+COLD static const char *hx_name(int index) { return index == 0 ? "h_0" : "c_0"; }
 
-static const char *hx_name(int index) { return index == 0 ? "h_0" : "c_0"; }
+/* ---- States of both ---- */
 
 int error_hx_missing(const struct request *request)
 {
-    return raise_unpaired(PyExc_IndexError, request,
-                          PyTuple_Check(request->hx) ? "tuple index out of range"
-                                                     : "list index out of range");
+    return raise_hinted(PyExc_IndexError, request,
+                        PyUnicode_FromFormat("%s index out of range",
+                                             PyTuple_Check(request->hx) ? "tuple" : "list"),
+                        PyUnicode_FromString(""));
 }
 
 int error_hx_type(PyObject *hx)
@@ -119,17 +187,36 @@ int error_hx_is_nested(const struct request *request, Py_ssize_t index)
 int error_hx_index(PyArrayObject *hx)
 {
     const npy_intp rows = PyArray_DIM(hx, 0);
-    PyObject *shape = error_shape(-1, hx);
 
-    if (shape != NULL)
-        PyErr_Format(PyExc_IndexError,
-                     "index %d is out of bounds for dimension 0 with size %zd: " ONE_ARRAY,
-                     rows > 0, (Py_ssize_t)rows, shape);
-    Py_XDECREF(shape);
-    return -1;
+    return error_with_shape(PyExc_IndexError, hx,
+                            "index %d is out of bounds for dimension 0 with size %zd: " ONE_ARRAY,
+                            rows > 0, (Py_ssize_t)rows);
 }
 
-/* ---- LSTM ---- */
+int error_hx_count(const struct request *request)
+{
+    return raise_hinted(PyExc_RuntimeError, request,
+                        PyUnicode_FromFormat("%s expects two hidden states",
+                                             request->callee->cell ? "lstm_cell" : "lstm"),
+                        PyUnicode_FromString(""));
+}
+
+int error_hx_stacked(const struct request *request)
+{
+    const bool cell = request->callee->cell;
+    /* One of two states with a batch axis. */
+    const bool stacks_both =
+        request->given == 2 && PyArray_NDIM(request->hx_items[0]) == (cell ? 2 : 3);
+
+    return raise_hinted(
+        PyExc_TypeError, request,
+        PyUnicode_FromString(
+            cell ? "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor"
+                 : "lstm() received an invalid combination of arguments"),
+        PyUnicode_FromString(stacks_both ? "if it stacks both, pass (hx[0], hx[1])" : ""));
+}
+
+/* ---- States of LSTM ---- */
 
 int error_rnn_hx_ranks(const struct request *request)
 {
@@ -150,8 +237,8 @@ int error_rnn_hx_ranks(const struct request *request)
 }
 
 /* One hint on why a state's shape "got" is not "want", both with a batch axis. */
-static PyObject *hx_hint(const struct request *request, int index, const Py_ssize_t *got,
-                         const Py_ssize_t *want)
+COLD static PyObject *hx_hint(const struct request *request, int index, const Py_ssize_t *got,
+                              const Py_ssize_t *want)
 {
     const struct rnn_net *net = &request->snapshot->net;
     const char *name = hx_name(index);
@@ -169,7 +256,7 @@ static PyObject *hx_hint(const struct request *request, int index, const Py_ssiz
                                     (Py_ssize_t)net->num_layers, net->num_directions);
     if (request->packed)
         return PyUnicode_FromFormat("; the packed input holds %zd sequences", want[1]);
-    if (got[1] == (Py_ssize_t)request->steps)
+    if (got[1] == (Py_ssize_t)request->call.steps)
         return PyUnicode_FromFormat("; with batch_first=%s the batch is axis %d of the input",
                                     request->batch_first ? "True" : "False",
                                     request->batch_first ? 0 : 1);
@@ -181,7 +268,7 @@ int error_rnn_hx_size(const struct request *request, int index)
     const struct rnn_net *net = &request->snapshot->net;
     PyArrayObject *hx_item = request->hx_items[index];
     const int last = PyArray_NDIM(hx_item) - 1;
-    const Py_ssize_t want[3] = {net->num_layers * net->num_directions, request->batch,
+    const Py_ssize_t want[3] = {net->num_layers * net->num_directions, request->call.batch,
                                 index == 0 ? rnn_hidden_out(net) : net->hidden_size};
     const Py_ssize_t got[3] = {PyArray_DIM(hx_item, 0), last == 2 ? PyArray_DIM(hx_item, 1) : 1,
                                PyArray_DIM(hx_item, last)};
@@ -200,30 +287,11 @@ int error_rnn_hx_size(const struct request *request, int index)
     return raise_hinted(PyExc_RuntimeError, request, head, tail);
 }
 
-int error_rnn_hx_count(const struct request *request)
-{
-    return raise_unpaired(PyExc_RuntimeError, request, "lstm expects two hidden states");
-}
-
-/* hx is one array, whose items would do for states; if there are two, it may stack both. */
-static int raise_stacked(const struct request *request, const char *text, bool stacks_both)
-{
-    return raise_hinted(
-        PyExc_TypeError, request, PyUnicode_FromString(text),
-        PyUnicode_FromString(stacks_both ? "if it stacks both, pass (hx[0], hx[1])" : ""));
-}
-
-int error_rnn_stacked(const struct request *request)
-{
-    return raise_stacked(request, "lstm() received an invalid combination of arguments",
-                         request->given == 2);
-}
-
-/* ---- LSTMCell ---- */
+/* ---- States of LSTMCell ---- */
 
 /* Like raise_hinted(), but with the shape of state "index" after the tail. */
-static int raise_with_hx(PyObject *type, const struct request *request, int index, PyObject *head,
-                         PyObject *tail)
+COLD static int raise_with_hx(PyObject *type, const struct request *request, int index,
+                              PyObject *head, PyObject *tail)
 {
     PyObject *shape, *text = NULL;
 
@@ -247,18 +315,6 @@ int error_cell_hx_rank(const struct request *request, int index)
                              hx_name(index), (Py_ssize_t)request->snapshot->net.hidden_size));
 }
 
-int error_cell_hx_count(const struct request *request)
-{
-    return raise_unpaired(PyExc_RuntimeError, request, "lstm_cell expects two hidden states");
-}
-
-int error_cell_stacked(const struct request *request)
-{
-    return raise_stacked(
-        request, "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor",
-        request->given == 2 && PyArray_NDIM(request->hx_items[0]) == 2);
-}
-
 int error_cell_mixed_ranks(const struct request *request, int index)
 {
     const char *name = hx_name(index);
@@ -270,7 +326,7 @@ int error_cell_mixed_ranks(const struct request *request, int index)
             PyUnicode_FromFormat("LSTMCell: input is 2-D but hx[%d] is 1-D", index),
             PyUnicode_FromFormat("with input (batch, input_size), %s is (batch, hidden_size), here "
                                  "(%zd, %zd)",
-                                 name, (Py_ssize_t)request->batch, hidden_size));
+                                 name, (Py_ssize_t)request->call.batch, hidden_size));
     return raise_with_hx(
         PyExc_RuntimeError, request, index,
         PyUnicode_FromFormat("LSTMCell: input is 1-D but hx[%d] is 2-D", index),
@@ -284,7 +340,7 @@ int error_cell_batch(const struct request *request, int index)
     return raise_hinted(
         PyExc_RuntimeError, request,
         PyUnicode_FromFormat("Input batch size %zd doesn't match hidden%d batch size %zd",
-                             (Py_ssize_t)request->batch, index,
+                             (Py_ssize_t)request->call.batch, index,
                              (Py_ssize_t)PyArray_DIM(request->hx_items[index], 0)),
         PyUnicode_FromString("axis 0 of input, h_0 and c_0 is the batch, and states are not "
                              "broadcast"));

@@ -1,0 +1,20 @@
+#include "dtype.h"
+
+#include <string.h>
+
+const char *dtype_name(enum dtype dtype) { return dtype == DTYPE_FLOAT32 ? "float32" : "float64"; }
+
+int dtype_from_name(const char *name)
+{
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        if (strcmp(name, dtype_name((enum dtype)dtype)) == 0)
+            return dtype;
+    PyErr_Format(PyExc_ValueError, "dtype must be 'float32' or 'float64', got '%s'", name);
+    return -1;
+}
+
+PyArray_Descr *dtype_descr(struct module_state *module_state, enum dtype dtype)
+{
+    Py_INCREF((PyObject *)module_state->descr[dtype]);
+    return module_state->descr[dtype];
+}
