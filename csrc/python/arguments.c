@@ -26,31 +26,33 @@ COLD static int error_keyword(const char *callee, PyObject *key, bool known)
                        callee, key);
 }
 
-/* True if "key" is the keyword "name". Keywords in source code are interned, as "name" is. */
-static bool is_keyword(PyObject *key, PyObject *name)
+/* Where keyword "key" stands among (input, hx), or 2. Keywords in source code are interned, as our
+ * names are. */
+static int keyword_index(const struct module_state *module_state, PyObject *key)
 {
-    return key == name || PyUnicode_Compare(key, name) == 0;
+    if (key == module_state->input_name)
+        return 0;
+    if (key == module_state->hx_name)
+        return 1;
+    if (!PyUnicode_Check(key))
+        return 2;
+    if (PyUnicode_Compare(key, module_state->input_name) == 0)
+        return 0;
+    return PyUnicode_Compare(key, module_state->hx_name) == 0 ? 1 : 2;
 }
 
 /* Adds a keyword argument to the "positional" ones that have been read. */
 static int read_keyword(struct request *request, PyObject *key, PyObject *value,
                         Py_ssize_t positional)
 {
-    const struct module_state *module_state = request->self->module_state;
-    const char *callee = request->callee->name;
+    const int index = keyword_index(request->self->module_state, key);
 
-    if (!PyUnicode_Check(key))
-        return error_keyword(callee, key, false);
-    if (is_keyword(key, module_state->hx_name)) {
-        if (positional > 1)
-            return error_keyword(callee, key, true);
-        request->hx = value;
-    } else if (is_keyword(key, module_state->input_name)) {
-        if (positional > 0)
-            return error_keyword(callee, key, true);
+    if (index == 2 || index < positional)
+        return error_keyword(request->callee->name, key, index < 2);
+    if (index == 0)
         request->input = value;
-    } else
-        return error_keyword(callee, key, false);
+    else
+        request->hx = value;
     return 0;
 }
 
@@ -229,8 +231,6 @@ static int fit(struct request *request, PyArrayObject **array)
 
 int arguments_fit(struct request *request)
 {
-    if (request->fits)
-        return 0;
     /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
     if (detach(request) < 0 || fit(request, &request->x) < 0 ||
         fit(request, &request->hx_items[0]) < 0)

@@ -59,7 +59,7 @@ static int set_inputs(struct request *request)
 {
     struct rnn_call *call = &request->call;
 
-    if (arguments_fit(request) < 0)
+    if (!request->fits && arguments_fit(request) < 0)
         return -1;
     set_x(request);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
