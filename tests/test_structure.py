@@ -1,5 +1,6 @@
 """The structure of the C half, as tests: no include circle, no word that was given up."""
 
+import itertools
 import re
 
 import pytest
@@ -64,6 +65,70 @@ def test_no_file_of_c_includes_itself_by_way_of_others():
     graph = includes()
     assert len(graph) > 30
     assert circles(graph) == []
+
+
+# ---------------------------------------------------------------------------- the way of a call
+
+# From lstm(x) to the kernel: each pair of files of which one calls the other, by functions, in the
+# order of a call that is dense, small and needs no conversion. csrc/python/request.h describes it.
+WAY_OF_A_CALL = [
+    ("python/call.c", "call_vector", "python/arguments.c", "arguments_read"),
+    ("python/arguments.c", "arguments_open", "python/layer.c", "layer_snapshot"),
+    ("python/layer.c", "layer_snapshot", "python/weights.c", "weights_cached_snapshot"),
+    ("python/call.c", "request_finish", "python/checks.c", "request_check"),
+    ("python/checks.c", "check_real", "python/arrays.c", "array_fits"),
+    ("python/call.c", "request_finish", "python/run.c", "run_request"),
+    ("python/run.c", "new_array", "python/arrays.c", "array_new"),
+    ("python/run.c", "run_in", "core/network.c", "rnn_forward"),
+    ("core/network.c", "rnn_forward", "core/single_step.c", "single_step"),
+    ("core/single_step.c", "single_step", "simd/kernels.h", "lstm_step"),
+]
+# The functions on that way, each of which calls the next one of its line.
+INSIDE = [
+    ("python/call.c", "layer_vectorcall", "call_vector", "finish", "request_finish"),
+    ("python/arguments.c", "arguments_open"),
+    ("python/layer.c", "layer_snapshot"),
+    ("python/checks.c", "request_check", "check_rnn", "check_real"),
+    ("python/run.c", "run_request", "set_inputs", "set_x"),
+    ("python/run.c", "run_request", "set_results", "new_output", "new_array"),
+    ("python/run.c", "run_request", "run", "run_alone", "run_in"),
+    ("core/network.c", "rnn_forward"),
+]
+# What these functions call besides: sizes; what other calls need; what follows the kernel.
+BESIDES = (
+    r"rnn_hidden_out|rnn_work|rnn_workspace_size|error_\w+|arguments_\w+|"
+    r"weights_\w+|array_check_real|num_threads_limit|plan_\w+|pool_\w+|shared_call_\w+|gil_\w+|"
+    r"slice_run|single_step_suits"
+)
+
+
+def functions_of(path):
+    """Return the body of every function that a C file defines, by name."""
+    pattern = r"^[a-zA-Z_][\w \t*]*?\b(\w+)\(([^;{}]*?)\)\s*\{(.*?)(?:^\}|\}$)"
+    found = re.finditer(pattern, code_of(path), flags=re.M | re.S)
+    return {match[1]: match[3] for match in found}
+
+
+def calls(body, name):
+    return re.search(rf"\b{name}\(", body) is not None
+
+
+def test_a_call_crosses_ten_files_at_most():
+    bodies = {label(path).removeprefix("csrc/"): functions_of(path) for path in c_files()}
+    home = {name: file for file in bodies if file.endswith(".c") for name in bodies[file]}
+    assert len(bodies["python/run.c"]) > 10
+    for file, caller, other, callee in WAY_OF_A_CALL:
+        assert calls(bodies[file][caller], callee), f"{caller} does not call {callee}"
+        assert other.endswith(".h") or callee in bodies[other]
+    for file, *names in INSIDE:
+        for name, callee in itertools.pairwise(names):
+            assert calls(bodies[file][name], callee), f"{name} does not call {callee}"
+        for name in names:
+            others = set(re.findall(r"\b(\w+)\(", bodies[file][name])) & home.keys()
+            others -= bodies[file].keys() | {callee for *_, callee in WAY_OF_A_CALL}
+            unknown = [other for other in others if not re.fullmatch(BESIDES, other)]
+            assert not unknown, f"{name} calls into another file"
+    assert len(WAY_OF_A_CALL) <= 10
 
 
 # ---------------------------------------------------------------------------- words

@@ -12,9 +12,3 @@ int dtype_from_name(const char *name)
     PyErr_Format(PyExc_ValueError, "dtype must be 'float32' or 'float64', got '%s'", name);
     return -1;
 }
-
-PyArray_Descr *dtype_descr(struct module_state *module_state, enum dtype dtype)
-{
-    Py_INCREF((PyObject *)module_state->descr[dtype]);
-    return module_state->descr[dtype];
-}

@@ -13,6 +13,10 @@ const char *dtype_name(enum dtype dtype);
 /* "float32" or "float64". ValueError for others; returns -1 then. */
 int dtype_from_name(const char *name);
 /* NumPy's descriptor, a new reference. Cannot fail. */
-PyArray_Descr *dtype_descr(struct module_state *module_state, enum dtype dtype);
+static inline PyArray_Descr *dtype_descr(struct module_state *module_state, enum dtype dtype)
+{
+    Py_INCREF((PyObject *)module_state->descr[dtype]);
+    return module_state->descr[dtype];
+}
 
 #endif

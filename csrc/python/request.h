@@ -11,9 +11,10 @@
  *                    the GIL, one thread or more
  *     core/          rnn_forward() on `call`
  *
- * A call whose arrays fit crosses from one file into another ten times: arguments, layer and weights
- * for the snapshot, checks, arrays for whether the inputs fit, run, arrays for the results, network,
- * single_step, kernel. It makes no Python object but the results.
+ * Until a kernel runs, a call whose arrays fit crosses from one file into another between ten pairs
+ * of files, questions of sizes aside: call-arguments, arguments-layer, layer-weights (the snapshot),
+ * call-checks, checks-arrays (whether the inputs fit), call-run, run-arrays (the results), run-network,
+ * network-single_step (or -scan), single_step-kernel. The call makes no Python object but the results.
  */
 #ifndef PYLSTM_PYTHON_REQUEST_H
 #define PYLSTM_PYTHON_REQUEST_H
