@@ -67,6 +67,20 @@ def test_no_file_of_c_includes_itself_by_way_of_others():
     assert circles(graph) == []
 
 
+# What Python loads has no header: its one function is found by name.
+WITHOUT_HEADER = {"module.c"}
+
+
+@pytest.mark.parametrize("path", c_files("python", "threads", "core"), ids=label)
+def test_every_file_has_a_header_of_its_own_with_prose(path):
+    text = path.read_text()
+    if path.suffix == ".h":
+        assert re.match(r"/\* [A-Z_a-z][^\n]{20}", text), "a header begins with what it is for"
+    elif path.name not in WITHOUT_HEADER:
+        assert path.with_suffix(".h").exists()
+        assert f'#include "{path.stem}.h"' in text
+
+
 # ---------------------------------------------------------------------------- the way of a call
 
 # From lstm(x) to the kernel: each pair of files of which one calls the other, by functions, in the

@@ -30,15 +30,15 @@ COLD static int error_keyword(const char *callee, PyObject *key, bool known)
  * names are. */
 static int keyword_index(const struct module_state *module_state, PyObject *key)
 {
-    if (key == module_state->input_name)
+    if (key == module_state->names[NAME_INPUT])
         return 0;
-    if (key == module_state->hx_name)
+    if (key == module_state->names[NAME_HX])
         return 1;
     if (!PyUnicode_Check(key))
         return 2;
-    if (PyUnicode_Compare(key, module_state->input_name) == 0)
+    if (PyUnicode_Compare(key, module_state->names[NAME_INPUT]) == 0)
         return 0;
-    return PyUnicode_Compare(key, module_state->hx_name) == 0 ? 1 : 2;
+    return PyUnicode_Compare(key, module_state->names[NAME_HX]) == 0 ? 1 : 2;
 }
 
 /* Adds a keyword argument to the "positional" ones that have been read. */

@@ -1,5 +1,7 @@
 #include "arrays.h"
 
+#include "errors.h"
+
 #include "../core/fpenv.h"
 
 #include <string.h>
@@ -142,9 +144,8 @@ static int refuse_tensor(PyObject *tensor, const char *name)
         what = "a float8 tensor", method = "float";
     else
         return 0;
-    PyErr_Format(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name, what,
-                 name, method);
-    return -1;
+    return error_raise(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name,
+                       what, name, method);
 }
 
 /* ---- Opening ---- */
@@ -179,26 +180,20 @@ static PyObject *from_dlpack(PyObject *object)
     return result;
 }
 
-static void error_not_array(PyObject *object, const char *name)
-{
-    PyObject *type = PyType_GetName(Py_TYPE(object));
-
-    if (type != NULL)
-        PyErr_Format(PyExc_TypeError,
-                     "%s must be an array or something that np.asarray takes, got %U", name, type);
-    Py_XDECREF(type);
-}
-
+#define NOT_ARRAY "%s must be an array or something that np.asarray takes, got %U"
 /* NumPy's own text for a list with items of several shapes does not name the argument. */
-static void error_ragged(PyObject *object, const char *name)
+#define RAGGED                                                                                     \
+    "%s must be an array or something that np.asarray takes: the items of this %U have "           \
+    "inhomogeneous shapes and do not make one array"
+
+/* "format" takes the argument's name and that of its type. */
+COLD static void error_not_array(PyObject *error, const char *format, PyObject *object,
+                                 const char *name)
 {
     PyObject *type = PyType_GetName(Py_TYPE(object));
 
     if (type != NULL)
-        PyErr_Format(PyExc_ValueError,
-                     "%s must be an array or something that np.asarray takes: the items of this "
-                     "%U have inhomogeneous shapes and do not make one array",
-                     name, type);
+        PyErr_Format(error, format, name, type);
     Py_XDECREF(type);
 }
 
@@ -213,14 +208,14 @@ static PyObject *from_anything(PyObject *object, const char *name)
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
     if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
         PyErr_ExceptionMatches(PyExc_ValueError))
-        error_ragged(object, name);
+        error_not_array(PyExc_ValueError, RAGGED, object, name);
     if (array == NULL || PyArray_Check(object))
         return array;
     kind = PyArray_TYPE((PyArrayObject *)array);
     if (PyArray_NDIM((PyArrayObject *)array) == 0 &&
         (kind == NPY_OBJECT || kind == NPY_UNICODE || kind == NPY_STRING)) {
         Py_DECREF(array);
-        error_not_array(object, name);
+        error_not_array(PyExc_TypeError, NOT_ARRAY, object, name);
         return NULL;
     }
     return array;
@@ -266,34 +261,25 @@ int array_check_real(PyArrayObject *array, const char *name)
 
     if (PyTypeNum_ISFLOAT(typenum) || PyTypeNum_ISINTEGER(typenum))
         return 0;
-    PyErr_Format(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
-                 (PyObject *)PyArray_DESCR(array), dtype_hint(array));
-    return -1;
+    return error_raise(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
+                       (PyObject *)PyArray_DESCR(array), dtype_hint(array));
 }
 
-static int convert(struct module_state *module_state, PyArrayObject **array, enum dtype dtype,
-                   int flags)
+int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype)
 {
     PyObject *result;
 
-    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double)) {
-        PyErr_SetString(PyExc_MemoryError, "an array cannot be converted within memory");
-        return -1;
-    }
+    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double))
+        return error_raise(PyExc_MemoryError, "an array cannot be converted within memory");
     const fpenv_t saved = fpenv_enter();
     result = PyArray_FromArray(*array, dtype_descr(module_state, dtype),
-                               flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
+                               NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)
         return -1;
     array_release(*array);
     *array = (PyArrayObject *)result;
     return 0;
-}
-
-int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype)
-{
-    return convert(module_state, array, dtype, NPY_ARRAY_CARRAY_RO);
 }
 
 PyObject *array_from_python(PyObject *module, PyObject *args)
@@ -314,8 +300,7 @@ PyObject *array_from_python(PyObject *module, PyObject *args)
     if (array == NULL)
         return NULL;
     if (array_check_real(array, name) < 0 ||
-        (wanted >= 0 &&
-         convert(module_state, &array, (enum dtype)wanted, NPY_ARRAY_CARRAY_RO) < 0)) {
+        (wanted >= 0 && array_fit(module_state, &array, (enum dtype)wanted) < 0)) {
         array_release(array);
         return NULL;
     }

@@ -40,7 +40,7 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
 
     if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
         return 0;
-    value = PyObject_GetAttr(object, module_state->batch_sizes_name);
+    value = PyObject_GetAttr(object, module_state->names[NAME_BATCH_SIZES]);
     if (value == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError))
             return -1;
@@ -65,9 +65,9 @@ static PyObject *finish(struct request *request)
         return NULL;
     if (!packed)
         return request_finish(request);
-    return PyObject_CallMethodObjArgs((PyObject *)request->self, module_state->forward_packed_name,
-                                      request->input, request->hx == NULL ? Py_None : request->hx,
-                                      NULL);
+    return PyObject_CallMethodObjArgs((PyObject *)request->self,
+                                      module_state->names[NAME_FORWARD_PACKED], request->input,
+                                      request->hx == NULL ? Py_None : request->hx, NULL);
 }
 
 /* ---- The ways in ---- */
@@ -90,7 +90,7 @@ static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObjec
     request_begin(&request, self, callee);
     if (((layer_object *)self)->direct)
         return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : finish(&request);
-    method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->call_impl_name);
+    method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;
     result = PyObject_Call(method, args, kwargs);

@@ -171,10 +171,9 @@ int error_hx_type(PyObject *hx)
 
 int error_hx_is_none(Py_ssize_t index)
 {
-    PyErr_Format(PyExc_TypeError,
-                 "hx[%zd] is None: %s" PAIR "; give both states, or leave hx out for zeros", index,
-                 index == 0 ? "" : "one array was given; ");
-    return -1;
+    return error_raise(PyExc_TypeError,
+                       "hx[%zd] is None: %s" PAIR "; give both states, or leave hx out for zeros",
+                       index, index == 0 ? "" : "one array was given; ");
 }
 
 int error_hx_is_nested(const struct request *request, Py_ssize_t index)

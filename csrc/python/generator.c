@@ -1,6 +1,7 @@
 #include "generator.h"
 
 #include "arrays.h"
+#include "errors.h"
 
 int generator_seed_from_system(struct module_state *module_state)
 {
@@ -83,30 +84,28 @@ PyDoc_STRVAR(set_rng_state_doc, "set_rng_state($module, state, /)\n--\n\n"
                                 "Continue from a state that get_rng_state() returned, here or\n"
                                 "in torch.");
 
+static int check_blob(PyArrayObject *given)
+{
+    if (PyArray_TYPE(given) != NPY_UINT8)
+        return error_raise(PyExc_TypeError,
+                           "RNG state must be a torch.ByteTensor: an array of uint8, got %S",
+                           (PyObject *)PyArray_DESCR(given));
+    if (PyArray_SIZE(given) != GENERATOR_STATE_SIZE)
+        return error_raise(PyExc_RuntimeError,
+                           "Expected a CPUGeneratorImplState of size %d but found the input RNG "
+                           "state size to be %zd",
+                           GENERATOR_STATE_SIZE, (Py_ssize_t)PyArray_SIZE(given));
+    return 0;
+}
+
 static PyObject *set_rng_state(PyObject *module, PyObject *argument)
 {
     struct module_state *module_state = PyModule_GetState(module);
-    PyArrayObject *given = array_open(argument, "state"), *bytes;
+    PyArrayObject *given = array_open(argument, "state"), *bytes = NULL;
     int result;
 
-    if (given == NULL)
-        return NULL;
-    if (PyArray_TYPE(given) != NPY_UINT8) {
-        PyErr_Format(PyExc_TypeError,
-                     "RNG state must be a torch.ByteTensor: an array of uint8, got %S",
-                     (PyObject *)PyArray_DESCR(given));
-        array_release(given);
-        return NULL;
-    }
-    if (PyArray_SIZE(given) != GENERATOR_STATE_SIZE) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "Expected a CPUGeneratorImplState of size %d but found the input RNG state "
-                     "size to be %zd",
-                     GENERATOR_STATE_SIZE, (Py_ssize_t)PyArray_SIZE(given));
-        array_release(given);
-        return NULL;
-    }
-    bytes = (PyArrayObject *)PyArray_FromArray(given, NULL, NPY_ARRAY_CARRAY_RO);
+    if (given != NULL && check_blob(given) == 0)
+        bytes = (PyArrayObject *)PyArray_FromArray(given, NULL, NPY_ARRAY_CARRAY_RO);
     array_release(given);
     if (bytes == NULL)
         return NULL;

@@ -7,16 +7,27 @@ PyMemberDef layer_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-int layer_set_flag(PyObject *value, const char *name, atomic_bool *flag)
+static atomic_bool *flag_of(PyObject *self, const struct layer_flag *flag)
 {
+    return (atomic_bool *)((char *)self + flag->offset);
+}
+
+PyObject *layer_get_flag(PyObject *self, void *closure)
+{
+    return PyBool_FromLong(*flag_of(self, closure));
+}
+
+int layer_set_flag(PyObject *self, PyObject *value, void *closure)
+{
+    const struct layer_flag *flag = closure;
     int truth;
 
     if (value == NULL)
-        return error_raise(PyExc_AttributeError, "%s cannot be deleted", name);
+        return error_raise(PyExc_AttributeError, "%s cannot be deleted", flag->name);
     truth = PyObject_IsTrue(value);
     if (truth < 0)
         return -1;
-    *flag = truth;
+    *flag_of(self, flag) = truth;
     return 0;
 }
 

@@ -38,7 +38,13 @@ struct weights *layer_weights(layer_object *self);
 struct snapshot *layer_snapshot(layer_object *self);
 /* What _build() returns: gives the object fresh weights, all zero. */
 PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell);
-/* Reads a truth value for a flag attribute; `value` NULL (deletion) is an error. */
-int layer_set_flag(PyObject *value, const char *name, atomic_bool *flag);
+
+/* An attribute that is a truth value: the closure of its getter and setter. */
+struct layer_flag {
+    const char *name;
+    size_t offset; /* of an atomic_bool in the object */
+};
+PyObject *layer_get_flag(PyObject *self, void *closure);
+int layer_set_flag(PyObject *self, PyObject *value, void *closure);
 
 #endif

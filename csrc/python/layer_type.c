@@ -99,75 +99,51 @@ static void layer_dealloc(PyObject *object)
 
 /* ---- Attributes ---- */
 
-static PyObject *get_training(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(((layer_object *)self)->training);
-}
+typedef PyObject *(*weights_reader)(struct module_state *, struct weights *);
 
-static int set_training(PyObject *self, PyObject *value, void *closure)
+/* What the reader in "closure" makes of the object's weights. */
+static PyObject *read_weights(PyObject *object, void *closure)
 {
-    (void)closure;
-    return layer_set_flag(value, "training", &((layer_object *)self)->training);
-}
-
-static PyObject *get_direct(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(((layer_object *)self)->direct);
-}
-
-static int set_direct(PyObject *self, PyObject *value, void *closure)
-{
-    (void)closure;
-    return layer_set_flag(value, "_direct", &((layer_object *)self)->direct);
-}
-
-static PyObject *get_leases(PyObject *self, void *closure)
-{
-    struct weights *weights = layer_weights((layer_object *)self);
+    layer_object *self = (layer_object *)object;
+    struct weights *weights = layer_weights(self);
     PyObject *result;
 
-    (void)closure;
     if (weights == NULL)
         return NULL;
-    result = PyLong_FromSize_t(weights_leases(weights));
+    result = FUNCTION_FROM_SLOT(weights_reader, closure)(self->module_state, weights);
     weights_release(weights);
     return result;
 }
 
-static PyObject *get_dtype(PyObject *self, void *closure)
+static PyObject *read_leases(struct module_state *module_state, struct weights *weights)
 {
-    struct weights *weights = layer_weights((layer_object *)self);
-    PyObject *result;
-
-    (void)closure;
-    if (weights == NULL)
-        return NULL;
-    result = (PyObject *)((layer_object *)self)->module_state->descr[weights->net.kernels->dtype];
-    weights_release(weights);
-    return Py_NewRef(result);
+    (void)module_state;
+    return PyLong_FromSize_t(weights_leases(weights));
 }
 
-static PyObject *get_parameter_names(PyObject *self, void *closure)
+static PyObject *read_dtype(struct module_state *module_state, struct weights *weights)
 {
-    struct weights *weights = layer_weights((layer_object *)self);
-    PyObject *result;
-
-    (void)closure;
-    if (weights == NULL)
-        return NULL;
-    result = parameters_names(weights);
-    weights_release(weights);
-    return result;
+    return (PyObject *)dtype_descr(module_state, weights->net.kernels->dtype);
 }
+
+static PyObject *read_names(struct module_state *module_state, struct weights *weights)
+{
+    (void)module_state;
+    return parameters_names(weights);
+}
+
+static struct layer_flag training = {"training", offsetof(layer_object, training)};
+static struct layer_flag direct = {"_direct", offsetof(layer_object, direct)};
 
 static PyGetSetDef layer_getset[] = {
-    {"training", get_training, set_training, "Training mode: dropout acts only in it.", NULL},
-    {"_direct", get_direct, set_direct, "Calls may go straight to C.", NULL},
-    {"_leases", get_leases, NULL, "Living writable arrays on the parameters.", NULL},
-    {"_dtype", get_dtype, NULL, "dtype of parameters and results.", NULL},
-    {"_parameter_names", get_parameter_names, NULL, "Parameter names in torch's order.", NULL},
+    {"training", layer_get_flag, layer_set_flag, "Training mode: dropout acts only in it.",
+     &training},
+    {"_direct", layer_get_flag, layer_set_flag, "Calls may go straight to C.", &direct},
+    {"_leases", read_weights, NULL, "Living writable arrays on the parameters.",
+     SLOT_FUNCTION(read_leases)},
+    {"_dtype", read_weights, NULL, "dtype of parameters and results.", SLOT_FUNCTION(read_dtype)},
+    {"_parameter_names", read_weights, NULL, "Parameter names in torch's order.",
+     SLOT_FUNCTION(read_names)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -176,16 +152,16 @@ static PyGetSetDef layer_getset[] = {
 PyDoc_STRVAR(reset_parameters_doc,
              "_reset_parameters($self, /)\n--\n\nDraw every parameter from the generator.");
 
+static PyObject *reset(struct module_state *module_state, struct weights *weights)
+{
+    parameters_reset(module_state, weights);
+    Py_RETURN_NONE;
+}
+
 static PyObject *layer_reset_parameters(PyObject *self, PyObject *unused)
 {
-    struct weights *weights = layer_weights((layer_object *)self);
-
     (void)unused;
-    if (weights == NULL)
-        return NULL;
-    parameters_reset(((layer_object *)self)->module_state, weights);
-    weights_release(weights);
-    Py_RETURN_NONE;
+    return read_weights(self, SLOT_FUNCTION(reset));
 }
 
 static PyObject *parameter_array(layer_object *self, PyObject *name, bool writable)
@@ -240,7 +216,7 @@ PyDoc_STRVAR(convert_doc, "_convert($self, dtype, /)\n--\n\n"
 
 static PyObject *layer_convert(PyObject *self, PyObject *name)
 {
-    struct weights *weights, *converted = NULL;
+    struct weights *weights, *converted;
     const char *text;
     int dtype;
 
@@ -250,9 +226,7 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
     }
     text = PyUnicode_AsUTF8AndSize(name, NULL);
     dtype = text == NULL ? -1 : dtype_from_name(text);
-    if (dtype < 0)
-        return NULL;
-    weights = layer_weights((layer_object *)self);
+    weights = dtype < 0 ? NULL : layer_weights((layer_object *)self);
     if (weights == NULL)
         return NULL;
     if (weights->net.kernels->dtype == (enum dtype)dtype) {
@@ -303,20 +277,21 @@ PyDoc_STRVAR(flatten_parameters_doc,
              ">>> cell = pylstm.LSTMCell(40, 256)\n"
              ">>> cell.flatten_parameters()  # before the first step of a stream");
 
-static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
+static PyObject *flatten(struct module_state *module_state, struct weights *weights)
 {
-    struct weights *weights = layer_weights((layer_object *)self);
-    struct snapshot *snapshot;
+    struct snapshot *snapshot = weights_snapshot(weights);
 
-    (void)unused;
-    if (weights == NULL)
-        return NULL;
-    snapshot = weights_snapshot(weights);
-    weights_release(weights);
+    (void)module_state;
     if (snapshot == NULL)
         return NULL;
     snapshot_release(snapshot);
     Py_RETURN_NONE;
+}
+
+static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return read_weights(self, SLOT_FUNCTION(flatten));
 }
 
 static PyMethodDef layer_methods[] = {

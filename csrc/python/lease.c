@@ -32,17 +32,15 @@ static PyObject *lease_new(struct module_state *module_state, struct weights *we
         return NULL;
     }
     lease_object *self = PyObject_New(lease_object, module_state->lease_type);
-    if (self == NULL) {
+    if (self == NULL)
         return NULL;
-    }
     self->weights = weights_acquire(weights);
     self->index = index;
     self->data = watch->values;
     self->nbytes = watch->elements * (ptrdiff_t)weights->net.kernels->itemsize;
     self->writable = writable;
-    if (writable) {
+    if (writable)
         weights_lease_begin(weights, index);
-    }
     return (PyObject *)self;
 }
 
@@ -50,9 +48,8 @@ static void lease_dealloc(PyObject *object)
 {
     lease_object *self = (lease_object *)object;
     PyTypeObject *type = Py_TYPE(object);
-    if (self->writable) {
+    if (self->writable)
         weights_lease_end(self->weights, self->index);
-    }
     weights_release(self->weights);
     PyObject_Free(object);
     Py_DECREF((PyObject *)type);
@@ -72,9 +69,8 @@ PyObject *lease_array(struct module_state *module_state, struct weights *weights
     int flags = writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
 
     PyObject *lease = lease_new(module_state, weights, index, writable);
-    if (lease == NULL) {
+    if (lease == NULL)
         return NULL;
-    }
     PyObject *array =
         PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, weights->net.kernels->dtype),
                              param.ndim, dims, NULL, ((lease_object *)lease)->data, flags, NULL);

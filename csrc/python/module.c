@@ -124,17 +124,18 @@ static int choose_kernels(void)
 
 static int intern_names(struct module_state *module_state)
 {
-    module_state->input_name = PyUnicode_InternFromString("input");
-    module_state->hx_name = PyUnicode_InternFromString("hx");
-    module_state->call_impl_name = PyUnicode_InternFromString("_call_impl");
-    module_state->forward_packed_name = PyUnicode_InternFromString("_forward_packed");
-    module_state->batch_sizes_name = PyUnicode_InternFromString("batch_sizes");
-    return module_state->input_name != NULL && module_state->hx_name != NULL &&
-                   module_state->call_impl_name != NULL &&
-                   module_state->forward_packed_name != NULL &&
-                   module_state->batch_sizes_name != NULL
-               ? 0
-               : -1;
+    static const char *const names[NAMES] = {
+        [NAME_INPUT] = "input",
+        [NAME_HX] = "hx",
+        [NAME_CALL_IMPL] = "_call_impl",
+        [NAME_FORWARD_PACKED] = "_forward_packed",
+        [NAME_BATCH_SIZES] = "batch_sizes",
+    };
+
+    for (int i = 0; i < NAMES; i++)
+        if ((module_state->names[i] = PyUnicode_InternFromString(names[i])) == NULL)
+            return -1;
+    return 0;
 }
 
 /* A heap type of this module, a new reference, also put into the module under its name. */
@@ -224,11 +225,8 @@ static void module_free(void *module)
     module_clear(module);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
         Py_CLEAR(module_state->descr[dtype]);
-    Py_CLEAR(module_state->input_name);
-    Py_CLEAR(module_state->hx_name);
-    Py_CLEAR(module_state->call_impl_name);
-    Py_CLEAR(module_state->forward_packed_name);
-    Py_CLEAR(module_state->batch_sizes_name);
+    for (int i = 0; i < NAMES; i++)
+        Py_CLEAR(module_state->names[i]);
 }
 
 static PyModuleDef_Slot module_slots[] = {

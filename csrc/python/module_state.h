@@ -12,14 +12,16 @@
 
 #include <stdatomic.h>
 
+/* Names of keywords, methods and attributes. */
+enum { NAME_INPUT, NAME_HX, NAME_CALL_IMPL, NAME_FORWARD_PACKED, NAME_BATCH_SIZES, NAMES };
+
 struct module_state {
     PyTypeObject *layer_type;
     PyTypeObject *rnn_type;
     PyTypeObject *cell_type;
     PyTypeObject *lease_type; /* NULL, as the other three, once the interpreter goes down */
     PyArray_Descr *descr[DTYPE_COUNT];
-    PyObject *input_name, *hx_name; /* interned keyword names */
-    PyObject *call_impl_name, *forward_packed_name, *batch_sizes_name;
+    PyObject *names[NAMES]; /* interned */
 
     struct generator rng; /* guarded by the GIL, or by the lock where there is none */
     struct lock rng_lock;

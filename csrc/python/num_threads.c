@@ -1,5 +1,7 @@
 #include "num_threads.h"
 
+#include "errors.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -19,10 +21,9 @@ int num_threads_from_environment(struct module_state *module_state)
         return 0;
     errno = 0;
     threads = strtol(text, &end, 10);
-    if (*end != '\0' || threads < 1 || errno != 0) {
-        PyErr_Format(PyExc_ImportError, VARIABLE "=%s is not a number of threads, 1 or more", text);
-        return -1;
-    }
+    if (*end != '\0' || threads < 1 || errno != 0)
+        return error_raise(PyExc_ImportError, VARIABLE "=%s is not a number of threads, 1 or more",
+                           text);
     module_state->threads = clamp(threads);
     module_state->threads_set = true;
     return 0;
@@ -101,19 +102,15 @@ static int num_threads_from_object(PyObject *value)
     Py_DECREF(index);
     if (threads == -1 && PyErr_Occurred())
         return -1;
-    if (overflow != 0 || threads > INT32_MAX || threads < INT32_MIN) {
-        PyErr_SetString(PyExc_ValueError, overflow != 0 ? "Overflow when unpacking long long"
-                                                        : "Overflow when unpacking long");
-        return -1;
-    }
-    if (threads < 1) {
-        PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
-        return -1;
-    }
+    if (overflow != 0 || threads > INT32_MAX || threads < INT32_MIN)
+        return error_raise(PyExc_ValueError, overflow != 0 ? "Overflow when unpacking long long"
+                                                           : "Overflow when unpacking long");
+    if (threads < 1)
+        return error_raise(PyExc_RuntimeError, "set_num_threads expects a positive integer");
     return clamp(threads);
 }
 
-static PyObject *set_num_threads(PyObject *module, PyObject *value)
+static PyObject *set_threads(PyObject *module, PyObject *value, bool by_user)
 {
     struct module_state *module_state = PyModule_GetState(module);
     const int threads = num_threads_from_object(value);
@@ -121,8 +118,14 @@ static PyObject *set_num_threads(PyObject *module, PyObject *value)
     if (threads < 0)
         return NULL;
     module_state->threads = threads;
-    module_state->threads_set = true;
+    if (by_user)
+        module_state->threads_set = true;
     Py_RETURN_NONE;
+}
+
+static PyObject *set_num_threads(PyObject *module, PyObject *value)
+{
+    return set_threads(module, value, true);
 }
 
 PyDoc_STRVAR(limit_threads_doc,
@@ -131,13 +134,7 @@ PyDoc_STRVAR(limit_threads_doc,
 
 static PyObject *limit_threads(PyObject *module, PyObject *value)
 {
-    struct module_state *module_state = PyModule_GetState(module);
-    const int threads = num_threads_from_object(value);
-
-    if (threads < 0)
-        return NULL;
-    module_state->threads = threads;
-    Py_RETURN_NONE;
+    return set_threads(module, value, false);
 }
 
 PyDoc_STRVAR(get_num_threads_doc,

@@ -91,10 +91,9 @@ static ptrdiff_t find_param(const struct weights *weights, const char *text)
         place = parse_place(net, text);
     else if (*text != '\0')
         return -1;
-    for (ptrdiff_t i = 0; place >= 0 && i < group; i++) {
+    for (ptrdiff_t i = 0; place >= 0 && i < group; i++)
         if ((int)rnn_param_at(net, place * group + i).kind == kind)
             return place * group + i;
-    }
     return -1;
 }
 
@@ -104,9 +103,8 @@ ptrdiff_t parameters_index(const struct weights *weights, PyObject *name)
     const char *text;
     ptrdiff_t index = -1;
 
-    if (!PyUnicode_Check(name)) {
+    if (!PyUnicode_Check(name))
         return error_type("a parameter's name must be a str", name);
-    }
     text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL)
         return -1;
@@ -171,9 +169,8 @@ int parameters_assign(struct weights *weights, PyObject *values)
     PyObject *items;
     int result;
 
-    if (!PyDict_Check(values)) {
+    if (!PyDict_Check(values))
         return error_type("_assign() takes a dict of names and arrays", values);
-    }
     items = PyDict_Items(values); /* a list of our own: no one can change it meanwhile */
     if (items == NULL)
         return -1;

@@ -96,18 +96,6 @@ static PyObject *rnn_build(PyObject *self, PyObject *args)
     return layer_build(self, &net, false);
 }
 
-static PyObject *get_batch_first(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(((layer_object *)self)->batch_first);
-}
-
-static int set_batch_first(PyObject *self, PyObject *value, void *closure)
-{
-    (void)closure;
-    return layer_set_flag(value, "batch_first", &((layer_object *)self)->batch_first);
-}
-
 static PyObject *get_dropout(PyObject *self, void *closure)
 {
     (void)closure;
@@ -119,26 +107,26 @@ static int set_dropout(PyObject *self, PyObject *value, void *closure)
     double dropout;
 
     (void)closure;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "dropout cannot be deleted");
-        return -1;
-    }
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError, "dropout cannot be deleted");
     dropout = PyFloat_AsDouble(value);
     if (dropout == -1.0 && PyErr_Occurred())
         return -1;
-    if (!(dropout >= 0.0 && dropout <= 1.0)) { /* NaN too */
-        PyErr_Format(PyExc_ValueError,
-                     "dropout should be a number in range [0, 1] representing the probability of "
-                     "an element being zeroed, got %R",
-                     value);
-        return -1;
-    }
+    if (!(dropout >= 0.0 && dropout <= 1.0)) /* NaN too */
+        return error_raise(
+            PyExc_ValueError,
+            "dropout should be a number in range [0, 1] representing the probability of "
+            "an element being zeroed, got %R",
+            value);
     ((layer_object *)self)->dropout = dropout;
     return 0;
 }
 
+static struct layer_flag batch_first = {"batch_first", offsetof(layer_object, batch_first)};
+
 static PyGetSetDef rnn_getset[] = {
-    {"batch_first", get_batch_first, set_batch_first, "Batched input has the batch first.", NULL},
+    {"batch_first", layer_get_flag, layer_set_flag, "Batched input has the batch first.",
+     &batch_first},
     {"dropout", get_dropout, set_dropout, "Dropout between layers, in training.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -47,9 +47,8 @@ struct weights *weights_new(const struct rnn_net *net, bool cell)
     const size_t header = sizeof(struct weights) + (size_t)count * sizeof(struct watch);
     const ptrdiff_t nbytes = snapshot_values_size(net, elements, header);
     /* A module whose packed copy cannot be counted could be built but never called. */
-    if (nbytes < 0 || snapshot_values_size(net, rnn_packed_size(net), header) < 0) {
+    if (nbytes < 0 || snapshot_values_size(net, rnn_packed_size(net), header) < 0)
         return NULL;
-    }
     struct weights *weights = memory_new_zeroed(header + MEMORY_ALIGNMENT + (size_t)nbytes);
     if (weights == NULL) {
         error_too_large();
@@ -128,9 +127,8 @@ void weights_lease_end(struct weights *weights, ptrdiff_t index)
     watch->leases--;
     if (watch->leases == 0) {
         watch->held = false;
-        if (weights->snapshot != NULL && weights->snapshot->readers == 0) {
+        if (weights->snapshot != NULL && weights->snapshot->readers == 0)
             drop_copy(weights->snapshot, index);
-        }
     }
     lock_release(&weights->lock);
 }
@@ -160,9 +158,8 @@ struct snapshot *weights_cached_snapshot(struct weights *weights)
 {
     struct snapshot *snapshot = NULL;
     lock_acquire(&weights->lock);
-    if (weights->current && weights->suspects == 0) {
+    if (weights->current && weights->suspects == 0)
         snapshot = snapshot_acquire(weights->snapshot);
-    }
     lock_release(&weights->lock);
     return snapshot;
 }
@@ -187,12 +184,9 @@ static bool comparison_begin(struct comparison *at, struct weights *weights)
         at->snapshot = snapshot_acquire(weights->snapshot);
         at->snapshot->readers++;
         /* At most one copy in a call, since a deep network has many parameters. */
-        for (ptrdiff_t i = 0; i < rnn_param_count(&weights->net) && at->copied < 0; i++) {
-            if (weights->watches[i].held &&
-                snapshot_wants_copy(at->snapshot, weights->watches, i)) {
+        for (ptrdiff_t i = 0; i < rnn_param_count(&weights->net) && at->copied < 0; i++)
+            if (weights->watches[i].held && snapshot_wants_copy(at->snapshot, weights->watches, i))
                 at->copied = i;
-            }
-        }
     }
     lock_release(&weights->lock);
     return at->snapshot != NULL;
@@ -207,15 +201,13 @@ static bool comparison_end(struct comparison *at, struct weights *weights, bool 
     lock_acquire(&weights->lock);
     snapshot->readers--;
     same = same && weights->snapshot == snapshot;
-    if (same && weights->events == at->events) {
+    if (same && weights->events == at->events)
         clear_suspects(weights);
-    }
     for (ptrdiff_t i = 0; i < rnn_param_count(&weights->net); i++) {
         struct watch *watch = &weights->watches[i];
         watch->held = watch->leases > 0;
-        if (snapshot->readers > 0) {
+        if (snapshot->readers > 0)
             continue;
-        }
         if (!watch->held) {
             drop_copy(snapshot, i);
         } else if (i == at->copied && snapshot->copies[i] == NULL) {
@@ -234,22 +226,19 @@ static int confirmed_snapshot(struct weights *weights, struct snapshot **snapsho
 {
     struct comparison at;
 
-    if (!comparison_begin(&at, weights)) {
+    if (!comparison_begin(&at, weights))
         return 0;
-    }
     int status = snapshot_has_suspects(at.snapshot, weights->watches, at.suspects);
     if (status == 1 && at.copied >= 0 &&
         snapshot_copy(at.snapshot, weights->watches, at.copied, &at.copy) < 0) {
         status = -1;
     }
-    if (!comparison_end(&at, weights, status == 1) && status == 1) {
+    if (!comparison_end(&at, weights, status == 1) && status == 1)
         status = 0;
-    }
-    if (status == 1) {
+    if (status == 1)
         *snapshot = at.snapshot;
-    } else {
+    else
         snapshot_release(at.snapshot);
-    }
     return status;
 }
 
@@ -262,9 +251,8 @@ static struct snapshot *packed_snapshot(struct weights *weights)
     const size_t events = weights->events;
     lock_release(&weights->lock);
     struct snapshot *snapshot = snapshot_new(&weights->net, weights->params);
-    if (snapshot == NULL) {
+    if (snapshot == NULL)
         return NULL;
-    }
     lock_acquire(&weights->lock);
     if (weights->events == events) {
         old = weights->snapshot;
@@ -281,8 +269,7 @@ struct snapshot *weights_snapshot(struct weights *weights)
 {
     struct snapshot *snapshot = NULL;
 
-    if (confirmed_snapshot(weights, &snapshot) == 0) {
+    if (confirmed_snapshot(weights, &snapshot) == 0)
         snapshot = packed_snapshot(weights);
-    }
     return snapshot;
 }
