@@ -89,9 +89,9 @@ WAY_OF_A_CALL = [
     ("python/call.c", "call_vector", "python/arguments.c", "arguments_read"),
     ("python/arguments.c", "arguments_open", "python/layer.c", "layer_snapshot"),
     ("python/layer.c", "layer_snapshot", "python/weights.c", "weights_cached_snapshot"),
-    ("python/call.c", "request_finish", "python/checks.c", "request_check"),
+    ("python/call.c", "request_run", "python/checks.c", "request_check"),
     ("python/checks.c", "check_real", "python/arrays.c", "array_fits"),
-    ("python/call.c", "request_finish", "python/run.c", "run_request"),
+    ("python/call.c", "request_run", "python/run.c", "run_request"),
     ("python/run.c", "new_array", "python/arrays.c", "array_new"),
     ("python/run.c", "run_in", "core/network.c", "rnn_forward"),
     ("core/network.c", "rnn_forward", "core/single_step.c", "single_step"),
@@ -99,7 +99,7 @@ WAY_OF_A_CALL = [
 ]
 # The functions on that way, each of which calls the next one of its line.
 INSIDE = [
-    ("python/call.c", "layer_vectorcall", "call_vector", "finish", "request_finish"),
+    ("python/call.c", "layer_vectorcall", "call_vector", "request_dispatch", "request_run"),
     ("python/arguments.c", "arguments_open"),
     ("python/layer.c", "layer_snapshot"),
     ("python/checks.c", "request_check", "check_rnn", "check_real"),

@@ -22,8 +22,8 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->late = NULL;
 }
 
-/* Goes all the way, from arguments that have been read. */
-static PyObject *request_finish(struct request *request)
+/* From arguments that have been read to the results. */
+static PyObject *request_run(struct request *request)
 {
     PyObject *results = NULL;
 
@@ -51,20 +51,19 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
     return 1;
 }
 
-/* From arguments that have been read. A packed sequence takes the way by Python, which unpacks its
- * fields. */
-static PyObject *finish(struct request *request)
+/* Like request_run(), but a packed sequence takes the way by Python, which unpacks its fields. */
+static PyObject *request_dispatch(struct request *request)
 {
     struct module_state *module_state = request->self->module_state;
     int packed;
 
     if (request->callee->cell)
-        return request_finish(request);
+        return request_run(request);
     packed = is_packed(module_state, request->input);
     if (packed < 0)
         return NULL;
     if (!packed)
-        return request_finish(request);
+        return request_run(request);
     return PyObject_CallMethodObjArgs((PyObject *)request->self,
                                       module_state->names[NAME_FORWARD_PACKED], request->input,
                                       request->hx == NULL ? Py_None : request->hx, NULL);
@@ -78,7 +77,7 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
     struct request request;
 
     request_begin(&request, self, callee);
-    return arguments_read(&request, args, count, names) < 0 ? NULL : finish(&request);
+    return arguments_read(&request, args, count, names) < 0 ? NULL : request_dispatch(&request);
 }
 
 static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObject *args,
@@ -89,7 +88,7 @@ static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObjec
 
     request_begin(&request, self, callee);
     if (((layer_object *)self)->direct)
-        return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : finish(&request);
+        return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : request_dispatch(&request);
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;
@@ -137,7 +136,7 @@ PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
         if (request.hx == NULL)
             return NULL;
     }
-    result = request_finish(&request);
+    result = request_run(&request);
     if (result != NULL) {
         hx_n = PyTuple_GetItem(result, 1);
         flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(hx_n, 0),

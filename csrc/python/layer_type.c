@@ -99,10 +99,10 @@ static void layer_dealloc(PyObject *object)
 
 /* ---- Attributes ---- */
 
-typedef PyObject *(*weights_reader)(struct module_state *, struct weights *);
+typedef PyObject *(*weights_function)(struct module_state *, struct weights *);
 
-/* What the reader in "closure" makes of the object's weights. */
-static PyObject *read_weights(PyObject *object, void *closure)
+/* What the function in "closure" makes of the weights of the object. */
+static PyObject *with_weights(PyObject *object, void *closure)
 {
     layer_object *self = (layer_object *)object;
     struct weights *weights = layer_weights(self);
@@ -110,7 +110,7 @@ static PyObject *read_weights(PyObject *object, void *closure)
 
     if (weights == NULL)
         return NULL;
-    result = FUNCTION_FROM_SLOT(weights_reader, closure)(self->module_state, weights);
+    result = FUNCTION_FROM_SLOT(weights_function, closure)(self->module_state, weights);
     weights_release(weights);
     return result;
 }
@@ -139,10 +139,10 @@ static PyGetSetDef layer_getset[] = {
     {"training", layer_get_flag, layer_set_flag, "Training mode: dropout acts only in it.",
      &training},
     {"_direct", layer_get_flag, layer_set_flag, "Calls may go straight to C.", &direct},
-    {"_leases", read_weights, NULL, "Living writable arrays on the parameters.",
+    {"_leases", with_weights, NULL, "Living writable arrays on the parameters.",
      SLOT_FUNCTION(read_leases)},
-    {"_dtype", read_weights, NULL, "dtype of parameters and results.", SLOT_FUNCTION(read_dtype)},
-    {"_parameter_names", read_weights, NULL, "Parameter names in torch's order.",
+    {"_dtype", with_weights, NULL, "dtype of parameters and results.", SLOT_FUNCTION(read_dtype)},
+    {"_parameter_names", with_weights, NULL, "Parameter names in torch's order.",
      SLOT_FUNCTION(read_names)},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -161,7 +161,7 @@ static PyObject *reset(struct module_state *module_state, struct weights *weight
 static PyObject *layer_reset_parameters(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return read_weights(self, SLOT_FUNCTION(reset));
+    return with_weights(self, SLOT_FUNCTION(reset));
 }
 
 static PyObject *parameter_array(layer_object *self, PyObject *name, bool writable)
@@ -291,7 +291,7 @@ static PyObject *flatten(struct module_state *module_state, struct weights *weig
 static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return read_weights(self, SLOT_FUNCTION(flatten));
+    return with_weights(self, SLOT_FUNCTION(flatten));
 }
 
 static PyMethodDef layer_methods[] = {
