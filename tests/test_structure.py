@@ -145,6 +145,30 @@ def test_a_call_crosses_ten_files_at_most():
     assert len(WAY_OF_A_CALL) <= 10
 
 
+# ---------------------------------------------------------------------------- errors
+
+
+def declarations_of_errors(text):
+    """Return what stands before the name of each function error_..., static or in a header."""
+    found = re.findall(
+        r"^([A-Za-z_][\w \t*]*?)\b(?:error|raise)_\w+\([^;{}]*?\)\s*[;{]", text, re.M
+    )
+    return [before for before in found if not before.startswith("return")]
+
+
+@pytest.mark.parametrize("path", c_files("python"), ids=label)
+def test_functions_that_only_raise_are_cold(path):
+    text = code_of(path)
+    for before in declarations_of_errors(text):
+        if path.suffix == ".h" or "static" in before:
+            assert "COLD" in before.split(), before
+
+
+def test_cold_functions_are_seen():
+    text = "int error_a(int b);\nCOLD static int raise_c(void)\n{\n    return error_a(1);\n}\n"
+    assert declarations_of_errors(text) == ["int ", "COLD static int "]
+
+
 # ---------------------------------------------------------------------------- words
 
 # What was called so has another name now; below csrc and tests/c no identifier has the old one.
