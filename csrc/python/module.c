@@ -92,34 +92,35 @@ static PyMethodDef module_methods[] = {
 
 /* ---- Loading ---- */
 
-/* The instruction set, from PYLSTM_SIMD. ImportError names the choices. */
-static int choose_kernels(void)
+/* ImportError that names the instruction sets that this machine can run. */
+COLD static int error_level(const char *wanted)
 {
-    const char *wanted = getenv("PYLSTM_SIMD");
-    PyObject *choices, *comma, *joined = NULL;
+    PyObject *choices = PyUnicode_FromString("");
     const char *name;
 
-    if (kernels_select(wanted) == 0)
-        return 0;
-    choices = PyList_New(0);
     for (int index = 0; choices != NULL && (name = kernels_level_name(index)) != NULL; index++) {
-        PyObject *choice = kernels_level_available(index) ? PyUnicode_FromString(name) : NULL;
-        if (choice != NULL && PyList_Append(choices, choice) < 0)
-            Py_CLEAR(choices);
-        Py_XDECREF(choice);
+        const char *comma = PyUnicode_GetLength(choices) > 0 ? ", " : "";
+        PyObject *before = choices;
+        if (!kernels_level_available(index))
+            continue;
+        choices = PyUnicode_FromFormat("%U%s%s", before, comma, name);
+        Py_DECREF(before);
     }
-    comma = PyUnicode_FromString(", ");
-    if (choices != NULL && comma != NULL)
-        joined = PyUnicode_Join(comma, choices);
-    if (joined != NULL)
+    if (choices != NULL)
         PyErr_Format(PyExc_ImportError,
                      "PYLSTM_SIMD=%s is not an instruction set that this machine and build of "
                      "pylstm offer; choose one of %U, or unset it for the best",
-                     wanted, joined);
+                     wanted, choices);
     Py_XDECREF(choices);
-    Py_XDECREF(comma);
-    Py_XDECREF(joined);
     return -1;
+}
+
+/* Takes the instruction set from PYLSTM_SIMD. */
+static int choose_kernels(void)
+{
+    const char *wanted = getenv("PYLSTM_SIMD");
+
+    return kernels_select(wanted) == 0 ? 0 : error_level(wanted);
 }
 
 static int intern_names(struct module_state *module_state)
