@@ -215,3 +215,20 @@ def test_no_word_that_was_given_up_is_left(path):
         old = {word for word in words if re.fullmatch(pattern, word)}
         old -= {word for word, files in OTHER_IDEAS.items() if path.name in files}
         assert not old, f"{label(path)}: {idea}"
+
+
+# Names that the code of csrc/python had before.
+GIVEN_UP = {
+    "block (weights)": ["block", "block_new", "layer_block", "layer_set_block"],
+    "state (module_state, hx, generator_state, state_dict)": ["state", "states", "state_names"],
+    "lock, unlock (gil_acquire, gil_release)": ["unlock"],
+    "lstm_ (rnn_)": ["lstm_run_dense", "error_lstm_input_rank", "lstm_type"],
+    "pass (scan)": ["assign_pass"],
+    "params_, threads_ (parameters_, num_threads_)": ["params_names", "threads_limit"],
+}
+
+
+def test_the_old_names_would_be_found():
+    assert GIVEN_UP.keys() == OLD_WORDS_OF_PYTHON.keys()
+    for idea, names in GIVEN_UP.items():
+        assert all(re.fullmatch(OLD_WORDS_OF_PYTHON[idea], name) for name in names), idea
