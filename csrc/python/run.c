@@ -140,10 +140,10 @@ static PyObject *pack_results(const struct request *request, PyArrayObject *outp
 static PyObject *set_results(struct request *request)
 {
     const struct rnn_net *net = &request->snapshot->net;
-    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
+    const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
     const bool batch_first = has_batch_first(request);
     struct rnn_call *call = &request->call;
-    PyArrayObject *h_n = new_hx_item(request, rnn_hidden_out(net));
+    PyArrayObject *h_n = new_hx_item(request, out);
     PyArrayObject *c_n = new_hx_item(request, net->hidden_size);
     /* One step's output is its h. */
     PyArrayObject *output = request->callee->cell ? h_n : new_output(request, width);
