@@ -391,6 +391,18 @@ def test_cell(bias, unbatched, dtype):
         assert largest_error(result, expected) <= {"float64": 1e-14, "float32": 2e-6}[dtype]
 
 
+@pytest.mark.parametrize("cls", [pylstm.LSTM, pylstm.LSTMCell])
+def test_keywords_that_are_not_interned(cls):
+    module, x = cls(3, 4), np.ones((2, 3), np.float32)
+    names = ["".join(letters) for letters in (("in", "put"), ("h", "x"))]
+    expected = module(x)
+    for call in (module, module.forward, lambda **given: cls.__call__(module, **given)):
+        given = dict(zip(names, (x, None), strict=True))
+        assert_same_bits(flatten(call(**given)), flatten(expected))
+        with pytest.raises(TypeError, match="unexpected keyword argument 'hx_'"):
+            call(**given, **{names[1] + "_": None})
+
+
 def test_batch_first_is_live(dtype):
     lstm = pylstm.LSTM(3, 4, dtype=dtype)
     x = fractions(1, (5, 2, 3))

@@ -1,13 +1,10 @@
-/* Arrays in and out: anything array-like in, well-formed ndarrays of the module's dtype out.
- *
- * Reading is in two steps, because torch checks ranks before dtypes: array_open() finds the
- * array behind an object, array_fit() converts its values, after all checks have passed.
- */
-#include "pylstm.h"
+#include "arrays.h"
 
-#include <string.h>
+#include "errors.h"
 
 #include "../core/fpenv.h"
+
+#include <string.h>
 
 static bool axis_is_regular(npy_intp dim, npy_intp stride, bool last, enum dtype dtype)
 {
@@ -21,7 +18,7 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
 {
     const int ndim = PyArray_NDIM(array);
 
-    if (PyArray_TYPE(array) != array_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
+    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
         return false;
     for (int axis = 0; axis < ndim; axis++)
         if (!axis_is_regular(PyArray_DIM(array, axis), PyArray_STRIDE(array, axis),
@@ -30,17 +27,11 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
     return true;
 }
 
-PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype)
-{
-    Py_INCREF((PyObject *)state->descr[dtype]);
-    return state->descr[dtype];
-}
-
-PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
+PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
                          const npy_intp *dims)
 {
-    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim, dims,
-                                           NULL, NULL, 0, NULL);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, dtype), ndim,
+                                           dims, NULL, NULL, 0, NULL);
 
     if (array == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) /* more than can be counted */
         PyErr_SetString(PyExc_MemoryError, "the results do not fit into memory");
@@ -153,9 +144,8 @@ static int refuse_tensor(PyObject *tensor, const char *name)
         what = "a float8 tensor", method = "float";
     else
         return 0;
-    PyErr_Format(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name, what,
-                 name, method);
-    return -1;
+    return error_raise(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name,
+                       what, name, method);
 }
 
 /* ---- Opening ---- */
@@ -190,26 +180,20 @@ static PyObject *from_dlpack(PyObject *object)
     return result;
 }
 
-static void error_not_array(PyObject *object, const char *name)
-{
-    PyObject *type = PyType_GetName(Py_TYPE(object));
-
-    if (type != NULL)
-        PyErr_Format(PyExc_TypeError,
-                     "%s must be an array or something that np.asarray takes, got %U", name, type);
-    Py_XDECREF(type);
-}
-
+#define NOT_ARRAY "%s must be an array or something that np.asarray takes, got %U"
 /* NumPy's own text for a list with items of several shapes does not name the argument. */
-static void error_ragged(PyObject *object, const char *name)
+#define RAGGED                                                                                     \
+    "%s must be an array or something that np.asarray takes: the items of this %U have "           \
+    "inhomogeneous shapes and do not make one array"
+
+/* "format" takes the argument's name and that of its type. */
+COLD static void error_not_array(PyObject *error, const char *format, PyObject *object,
+                                 const char *name)
 {
     PyObject *type = PyType_GetName(Py_TYPE(object));
 
     if (type != NULL)
-        PyErr_Format(PyExc_ValueError,
-                     "%s must be an array or something that np.asarray takes: the items of this "
-                     "%U have inhomogeneous shapes and do not make one array",
-                     name, type);
+        PyErr_Format(error, format, name, type);
     Py_XDECREF(type);
 }
 
@@ -224,14 +208,14 @@ static PyObject *from_anything(PyObject *object, const char *name)
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
     if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
         PyErr_ExceptionMatches(PyExc_ValueError))
-        error_ragged(object, name);
+        error_not_array(PyExc_ValueError, RAGGED, object, name);
     if (array == NULL || PyArray_Check(object))
         return array;
     kind = PyArray_TYPE((PyArrayObject *)array);
     if (PyArray_NDIM((PyArrayObject *)array) == 0 &&
         (kind == NPY_OBJECT || kind == NPY_UNICODE || kind == NPY_STRING)) {
         Py_DECREF(array);
-        error_not_array(object, name);
+        error_not_array(PyExc_TypeError, NOT_ARRAY, object, name);
         return NULL;
     }
     return array;
@@ -277,22 +261,19 @@ int array_check_real(PyArrayObject *array, const char *name)
 
     if (PyTypeNum_ISFLOAT(typenum) || PyTypeNum_ISINTEGER(typenum))
         return 0;
-    PyErr_Format(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
-                 (PyObject *)PyArray_DESCR(array), dtype_hint(array));
-    return -1;
+    return error_raise(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
+                       (PyObject *)PyArray_DESCR(array), dtype_hint(array));
 }
 
-static int convert(struct module_state *state, PyArrayObject **array, enum dtype dtype, int flags)
+int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype)
 {
     PyObject *result;
 
-    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double)) {
-        PyErr_SetString(PyExc_MemoryError, "an array cannot be converted within memory");
-        return -1;
-    }
+    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double))
+        return error_raise(PyExc_MemoryError, "an array cannot be converted within memory");
     const fpenv_t saved = fpenv_enter();
-    result = PyArray_FromArray(*array, array_descr(state, dtype),
-                               flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
+    result = PyArray_FromArray(*array, dtype_descr(module_state, dtype),
+                               NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)
         return -1;
@@ -301,14 +282,9 @@ static int convert(struct module_state *state, PyArrayObject **array, enum dtype
     return 0;
 }
 
-int array_fit(struct module_state *state, PyArrayObject **array, enum dtype dtype)
-{
-    return convert(state, array, dtype, NPY_ARRAY_CARRAY_RO);
-}
-
 PyObject *array_from_python(PyObject *module, PyObject *args)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
     const char *name, *dtype = NULL;
     PyArrayObject *array;
     PyObject *object;
@@ -324,7 +300,7 @@ PyObject *array_from_python(PyObject *module, PyObject *args)
     if (array == NULL)
         return NULL;
     if (array_check_real(array, name) < 0 ||
-        (wanted >= 0 && convert(state, &array, (enum dtype)wanted, NPY_ARRAY_CARRAY_RO) < 0)) {
+        (wanted >= 0 && array_fit(module_state, &array, (enum dtype)wanted) < 0)) {
         array_release(array);
         return NULL;
     }

@@ -6,7 +6,11 @@
  * What counts is our own memory (memory_new and memory_new_zeroed) and, while a failure is
  * asked for, the data of NumPy's arrays.
  */
-#include "pylstm.h"
+#include "test_hooks.h"
+
+#include "memory.h"
+
+#include <stdatomic.h>
 
 #ifdef PYLSTM_TEST_HOOKS
 

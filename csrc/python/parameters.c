@@ -1,9 +1,13 @@
-/* Parameters by name: torch's names and order, reading, assigning, converting a block. */
-#include "pylstm.h"
+#include "parameters.h"
 
-#include <string.h>
+#include "dtype.h"
+#include "errors.h"
 
 #include "../core/fpenv.h"
+#include "../core/params.h"
+#include "../simd/dispatch.h"
+
+#include <string.h>
 
 static const char *const kind_names[] = {
     [WEIGHT_IH] = "weight_ih", [WEIGHT_HH] = "weight_hh", [BIAS_IH] = "bias_ih",
@@ -11,25 +15,25 @@ static const char *const kind_names[] = {
 };
 #define KINDS ((int)(sizeof(kind_names) / sizeof(kind_names[0])))
 
-static PyObject *param_name(const struct block *block, ptrdiff_t index)
+static PyObject *param_name(const struct weights *weights, ptrdiff_t index)
 {
-    const struct rnn_param param = rnn_param_at(&block->net, index);
+    const struct rnn_param param = rnn_param_at(&weights->net, index);
 
-    if (block->cell)
+    if (weights->cell)
         return PyUnicode_FromString(kind_names[param.kind]);
     return PyUnicode_FromFormat("%s_l%zd%s", kind_names[param.kind], (Py_ssize_t)param.layer,
                                 param.direction ? "_reverse" : "");
 }
 
-PyObject *params_names(const struct block *block)
+PyObject *parameters_names(const struct weights *weights)
 {
-    const ptrdiff_t count = rnn_param_count(&block->net);
+    const ptrdiff_t count = rnn_param_count(&weights->net);
     PyObject *names = PyTuple_New(count);
 
     if (names == NULL)
         return NULL;
     for (ptrdiff_t index = 0; index < count; index++) {
-        PyObject *name = param_name(block, index);
+        PyObject *name = param_name(weights, index);
         if (name == NULL || PyTuple_SetItem(names, index, name) < 0) {
             Py_DECREF(names);
             return NULL;
@@ -74,52 +78,50 @@ static ptrdiff_t parse_place(const struct rnn_net *net, const char *text)
     return -1;
 }
 
-static ptrdiff_t find_param(const struct block *block, const char *text)
+static ptrdiff_t find_param(const struct weights *weights, const char *text)
 {
-    const struct rnn_net *net = &block->net;
+    const struct rnn_net *net = &weights->net;
     const ptrdiff_t group = rnn_param_count(net) / (net->num_layers * net->num_directions);
     const int kind = parse_kind(&text);
     ptrdiff_t place = 0;
 
     if (kind < 0)
         return -1;
-    if (!block->cell)
+    if (!weights->cell)
         place = parse_place(net, text);
     else if (*text != '\0')
         return -1;
-    for (ptrdiff_t i = 0; place >= 0 && i < group; i++) {
+    for (ptrdiff_t i = 0; place >= 0 && i < group; i++)
         if ((int)rnn_param_at(net, place * group + i).kind == kind)
             return place * group + i;
-    }
     return -1;
 }
 
-ptrdiff_t params_index(const struct block *block, PyObject *name)
+ptrdiff_t parameters_index(const struct weights *weights, PyObject *name)
 {
     Py_ssize_t length;
     const char *text;
     ptrdiff_t index = -1;
 
-    if (!PyUnicode_Check(name)) {
+    if (!PyUnicode_Check(name))
         return error_type("a parameter's name must be a str", name);
-    }
     text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL)
         return -1;
     if (strlen(text) == (size_t)length) /* no NUL inside */
-        index = find_param(block, text);
+        index = find_param(weights, text);
     if (index < 0)
         PyErr_SetObject(PyExc_KeyError, name);
     return index;
 }
 
 /* Is "value" the bytes of the parameter, only elsewhere? */
-static int check_value(const struct block *block, const struct rnn_param *param, PyObject *name,
+static int check_value(const struct weights *weights, const struct rnn_param *param, PyObject *name,
                        PyObject *value)
 {
     PyArrayObject *array = (PyArrayObject *)value;
     bool good = PyArray_Check(value) &&
-                PyArray_TYPE(array) == array_typenum(block->net.kernels->dtype) &&
+                PyArray_TYPE(array) == dtype_typenum(weights->net.kernels->dtype) &&
                 PyArray_ISCARRAY_RO(array) && PyArray_NDIM(array) == param->ndim &&
                 PyArray_DIM(array, 0) == param->rows &&
                 (param->ndim == 1 || PyArray_DIM(array, 1) == param->cols);
@@ -132,83 +134,82 @@ static int check_value(const struct block *block, const struct rnn_param *param,
                 : Py_BuildValue("(nn)", (Py_ssize_t)param->rows, (Py_ssize_t)param->cols);
     if (shape != NULL)
         PyErr_Format(PyExc_ValueError, "%R takes a C-contiguous %s array of shape %R, got %R", name,
-                     dtype_name(block->net.kernels->dtype), shape, (PyObject *)Py_TYPE(value));
+                     dtype_name(weights->net.kernels->dtype), shape, (PyObject *)Py_TYPE(value));
     Py_XDECREF(shape);
     return -1;
 }
 
 /* One pass over the (name, value) pairs: checks all of them, or copies all of them. */
-static int assign_pass(struct block *block, PyObject *items, bool copy)
+static int assign_all(struct weights *weights, PyObject *items, bool copy)
 {
-    const size_t itemsize = block->net.kernels->itemsize;
+    const size_t itemsize = weights->net.kernels->itemsize;
     const Py_ssize_t count = PyList_Size(items);
 
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = PyList_GetItem(items, i);
         PyObject *name = PyTuple_GetItem(item, 0);
         PyObject *value = PyTuple_GetItem(item, 1);
-        const ptrdiff_t index = params_index(block, name);
+        const ptrdiff_t index = parameters_index(weights, name);
         if (index < 0)
             return -1;
-        const struct rnn_param param = rnn_param_at(&block->net, index);
-        if (!copy && check_value(block, &param, name, value) < 0)
+        const struct rnn_param param = rnn_param_at(&weights->net, index);
+        if (!copy && check_value(weights, &param, name, value) < 0)
             return -1;
-        /* memmove: the value may be an array on this very block. */
+        /* memmove: the value may be an array on these very weights. */
         if (copy)
-            memmove((char *)block->params + (size_t)param.offset * itemsize,
+            memmove((char *)weights->params + (size_t)param.offset * itemsize,
                     PyArray_DATA((PyArrayObject *)value),
                     (size_t)(param.rows * param.cols) * itemsize);
     }
     return 0;
 }
 
-int params_assign(struct block *block, PyObject *values)
+int parameters_assign(struct weights *weights, PyObject *values)
 {
     PyObject *items;
     int result;
 
-    if (!PyDict_Check(values)) {
+    if (!PyDict_Check(values))
         return error_type("_assign() takes a dict of names and arrays", values);
-    }
     items = PyDict_Items(values); /* a list of our own: no one can change it meanwhile */
     if (items == NULL)
         return -1;
-    result = assign_pass(block, items, false);
+    result = assign_all(weights, items, false);
     if (result == 0) {
-        result = assign_pass(block, items, true);
-        block_changed(block);
+        result = assign_all(weights, items, true);
+        weights_changed(weights);
     }
     Py_DECREF(items);
     return result;
 }
 
-void params_reset(struct module_state *state, struct block *block)
+void parameters_reset(struct module_state *module_state, struct weights *weights)
 {
-    lock_acquire(&state->rng_lock);
-    rnn_reset_parameters(&block->net, &state->rng, block->params);
-    lock_release(&state->rng_lock);
-    block_changed(block);
+    lock_acquire(&module_state->rng_lock);
+    rnn_reset_parameters(&weights->net, &module_state->rng, weights->params);
+    lock_release(&module_state->rng_lock);
+    weights_changed(weights);
 }
 
-struct block *params_converted(const struct block *block, enum dtype dtype)
+struct weights *parameters_converted(const struct weights *weights, enum dtype dtype)
 {
-    struct rnn_net net = block->net;
+    struct rnn_net net = weights->net;
     const ptrdiff_t count = rnn_params_size(&net);
-    struct block *result;
+    struct weights *result;
 
     net.kernels = kernels_current(dtype);
-    result = block_new(&net, block->cell);
+    result = weights_new(&net, weights->cell);
     if (result == NULL)
         return NULL;
     const fpenv_t saved = fpenv_enter();
-    if (dtype == block->net.kernels->dtype)
-        memcpy(result->params, block->params, block->nbytes);
+    if (dtype == weights->net.kernels->dtype)
+        memcpy(result->params, weights->params, weights->nbytes);
     else if (dtype == DTYPE_FLOAT64)
         for (ptrdiff_t i = 0; i < count; i++)
-            ((double *)result->params)[i] = (double)((const float *)block->params)[i];
+            ((double *)result->params)[i] = (double)((const float *)weights->params)[i];
     else
         for (ptrdiff_t i = 0; i < count; i++)
-            ((float *)result->params)[i] = (float)((const double *)block->params)[i];
+            ((float *)result->params)[i] = (float)((const double *)weights->params)[i];
     fpenv_leave(saved);
     return result;
 }

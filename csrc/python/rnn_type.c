@@ -9,27 +9,16 @@
  *         def __call__(self, input, hx=None): ...
  *         def _run_packed(self, data, batch_sizes, h0, c0, /): ...
  */
-#include "pylstm.h"
+#include "rnn_type.h"
 
-/* ---- Calls ---- */
+#include "call.h"
+#include "dtype.h"
+#include "errors.h"
+#include "layer.h"
 
-/* 1 if "object" is a PackedSequence, ours or torch's; 0 for others, -1 on error. */
-static int is_packed(const struct module_state *state, PyObject *object)
-{
-    PyObject *value;
+#include "../simd/dispatch.h"
 
-    if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
-        return 0;
-    value = PyObject_GetAttr(object, state->batch_sizes_name);
-    if (value == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-            return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    Py_DECREF(value);
-    return 1;
-}
+/* ---- Calls, which are in call.c ---- */
 
 PyDoc_STRVAR(forward_doc,
              "forward($self, input, hx=None)\n--\n\n"
@@ -65,61 +54,11 @@ PyDoc_STRVAR(forward_doc,
              ">>> output.shape, h_n.shape\n"
              "((5, 2, 4), (1, 2, 4))");
 
-static PyObject *lstm_run(layer_object *self, struct arguments arguments)
-{
-    struct module_state *state = self->state;
-    const int packed = is_packed(state, arguments.input);
-
-    if (packed < 0)
-        return NULL;
-    if (packed)
-        return PyObject_CallMethodObjArgs((PyObject *)self, state->forward_packed_name,
-                                          arguments.input,
-                                          arguments.hx == NULL ? Py_None : arguments.hx, NULL);
-    return lstm_run_dense(self, &arguments);
-}
-
-static PyObject *lstm_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                                     PyObject *names)
-{
-    return layer_forward(self, &lstm_entry, args, count, names);
-}
-
-static PyObject *lstm_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    return layer_call_slot(self, &lstm_entry, args, kwargs);
-}
-
-const struct layer_call lstm_entry = {"LSTM.forward", lstm_call_slot, lstm_run};
-
 PyDoc_STRVAR(run_packed_doc,
              "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
              "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
              "The states, [layers, batch_sizes[0], features] or both None, are in the order of\n"
              "the packed sequences. Returns (output, h_n, c_n).");
-
-static PyObject *lstm_run_packed_method(PyObject *self, PyObject *args)
-{
-    PyObject *data, *batch_sizes, *h0, *c0, *states;
-    PyObject *hx = NULL, *result = NULL, *flat = NULL;
-
-    if (!PyArg_ParseTuple(args, "OOOO:_run_packed", &data, &batch_sizes, &h0, &c0))
-        return NULL;
-    if (h0 != Py_None || c0 != Py_None) {
-        hx = PyTuple_Pack(2, h0, c0);
-        if (hx == NULL)
-            return NULL;
-    }
-    result = lstm_run_packed((layer_object *)self, data, batch_sizes, hx);
-    if (result != NULL) {
-        states = PyTuple_GetItem(result, 1);
-        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(states, 0),
-                            PyTuple_GetItem(states, 1));
-    }
-    Py_XDECREF(hx);
-    Py_XDECREF(result);
-    return flat;
-}
 
 /* ---- Construction and attributes ---- */
 
@@ -127,7 +66,7 @@ PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, num_layers, bias
                         "       proj_size, dtype, /)\n--\n\n"
                         "Allocate the parameters, all zero.");
 
-static PyObject *lstm_build(PyObject *self, PyObject *args)
+static PyObject *rnn_build(PyObject *self, PyObject *args)
 {
     Py_ssize_t input_size, hidden_size, num_layers, proj_size;
     int bias, bidirectional, dtype;
@@ -135,7 +74,7 @@ static PyObject *lstm_build(PyObject *self, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "nnnppns:_build", &input_size, &hidden_size, &num_layers, &bias,
                           &bidirectional, &proj_size, &name))
-        return overflow_is_memory_error();
+        return error_overflow();
     dtype = dtype_from_name(name);
     if (dtype < 0)
         return NULL;
@@ -154,21 +93,7 @@ static PyObject *lstm_build(PyObject *self, PyObject *args)
         .num_directions = bidirectional ? 2 : 1,
         .bias = bias,
     };
-    if (layer_build((layer_object *)self, &net, false) < 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *get_batch_first(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(((layer_object *)self)->batch_first);
-}
-
-static int set_batch_first(PyObject *self, PyObject *value, void *closure)
-{
-    (void)closure;
-    return flag_from_object(value, "batch_first", &((layer_object *)self)->batch_first);
+    return layer_build(self, &net, false);
 }
 
 static PyObject *get_dropout(PyObject *self, void *closure)
@@ -182,50 +107,50 @@ static int set_dropout(PyObject *self, PyObject *value, void *closure)
     double dropout;
 
     (void)closure;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "dropout cannot be deleted");
-        return -1;
-    }
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError, "dropout cannot be deleted");
     dropout = PyFloat_AsDouble(value);
     if (dropout == -1.0 && PyErr_Occurred())
         return -1;
-    if (!(dropout >= 0.0 && dropout <= 1.0)) { /* NaN too */
-        PyErr_Format(PyExc_ValueError,
-                     "dropout should be a number in range [0, 1] representing the probability of "
-                     "an element being zeroed, got %R",
-                     value);
-        return -1;
-    }
+    if (!(dropout >= 0.0 && dropout <= 1.0)) /* NaN too */
+        return error_raise(
+            PyExc_ValueError,
+            "dropout should be a number in range [0, 1] representing the probability of "
+            "an element being zeroed, got %R",
+            value);
     ((layer_object *)self)->dropout = dropout;
     return 0;
 }
 
-static PyGetSetDef lstm_getset[] = {
-    {"batch_first", get_batch_first, set_batch_first, "Batched input has the batch first.", NULL},
+static struct layer_flag batch_first = {"batch_first", offsetof(layer_object, batch_first)};
+
+static PyGetSetDef rnn_getset[] = {
+    {"batch_first", layer_get_flag, layer_set_flag, "Batched input has the batch first.",
+     &batch_first},
     {"dropout", get_dropout, set_dropout, "Dropout between layers, in training.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyMethodDef lstm_methods[] = {
-    {"_build", lstm_build, METH_VARARGS, build_doc},
-    {"forward", (PyCFunction)(void (*)(void))lstm_forward_method, METH_FASTCALL | METH_KEYWORDS,
+static PyMethodDef rnn_methods[] = {
+    {"_build", rnn_build, METH_VARARGS, build_doc},
+    {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
-    {"_run_packed", lstm_run_packed_method, METH_VARARGS, run_packed_doc},
+    {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(lstm_doc, "The C half of pylstm.LSTM.");
+PyDoc_STRVAR(rnn_doc, "The C half of pylstm.LSTM.");
 
-static PyType_Slot lstm_slots[] = {
-    {Py_tp_doc, (void *)lstm_doc},  {Py_tp_call, SLOT_FUNCTION(lstm_call_slot)},
-    {Py_tp_getset, lstm_getset},    {Py_tp_methods, lstm_methods},
+static PyType_Slot rnn_slots[] = {
+    {Py_tp_doc, (void *)rnn_doc},   {Py_tp_call, SLOT_FUNCTION(rnn_call_slot)},
+    {Py_tp_getset, rnn_getset},     {Py_tp_methods, rnn_methods},
     {Py_tp_members, layer_members}, {0, NULL},
 };
 
-PyType_Spec lstm_type_spec = {
+PyType_Spec rnn_type_spec = {
     .name = "pylstm._core.LSTM",
     .basicsize = sizeof(layer_object),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,
-    .slots = lstm_slots,
+    .slots = rnn_slots,
 };

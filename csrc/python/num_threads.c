@@ -1,5 +1,6 @@
-/* How many threads a call may have. */
-#include "pylstm.h"
+#include "num_threads.h"
+
+#include "errors.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 static int clamp(long long threads) { return threads < MOST_THREADS ? (int)threads : MOST_THREADS; }
 
-int threads_from_environment(struct module_state *state)
+int num_threads_from_environment(struct module_state *module_state)
 {
     const char *text = getenv(VARIABLE);
     char *end;
@@ -20,12 +21,11 @@ int threads_from_environment(struct module_state *state)
         return 0;
     errno = 0;
     threads = strtol(text, &end, 10);
-    if (*end != '\0' || threads < 1 || errno != 0) {
-        PyErr_Format(PyExc_ImportError, VARIABLE "=%s is not a number of threads, 1 or more", text);
-        return -1;
-    }
-    state->threads = clamp(threads);
-    state->threads_set = true;
+    if (*end != '\0' || threads < 1 || errno != 0)
+        return error_raise(PyExc_ImportError, VARIABLE "=%s is not a number of threads, 1 or more",
+                           text);
+    module_state->threads = clamp(threads);
+    module_state->threads_set = true;
     return 0;
 }
 
@@ -43,21 +43,21 @@ static int usable_cpus(void)
     return threads < 1 ? 1 : clamp(threads);
 }
 
-int threads_limit(struct module_state *state)
+int num_threads_limit(struct module_state *module_state)
 {
     int none = 0;
 
-    if (state->threads == 0) {
+    if (module_state->threads == 0) {
         const int threads = usable_cpus();
         if (threads < 0)
             return -1;
         /* Not over what another thread has set meanwhile. */
-        atomic_compare_exchange_strong(&state->threads, &none, threads);
+        atomic_compare_exchange_strong(&module_state->threads, &none, threads);
     }
-    return state->threads;
+    return module_state->threads;
 }
 
-void threads_close(struct module_state *state) { pool_close(&state->pool); }
+void num_threads_close(struct module_state *module_state) { pool_close(&module_state->pool); }
 
 PyDoc_STRVAR(
     set_num_threads_doc,
@@ -82,7 +82,7 @@ PyDoc_STRVAR(
     "1");
 
 /* A number of threads, with the errors of torch.set_num_threads; -1 on failure. */
-static int threads_from_object(PyObject *value)
+static int num_threads_from_object(PyObject *value)
 {
     PyObject *index, *type;
     int overflow;
@@ -102,28 +102,30 @@ static int threads_from_object(PyObject *value)
     Py_DECREF(index);
     if (threads == -1 && PyErr_Occurred())
         return -1;
-    if (overflow != 0 || threads > INT32_MAX || threads < INT32_MIN) {
-        PyErr_SetString(PyExc_ValueError, overflow != 0 ? "Overflow when unpacking long long"
-                                                        : "Overflow when unpacking long");
-        return -1;
-    }
-    if (threads < 1) {
-        PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
-        return -1;
-    }
+    if (overflow != 0 || threads > INT32_MAX || threads < INT32_MIN)
+        return error_raise(PyExc_ValueError, overflow != 0 ? "Overflow when unpacking long long"
+                                                           : "Overflow when unpacking long");
+    if (threads < 1)
+        return error_raise(PyExc_RuntimeError, "set_num_threads expects a positive integer");
     return clamp(threads);
+}
+
+static PyObject *set_threads(PyObject *module, PyObject *value, bool by_user)
+{
+    struct module_state *module_state = PyModule_GetState(module);
+    const int threads = num_threads_from_object(value);
+
+    if (threads < 0)
+        return NULL;
+    module_state->threads = threads;
+    if (by_user)
+        module_state->threads_set = true;
+    Py_RETURN_NONE;
 }
 
 static PyObject *set_num_threads(PyObject *module, PyObject *value)
 {
-    struct module_state *state = PyModule_GetState(module);
-    const int threads = threads_from_object(value);
-
-    if (threads < 0)
-        return NULL;
-    state->threads = threads;
-    state->threads_set = true;
-    Py_RETURN_NONE;
+    return set_threads(module, value, true);
 }
 
 PyDoc_STRVAR(limit_threads_doc,
@@ -132,13 +134,7 @@ PyDoc_STRVAR(limit_threads_doc,
 
 static PyObject *limit_threads(PyObject *module, PyObject *value)
 {
-    struct module_state *state = PyModule_GetState(module);
-    const int threads = threads_from_object(value);
-
-    if (threads < 0)
-        return NULL;
-    state->threads = threads;
-    Py_RETURN_NONE;
+    return set_threads(module, value, false);
 }
 
 PyDoc_STRVAR(get_num_threads_doc,
@@ -156,7 +152,7 @@ PyDoc_STRVAR(get_num_threads_doc,
 
 static PyObject *get_num_threads(PyObject *module, PyObject *unused)
 {
-    const int threads = threads_limit(PyModule_GetState(module));
+    const int threads = num_threads_limit(PyModule_GetState(module));
 
     (void)unused;
     return threads < 0 ? NULL : PyLong_FromLong(threads);
@@ -167,17 +163,17 @@ PyDoc_STRVAR(close_threads_doc, "_close_threads($module, /)\n--\n\n"
 
 static PyObject *close_threads(PyObject *module, PyObject *unused)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
     (void)unused;
     /* A call that has the pool may need the GIL to get on. */
     Py_BEGIN_ALLOW_THREADS
-    threads_close(state);
+    num_threads_close(module_state);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 
-PyMethodDef threads_methods[] = {
+PyMethodDef num_threads_methods[] = {
     {"set_num_threads", set_num_threads, METH_O, set_num_threads_doc},
     {"get_num_threads", get_num_threads, METH_NOARGS, get_num_threads_doc},
     {"_limit_threads", limit_threads, METH_O, limit_threads_doc},
