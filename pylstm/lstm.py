@@ -114,6 +114,8 @@ class LSTM(_core.LSTM, NativeModule):
     ((10, 3, 20), (4, 3, 20), (4, 3, 20))
     """
 
+    __module__ = "pylstm"
+
     _structure = (
         "mode",
         "input_size",
@@ -300,6 +302,8 @@ class LSTMCell(_core.LSTMCell, NativeModule):
     >>> h.shape, c.shape
     ((3, 20), (3, 20))
     """
+
+    __module__ = "pylstm"
 
     _structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.LSTMCell.forward

@@ -104,6 +104,8 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
     ['weight', 'lstm.weight_ih_l0']
     """
 
+    __module__ = "pylstm"  # where users find it: pickles and messages name that place
+
     _version = 1
     _parameters: dict[str, Array | None]
 

@@ -57,6 +57,8 @@ class FoundLSTM:
     ('encoder', 'LSTM', 2, 1024)
     """
 
+    __module__ = "pylstm"
+
     prefix: str
     kind: str
     input_size: int

@@ -230,7 +230,7 @@ def test_assigning_a_view_of_itself(lstm):
         (5, TypeError, "cannot assign 'int' as parameter 'weight_ih_l0' "),
         (None, TypeError, "cannot assign 'NoneType' as parameter 'weight_ih_l0' "),
         ("abc", TypeError, "cannot assign 'str' as parameter 'weight_ih_l0' "),
-        (LSTM(1, 1), TypeError, "cannot assign 'pylstm.lstm.LSTM' as parameter"),
+        (LSTM(1, 1), TypeError, "cannot assign 'pylstm.LSTM' as parameter"),
         (np.zeros((12, 4), complex), TypeError, "weight_ih_l0"),
         (np.ma.zeros((12, 4)), TypeError, "weight_ih_l0"),
     ],

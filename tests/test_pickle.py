@@ -3,6 +3,8 @@
 import copy
 import gc
 import pickle
+import pickletools
+import re
 import runpy
 from pathlib import Path
 
@@ -305,3 +307,48 @@ def test_what_version_0_1_0_pickled_stays_readable():
             assert type(module) is type(same) and repr(module) == repr(same)
             assert module.training is same.training
             assert same_state(module, same)
+
+
+def recorded_objects():
+    """{name: (the object out of its pickle, one that is made now)}"""
+    data = Path(__file__).parent / "data"
+    pickles = pickle.loads((data / "objects_pickled_by_0.1.0.pkl").read_bytes())
+    made = runpy.run_path(str(data / "record_pickled_objects.py"))["objects"]()
+    assert list(pickles) == list(made)
+    return {name: (pickle.loads(pickles[name]), made[name]) for name in made}
+
+
+def test_what_else_version_0_1_0_pickled_stays_readable():
+    objects = recorded_objects()
+    for name, (old, new) in objects.items():
+        assert type(old) is type(new), name
+        assert repr(old) == repr(new), name
+    box, same = objects["container"]
+    assert same_state(box, same)
+    assert list(box._forward_hooks.values()) == [sorted]
+    box.handle.remove()
+    assert not box._forward_hooks
+    assert objects["found"][0] == objects["found"][1]
+    assert objects["error"][0].args == objects["error"][1].args
+    old, new = objects["record"]
+    assert (old.args, old.state, old.items) == (new.args, new.state, new.items)
+    packed, same = objects["packed"]
+    assert packed.data.tobytes() == same.data.tobytes()
+
+
+PUBLIC = ["LSTM", "LSTMCell", "Module", "FoundLSTM", "WeightFileError", "WeightFileWarning"]
+
+
+def test_pickles_name_public_classes_where_they_are_public():
+    assert {getattr(pylstm, name).__module__ for name in PUBLIC} == {"pylstm"}
+    assert pylstm.files.Record.__module__ == "pylstm.files"
+    for protocol in PROTOCOLS:
+        text = pickle.dumps([Box(), LSTM(1, 1), LSTMCell(1, 1)], protocol)
+        names = {
+            f"{operand}".replace(" ", ".")
+            for opcode, operand, _ in pickletools.genops(text)
+            if opcode.name == "GLOBAL" and str(operand).startswith("pylstm")
+        }
+        if protocol < 4:  # later ones write the names apart
+            assert names == {"pylstm.LSTM", "pylstm.LSTMCell", "pylstm.native._rebuild"}
+        assert not re.search(rb"pylstm\.(lstm|module|modules)\b", text)

@@ -27,6 +27,8 @@ class WeightFileError(ValueError):
     <bytes>
     """
 
+    __module__ = "pylstm"
+
     def __init__(self, file: str, record: str, reason: str) -> None:
         # Exactly these arguments, so that the exception can be pickled.
         super().__init__(file, record, reason)
@@ -56,6 +58,8 @@ class WeightFileWarning(UserWarning):
     >>> import warnings, pylstm
     >>> warnings.simplefilter("ignore", pylstm.WeightFileWarning)
     """
+
+    __module__ = "pylstm"
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

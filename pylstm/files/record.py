@@ -29,6 +29,7 @@ class Record:
     <Record of mypackage.models.Tagger>
     """
 
+    __module__ = "pylstm.files"
     __slots__ = ("args", "class_name", "items", "state")
 
     def __init__(
