@@ -23,10 +23,10 @@ from support import with_parameters
 import pylstm
 from pylstm.cli import COMMANDS, convert, inspect, listing, main, peers, selftest, verify
 from pylstm.contract import recorded_hashes
-from pylstm.files.errors import printable
-from pylstm.files.record import RecurrentLayer, Unsupported
-from pylstm.files.source import Source
-from pylstm.files.tensor import Storage
+from pylstm.files.base.errors import printable
+from pylstm.files.base.record import RecurrentLayer, Unsupported
+from pylstm.files.base.source import Source
+from pylstm.files.base.tensor import Storage
 
 HERE = Path(__file__).parent
 
@@ -385,7 +385,7 @@ def layers_file(tmp_path, monkeypatch):
             "net/gru": Unsupported("Keras GRU layer", "it has the gates of a GRU"),
         }
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     return pickled(tmp_path, 1)
 
 
@@ -467,7 +467,7 @@ def test_convert_says_what_will_not_be_found(tmp_path, monkeypatch, capsys):
         parameters = {k: make(lazy(v)) for k, v in pylstm.LSTM(3, 2).state_dict().items()}
         return {"rnn": RecurrentLayer("keras.LSTM", {"_parameters": parameters})}
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     path, target = pickled(tmp_path, 1), tmp_path / "new.npz"
     code, _, errors = run(capsys, "convert", path, target)
     assert code == 0

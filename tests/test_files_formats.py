@@ -14,7 +14,7 @@ from weight_files import safetensors_file, torch_entries, zip_archive
 
 import pylstm
 from pylstm import WeightFileError
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
 
 WEIGHT = np.arange(6, dtype="<f4").reshape(2, 3)
 

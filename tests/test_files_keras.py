@@ -31,8 +31,8 @@ from keras_files import (
 from reference import fractions, lstm, make_parameters, parameter_shapes
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Record, Unsupported
+from pylstm.files.base.record import Record, Unsupported
+from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
 

@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 from hostile_pickles import canary_opcodes, number, outside_opcodes, text
 
-from pylstm.files import Record, WeightFileError, torch_legacy
-from pylstm.files.pickled import read
-from pylstm.files.source import Segment, open_source
-from pylstm.files.tensor import Arrays, Storage, Tensor
+from pylstm.files import Record, WeightFileError
+from pylstm.files.base.source import Segment, open_source
+from pylstm.files.base.tensor import Arrays, Storage, Tensor
+from pylstm.files.formats import torch_legacy
+from pylstm.files.formats.pickled import read
 from pylstm.files.unpickle import Budget, StorageId, StorageType, StorageView, storage_id, unpickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -397,9 +398,10 @@ AUDITED = """
 import sys
 sys.path[:0] = sys.argv[2:]
 from hostile_pickles import canary_opcodes
-from pylstm.files import WeightFileError, pickled, torch_legacy
-from pylstm.files.source import open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files import WeightFileError
+from pylstm.files.formats import pickled, torch_legacy
+from pylstm.files.base.source import open_source
+from pylstm.files.base.tensor import Arrays
 
 def read_all():
     for data in canary_opcodes(sys.argv[1]).values():
@@ -848,9 +850,10 @@ HEAVY = """
 import gc, json, os, resource, sys, time
 sys.path[:0] = sys.argv[2:]
 from hostile_pickles import heavy
-from pylstm.files import WeightFileError, pickled
-from pylstm.files.source import open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files import WeightFileError
+from pylstm.files.formats import pickled
+from pylstm.files.base.source import open_source
+from pylstm.files.base.tensor import Arrays
 
 def in_use():
     with open("/proc/self/statm") as file:
@@ -895,8 +898,8 @@ def test_heavy_pickles_cost_no_more_than_their_size():
 DEEP = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from pylstm.files.source import Segment, open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files.base.source import Segment, open_source
+from pylstm.files.base.tensor import Arrays
 from pylstm.files.unpickle import Budget, unpickle
 
 depth = 100_000

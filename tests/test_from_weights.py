@@ -14,7 +14,7 @@ from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits, with_parameters
 
 import pylstm
-from pylstm.files.record import Record, RecurrentLayer
+from pylstm.files.base.record import Record, RecurrentLayer
 
 FILES = recorded_files.recorded_files()
 # Recorded with an LSTM, when whole numbers were taken for weights.

@@ -9,7 +9,7 @@ from support import with_parameters
 
 import pylstm
 from pylstm.cli import main, peers, verify
-from pylstm.find import survey
+from pylstm.weights.find import survey
 
 
 @pytest.fixture(autouse=True)

@@ -9,16 +9,16 @@ import numpy as np
 
 import pylstm
 
-from ..files.errors import printable
-from ..files.formats import open_weights
-from ..find import survey
-from ..from_weights import build, ends_with, fitting
+from ..files.base.errors import printable
+from ..files.open import open_weights
+from ..weights.build import build, ends_with, fitting
+from ..weights.find import survey
 from .output import Failure, print_table
 from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
 from .twin import run_twin
 
 if TYPE_CHECKING:
-    from ..find import Candidate, FoundLSTM, NearMiss
+    from ..weights.find import Candidate, FoundLSTM, NearMiss
     from .twin import Array, Module, Results
 
     Inputs = tuple[Array, Array, Array]

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._core import Layer
-from ..lstm import LSTM
-from ..naming import type_name
+from ..arguments.naming import type_name
+from ..modules.rnn import LSTM
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..native import NativeModule
+    from ..modules.native import NativeModule
     from .drawing import Array
 
 _GATES = "ifgo"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .._core import as_array
-from ..dtypes import check_device
-from ..naming import type_name
+from ..arguments.dtypes import check_device
+from ..arguments.naming import type_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt

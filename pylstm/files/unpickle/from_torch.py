@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..record import Record
-from ..tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
+from ..base.record import Record
+from ..base.tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
 from .context import Context, FileBytes, Handler, Name, StorageType, segment_of
 from .from_distributed import rebuilt
 from .storages import StorageView

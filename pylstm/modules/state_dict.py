@@ -1,0 +1,293 @@
+"""The rules of state_dict and load_state_dict."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .._core import as_array
+from ..arguments.naming import is_array_like, mapping_hint, torch_size
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .tables import Module
+
+    Array = npt.NDArray[Any]
+
+
+class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+    """What load_state_dict returns; prints as torch's does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return super().__repr__()
+
+    __str__ = __repr__
+
+
+def _positional(
+    args: tuple[Any, ...], destination: Any, prefix: str, keep_vars: bool
+) -> tuple[Any, str, bool]:
+    """Read the arguments of state_dict that old code passes by position."""
+    warnings.warn(
+        "Positional args are being deprecated, use kwargs instead. Refer to "
+        "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict"
+        " for details.",
+        FutureWarning,
+        stacklevel=3,
+    )
+    if destination is None:
+        destination = args[0]
+    if len(args) > 1 and prefix == "":
+        prefix = args[1]
+    if len(args) > 2 and keep_vars is False:
+        keep_vars = args[2]
+    return destination, prefix, keep_vars
+
+
+def _read(value: Any, key: str, slot: Array) -> Array:
+    """Return ``value`` as an array whose numbers can be copied into ``slot``."""
+    if slot.dtype.kind in "iuf":
+        return as_array(value, key, None)
+    # A container may hold masks and complex arrays, which no LSTM computes with.
+    array = as_array(value, key, "any")
+    if array.dtype.kind not in "biufc" or (array.dtype.kind == "c") > (slot.dtype.kind == "c"):
+        raise TypeError(f"{key} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    shape = getattr(value, "shape", None)
+    return None if shape is None else tuple(shape)
+
+
+class _Loading:
+    """One call of load_state_dict: first everything is collected and checked, then written."""
+
+    def __init__(self, assign: bool) -> None:
+        self.assign = assign
+        self.missing: list[str] = []
+        self.unexpected: list[str] = []
+        self.errors: list[str] = []
+        self.values: list[tuple[Module, dict[str, Array]]] = []
+
+    def collect(self, module: Module, state: Mapping[str, Any], prefix: str) -> None:
+        """Find the values of ``module`` and of the modules below it in ``state``."""
+        slots = dict(module._own_slots())
+        owned = module._owned_names()
+        found = {}
+        for name, slot in slots.items():
+            key = prefix + name
+            if key not in state:
+                self.missing.append(key)
+                continue
+            writeable = self.assign or slot.flags.writeable or name in owned
+            value = self._check(state[key], key, slot, writeable)
+            if value is not None:
+                found[name] = value
+        self.values.append((module, found))
+        for key in state:
+            if key.startswith(prefix):
+                first, dot, _ = key[len(prefix) :].partition(".")
+                if first not in (module._modules if dot else slots):
+                    self.unexpected.append(key)
+        for name, child in module._modules.items():
+            if child is not None:
+                below = f"{prefix}{name}."
+                part = {key: value for key, value in state.items() if key.startswith(below)}
+                self.collect(child, part, below)
+
+    def _check(self, value: Any, key: str, slot: Array, writeable: bool) -> Array | None:
+        """Return ``value`` as an array that fits ``slot``, or note what is wrong with it."""
+        is_number = isinstance(value, (bool, int, float, complex)) and slot.ndim == 0
+        if not is_array_like(value) and not is_number:
+            self._not_an_array(value, key)
+            return None
+        shape = _shape(value)
+        if shape is not None and not self._fits(shape, key, slot):
+            return None
+        try:
+            array = _read(value, key, slot)
+            if not self._fits(array.shape, key, slot):
+                return None
+            if not writeable:
+                raise ValueError("assignment destination is read-only")
+        except MemoryError:
+            raise
+        except Exception as error:
+            if shape is None:
+                self._not_an_array(value, key, f": {error}")
+                return None
+            self.errors.append(
+                f'While copying the parameter named "{key}", '
+                f"whose dimensions in the model are {torch_size(slot.shape)} and "
+                f"whose dimensions in the checkpoint are {torch_size(shape)}, "
+                f"an exception occurred : {error.args}."
+            )
+            return None
+        return array.reshape(slot.shape)
+
+    def _fits(self, shape: tuple[int, ...], key: str, slot: Array) -> bool:
+        # One number in a vector fills a scalar, as in torch.
+        if shape == slot.shape or (slot.ndim == 0 and shape == (1,)):
+            return True
+        self.errors.append(
+            f"size mismatch for {key}: copying a param with shape {torch_size(shape)} from "
+            f"checkpoint, the shape in current model is {torch_size(slot.shape)}."
+        )
+        return False
+
+    def _not_an_array(self, value: Any, key: str, reason: str = "") -> None:
+        self.errors.append(
+            f'While copying the parameter named "{key}", '
+            "expected torch.Tensor or Tensor-like object from checkpoint but "
+            f"received {type(value)}{reason}"
+        )
+
+    def raise_errors(self, name: str, strict: bool, state: Mapping[str, Any]) -> None:
+        """Raise one error that lists all mistakes; wrong names are mistakes if ``strict``."""
+        lines = list(self.errors)
+        if strict:
+            for kind, keys in (("Unexpected", self.unexpected), ("Missing", self.missing)):
+                if keys:
+                    quoted = ", ".join(f'"{key}"' for key in keys)
+                    lines.insert(0, f"{kind} key(s) in state_dict: {quoted}. ")
+            lines += self._whereabouts(state)
+        if lines:
+            text = "\n\t".join(lines)
+            raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t{text}")
+
+    def _whereabouts(self, state: Mapping[str, Any]) -> list[str]:
+        """Say where all that is missing is, if it is in one place of ``state``."""
+        if not self.missing:
+            return []
+        first = self.missing[0]
+        for key in self.unexpected:
+            value = state[key]
+            if isinstance(value, Mapping) and all(name in value for name in self.missing):
+                return [f'"{key}" is a mapping that holds them: pass state_dict["{key}"]']
+            if not is_array_like(value) and hasattr(type(value), "state_dict"):
+                return [f'"{key}" is a module: pass state_dict["{key}"].state_dict()']
+            prefix = key.removesuffix(first)
+            if prefix != key and all(prefix + name in state for name in self.missing):
+                return [
+                    f'all that is missing is there behind "{prefix}": take it off the names, or '
+                    f"let from_weights(file, prefix={prefix.rstrip('.')!r}) do so"
+                ]
+        return []
+
+    def write(self) -> None:
+        """Convert all values, then write them all: what can fail comes first."""
+        writers = [module._stage_state(values, self.assign) for module, values in self.values]
+        for writer in writers:
+            writer()
+
+
+class StateMixin:
+    """The part of :class:`pylstm.Module` that gives out its state and takes it in."""
+
+    _version: int
+    _modules: dict[str, Module | None]
+    _own_slots: Callable[[], Any]
+    _save_to_state_dict: Callable[[dict[str, Any], str, bool], None]
+
+    def state_dict(
+        self,
+        *args: Any,
+        destination: Any = None,
+        prefix: str = "",
+        keep_vars: bool = False,
+    ) -> Any:
+        """Return the parameters and persistent buffers of the whole tree by name.
+
+        Parameters
+        ----------
+        destination : dict, optional
+            Filled and returned instead of a new OrderedDict.
+        prefix : str
+            Put in front of every name.
+        keep_vars : bool
+            Give writable arrays instead of read-only views.
+
+        Returns
+        -------
+        OrderedDict of str to ndarray
+            Views on the module's memory: later changes show in them. Its attribute
+            ``_metadata`` is torch's. ``copy.deepcopy`` makes a snapshot.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> {name: a.shape for name, a in pylstm.LSTMCell(2, 3, bias=False).state_dict().items()}
+        {'weight_ih': (12, 2), 'weight_hh': (12, 3)}
+        """
+        if args:
+            destination, prefix, keep_vars = _positional(args, destination, prefix, keep_vars)
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = {"version": self._version}
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
+        return destination
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
+        """Copy parameters and persistent buffers from ``state_dict`` into the whole tree.
+
+        Unlike torch's, this is atomic: where it raises, nothing has been changed.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to array_like
+            Anything that NumPy makes a numeric array of, torch tensors and Parameters included.
+            Values are converted to the dtype of what they fill.
+        strict : bool
+            Whether missing and unexpected names are errors. A wrong shape always is.
+        assign : bool
+            Take the dtype of the values: a module in C does if they are all float32 or all
+            float64, other arrays are replaced by copies of the values.
+
+        Returns
+        -------
+        named tuple
+            ``missing_keys`` and ``unexpected_keys``, lists of str.
+
+        Raises
+        ------
+        RuntimeError
+            One that lists everything that is wrong, in torch's layout.
+        TypeError
+            Where ``state_dict`` is not a mapping.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> a, b = pylstm.LSTM(2, 3), pylstm.LSTM(2, 3)
+        >>> a.load_state_dict(b.state_dict())
+        <All keys matched successfully>
+        """
+        if not isinstance(state_dict, Mapping):
+            hint = mapping_hint(state_dict)
+            raise TypeError(
+                f"Expected state_dict to be dict-like, got {type(state_dict)}."
+                + (f" {hint[0].upper()}{hint[1:]}" if hint else "")
+            )
+        loading = _Loading(assign)
+        state = dict(state_dict)
+        loading.collect(self, state, "")  # type: ignore[arg-type]
+        loading.raise_errors(type(self).__name__, strict, state)
+        loading.write()
+        return _IncompatibleKeys(loading.missing, loading.unexpected)
