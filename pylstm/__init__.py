@@ -28,7 +28,7 @@ except ImportError as _error:
 if TYPE_CHECKING:
     from . import plot, utils
     from .files.base.errors import WeightFileError, WeightFileWarning
-    from .files.open import load
+    from .files.load import load
     from .files.write.save import save
     from .weights.find import FoundLSTM, find_lstms
 
@@ -62,7 +62,7 @@ _LAZY = {
     "WeightFileError": ".files.base.errors",
     "WeightFileWarning": ".files.base.errors",
     "find_lstms": ".weights.find",
-    "load": ".files.open",
+    "load": ".files.load",
     "plot": ".plot",
     "save": ".files.write.save",
     "utils": ".utils",
