@@ -14,8 +14,8 @@ try:
     from . import _core
     from ._core import get_num_threads, set_num_threads
     from ._version import __version__
+    from .modules.module import Module
     from .modules.rnn import LSTM, LSTMCell
-    from .modules.tables import Module
     from .runtime.config import show_config
     from .runtime.generator import get_rng_state, initial_seed, manual_seed, set_rng_state
     from .runtime.threadpools import announce as _announce

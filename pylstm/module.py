@@ -1,5 +1,5 @@
-"""The name in pickles of earlier versions; see :mod:`pylstm.modules.tables`."""
+"""The name in pickles of earlier versions; see :mod:`pylstm.modules.module`."""
 
-from .modules.tables import Module
+from .modules.module import Module
 
 __all__ = ["Module"]

@@ -46,22 +46,15 @@ def torch_size(shape: tuple[int, ...]) -> str:
 
 
 def mapping_hint(value: Any) -> str:
-    """Say how ``value`` leads to a mapping from names to arrays; empty where it does not."""
-    from ..files.base.record import Record  # only mistakes need them
-    from ..weights.infer import FoundLSTM
+    """Say how ``value`` leads to a mapping from names to arrays; empty where it does not.
 
+    Classes of pylstm that are mistaken for one have a method ``_mapping_hint`` that says it.
+    """
     kind = type(value)
     if hasattr(kind, "state_dict"):
         return "of a module, pass its state_dict()"
-    if isinstance(value, Record):
-        return (
-            f"{value!r} is a whole object and no mapping: LSTM.from_weights(record) makes an LSTM "
-            "that is in it, pylstm.load(file, flat=True) gives its arrays by name"
-        )
-    if isinstance(value, FoundLSTM):
-        return (
-            f"it says where an LSTM is: LSTM.from_weights(file, prefix={value.prefix!r}) reads it"
-        )
+    if hasattr(kind, "_mapping_hint"):
+        return str(value._mapping_hint())
     if isinstance(value, (str, bytes, bytearray, memoryview)) or any(
         hasattr(kind, name) for name in ("__fspath__", "read")
     ):

@@ -6,21 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.dtypes import check_device, parse_to, tensor_type_dtype
+from .hooks import Hooked
 
 if TYPE_CHECKING:
     from typing import NoReturn, Self
 
 
-class CastMixin:
-    """The part of :class:`pylstm.Module` that changes dtypes, in place as torch does."""
-
-    _parameters: dict[str, Any]
-    _buffers: dict[str, Any]
-    modules: Any
+class Castable(Hooked):
+    """The base of :class:`pylstm.Module` that changes dtypes, in place as torch does."""
 
     def _cast(self, dtype: str, kinds: str) -> Self:
         """Convert the arrays of the tree that are of the given NumPy kinds; all of them or none."""
-        writers = [module._stage_cast(dtype, kinds) for module in [*self.modules()]]
+        writers = [module._stage_cast(dtype, kinds) for module in [*self._subtree()]]
         for write in writers:
             write()
         return self

@@ -7,7 +7,12 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .state_dict import Stateful
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # The tables of a module, by attribute name: from a hook's number to the hook, or to True where
 # the hook was registered with that option. The names are torch's; users look into them.
@@ -24,7 +29,7 @@ HOOK_TABLES = (
 _numbers = itertools.count()
 
 
-def reserve_numbers(module: HookMixin) -> None:
+def reserve_numbers(module: Hooked) -> None:
     """Keep new hooks from getting the numbers of the hooks of an unpickled module."""
     global _numbers
     numbers = (number for table in HOOK_TABLES for number in getattr(module, table))
@@ -39,9 +44,9 @@ class RemovableHandle:
     Also a context manager that removes the hook at its end.
     """
 
-    def __init__(self, module: HookMixin) -> None:
+    def __init__(self, module: Hooked) -> None:
         self.id = next(_numbers)
-        self._module: Callable[[], HookMixin | None] = weakref.ref(module)
+        self._module: Callable[[], Hooked | None] = weakref.ref(module)
 
     def remove(self) -> None:
         """Remove the hook; nothing happens where the hook or its module no longer exists."""
@@ -58,15 +63,36 @@ class RemovableHandle:
         self.remove()
 
     # A handle that is copied or pickled with its module belongs to the module's copy.
-    def __getstate__(self) -> tuple[HookMixin | None, int]:
+    def __getstate__(self) -> tuple[Hooked | None, int]:
         return self._module(), self.id
 
-    def __setstate__(self, state: tuple[HookMixin | None, int]) -> None:
+    def __setstate__(self, state: tuple[Hooked | None, int]) -> None:
         module, self.id = state
         self._module = (lambda: None) if module is None else weakref.ref(module)
 
 
-class HookMixin:
+def _missing_forward(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    """Say that a container needs a ``forward`` of its own."""
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function'
+    )
+
+
+class _CallSignature:
+    """What ``inspect.signature(module)`` finds: how the instance is called is up to ``forward``.
+
+    A class has none of it and shows its constructor, as every class does.
+    """
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError("__signature__")
+        from inspect import signature  # only notebooks and editors ask
+
+        return signature(instance.forward)
+
+
+class Hooked(Stateful):
     """Registration of hooks, and the call that runs them around ``forward``."""
 
     _forward_pre_hooks: OrderedDict[int, Callable[..., Any]]
@@ -74,7 +100,18 @@ class HookMixin:
     _forward_hooks: OrderedDict[int, Callable[..., Any]]
     _forward_hooks_with_kwargs: OrderedDict[int, bool]
     _forward_hooks_always_called: OrderedDict[int, bool]
-    forward: Callable[..., Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for table in HOOK_TABLES:
+            vars(self)[table] = OrderedDict()
+
+    forward: Callable[..., Any] = _missing_forward
+    __signature__ = _CallSignature()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the pre-hooks, ``forward`` and the hooks."""
+        return self._call_impl(*args, **kwargs)
 
     def _hooks_changed(self) -> None:
         """Do what a change of the hooks requires; subclasses override this method."""
@@ -231,3 +268,15 @@ class HookMixin:
                     )
                 else:
                     result = result if replaced is None else replaced
+
+    # ---- pickle
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self).copy()
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        vars(self).update(values)
+        for table in HOOK_TABLES:
+            vars(self).setdefault(table, OrderedDict())
+        reserve_numbers(self)
+        self._hooks_changed()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core import Layer, simd_level
-
-if TYPE_CHECKING:
-    from .tables import Module
 
 # Plain tags: a notebook brings its own style, light or dark.
 _CELL = '<td style="text-align:left">'
@@ -25,7 +22,7 @@ def _row(tag: str, *values: object) -> str:
     return "<tr>" + "".join(f"{tag}{_escape(value)}{end}" for value in values) + "</tr>"
 
 
-def _slots(module: Module) -> list[tuple[str, Any]]:
+def _slots(module: Any) -> list[tuple[str, Any]]:
     """Return the state of the tree by dotted name, without exporting anything writable."""
     return [
         (f"{path}.{name}" if path else name, array)
@@ -34,7 +31,7 @@ def _slots(module: Module) -> list[tuple[str, Any]]:
     ]
 
 
-def _kernels(module: Module) -> str:
+def _kernels(module: Any) -> str:
     """Say with what the modules in C compute, and whether calls must compare parameters."""
     layers = [below for below in module.modules() if isinstance(below, Layer)]
     if not layers:
@@ -50,7 +47,7 @@ def _kernels(module: Module) -> str:
     return f"<p>{text}</p>"
 
 
-def module_table(module: Module) -> str:
+def module_table(module: Any) -> str:
     """Return a module's repr and a table of its parameters and buffers as HTML."""
     rows = _slots(module) if "_modules" in vars(module) else []
     parts = [f"<pre>{_escape(repr(module))}</pre>"]

@@ -1,16 +1,18 @@
-"""Walking a tree of modules: children, parameters, buffers, by iteration and by name."""
+"""Module: a tree of modules, walked and asked for by name. Users derive containers from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..arguments.naming import type_name
+from .casting import Castable
+from .tables import check_name
+
 if TYPE_CHECKING:
     from typing import Self
 
     import numpy.typing as npt
-
-    from .tables import Module
 
     Array = npt.NDArray[Any]
 
@@ -26,17 +28,78 @@ def _memory(array: Array) -> tuple[Any, ...] | None:
     return interface["data"][0], interface["shape"], array.strides, interface["typestr"]
 
 
-class TreeMixin:
-    """The part of :class:`pylstm.Module` that looks at the tree and does not change it."""
+class Module(Castable):
+    """What LSTM and LSTMCell share, and a base class for containers of them.
 
-    _modules: dict[str, Module | None]
-    _buffers: dict[str, Array | None]
-    _non_persistent_buffers_set: set[str]
-    training: bool
+    A subclass calls ``super().__init__()`` first. From then on modules that are assigned to
+    attributes become children: their parameters, their state, ``train()``, ``to()`` and
+    ``repr()`` belong to the tree. Arrays that belong to it as well are registered with
+    :meth:`register_parameter` or :meth:`register_buffer`; an array that is merely assigned to
+    an attribute stays an attribute, as a plain tensor does in torch.
 
-    def _own_parameters(self) -> Iterator[tuple[str, Array]]:
-        """Yield this module's own parameters, writable; None is left out."""
-        raise NotImplementedError
+    Attributes
+    ----------
+    training : bool
+        Whether dropout is applied; see :meth:`train` and :meth:`eval`.
+
+    Notes
+    -----
+    Mirrors ``torch.nn.Module``. There are no gradients and no devices but the CPU.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pylstm as nn
+    >>> class Tagger(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.lstm = nn.LSTM(4, 8, bidirectional=True)
+    ...         self.register_parameter("weight", np.zeros((5, 16), np.float32))
+    ...
+    ...     def forward(self, x):
+    ...         output, _ = self.lstm(x)
+    ...         return output @ self.weight.T
+    >>> tagger = Tagger()
+    >>> tagger(np.ones((7, 2, 4))).shape
+    (7, 2, 5)
+    >>> tagger
+    Tagger(
+      (lstm): LSTM(4, 8, bidirectional=True)
+    )
+    >>> list(tagger.state_dict())[:2]
+    ['weight', 'lstm.weight_ih_l0']
+    """
+
+    __module__ = "pylstm"  # where users find it: pickles and messages name that place
+
+    # Not left to the base: Python names the class when an argument is too much.
+    def __init__(self) -> None:
+        super().__init__()
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child module under ``name``, as assigning it to an attribute does.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> stack = pylstm.Module()
+        >>> stack.add_module("lstm", pylstm.LSTM(2, 3))
+        >>> stack.lstm
+        LSTM(2, 3)
+        """
+        if not isinstance(module, Module) and module is not None:
+            raise TypeError(f"{type_name(module)} is not a Module subclass")
+        if not isinstance(name, str):
+            raise TypeError(f"module name should be a string. Got {type_name(name)}")
+        self._check_free("module", self._modules, name)
+        check_name("module", name, f", got: {name}")
+        self._modules[name] = module
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Do what :meth:`add_module` does."""
+        self.add_module(name, module)
+
+    # ---- the tree
 
     def named_modules(
         self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
@@ -65,7 +128,7 @@ class TreeMixin:
             return
         if remove_duplicate:
             memo.add(self)
-        yield prefix, self  # type: ignore[misc]
+        yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
                 below = f"{prefix}.{name}" if prefix else name
@@ -191,8 +254,6 @@ class TreeMixin:
         >>> model.get_submodule("encoder.lstm")
         LSTM(2, 3)
         """
-        from .tables import Module
-
         module: Any = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -286,20 +347,5 @@ class TreeMixin:
         """
         for module in self.children():
             module.apply(fn)
-        fn(self)  # type: ignore[arg-type]
+        fn(self)
         return self
-
-    def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Return this module: pylstm computes no gradients, so there is no flag to set."""
-        if not isinstance(requires_grad, bool):
-            raise TypeError(
-                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, "
-                f"not {type(requires_grad).__name__}"
-            )
-        return self
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Do nothing: pylstm computes no gradients, so there are none to clear."""
-
-    def _get_name(self) -> str:
-        return type(self).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from .._core import Layer, as_array
 from ..arguments.naming import is_array_like, type_name
 from .hooks import HOOK_TABLES
-from .tables import Module
+from .module import Module
 
 if TYPE_CHECKING:
     from typing import NoReturn, Self
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 # Attributes on which it depends whether a call may enter C directly.
 _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
+
+# The module in construction whose parameters are not drawn: its first reset_parameters(), with
+# which a constructor ends, does nothing. That of other modules, its children for instance, draws.
+_to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
 
 # Of the pickles that this version writes; see NativeModule.__reduce_ex__.
 _PICKLE_VERSION = 1
@@ -241,8 +246,21 @@ class NativeModule(Layer, Module):
         >>> bool((lstm.weight_ih_l0 == first).any())
         False
         """
-        if not vars(self).pop("_awaits_parameters", False):
+        if _to_be_filled.get() is self:
+            _to_be_filled.set(None)
+        else:
             self._reset_parameters()
+
+    @classmethod
+    def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self:
+        """Make a module by its constructor, which draws no number: its caller fills it."""
+        module: Any = cls.__new__(cls)
+        token = _to_be_filled.set(module)
+        try:
+            module.__init__(**arguments)
+        finally:
+            _to_be_filled.reset(token)
+        return module  # type: ignore[no-any-return]
 
     @classmethod
     def from_weights(cls, source: Any, prefix: str | None = None, **options: Any) -> Self:

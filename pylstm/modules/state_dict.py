@@ -7,13 +7,14 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._core import as_array
 from ..arguments.naming import is_array_like, mapping_hint, torch_size
+from .tables import Tables
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from .tables import Module
 
     Array = npt.NDArray[Any]
 
@@ -75,9 +76,9 @@ class _Loading:
         self.missing: list[str] = []
         self.unexpected: list[str] = []
         self.errors: list[str] = []
-        self.values: list[tuple[Module, dict[str, Array]]] = []
+        self.values: list[tuple[Stateful, dict[str, Array]]] = []
 
-    def collect(self, module: Module, state: Mapping[str, Any], prefix: str) -> None:
+    def collect(self, module: Stateful, state: Mapping[str, Any], prefix: str) -> None:
         """Find the values of ``module`` and of the modules below it in ``state``."""
         slots = dict(module._own_slots())
         owned = module._owned_names()
@@ -189,13 +190,8 @@ class _Loading:
             writer()
 
 
-class StateMixin:
-    """The part of :class:`pylstm.Module` that gives out its state and takes it in."""
-
-    _version: int
-    _modules: dict[str, Module | None]
-    _own_slots: Callable[[], Any]
-    _save_to_state_dict: Callable[[dict[str, Any], str, bool], None]
+class Stateful(Tables):
+    """The base of :class:`pylstm.Module` that gives out its state and takes it in."""
 
     def state_dict(
         self,
@@ -287,7 +283,38 @@ class StateMixin:
             )
         loading = _Loading(assign)
         state = dict(state_dict)
-        loading.collect(self, state, "")  # type: ignore[arg-type]
+        loading.collect(self, state, "")
         loading.raise_errors(type(self).__name__, strict, state)
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Put this module's own state, without that of its children, into ``destination``."""
+        for name, array in self._registered_slots():
+            if not keep_vars:
+                array = array.view()
+                array.flags.writeable = False
+            destination[prefix + name] = array
+
+    def _stage_state(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
+        """Convert the values of own slots now; return what writes them and cannot fail."""
+        slots = dict(self._registered_slots())
+        staged = {}
+        for name, value in values.items():
+            if assign:
+                staged[name] = np.array(value)
+            else:
+                aliased = np.may_share_memory(value, slots[name])
+                staged[name] = value.astype(slots[name].dtype, copy=aliased)
+
+        def write() -> None:
+            for name, value in staged.items():
+                if assign:
+                    table = self._parameters if name in self._parameters else self._buffers
+                    table[name] = value
+                else:
+                    np.copyto(slots[name], value)
+
+        return write

@@ -1,29 +1,24 @@
-"""Module: what LSTM and LSTMCell share, and a container for them."""
+"""The tables of a module: parameters, buffers and children, reached as attributes."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import is_array_like, type_name
-from .casting import CastMixin
-from .hooks import HOOK_TABLES, HookMixin, reserve_numbers
-from .module import TreeMixin
-from .state_dict import StateMixin
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Self
 
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
 
 
-def _check_name(kind: str, name: Any, suffix: str = "") -> None:
+def check_name(kind: str, name: Any, suffix: str = "") -> None:
     """Refuse names that no dotted path could hold."""
     if "." in name:
         raise KeyError(f'{kind} name can\'t contain "."{suffix}')
@@ -41,73 +36,18 @@ def _to_array(value: Any, name: str, refusal: str) -> Array:
     return array
 
 
-def _missing_forward(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-    """Say that a container needs a ``forward`` of its own."""
-    raise NotImplementedError(
-        f'Module [{type(self).__name__}] is missing the required "forward" function'
-    )
+class Tables:
+    """The first base of :class:`pylstm.Module`: what belongs to a module, and how it is reached.
 
-
-class _CallSignature:
-    """What ``inspect.signature(module)`` finds: how the instance is called is up to ``forward``.
-
-    A class has none of it and shows its constructor, as every class does.
+    The bases form a chain: each declares what it owns, and knows those before it only.
     """
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:
-            raise AttributeError("__signature__")
-        from inspect import signature  # only notebooks and editors ask
-
-        return signature(instance.forward)
-
-
-class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
-    """What LSTM and LSTMCell share, and a base class for containers of them.
-
-    A subclass calls ``super().__init__()`` first. From then on modules that are assigned to
-    attributes become children: their parameters, their state, ``train()``, ``to()`` and
-    ``repr()`` belong to the tree. Arrays that belong to it as well are registered with
-    :meth:`register_parameter` or :meth:`register_buffer`; an array that is merely assigned to
-    an attribute stays an attribute, as a plain tensor does in torch.
-
-    Attributes
-    ----------
-    training : bool
-        Whether dropout is applied; see :meth:`train` and :meth:`eval`.
-
-    Notes
-    -----
-    Mirrors ``torch.nn.Module``. There are no gradients and no devices but the CPU.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pylstm as nn
-    >>> class Tagger(nn.Module):
-    ...     def __init__(self):
-    ...         super().__init__()
-    ...         self.lstm = nn.LSTM(4, 8, bidirectional=True)
-    ...         self.register_parameter("weight", np.zeros((5, 16), np.float32))
-    ...
-    ...     def forward(self, x):
-    ...         output, _ = self.lstm(x)
-    ...         return output @ self.weight.T
-    >>> tagger = Tagger()
-    >>> tagger(np.ones((7, 2, 4))).shape
-    (7, 2, 5)
-    >>> tagger
-    Tagger(
-      (lstm): LSTM(4, 8, bidirectional=True)
-    )
-    >>> list(tagger.state_dict())[:2]
-    ['weight', 'lstm.weight_ih_l0']
-    """
-
-    __module__ = "pylstm"  # where users find it: pickles and messages name that place
 
     _version = 1
     _parameters: dict[str, Array | None]
+    _buffers: dict[str, Array | None]
+    _non_persistent_buffers_set: set[str]
+    _modules: dict[str, Any]
+    training: bool
 
     def __init__(self) -> None:
         # Not by plain assignment: __setattr__ needs these very tables.
@@ -116,16 +56,7 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
         values["_buffers"] = {}
         values["_non_persistent_buffers_set"] = set()
         values["_modules"] = {}
-        for table in HOOK_TABLES:
-            values[table] = OrderedDict()
         object.__setattr__(self, "training", True)
-
-    forward: Callable[..., Any] = _missing_forward
-    __signature__ = _CallSignature()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the pre-hooks, ``forward`` and the hooks."""
-        return self._call_impl(*args, **kwargs)
 
     # ---- registration
 
@@ -155,7 +86,7 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             raise AttributeError("cannot assign parameter before Module.__init__() call")
         if not isinstance(name, str):
             raise TypeError(f"parameter name should be a string. Got {type_name(name)}")
-        _check_name("parameter", name)
+        check_name("parameter", name)
         self._check_free("parameter", self._parameters, name)
         if param is not None:
             refusal = (
@@ -189,7 +120,7 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         if not isinstance(name, str):
             raise TypeError(f"buffer name should be a string. Got {type_name(name)}")
-        _check_name("buffer", name)
+        check_name("buffer", name)
         self._check_free("buffer", self._buffers, name)
         if tensor is not None:
             refusal = (
@@ -202,29 +133,6 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             self._non_persistent_buffers_set.discard(name)
         else:
             self._non_persistent_buffers_set.add(name)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """Add a child module under ``name``, as assigning it to an attribute does.
-
-        Examples
-        --------
-        >>> import pylstm
-        >>> stack = pylstm.Module()
-        >>> stack.add_module("lstm", pylstm.LSTM(2, 3))
-        >>> stack.lstm
-        LSTM(2, 3)
-        """
-        if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{type_name(module)} is not a Module subclass")
-        if not isinstance(name, str):
-            raise TypeError(f"module name should be a string. Got {type_name(name)}")
-        self._check_free("module", self._modules, name)
-        _check_name("module", name, f", got: {name}")
-        self._modules[name] = module
-
-    def register_module(self, name: str, module: Module | None) -> None:
-        """Do what :meth:`add_module` does."""
-        self.add_module(name, module)
 
     # ---- attributes
 
@@ -246,7 +154,7 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
                 )
                 value = _to_array(value, name, refusal)
             self._parameters[name] = value
-        elif isinstance(value, Module):
+        elif isinstance(value, Tables):
             if "_modules" not in values:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             values.pop(name, None)
@@ -287,9 +195,10 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             names.update(values.get(table, ()))
         return sorted(name for name in names if not name[:1].isdigit())
 
-    # ---- state
+    # ---- what is in them
 
     def _own_parameters(self) -> Iterator[tuple[str, Array]]:
+        """Yield this module's own parameters, writable; None is left out."""
         for name, array in self._parameters.items():
             if array is not None:
                 yield name, array
@@ -311,38 +220,21 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
             if array is not None and name not in self._non_persistent_buffers_set:
                 yield name, array
 
-    def _save_to_state_dict(
-        self, destination: dict[str, Any], prefix: str, keep_vars: bool
-    ) -> None:
-        """Put this module's own state, without that of its children, into ``destination``."""
-        for name, array in self._registered_slots():
-            if not keep_vars:
-                array = array.view()
-                array.flags.writeable = False
-            destination[prefix + name] = array
-
-    def _stage_state(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
-        """Convert the values of own slots now; return what writes them and cannot fail."""
-        slots = dict(self._registered_slots())
-        staged = {}
-        for name, value in values.items():
-            if assign:
-                staged[name] = np.array(value)
-            else:
-                aliased = np.may_share_memory(value, slots[name])
-                staged[name] = value.astype(slots[name].dtype, copy=aliased)
-
-        def write() -> None:
-            for name, value in staged.items():
-                if assign:
-                    table = self._parameters if name in self._parameters else self._buffers
-                    table[name] = value
-                else:
-                    np.copyto(slots[name], value)
-
-        return write
+    def _subtree(self, seen: set[Any] | None = None) -> Iterator[Any]:
+        """Yield this module and every module below it once, from above."""
+        seen = set() if seen is None else seen
+        if self in seen:
+            return
+        seen.add(self)
+        yield self
+        for module in self._modules.values():
+            if module is not None:
+                yield from module._subtree(seen)
 
     # ---- printing
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     def extra_repr(self) -> str:
         """Return what ``repr()`` shows between the parentheses; for subclasses to override."""
@@ -364,14 +256,16 @@ class Module(TreeMixin, StateMixin, CastMixin, HookMixin):
 
         return module_table(self)
 
-    # ---- pickle
+    # ---- what torch has and gradients need
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self).copy()
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Return this module: pylstm computes no gradients, so there is no flag to set."""
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, "
+                f"not {type(requires_grad).__name__}"
+            )
+        return self
 
-    def __setstate__(self, values: dict[str, Any]) -> None:
-        vars(self).update(values)
-        for table in HOOK_TABLES:
-            vars(self).setdefault(table, OrderedDict())
-        reserve_numbers(self)
-        self._hooks_changed()
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Do nothing: pylstm computes no gradients, so there are none to clear."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from .._version import __version__
-from ..modules.tables import Module
+from ..modules.module import Module
 
 
 def _describe(module: Module) -> list[tuple[str, str]]:

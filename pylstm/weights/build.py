@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -19,12 +19,19 @@ from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
 from .find import Candidate, Survey, opened, survey
 
 if TYPE_CHECKING:
+    from typing import Protocol, Self, TypeVar
+
     import numpy.typing as npt
 
-    from ..modules.native import NativeModule
     from .infer import FoundLSTM
 
-    AnyModule = TypeVar("AnyModule", bound=NativeModule)
+    class Fillable(Protocol):
+        """What a module offers that is made here; see ``pylstm.modules.native``."""
+
+        @classmethod
+        def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self: ...
+
+    AnyModule = TypeVar("AnyModule", bound=Fillable)
 
 # torch.compile puts it into names.
 _COMPILED = "_orig_mod"
@@ -210,11 +217,7 @@ def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -
     found = candidate.found
     arguments = {name: getattr(found, name) for name in STRUCTURE[found.kind]}
     arguments["dtype"] = "float64" if found.dtype == np.float64 else "float32"
-    module: Any = cls.__new__(cls)
-    # The constructor ends with reset_parameters, which would draw numbers for nothing.
-    vars(module)["_awaits_parameters"] = True
-    module.__init__(**{**arguments, **options})
-    vars(module).pop("_awaits_parameters", None)
+    module: Any = cls._made_to_be_filled({**arguments, **options})
     # One by one, so that only one array is in memory beside the module.
     for name, leaf in candidate.parameters.items():
         module._assign({name: _read(leaf, name, module._dtype.name)})

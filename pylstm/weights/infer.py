@@ -81,6 +81,10 @@ class FoundLSTM:
                 parts.append(f"{name}={value}")
         return f"{self.prefix!r}: {self.kind}({', '.join(parts)}) of {self.dtype}"
 
+    def _mapping_hint(self) -> str:
+        """Say what reads the module, where this is passed for its parameters."""
+        return f"it says where an LSTM is: LSTM.from_weights(file, prefix={self.prefix!r}) reads it"
+
     def _shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield names and shapes of the parameters in torch's order."""
         rows, hidden_out = 4 * self.hidden_size, self.proj_size or self.hidden_size

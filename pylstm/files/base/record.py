@@ -44,6 +44,13 @@ class Record:
         # Not its parts: they may hold the record itself, or millions of others.
         return f"<Record of {printable(self.class_name)}>"
 
+    def _mapping_hint(self) -> str:
+        """Say what gives the arrays in it, where it is passed for a mapping."""
+        return (
+            f"{self!r} is a whole object and no mapping: LSTM.from_weights(record) makes an LSTM "
+            "that is in it, pylstm.load(file, flat=True) gives its arrays by name"
+        )
+
 
 class RecurrentLayer(Record):
     """A recurrent layer that one of pylstm's readers put together; no file can name this class.
