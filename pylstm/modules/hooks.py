@@ -103,8 +103,9 @@ class Hooked(Stateful):
 
     def __init__(self) -> None:
         super().__init__()
+        values = vars(self)
         for table in HOOK_TABLES:
-            vars(self)[table] = OrderedDict()
+            values[table] = OrderedDict()
 
     forward: Callable[..., Any] = _missing_forward
     __signature__ = _CallSignature()
