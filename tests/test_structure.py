@@ -138,6 +138,7 @@ def test_no_module_of_python_imports_itself_by_way_of_others():
 # Each may import what stands above it in this table and its own folder, nothing below.
 PYTHON_LAYERS = {
     "pylstm._core pylstm._version": "the C half, and a text: they import nothing",
+    "pylstm.weights.kinds": "the table of cell kinds: a constant that every layer may look into",
     "pylstm.arguments": "every layer reads arguments and names them in messages",
     "pylstm.files.base": "bytes, tensors and records: no format is known here",
     "pylstm.files.unpickle": "a language that several formats hold, and that knows none of them",

@@ -111,12 +111,14 @@ def check_cell(input_size: Any, hidden_size: Any, bias: Any) -> dict[str, Any]:
             sizes[name] = _whole_number(value)
         except TypeError:
             raise _wrong_size_type(name, value) from None
-    rows = 4 * sizes["hidden_size"]
-    for size in (rows, sizes["input_size"]):
-        if size < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {size}: "
-                f"[{rows}, {sizes['input_size']}]: sizes cannot be negative, got "
-                f"input_size={input_size} and hidden_size={hidden_size}"
-            )
+    if min(sizes.values()) < 0:
+        from ..weights.kinds import LSTM  # only mistakes need it
+
+        rows = LSTM.rows(sizes["hidden_size"])
+        negative = rows if rows < 0 else sizes["input_size"]
+        raise RuntimeError(
+            f"Trying to create tensor with negative dimension {negative}: "
+            f"[{rows}, {sizes['input_size']}]: sizes cannot be negative, got "
+            f"input_size={input_size} and hidden_size={hidden_size}"
+        )
     return {**sizes, "bias": bias}

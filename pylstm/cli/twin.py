@@ -8,6 +8,8 @@ import numpy as np
 
 import pylstm
 
+from ..weights.kinds import LSTM
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -73,7 +75,7 @@ def _step(
     gates = x @ weight_ih.T + h @ weight_hh.T
     if has_bias:
         gates = gates + rest.pop(0) + rest.pop(0)
-    i, f, g, o = np.split(gates, 4, axis=1)
+    i, f, g, o = np.split(gates, len(LSTM.gates), axis=1)
     c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
     h = _sigmoid(o) * np.tanh(c)
     return (h @ rest[0].T if rest else h), c

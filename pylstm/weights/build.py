@@ -17,6 +17,7 @@ from ..files.base.errors import WeightFileError, WeightFileWarning
 from . import values
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
 from .find import Candidate, Survey, opened, survey
+from .kinds import OTHER_GATES
 
 if TYPE_CHECKING:
     from typing import Protocol, Self, TypeVar
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 # torch.compile puts it into names.
 _COMPILED = "_orig_mod"
 # Kinds of near misses that a prefix for an LSTM does not mean by the end of their paths.
-_OTHER_NETWORKS = ("GRU", "GRUCell", "RNN", "RNNCell")
+_OTHER_NETWORKS = tuple(mode + cell for mode in OTHER_GATES for cell in ("", "Cell"))
 _OTHER = {"LSTM": "LSTMCell", "LSTMCell": "LSTM"}
 
 # An error lists so many modules; checkpoints may hold hundreds.

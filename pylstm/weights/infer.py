@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..files.base.tensor import Tensor
+from .kinds import BY_GATES, LSTM
 from .values import Widened, dtype_of, dtype_problem, memory_problem
 
 # weight_ih_l0_reverse of an LSTM, weight_ih of a cell; behind it what torch's utilities add where
@@ -19,9 +20,6 @@ NAME = re.compile(
     r"((?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
     r"(?:_(raw|u|mask|orig|g|v|scale|zero_point))?"
 )
-
-# Rows of weight_hh for each of its columns.
-KINDS = {4: "LSTM", 3: "GRU", 1: "RNN"}
 
 
 @dataclass(frozen=True)
@@ -87,20 +85,15 @@ class FoundLSTM:
 
     def _shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield names and shapes of the parameters in torch's order."""
-        rows, hidden_out = 4 * self.hidden_size, self.proj_size or self.hidden_size
-        directions = ("", "_reverse") if self.bidirectional else ("",)
-        columns = self.input_size
-        for layer in range(self.num_layers):
-            for direction in directions:
-                suffix = f"_l{layer}{direction}" if self.kind == "LSTM" else ""
-                yield "weight_ih" + suffix, (rows, columns)
-                yield "weight_hh" + suffix, (rows, hidden_out)
-                if self.bias:
-                    yield "bias_ih" + suffix, (rows,)
-                    yield "bias_hh" + suffix, (rows,)
-                if self.proj_size:
-                    yield "weight_hr" + suffix, (self.proj_size, self.hidden_size)
-            columns = hidden_out * len(directions)
+        yield from LSTM.shapes(
+            self.input_size,
+            self.hidden_size,
+            num_layers=self.num_layers,
+            bias=self.bias,
+            bidirectional=self.bidirectional,
+            proj_size=self.proj_size,
+            is_cell=self.kind != LSTM.mode,
+        )
 
 
 @dataclass(frozen=True)
@@ -165,7 +158,7 @@ def gates_of(leaf: Any) -> str | None:
     if not isinstance(leaf, (Tensor, Widened, np.ndarray)) or leaf.ndim != 2 or 0 in leaf.shape:
         return None
     rows, columns = leaf.shape
-    return None if rows % columns else KINDS.get(rows // columns)
+    return None if rows % columns else BY_GATES.get(rows // columns)
 
 
 def _part(prefix: str, parameters: Mapping[str, Any]) -> NearMiss | None:
@@ -229,10 +222,11 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundL
             return NearMiss(prefix, f"inconsistent {kind}", problem)
     rows, columns = parameters["weight_hh" + suffix].shape
     projected = any(name.startswith("weight_hr") for name in parameters)
+    hidden_size, left = divmod(rows, len(LSTM.gates))
     if projected:
-        fits = kind == "LSTM" and rows % 4 == 0 and columns < rows // 4
+        fits = kind == "LSTM" and not left and columns < hidden_size
     else:
-        fits = rows == 4 * columns
+        fits = rows == LSTM.rows(columns)
     if not fits:
         other = None if projected else gates_of(parameters["weight_hh" + suffix])
         shape = f"weight_hh{suffix} has shape {(rows, columns)}"
@@ -247,7 +241,7 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundL
         prefix,
         kind,
         input_size,
-        hidden_size=rows // 4,
+        hidden_size=hidden_size,
         num_layers=layers or 1,
         bias=any(name.startswith("bias") for name in parameters),
         bidirectional=reverse,

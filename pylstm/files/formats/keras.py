@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...weights.kinds import BY_GATES, LSTM, OTHER_GATES
 from ..base.extras import Leaves, answering_for, in_memory
 from ..base.hdf5 import Hdf5File
 from ..base.record import Record, RecurrentLayer, Unsupported
@@ -26,8 +27,8 @@ from .keras_names import Roles
 if TYPE_CHECKING:
     from ..base.tensor import Bytes
 
-# Columns of a recurrent kernel for each of its rows.
-_KINDS = {4: "LSTM", 3: "GRU", 1: "SimpleRNN"}
+# By the columns of a recurrent kernel for each of its rows; Keras has a name of its own for RNN.
+_KINDS = BY_GATES | {OTHER_GATES["RNN"]: "SimpleRNN"}
 _SUFFIXES = {"forward": "_l0", "backward": "_l0_reverse"}
 
 # How Keras names the files of weights that it splits; the index is a .json file.
@@ -222,8 +223,10 @@ class _Modules:
         key = id(kernel.storage)
         if key not in self._rearranged:
             columns, rows = kernel.shape
+            count = len(LSTM.gates)
             gates = [
-                gate.reshape(rows // 4, columns) for gate in np.split(kernel.read(), 4, axis=1)
+                gate.reshape(rows // count, columns)
+                for gate in np.split(kernel.read(), count, axis=1)
             ]
             record = kernel.storage.content.record
             self._rearranged[key] = in_memory(self._source, record, np.concatenate(gates))
@@ -248,7 +251,7 @@ def _is_of_cudnn(roles: Roles) -> bool:
     bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
     if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
         return False
-    return bias.shape == (8 * recurrent.shape[0],)
+    return bias.shape == (2 * LSTM.rows(recurrent.shape[0]),)
 
 
 def _kind(found: Found) -> str:
@@ -273,8 +276,9 @@ def _misshapen(roles: Roles) -> list[str]:
         shapes[role] = weight.shape
     kernel, recurrent = shapes.get("kernel", ()), shapes.get("recurrent_kernel", ())
     units = recurrent[0] if recurrent else 0
-    fits = len(kernel) == 2 and kernel[1] == 4 * units and recurrent == (units, 4 * units)
-    if fits and shapes.get("bias", (4 * units,)) in ((4 * units,), (8 * units,)):
+    columns = LSTM.rows(units)
+    fits = len(kernel) == 2 and kernel[1] == columns and recurrent == (units, columns)
+    if fits and shapes.get("bias", (columns,)) in ((columns,), (2 * columns,)):
         return []
     told = ", ".join(f"{role} {shape}" for role, shape in sorted(shapes.items()))
     return [f"the shapes of its weights are not those of an LSTM: {told}"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...weights.kinds import LSTM
 from ..base.extras import Leaves, answering_for, library
 from ..base.record import Record, RecurrentLayer, Unsupported
 from ..base.source import Source
@@ -212,10 +213,11 @@ def _misshapen(node: Any, weights: dict[int, Weight]) -> list[str]:
     shapes = {_ROLES[position]: weight.shape for position, weight in sorted(weights.items())}
     hidden = shapes["R"][-1] if shapes["R"] else 0
     columns = shapes["W"][-1] if shapes["W"] else 0
+    rows = LSTM.rows(hidden)
     fitting = {
-        "W": (directions, 4 * hidden, columns),
-        "R": (directions, 4 * hidden, hidden),
-        "B": (directions, 8 * hidden),
+        "W": (directions, rows, columns),
+        "R": (directions, rows, hidden),
+        "B": (directions, 2 * rows),
     }
     if any(shape != fitting[role] for role, shape in shapes.items()):
         told = ", ".join(f"{role} {shape}" for role, shape in shapes.items())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...weights.kinds import LSTM
 from ..base.tensor import Storage, Tensor
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 _NATIVE: Any = "<" if sys.byteorder == "little" else ">"
 
-# ONNX orders the gates i, o, f, c and torch i, f, c, o.
-_GATES = (0, 2, 3, 1)
+# Where each gate of torch's order stands in ONNX's.
+_GATES = tuple(map(LSTM.onnx_gates.index, LSTM.gates))
 _RUN_TIME = "is computed when the model runs"
 # Of weights that have a text of their own where they are no floats.
 _NUMBERS = ("float16", "float32", "float64", "int32", "int64")
@@ -70,7 +71,9 @@ class _Blocks:
 
     def _fill(self, buffer: memoryview) -> None:
         rows = self._weight.read()[self._direction, self._half]
-        blocks = np.frombuffer(buffer, self._weight.dtype).reshape(4, -1, *self._shape[1:])
+        blocks = np.frombuffer(buffer, self._weight.dtype).reshape(
+            len(_GATES), -1, *self._shape[1:]
+        )
         for block, gate in zip(blocks, _GATES, strict=True):
             block[...] = rows.reshape(blocks.shape)[gate]
 
