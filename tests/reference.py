@@ -1,4 +1,4 @@
-"""A plain float64 NumPy twin of LSTM and LSTMCell: the oracle of the tests.
+"""A plain float64 NumPy reference of LSTM and LSTMCell: the oracle of the tests.
 
 Written for reading, not for speed: the equations of the torch page, one step after the other.
 Nothing here imports pylstm or torch. Shapes use T steps, N rows, I input_size, H hidden_size,

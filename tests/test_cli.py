@@ -818,12 +818,12 @@ def test_verify_against_what_is_not_there(checkpoint, no_peers, capsys, name):
 
 def test_verify_sees_a_difference(checkpoint, no_peers, monkeypatch, capsys):
     def wrong(module, x, h_0, c_0):
-        output, h_n, c_n = twin(module, x, h_0, c_0)
+        output, h_n, c_n = run_reference(module, x, h_0, c_0)
         c_n[0, 0, 0] += 2e-4
         return output, h_n, c_n
 
-    twin = verify.run_twin
-    monkeypatch.setattr(verify, "run_twin", wrong)
+    run_reference = verify.run_reference
+    monkeypatch.setattr(verify, "run_reference", wrong)
     code, text, _ = run(capsys, "verify", checkpoint, "--prefix", "decoder.rnn")
     assert code == 1
     assert "NOT within the tolerance" in text
@@ -883,14 +883,14 @@ def test_verify_compares_as_it_says():
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("proj_size", [0, 3])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_the_twin_is_right(bias, proj_size, bidirectional):
+def test_the_reference_is_right(bias, proj_size, bidirectional):
     module = with_parameters(
         pylstm.LSTM(4, 5, 3, bias, True, bidirectional=bidirectional, proj_size=proj_size), 1
     )
     x, h_0, c_0 = verify.make_inputs(module)
     expected, (h_n, c_n) = reference_lstm(module.state_dict(), x, (h_0, c_0))
     for result in (
-        verify.run_twin(module, x, h_0, c_0),
+        verify.run_reference(module, x, h_0, c_0),
         verify.run_pylstm(module, x, h_0, c_0),
     ):
         for array, truth in zip(result, (expected, h_n, c_n), strict=True):

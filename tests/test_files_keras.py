@@ -59,8 +59,8 @@ def test_recorded_outputs(recorded, name):
         module = pylstm.LSTM.from_weights(recorded[name], prefix)
         x, expected = outputs[f"{prefix}/input"], outputs[f"{prefix}/output"]
         np.testing.assert_allclose(module(x)[0], expected, atol=1e-6)
-        twin = lstm(module.state_dict(), x, batch_first=True)[0]
-        np.testing.assert_allclose(module(x)[0], twin, atol=1e-6)
+        expected = lstm(module.state_dict(), x, batch_first=True)[0]
+        np.testing.assert_allclose(module(x)[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["keras.keras", "keras.h5"])

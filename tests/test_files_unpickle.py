@@ -537,12 +537,12 @@ def test_arrays_of_every_dtype_and_layout(protocol, order):
     read_back = load(pickle.dumps(value, protocol))
     assert list(read_back) == list(value)
     for code, arrays in value.items():
-        for array, twin in zip(arrays, read_back[code], strict=True):
-            assert type(twin) is type(array) and twin.dtype == np.dtype(code)
-            assert np.array_equal(twin, array) and twin.shape == array.shape
-            if isinstance(twin, np.ndarray):
-                assert twin.flags.writeable
-                assert twin.flags.f_contiguous == array.flags.f_contiguous
+        for array, again in zip(arrays, read_back[code], strict=True):
+            assert type(again) is type(array) and again.dtype == np.dtype(code)
+            assert np.array_equal(again, array) and again.shape == array.shape
+            if isinstance(again, np.ndarray):
+                assert again.flags.writeable
+                assert again.flags.f_contiguous == array.flags.f_contiguous
 
 
 def test_shared_arrays_stay_one():
@@ -937,8 +937,8 @@ def test_one_budget_serves_all_pickles_of_a_file():
 def test_trees_can_be_copied_and_pickled():
     value = [Plain(a=1), len, np.dtype("O"), np.array(["a"]), {np.float32(1): Colour.RED}]
     tree = load(pickle.dumps(value, 4))
-    for twin in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
-        assert [record.class_name for record in twin[:4]] == [
+    for again in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
+        assert [record.class_name for record in again[:4]] == [
             record.class_name for record in tree[:4]
         ]
-        assert twin[0].state == {"a": 1} and twin[3].state[1] == (1,)
+        assert again[0].state == {"a": 1} and again[3].state[1] == (1,)

@@ -214,3 +214,62 @@ def test_no_word_that_was_given_up_is_left(path):
         old = {word for word in words if re.fullmatch(pattern, word)}
         old -= {word for word, files in OTHER_IDEAS.items() if path.name in files}
         assert not old, f"{label(path)}: {idea}"
+
+
+# The same of Python's identifiers.
+OLD_WORDS_OF_PYTHON = {
+    "twin (reference)": r"\w*twin\w*",
+    "rest (tail, others)": r"rest|rest_\w+|\w+_rest",
+    "lockstep (barrier)": r"\w*lockstep\w*",
+    "turn (step)": r"turns?",
+    "pass (scan)": r"pass|passes|pass_\w+",
+    "product (gemm)": r"products?",
+    "hoist, ahead, chunk (precompute)": r"\w*hoist\w*|ahead|chunks?",
+    "backwards (is_reverse)": r"backwards",
+    "block (weights)": r"_?build_block|(?:lstm|parameter)_block",
+    "lock (the GIL)": r"(?:un)?lock",
+    "state (state_dict, hx, rng_state)": r"states?",
+}
+# Words of file formats and of Python's protocols, and what a file says of an object.
+OTHER_IDEAS_OF_PYTHON = {
+    "chunk": {"hdf5_text.py"},
+    "chunks": {"hdf5_text.py"},
+    "backwards": {"keras_config.py"},
+}
+# `state` alone is that of a pickled object, `states` the pair of h and c of a file or a picture.
+WITH_STATES = ("files", "weights", "cli", "plot", "demo")
+
+
+def identifiers(path):
+    """Return the names that a Python file gives: of variables, arguments, functions, attributes."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for field in ("id", "attr", "arg", "name", "asname"):
+            name = getattr(node, field, None)
+            if isinstance(name, str):
+                found.add(name)
+    return found
+
+
+def test_identifiers_are_seen(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_text("def f(a, *b, c=1):\n    d = e.g\n    for h in i(j=k): pass\nclass L: m: int\n")
+    assert identifiers(path) == set("fabcdeghijkLm") | {"int"}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "pylstm._core"])
+def test_no_word_that_was_given_up_is_left_in_python(name):
+    path = MODULES[name]
+    for idea, pattern in OLD_WORDS_OF_PYTHON.items():
+        if idea.startswith("state ") and path.relative_to(ROOT).parts[1] in WITH_STATES:
+            continue
+        old = {word for word in identifiers(path) if re.fullmatch(pattern, word)}
+        old -= {word for word, files in OTHER_IDEAS_OF_PYTHON.items() if path.name in files}
+        if path.name == "hooks.py":
+            old.discard("state")  # the argument of __setstate__
+        assert not old, f"{label(path)}: {idea}"
+
+
+def test_references_and_copies_are_called_so_in_tests():
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert not [word for word in identifiers(path) if "twin" in word.lower()], label(path)

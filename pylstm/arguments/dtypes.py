@@ -198,15 +198,15 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         named.pop(ignored, None)
     device, dtype = named.pop("device", None), named.pop("dtype", None)
     first = named.pop("tensor", named.pop("other", None))
-    rest = args
+    tail = args
     if args and first is None:
-        first, rest = args[0], args[1:]
+        first, tail = args[0], args[1:]
     if first is None or _is_device(first):
         device = first if first is not None else device
-        if rest and not isinstance(rest[0], bool):
+        if tail and not isinstance(tail[0], bool):
             if dtype is not None:
                 raise _wrong_to(args, kwargs)
-            dtype, rest = rest[0], rest[1:]
+            dtype, tail = tail[0], tail[1:]
     elif _is_array(first):
         check_device(getattr(first, "device", None))
         dtype = first.dtype
@@ -214,7 +214,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         raise _wrong_to(args, kwargs)
     else:
         dtype = first
-    if named or len(rest) > 2 or not all(isinstance(flag, bool) for flag in rest):
+    if named or len(tail) > 2 or not all(isinstance(flag, bool) for flag in tail):
         raise _wrong_to(args, kwargs)
     check_device(device)
     if dtype is first and first is not None and not _is_dtype(first):

@@ -13,10 +13,10 @@ import pylstm
 
 from ..weights.kinds import LSTM
 from .output import Failure
-from .twin import groups_of
+from .reference import groups_of
 
 if TYPE_CHECKING:
-    from .twin import Array, Module, Results
+    from .reference import Array, Module, Results
 
 # Where each gate of ONNX's order stands in torch's.
 _FROM_TORCH = list(map(LSTM.gates.index, LSTM.onnx_gates))
@@ -28,7 +28,7 @@ class CannotRun(Exception):
 
 
 class Peer(Protocol):
-    """Another implementation; :meth:`run` takes and returns what ``twin.run_twin`` does.
+    """Another implementation; :meth:`run` takes and returns what ``reference.run_reference`` does.
 
     Sizes below ``coarsest`` count as ``coarsest`` beside it, since its errors do not shrink below.
     """

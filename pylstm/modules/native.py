@@ -1,4 +1,4 @@
-"""Modules whose parameters live in C: attribute access, state, copies and pickles of them."""
+"""Modules whose parameters live in C: attributes, state_dict, copies and pickles of them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
 
 
 class NativeModule(Layer, Module):
-    """A module whose parameters live in one block in C; base class of LSTM and LSTMCell.
+    """A module whose parameters live in C; base class of LSTM and LSTMCell.
 
     In the bases of those two the class in C comes first, so that a call enters C directly.
     """
@@ -72,14 +72,14 @@ class NativeModule(Layer, Module):
     # The method in C that a call may enter without a Python frame.
     _native_forward: Any = None
 
-    def _build_block(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
         """Have C allocate the parameters."""
         raise NotImplementedError
 
     def _build_structure(self, structure: dict[str, Any], dtype: str) -> None:
         """Allocate the parameters, zeroed, and store the structural attributes."""
         try:
-            self._build_block(structure, dtype)
+            self._build_weights(structure, dtype)
         except (MemoryError, OverflowError):
             sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
             raise MemoryError(
@@ -157,16 +157,16 @@ class NativeModule(Layer, Module):
         self._assign(self._apart(_contiguous({name: array}, self._dtype.name)))
 
     def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
-        """Return ``values``, copied where they lie in the block that is about to be written."""
+        """Return ``values``, copied where they lie in the memory that is about to be written."""
         views = [self._parameter_view(name) for name in self._parameter_names]
 
         def aliased(array: Array) -> bool:
-            # An array that owns its data is not a view of the block.
+            # An array that owns its data is not a view of the parameters.
             return not array.flags.owndata and any(np.may_share_memory(array, v) for v in views)
 
         return {name: a.copy() if aliased(a) else a for name, a in values.items()}
 
-    # ---- state
+    # ---- state_dict
 
     def _own_parameters(self) -> Iterator[tuple[str, Array]]:
         for name in self._owned_names():
@@ -187,10 +187,10 @@ class NativeModule(Layer, Module):
             destination[prefix + name] = export(name)
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
-    def _stage_state(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
+    def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
         own = {name: values[name] for name in self._parameter_names if name in values}
         others = {name: value for name, value in values.items() if name not in own}
-        write_others = super()._stage_state(others, assign)
+        write_others = super()._stage_state_dict(others, assign)
         dtype = self._dtype.name
         kinds = {(value.dtype.kind, value.dtype.itemsize) for value in own.values()}
         if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
@@ -347,11 +347,11 @@ class NativeModule(Layer, Module):
         vars(other).update({name: vars(self)[name] for name in self._structure})
         for name in self._options:
             object.__setattr__(other, name, getattr(self, name))
-        state = {
+        attributes = {
             name: value.copy() if name in _TABLES else value
             for name, value in self.__getstate__().items()
         }
-        other.__setstate__(state)
+        other.__setstate__(attributes)
         return other
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-def _states(hx: Any) -> tuple[Any, Any]:
+def _split(hx: Any) -> tuple[Any, Any]:
     """Split the states that came with a packed sequence."""
     if hx is None:
         return None, None
@@ -35,10 +35,10 @@ def _states(hx: Any) -> tuple[Any, Any]:
             f"hx must be a tuple or a list (h_0, c_0), not {type_name(hx)}: "
             "h_0 is (num_layers*num_directions, batch, hidden_size), and c_0 likewise"
         )
-    for index, state in enumerate(hx):
-        if isinstance(state, tuple) and hasattr(state, "batch_sizes"):
+    for index, given in enumerate(hx):
+        if isinstance(given, tuple) and hasattr(given, "batch_sizes"):
             raise TypeError(f"hx[{index}] is a packed sequence; {pair} of arrays")
-        if isinstance(state, (tuple, list)) and state and getattr(state[0], "ndim", 0) > 2:
+        if isinstance(given, (tuple, list)) and given and getattr(given[0], "ndim", 0) > 2:
             raise TypeError(
                 f"hx[{index}] is a tuple or list of arrays; {pair} of arrays: try hx[{index}] alone"
             )
@@ -167,7 +167,7 @@ class LSTM(_core.LSTM, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_block(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
         self._build(
             int(structure["input_size"]),
             int(structure["hidden_size"]),
@@ -237,7 +237,7 @@ class LSTM(_core.LSTM, NativeModule):
         # Here, because most programs never pack and import in half the time without it.
         from ..utils._packed import PackedSequence, checked_permutation
 
-        h_0, c_0 = _states(hx)
+        h_0, c_0 = _split(hx)
         batch_sizes = as_array(input.batch_sizes, "batch_sizes", None)
         batch = int(batch_sizes.flat[0]) if batch_sizes.size else 0
         if input.sorted_indices is not None and hx is not None:
@@ -255,11 +255,11 @@ class LSTM(_core.LSTM, NativeModule):
         fields = input.batch_sizes, input.sorted_indices, input.unsorted_indices
         return PackedSequence(data, *fields), (h_n, c_n)
 
-    def _permute(self, state: Any, name: str, order: Array) -> Array | None:
+    def _permute(self, given: Any, name: str, order: Array) -> Array | None:
         """Put a state into the order of the packed rows; what is wrong is left to the run."""
-        if state is None:
+        if given is None:
             return None
-        array = as_array(state, name, self._dtype.name)
+        array = as_array(given, name, self._dtype.name)
         if array.ndim != 3 or array.shape[1] != order.size:
             return array
         return np.take(array, order, axis=1)
@@ -331,7 +331,7 @@ class LSTMCell(_core.LSTMCell, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_block(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
         sizes = int(structure["input_size"]), int(structure["hidden_size"])
         self._build(*sizes, bool(structure["bias"]), dtype)
 

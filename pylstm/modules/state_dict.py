@@ -78,22 +78,22 @@ class _Loading:
         self.errors: list[str] = []
         self.values: list[tuple[Stateful, dict[str, Array]]] = []
 
-    def collect(self, module: Stateful, state: Mapping[str, Any], prefix: str) -> None:
-        """Find the values of ``module`` and of the modules below it in ``state``."""
+    def collect(self, module: Stateful, state_dict: Mapping[str, Any], prefix: str) -> None:
+        """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
         owned = module._owned_names()
         found = {}
         for name, slot in slots.items():
             key = prefix + name
-            if key not in state:
+            if key not in state_dict:
                 self.missing.append(key)
                 continue
             writeable = self.assign or slot.flags.writeable or name in owned
-            value = self._check(state[key], key, slot, writeable)
+            value = self._check(state_dict[key], key, slot, writeable)
             if value is not None:
                 found[name] = value
         self.values.append((module, found))
-        for key in state:
+        for key in state_dict:
             if key.startswith(prefix):
                 first, dot, _ = key[len(prefix) :].partition(".")
                 if first not in (module._modules if dot else slots):
@@ -101,8 +101,8 @@ class _Loading:
         for name, child in module._modules.items():
             if child is not None:
                 below = f"{prefix}{name}."
-                part = {key: value for key, value in state.items() if key.startswith(below)}
-                self.collect(child, part, below)
+                inner = {key: value for key, value in state_dict.items() if key.startswith(below)}
+                self.collect(child, inner, below)
 
     def _check(self, value: Any, key: str, slot: Array, writeable: bool) -> Array | None:
         """Return ``value`` as an array that fits ``slot``, or note what is wrong with it."""
@@ -151,7 +151,7 @@ class _Loading:
             f"received {type(value)}{reason}"
         )
 
-    def raise_errors(self, name: str, strict: bool, state: Mapping[str, Any]) -> None:
+    def raise_errors(self, name: str, strict: bool, state_dict: Mapping[str, Any]) -> None:
         """Raise one error that lists all mistakes; wrong names are mistakes if ``strict``."""
         lines = list(self.errors)
         if strict:
@@ -159,24 +159,24 @@ class _Loading:
                 if keys:
                     quoted = ", ".join(f'"{key}"' for key in keys)
                     lines.insert(0, f"{kind} key(s) in state_dict: {quoted}. ")
-            lines += self._whereabouts(state)
+            lines += self._whereabouts(state_dict)
         if lines:
             text = "\n\t".join(lines)
             raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t{text}")
 
-    def _whereabouts(self, state: Mapping[str, Any]) -> list[str]:
-        """Say where all that is missing is, if it is in one place of ``state``."""
+    def _whereabouts(self, state_dict: Mapping[str, Any]) -> list[str]:
+        """Say where all that is missing is, if it is in one place of ``state_dict``."""
         if not self.missing:
             return []
         first = self.missing[0]
         for key in self.unexpected:
-            value = state[key]
+            value = state_dict[key]
             if isinstance(value, Mapping) and all(name in value for name in self.missing):
                 return [f'"{key}" is a mapping that holds them: pass state_dict["{key}"]']
             if not is_array_like(value) and hasattr(type(value), "state_dict"):
                 return [f'"{key}" is a module: pass state_dict["{key}"].state_dict()']
             prefix = key.removesuffix(first)
-            if prefix != key and all(prefix + name in state for name in self.missing):
+            if prefix != key and all(prefix + name in state_dict for name in self.missing):
                 return [
                     f'all that is missing is there behind "{prefix}": take it off the names, or '
                     f"let from_weights(file, prefix={prefix.rstrip('.')!r}) do so"
@@ -185,7 +185,7 @@ class _Loading:
 
     def write(self) -> None:
         """Convert all values, then write them all: what can fail comes first."""
-        writers = [module._stage_state(values, self.assign) for module, values in self.values]
+        writers = [module._stage_state_dict(values, self.assign) for module, values in self.values]
         for writer in writers:
             writer()
 
@@ -282,9 +282,9 @@ class Stateful(Tables):
                 + (f" {hint[0].upper()}{hint[1:]}" if hint else "")
             )
         loading = _Loading(assign)
-        state = dict(state_dict)
-        loading.collect(self, state, "")
-        loading.raise_errors(type(self).__name__, strict, state)
+        state_dict = dict(state_dict)
+        loading.collect(self, state_dict, "")
+        loading.raise_errors(type(self).__name__, strict, state_dict)
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
 
@@ -298,7 +298,7 @@ class Stateful(Tables):
                 array.flags.writeable = False
             destination[prefix + name] = array
 
-    def _stage_state(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
+    def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
         """Convert the values of own slots now; return what writes them and cannot fail."""
         slots = dict(self._registered_slots())
         staged = {}

@@ -104,7 +104,9 @@ def set_rng_state(new_state: Any) -> None:
             f"expected a torch.ByteTensor, but got {type_name(new_state)}: in pylstm, "
             "the uint8 array that get_rng_state returned"
         )
-    state = _core.as_array(new_state, "new_state", None)
-    if state.dtype != np.uint8:
-        raise TypeError(f"RNG state must be a torch.ByteTensor: a uint8 array, got {state.dtype}")
-    _core.set_rng_state(state)
+    rng_state = _core.as_array(new_state, "new_state", None)
+    if rng_state.dtype != np.uint8:
+        raise TypeError(
+            f"RNG state must be a torch.ByteTensor: a uint8 array, got {rng_state.dtype}"
+        )
+    _core.set_rng_state(rng_state)

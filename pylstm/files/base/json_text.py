@@ -22,7 +22,7 @@ _SPARE_BYTES = 24 << 20
 _TOKEN = re.compile(
     rb'[ \t\r\n]*(?:(?P<mark>[{}\[\],:])|"(?P<plain>[^"\\\x00-\x1f]*)"|(?P<quote>")'
     rb"|(?P<word>true|false|null|NaN|-?Infinity)|(?P<number>-?(?:0|[1-9]\d*)"
-    rb"(?P<rest>(?:\.\d+)?(?:[eE][-+]?\d+)?)))"
+    rb"(?P<tail>(?:\.\d+)?(?:[eE][-+]?\d+)?)))"
 )
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _WORDS = {
@@ -143,7 +143,7 @@ class _Reader:
         self._spend(_VALUE)
         if len(text) > _LONGEST_NUMBER:
             self._fail(f"has a number of more than {_LONGEST_NUMBER} characters")
-        return float(text) if token["rest"] else int(text)
+        return float(text) if token["tail"] else int(text)
 
     def _string(self, token: re.Match[bytes]) -> str:
         if token["plain"] is not None:

@@ -148,10 +148,10 @@ class ZipArchive:
         for _ in range(count):
             if len(directory) - at < _CENTRAL.size:
                 raise self._error("ends within an entry")
-            signature, _, _, flags, method, _, _, crc, compressed, size, *rest = (
+            signature, _, _, flags, method, _, _, crc, compressed, size, *tail = (
                 _CENTRAL.unpack_from(directory, at)
             )
-            name_length, extra_length, comment_length, disk, _, _, start = rest
+            name_length, extra_length, comment_length, disk, _, _, start = tail
             name_end = at + _CENTRAL.size + name_length
             extra_end = name_end + extra_length
             if signature != b"PK\1\2" or extra_end + comment_length > len(directory):

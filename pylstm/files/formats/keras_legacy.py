@@ -124,16 +124,16 @@ def _groups(
     known = {} if configuration is None else configuration.root.children
     names = {_clean(layer.names[-1]): layer.names[-1] for layer in known}
     groups: dict[str, Group] = {}
-    rest = Group(None, "")
+    others = Group(None, "")
     for path, weight in inside.items():
         owner = _owner(path, names)
         if owner is None:
-            rest.weights[path] = weight
+            others.weights[path] = weight
         else:
             group = groups.setdefault(owner, Group(names[owner], owner))
             group.weights[path[len(owner) + 1 :]] = weight
     yield from groups.values()
-    yield rest
+    yield others
 
 
 def _stray(weights: Mapping[str, Weight], problem: str) -> Group:
@@ -186,12 +186,12 @@ def _listed(
                 other.problem = group.problem = told
             claims[whole] = group
             group.weights[inner] = weights.get(whole, "is not in the file")
-    rest = {}
+    others = {}
     for path, weight in weights.items():
         if path not in claims:
             owner = _owner(path, groups)
             if owner is None:
-                rest[path] = weight
+                others[path] = weight
             else:
                 group = groups[owner]
                 inner = path[len(owner) + 1 :]
@@ -199,7 +199,7 @@ def _listed(
                     group.problem = group.problem or f"weight_names has no {inner[:100]!r}"
                 group.weights.setdefault(inner, weight)
     yield from groups.values()
-    yield _stray(rest, "layer_names has no such layer")
+    yield _stray(others, "layer_names has no such layer")
 
 
 class _Judge:

@@ -111,9 +111,9 @@ class _Nodes:
         return made if name in {f"builtins.{each}" for each in plain} else Record(name, items=made)
 
     def _record(self, node: dict[str, Any]) -> Record:
-        rest = {name: self.value(each) for name, each in node.items() if name not in _HEAD}
+        others = {name: self.value(each) for name, each in node.items() if name not in _HEAD}
         # The attributes of an object are its state, as those in a pickle are.
-        state = rest["content"] if list(rest) == ["content"] else rest or None
+        state = others["content"] if list(others) == ["content"] else others or None
         return Record(_name(node), state=state)
 
     def _array(self, name: str) -> Any:

@@ -183,14 +183,14 @@ def torch_archives(source: Source) -> str:
     head = source.read(0, min(source.size, 44))
     if head[30:44] != b"archive/data.p":  # the name that torch gives where there is no path
         return ""
-    offset, rest = 0, b""
+    offset, tail = 0, b""
     while offset < source.size:
-        piece = rest + source.read(offset, min(_PIECE, source.size - offset))
+        piece = tail + source.read(offset, min(_PIECE, source.size - offset))
         end = piece.find(b"PK\5\6")
         if 0 <= end <= len(piece) - 26:
             return _SHARD if piece[end + 22 : end + 26] == b"PK\3\4" else ""
-        offset += len(piece) - len(rest)
-        rest = piece[-25:]
+        offset += len(piece) - len(tail)
+        tail = piece[-25:]
     return ""
 
 

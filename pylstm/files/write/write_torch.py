@@ -92,11 +92,11 @@ def _tensor(key: str, leaf: Leaf) -> bytes:
     for size in leaf.shape:
         numel *= size
     if storage:
-        function, kind, rest = "_rebuild_tensor_v2", _name("torch", f"{storage}Storage"), b""
+        function, kind, tail = "_rebuild_tensor_v2", _name("torch", f"{storage}Storage"), b""
     else:
         # torch has no storage class for its newer dtypes: bytes, and the dtype beside them.
         function, kind = "_rebuild_tensor_v3", _name("torch.storage", "UntypedStorage")
-        rest, numel = _name("torch", leaf.dtype), leaf.nbytes
+        tail, numel = _name("torch", leaf.dtype), leaf.nbytes
     persistent_id = [_text("storage"), kind, _text(key), _text("cpu"), _integer(numel)]
     arguments = [
         _tuple(persistent_id) + _PERSISTENT,
@@ -105,7 +105,7 @@ def _tensor(key: str, leaf: Leaf) -> bytes:
         _tuple(map(_integer, row_major(leaf.shape))),
         _FALSE,  # requires_grad
         _ordered_dict(),  # hooks
-        rest,
+        tail,
     ]
     return _name("torch._utils", function) + _tuple(arguments) + _REDUCE
 

@@ -31,7 +31,7 @@ def groups_of(module: Module) -> list[list[Array]]:
     return [arrays[start : start + each] for start in range(0, len(arrays), each)]
 
 
-def run_twin(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
+def run_reference(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
     """Run a module's parameters in float64.
 
     Parameters
@@ -52,14 +52,14 @@ def run_twin(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
     sequence = np.asarray(x, np.float64)
     outputs, h_n, c_n = [], [], []
     for index, parameters in enumerate(groups_of(module)):
-        backwards = index % directions == 1
+        is_reverse = index % directions == 1
         weights = [array.astype(np.float64) for array in parameters]
         h, c = h_0[index].astype(np.float64), c_0[index].astype(np.float64)
         steps = []
-        for step in sequence[::-1] if backwards else sequence:
+        for step in sequence[::-1] if is_reverse else sequence:
             h, c = _step(step, h, c, weights, bool(module.bias))
             steps.append(h)
-        outputs.append(np.stack(steps[::-1] if backwards else steps))
+        outputs.append(np.stack(steps[::-1] if is_reverse else steps))
         h_n.append(h)
         c_n.append(c)
         if len(outputs) == directions:
@@ -71,14 +71,14 @@ def _step(
     x: Array, h: Array, c: Array, weights: list[Array], has_bias: bool
 ) -> tuple[Array, Array]:
     """Return h (N, Hout) and c (N, H) after one step."""
-    weight_ih, weight_hh, *rest = weights
+    weight_ih, weight_hh, *others = weights
     gates = x @ weight_ih.T + h @ weight_hh.T
     if has_bias:
-        gates = gates + rest.pop(0) + rest.pop(0)
+        gates = gates + others.pop(0) + others.pop(0)
     i, f, g, o = np.split(gates, len(LSTM.gates), axis=1)
     c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
     h = _sigmoid(o) * np.tanh(c)
-    return (h @ rest[0].T if rest else h), c
+    return (h @ others[0].T if others else h), c
 
 
 def _sigmoid(x: Array) -> Array:
