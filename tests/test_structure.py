@@ -1,10 +1,14 @@
 """The structure of both halves, as tests: no circle, layers, no word that was given up."""
 
 import ast
+import inspect
 import re
+from itertools import pairwise
 
 import pytest
 from test_project_rules import ROOT, c_files, code_of, label, tree
+
+import pylstm
 
 
 def circles(graph):
@@ -178,6 +182,15 @@ def test_every_folder_of_python_has_its_layer():
 def test_imports_point_up_the_table_only(name):
     wrong = [target for target in IMPORTS[name] if layer(target) > layer(name)]
     assert wrong == []
+
+
+def test_the_bases_of_module_are_a_chain_and_declare_each_attribute_once():
+    chain = pylstm.Module.__mro__[:-1]
+    assert len(chain) == 5
+    for above, below in pairwise(chain):
+        assert above.__bases__ == (below,)
+    declared = [name for base in chain for name in inspect.get_annotations(base)]
+    assert len(declared) == len(set(declared)) > 10
 
 
 # ---------------------------------------------------------------------------- words
