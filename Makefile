@@ -81,9 +81,10 @@ docs: ## the site, in build/site (pip install -e '.[docs]'); a warning is an err
 	$(PYTHON) -m sphinx -q -W --keep-going -c docs -d $(SITE)-trees . $(SITE)
 	@echo $(SITE)/index.html
 
-size: ## size of the wheel, time and memory of the import, beside their budgets
+size: ## bytes of each instruction set, size of the wheel, time and memory of the import, beside budgets
 	rm -rf build/wheel
 	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	@$(MAKE) -s -C tests/c CFLAGS=-O3 BUILD=build-size size
 	$(PYTHON) -m benchmarks.footprint build/wheel/*.whl
 	$(PYTHON) -X importtime -c "import numpy; import pylstm" 2>&1 | grep -E 'cumulative|pylstm'
 

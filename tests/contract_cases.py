@@ -8,7 +8,7 @@ tests/data/record_contract.py writes that file.
 import itertools
 from dataclasses import replace
 
-from pylstm.contract.cases import KINDS, Case
+from pylstm.contract.cases import INPUTS, Case
 
 HIDDEN = (1, 3, 16, 17, 20, 33, 64, 100, 128, 200)
 INPUT = (1, 4, 63, 64, 65, 100, 257)
@@ -33,7 +33,7 @@ def contract_cases():
                 bidirectional,
                 (hidden + 1) // 2 if projected and hidden > 1 else 0,
                 number % 5 != 4,
-                KINDS[number % len(KINDS)],
+                INPUTS[number % len(INPUTS)],
                 number % 7 == 6,
             )
         )

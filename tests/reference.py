@@ -1,9 +1,13 @@
-"""A plain float64 NumPy reference of LSTM and LSTMCell: the oracle of the tests.
+"""The recurrent layers and cells in plain float64 NumPy: the oracle of the tests.
 
 Written for reading, not for speed: the equations of the torch page, one step after the other.
 Nothing here imports pylstm or torch. Shapes use T steps, N rows, I input_size, H hidden_size,
-P proj_size (0: none), Hout = P or H, Y layers, D directions.
+G gates, P proj_size (0: none), Hout = P or H, Y layers, D directions. What differs between kinds
+of cells is one row of KINDS; the functions take the kind's name, and `lstm` is `layer` of "LSTM".
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,39 +17,9 @@ def sigmoid(x):
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
-def parameter_shapes(
-    input_size, hidden_size, num_layers=1, bias=True, bidirectional=False, proj_size=0
-):
-    """Name -> shape of every parameter of an LSTM, in torch's order."""
-    directions = ("", "_reverse") if bidirectional else ("",)
-    hidden_out = proj_size or hidden_size
-    shapes = {}
-    for layer in range(num_layers):
-        columns = input_size if layer == 0 else hidden_out * len(directions)
-        for suffix in directions:
-            end = f"_l{layer}{suffix}"
-            shapes["weight_ih" + end] = (4 * hidden_size, columns)
-            shapes["weight_hh" + end] = (4 * hidden_size, hidden_out)
-            if bias:
-                shapes["bias_ih" + end] = (4 * hidden_size,)
-                shapes["bias_hh" + end] = (4 * hidden_size,)
-            if proj_size:
-                shapes["weight_hr" + end] = (proj_size, hidden_size)
-    return shapes
-
-
-def cell_parameter_shapes(input_size, hidden_size, bias=True):
-    """Name -> shape of every parameter of an LSTMCell, in torch's order."""
-    shapes = parameter_shapes(input_size, hidden_size, bias=bias)
-    return {name.removesuffix("_l0"): shape for name, shape in shapes.items()}
-
-
-def step(x, h, c, weights):
-    """One step of one layer and direction.
-
-    x [n, I], h [n, Hout], c [n, H]; `weights` maps weight_ih, weight_hh and, where they exist,
-    bias_ih, bias_hh, weight_hr to arrays. Returns the new (h, c).
-    """
+def lstm_step(x, states, weights):
+    """One step of an LSTM: x [n, I], states (h [n, Hout], c [n, H]) -> the new (h, c)."""
+    h, c = states
     gates = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
     if weights.get("bias_ih") is not None:
         gates = gates + weights["bias_ih"] + weights["bias_hh"]
@@ -57,29 +31,95 @@ def step(x, h, c, weights):
     return h, c
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What differs between kinds of cells.
+
+    gates : gates of a unit, G
+    states : arrays in hx; where it is 1, hx and h_n are no tuples
+    step : (x [n, I], states, weights of one layer and direction) -> new states
+    """
+
+    gates: int
+    states: int
+    step: Callable
+
+
+KINDS = {"LSTM": Kind(gates=4, states=2, step=lstm_step)}
+
+
+def parameter_shapes(
+    input_size,
+    hidden_size,
+    num_layers=1,
+    bias=True,
+    bidirectional=False,
+    proj_size=0,
+    kind="LSTM",
+):
+    """Name -> shape of every parameter of a layer, in torch's order."""
+    rows = KINDS[kind].gates * hidden_size
+    directions = ("", "_reverse") if bidirectional else ("",)
+    hidden_out = proj_size or hidden_size
+    shapes = {}
+    for layer in range(num_layers):
+        columns = input_size if layer == 0 else hidden_out * len(directions)
+        for suffix in directions:
+            end = f"_l{layer}{suffix}"
+            shapes["weight_ih" + end] = (rows, columns)
+            shapes["weight_hh" + end] = (rows, hidden_out)
+            if bias:
+                shapes["bias_ih" + end] = (rows,)
+                shapes["bias_hh" + end] = (rows,)
+            if proj_size:
+                shapes["weight_hr" + end] = (proj_size, hidden_size)
+    return shapes
+
+
+def cell_parameter_shapes(input_size, hidden_size, bias=True, kind="LSTM"):
+    """Name -> shape of every parameter of a cell, in torch's order."""
+    shapes = parameter_shapes(input_size, hidden_size, bias=bias, kind=kind)
+    return {name.removesuffix("_l0"): shape for name, shape in shapes.items()}
+
+
 def lstm_cell(parameters, x, hx=None):
     """LSTMCell: x [N, I] or [I] -> (h, c), each [N, H] or [H]."""
+    return cell("LSTM", parameters, x, hx)
+
+
+def cell(kind, parameters, x, hx=None):
+    """A cell: x [N, I] or [I] -> the states, each [N, H] or [H]; a tuple where there are two."""
     weights = _float64(parameters)
     x = np.asarray(x, np.float64)
-    hidden_size = len(weights["weight_ih"]) // 4
+    hidden_size = len(weights["weight_ih"]) // KINDS[kind].gates
     if hx is None:
-        hx = 2 * (np.zeros((*x.shape[:-1], hidden_size)),)
-    return step(x, np.asarray(hx[0], np.float64), np.asarray(hx[1], np.float64), weights)
+        states = KINDS[kind].states * (np.zeros((*x.shape[:-1], hidden_size)),)
+    else:
+        states = _states(kind, hx)
+    return _hx(kind, KINDS[kind].step(x, states, weights))
 
 
-def lstm(parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout=0.0, words=None):
-    """LSTM with the structure that the names and shapes in `parameters` (a state_dict) imply.
+def lstm(parameters, x, hx=None, **options):
+    """LSTM: x -> (output, (h_n, c_n)), like `layer`."""
+    return layer("LSTM", parameters, x, hx, **options)
+
+
+def layer(
+    kind, parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout=0.0, words=None
+):
+    """A layer with the structure that the names and shapes in `parameters` (a state_dict) imply.
 
     Parameters
     ----------
+    kind : one of KINDS
     x : [T, N, I], with batch_first [N, T, I], unbatched [T, I], with `batch_sizes` packed [sum, I]
-    hx : None or (h_0 [Y*D, N, Hout], c_0 [Y*D, N, H]), without N where unbatched
+    hx : None or h_0 [Y*D, N, Hout], without N where unbatched; of an LSTM (h_0, c_0 [Y*D, N, H])
     batch_sizes : rows of every step of a packed sequence (states in its sorted order)
     dropout, words : probability of training-mode dropout; words(n) draws n 32-bit words of MT19937
 
     Returns
     -------
-    (output, (h_n, c_n)) in float64, laid out as torch does
+    (output, h_n), of an LSTM (output, (h_n, c_n)), in float64, laid out as torch does
     """
     parameters = _float64(parameters)
     x = np.asarray(x, np.float64)
@@ -87,7 +127,7 @@ def lstm(parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout
     suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in parameters else ("",)
     unbatched = batch_sizes is None and x.ndim == 2
     if hx is not None:
-        hx = [np.asarray(state, np.float64) for state in hx]
+        hx = _states(kind, hx)
         hx = [state[:, None] for state in hx] if unbatched else hx
 
     # From here on a sequence is a list with one [rows of this step, features] array per step.
@@ -96,26 +136,36 @@ def lstm(parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout
     else:
         steps = list(x[:, None] if unbatched else x.swapaxes(0, 1) if batch_first else x)
 
-    h_n, c_n = [], []
-    for layer in range(num_layers):
-        if layer and dropout:
+    final = []
+    for index in range(num_layers):
+        if index and dropout:
             steps = _drop(steps, dropout, words)
         outputs = []
         for direction, suffix in enumerate(suffixes):
-            weights = _of_layer(parameters, f"_l{layer}{suffix}")
-            h, c = _initial(hx, layer * len(suffixes) + direction, len(steps[0]), weights)
-            outputs.append(_run(steps, h, c, weights, backwards=direction == 1))
-            h_n.append(h)
-            c_n.append(c)
+            weights = _of_layer(parameters, f"_l{index}{suffix}")
+            states = _initial(kind, hx, len(final), len(steps[0]), weights)
+            outputs.append(_run(kind, steps, states, weights, descending=direction == 1))
+            final.append(states)
         steps = [np.concatenate(both, axis=-1) for both in zip(*outputs, strict=True)]
 
-    h_n, c_n = np.stack(h_n), np.stack(c_n)
+    final = [np.stack(states) for states in zip(*final, strict=True)]
     if batch_sizes is not None:
-        return np.concatenate(steps), (h_n, c_n)
+        return np.concatenate(steps), _hx(kind, final)
     output = np.stack(steps)
     if unbatched:
-        return output[:, 0], (h_n[:, 0], c_n[:, 0])
-    return output.swapaxes(0, 1) if batch_first else output, (h_n, c_n)
+        return output[:, 0], _hx(kind, [states[:, 0] for states in final])
+    return output.swapaxes(0, 1) if batch_first else output, _hx(kind, final)
+
+
+def _states(kind, hx):
+    """The states in hx, as a list."""
+    states = hx if KINDS[kind].states > 1 else (hx,)
+    return [np.asarray(state, np.float64) for state in states]
+
+
+def _hx(kind, states):
+    """States as torch's layers and cells take and return them."""
+    return tuple(states) if KINDS[kind].states > 1 else states[0]
 
 
 def _float64(parameters):
@@ -132,25 +182,27 @@ def _of_layer(parameters, end):
     }
 
 
-def _initial(hx, index, rows, weights):
+def _initial(kind, hx, index, rows, weights):
     if hx is not None:
-        return hx[0][index].copy(), hx[1][index].copy()
+        return [state[index].copy() for state in hx]
     hidden_out = weights["weight_hh"].shape[1]
-    hidden_size = len(weights["weight_hh"]) // 4
-    return np.zeros((rows, hidden_out)), np.zeros((rows, hidden_size))
+    hidden_size = len(weights["weight_hh"]) // KINDS[kind].gates
+    return [np.zeros((rows, size)) for size in (hidden_out, hidden_size)[: KINDS[kind].states]]
 
 
-def _run(steps, h, c, weights, backwards):
-    """Runs one direction and leaves the final states in h and c.
+def _run(kind, steps, states, weights, descending):
+    """Runs one direction and leaves the final states in `states`.
 
     A step touches its own rows only, so a sequence that has ended keeps its state, and one
     that a backward pass has not reached keeps its initial state.
     """
     outputs = [None] * len(steps)
-    for t in reversed(range(len(steps))) if backwards else range(len(steps)):
+    for t in reversed(range(len(steps))) if descending else range(len(steps)):
         rows = len(steps[t])
-        h[:rows], c[:rows] = step(steps[t], h[:rows], c[:rows], weights)
-        outputs[t] = h[:rows].copy()
+        new = KINDS[kind].step(steps[t], [state[:rows] for state in states], weights)
+        for state, values in zip(states, new, strict=True):
+            state[:rows] = values
+        outputs[t] = states[0][:rows].copy()
     return outputs
 
 
@@ -189,10 +241,10 @@ def fractions(seed, shape, scale=1.0):
     return (signed * (2.0**-23 * scale)).reshape(shape)
 
 
-def make_parameters(seed, shapes, dtype=np.float64, scale=None):
+def make_parameters(seed, shapes, dtype=np.float64, scale=None, kind="LSTM"):
     """Parameters with values from `fractions`; the default scale is a power of two near 1/sqrt(H)."""
     if scale is None:
-        hidden_size = max(1, next(iter(shapes.values()))[0] // 4)
+        hidden_size = max(1, next(iter(shapes.values()))[0] // KINDS[kind].gates)
         scale = 2.0 ** -round(0.5 * np.log2(hidden_size))
     return {
         name: fractions(1000 * seed + index, shape, scale).astype(dtype)

@@ -43,7 +43,7 @@ def test_the_cases_cover_the_promise():
     assert {c.input_size for c in CASES} == {1, 4, 63, 64, 65, 100, 257}
     options = {(c.dtype, c.num_layers, c.bidirectional, bool(c.proj_size)) for c in CASES}
     assert len(options) == 2 * 3 * 2 * 2
-    assert len({(c.dtype, c.kind) for c in CASES}) == 10
+    assert len({(c.dtype, c.inputs) for c in CASES}) == 10
     assert sum(c.infinite_weight for c in CASES) >= 8
 
 

@@ -13,7 +13,7 @@ import pylstm
 from pylstm.demo import digits, tutorial
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_BYTES = 150_000
+DATA_BYTES = 60_000
 
 
 def command(*arguments):

@@ -1,9 +1,7 @@
 """load(source, flat=True): all arrays of a file by dotted name, those below a prefix, one by one."""
 
-import contextlib
 import io
 import pickle
-import time
 from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +11,7 @@ import pytest
 from file_trees import Counted, lazy, whole_module
 from recorded_files import recorded_files
 from support import with_parameters
+from timing import units
 
 import pylstm
 from pylstm import WeightFileError
@@ -566,25 +565,18 @@ def test_mapped_arrays_are_mapped(tmp_path):
 # Bounds ---------------------------------------------------------------------------------------
 
 
-def seconds(action):
-    start = time.process_time()
-    with contextlib.suppress(WeightFileError):
-        action()
-    return time.process_time() - start
-
-
 def test_many_paths_to_one_array():
     tree = {"x": ONE}
     for _ in range(60):
         tree = {"left": tree, "right": tree}
-    assert seconds(lambda: view(tree)) < 5
+    assert units(lambda: view(tree)) < 50
     assert "stand in too many places" in refused(tree, "left.left")
 
 
 def test_one_state_of_many_records():
     state = {f"a{index}": ONE for index in range(2000)}
     tree = [Record("a.B", state=state) for _ in range(2000)]
-    assert seconds(lambda: view(tree)) < 5
+    assert units(lambda: view(tree)) < 50
     assert "stand in too many places" in refused(tree)
 
 
@@ -601,7 +593,7 @@ def test_deep_nests(depth):
     for _ in range(depth):
         tree = [tree, ONE]
     assert "names of its arrays are too long" in refused(tree)
-    assert seconds(lambda: view(tree, "x")) < 5
+    assert units(lambda: view(tree, "x")) < 50
     alone = [ONE]
     for _ in range(depth):
         alone = [alone]
@@ -617,6 +609,6 @@ def test_deeper_nests_are_refused():
 
 def test_a_million_entries():
     tree = {f"epoch {index}": index for index in range(1_000_000)} | {"a": ONE}
-    assert seconds(lambda: view(tree, size=10_000_000)) < 5
+    assert units(lambda: view(tree, size=10_000_000)) < 150
     assert names(tree, size=10_000_000) == ["a"]
     assert "too many places" in refused(tree)  # more than a file of 1000 bytes can hold

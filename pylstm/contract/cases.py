@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 # The scale of "special" values is 1; infinities, NaN and -0 are put among them.
-KINDS = ("ordinary", "huge", "tiny", "subnormal", "special")
+INPUTS = ("ordinary", "huge", "tiny", "subnormal", "special")
+
+# A case whose name names none of these layers is of the first.
+LAYERS = ("LSTM",)
 
 _NAME = re.compile(
+    rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?"
     r"(?P<input_size>\d+)-(?P<hidden_size>\d+)-(?P<dtype>\w+)-layers(?P<num_layers>\d+)"
     r"(?P<bidirectional>-bidirectional)?(?:-proj(?P<proj_size>\d+))?(?P<bias>-bias)?"
-    rf"-(?P<kind>{'|'.join(KINDS)})(?P<infinite_weight>-infinite)?"
+    rf"-(?P<inputs>{'|'.join(INPUTS)})(?P<infinite_weight>-infinite)?"
 )
 
 
@@ -39,10 +43,12 @@ class Case:
     ----------
     hidden_size, input_size, dtype, num_layers, bidirectional, proj_size, bias
         The module's.
-    kind : str
-        The values of the input and the states: one of `KINDS`.
+    inputs : str
+        The values of the input and the states: one of `INPUTS`.
     infinite_weight : bool
         Whether one recurrent weight is infinite.
+    layer : str
+        The name of the module's class: one of `LAYERS`.
     """
 
     hidden_size: int
@@ -52,8 +58,9 @@ class Case:
     bidirectional: bool
     proj_size: int
     bias: bool
-    kind: str
+    inputs: str
     infinite_weight: bool = False
+    layer: str = LAYERS[0]
 
     @classmethod
     def named(cls, name: str) -> Case:
@@ -65,13 +72,15 @@ class Case:
         switches = ("bidirectional", "bias", "infinite_weight")
         fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
         fields |= {key: match[key] is not None for key in switches}
-        return cls(**fields, dtype=match["dtype"], kind=match["kind"])
+        fields |= {key: match[key] for key in ("dtype", "inputs")}
+        return cls(**fields, layer=match["layer"] or LAYERS[0])
 
     def __str__(self) -> str:
-        words = [f"{self.input_size}-{self.hidden_size}", self.dtype, f"layers{self.num_layers}"]
+        words = [self.layer] * (self.layer != LAYERS[0])
+        words += [f"{self.input_size}-{self.hidden_size}", self.dtype, f"layers{self.num_layers}"]
         words += ["bidirectional"] * self.bidirectional
         words += [f"proj{self.proj_size}"] * bool(self.proj_size)
-        words += ["bias"] * self.bias + [self.kind] + ["infinite"] * self.infinite_weight
+        words += ["bias"] * self.bias + [self.inputs] + ["infinite"] * self.infinite_weight
         return "-".join(words)
 
     @property
@@ -85,7 +94,7 @@ class Case:
         return 11 if self.hidden_size * self.input_size <= 5000 else 5
 
     def module(self, **options: Any) -> pylstm.LSTM:
-        """Return the case's LSTM, with constructor arguments replaced by ``options``."""
+        """Return the case's layer, with constructor arguments replaced by ``options``."""
         arguments: dict[str, Any] = {
             "input_size": self.input_size,
             "hidden_size": self.hidden_size,
@@ -95,17 +104,17 @@ class Case:
             "proj_size": self.proj_size,
             "dtype": self.dtype,
         }
-        lstm = pylstm.LSTM(**(arguments | options))
+        layer: pylstm.LSTM = getattr(pylstm, self.layer)(**(arguments | options))
         scale = 2.0 ** -round(0.5 * np.log2(self.hidden_size))
-        lstm.load_state_dict(
+        layer.load_state_dict(
             {
                 name: fractions(1000 * self.seed + index, value.shape, scale)
-                for index, (name, value) in enumerate(lstm.state_dict().items())
+                for index, (name, value) in enumerate(layer.state_dict().items())
             }
         )
         if self.infinite_weight:
-            lstm.weight_hh_l0[0, 0] = float("inf")
-        return lstm
+            layer.weight_hh_l0[0, 0] = float("inf")
+        return layer
 
     def arrays(self, rows: int) -> list[Array]:
         """Return x [T, rows, I], h_0 and c_0 in the module's dtype."""
@@ -116,7 +125,7 @@ class Case:
             (depth, rows, self.hidden_size),
         )
         return [
-            values(self.kind, self.seed + index, shape, self.dtype)
+            values(self.inputs, self.seed + index, shape, self.dtype)
             for index, shape in enumerate(shapes)
         ]
 
@@ -164,16 +173,16 @@ def fractions(seed: int, shape: tuple[int, ...], scale: float = 1.0) -> Array:
     return (signed * (2.0**-23 * scale)).reshape(shape)
 
 
-def values(kind: str, seed: int, shape: tuple[int, ...], dtype: str = "float64") -> Array:
-    """Return an array of one of `KINDS`; "special" marks every third row from the second on."""
+def values(inputs: str, seed: int, shape: tuple[int, ...], dtype: str = "float64") -> Array:
+    """Return an array of one of `INPUTS`; "special" marks every third row from the second on."""
     limits = np.finfo(dtype)
     scale = {
         "huge": float(limits.max) / 2,
         "tiny": float(limits.tiny) * 8,
         "subnormal": float(limits.smallest_subnormal) * 64,
-    }.get(kind, 1.0)
+    }.get(inputs, 1.0)
     array = fractions(seed, shape) * scale
-    if kind == "special":
+    if inputs == "special":
         rows = array.reshape(-1, shape[-1])
         marks = (np.inf, -np.inf, np.nan, -0.0)
         for index in range(1, len(rows), 3):

@@ -40,11 +40,11 @@ class DigitReader:
         # Of the file, each line reads what it needs. That the input is (N, L, 8) no shape tells.
         self.lstm = nn.LSTM.from_weights(path, "lstm", batch_first=True)
         weights = nn.load(path)
-        self.weight = weights["head.weight"]  # [10, 64]
+        self.weight = weights["head.weight"]  # [10, 32]
         self.bias = weights["head.bias"]  # [10]
 
     def __call__(self, images: Float32) -> tuple[Float32, Float32]:
-        """Return the last hidden state [N, 64] and the logits [N, 10] of images [N, 8, 8]."""
+        """Return the last hidden state [N, 32] and the logits [N, 10] of images [N, 8, 8]."""
         _, (h_n, _) = self.lstm(images)
         return h_n[-1], h_n[-1] @ self.weight.T + self.bias
 

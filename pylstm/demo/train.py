@@ -23,7 +23,7 @@ import torch
 from sklearn.datasets import load_digits
 
 HELD_OUT = 400
-HIDDEN_SIZE = 64
+HIDDEN_SIZE = 32
 EPOCHS = 80
 BATCH = 64
 SEED = 2026

@@ -77,6 +77,9 @@ static const struct step_shape product_shapes[] = {
     {.rows = 24, .hidden = 16, .depth_x = 64, .with_h = true},
 };
 
+/* Begin the names of the recorded cases of networks of each kind. */
+static const char *const network_names[CELL_KINDS] = {[CELL_LSTM] = "network"};
+
 static const struct network_shape network_shapes[] = {
     {.input_size = 100,
      .hidden_size = 20,
@@ -237,7 +240,7 @@ static void hash_networks(struct book *book, enum dtype dtype)
         const ptrdiff_t size = network_result_size(&data);
         double *out = must_allocate((size_t)size, sizeof *out);
         network_run(book->level, &shape, &data, AT_END, out);
-        snprintf(name, sizeof name, "network %zu %s", i, dtype_names[dtype]);
+        snprintf(name, sizeof name, "%s %zu %s", network_names[shape.kind], i, dtype_names[dtype]);
         settle(book, name, hash_reals(hash_start(), dtype, out, size));
         free(out);
         network_data_free(&data);
@@ -248,6 +251,7 @@ static void hash_networks(struct book *book, enum dtype dtype)
 static void hash_first_values(struct book *book, enum dtype dtype)
 {
     const struct rnn_net net = {.kernels = kernels_for(book->level, dtype),
+                                .kind = CELL_LSTM,
                                 .input_size = 2,
                                 .hidden_size = 3,
                                 .num_layers = 1,

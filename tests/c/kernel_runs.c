@@ -308,9 +308,9 @@ void step_expect(const struct step_shape *shape, const struct step_data *data, d
         reference_add_product(shape->dtype, data->wh,
                               shape->with_h ? data->h + row * shape->depth_h : no_h, gates,
                               shape->depth_h, totals);
-        reference_cell(shape->dtype, totals,
-                       shape->cell == CELL_NULL ? no_cell : data->c + row * hidden, hidden,
-                       c_out + row * hidden, h_out + row * hidden);
+        reference_update(CELL_LSTM, shape->dtype, totals,
+                         shape->cell == CELL_NULL ? no_cell : data->c + row * hidden, hidden,
+                         c_out + row * hidden, h_out + row * hidden);
     }
     free(totals);
 }

@@ -42,7 +42,7 @@ static ptrdiff_t hidden_out(const struct network_shape *shape)
  * shapes alone, and rnn_params_size() must agree. */
 static ptrdiff_t count_params(const struct network_shape *shape)
 {
-    const ptrdiff_t gates = 4 * shape->hidden_size, out = hidden_out(shape);
+    const ptrdiff_t gates = cells[shape->kind].gates * shape->hidden_size, out = hidden_out(shape);
     ptrdiff_t count = 0;
     for (ptrdiff_t layer = 0; layer < shape->num_layers; layer++) {
         ptrdiff_t depth = layer ? shape->num_directions * out : shape->input_size;
@@ -59,6 +59,7 @@ struct network_data network_data_make(const struct network_shape *shape)
     struct network_data data = {.params_size = count_params(shape)};
 
     data.net.kernels = kernels_for("portable", shape->dtype);
+    data.net.kind = shape->kind;
     data.net.input_size = shape->input_size;
     data.net.hidden_size = shape->hidden_size;
     data.net.proj_size = shape->proj_size;
@@ -99,10 +100,10 @@ void network_data_free(struct network_data *data)
 
 void network_describe(const struct network_shape *shape, const char *level)
 {
-    case_begin("network %s %s I %td H %td P %td layers %td directions %d%s T %td N %td%s%s%s%s "
+    case_begin("%s %s %s I %td H %td P %td layers %td directions %d%s T %td N %td%s%s%s%s "
                "gap %td dropout %g, %s values, seed %llu",
-               level, dtype_names[shape->dtype], shape->input_size, shape->hidden_size,
-               shape->proj_size, shape->num_layers, shape->num_directions,
+               cells[shape->kind].mode, level, dtype_names[shape->dtype], shape->input_size,
+               shape->hidden_size, shape->proj_size, shape->num_layers, shape->num_directions,
                shape->bias ? "" : " no bias", shape->steps, shape->batch,
                shape->ragged ? " ragged" : "", shape->batch_major ? " batch major" : "",
                shape->with_h0 ? "" : " no h0", shape->with_c0 ? "" : " no c0", shape->gap,

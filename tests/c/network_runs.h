@@ -9,6 +9,7 @@
 
 struct network_shape {
     enum dtype dtype;
+    enum cell_kind kind;
     ptrdiff_t input_size, hidden_size, proj_size, num_layers;
     int num_directions;
     bool bias;

@@ -40,8 +40,8 @@ void reference_add_product(enum dtype dtype, const double *w, const double *v, p
     }
 }
 
-void reference_cell(enum dtype dtype, const double *totals, const double *c, ptrdiff_t hidden,
-                    double *c_out, double *h_out)
+static void update_lstm(enum dtype dtype, const double *totals, const double *c, ptrdiff_t hidden,
+                        double *c_out, double *h_out)
 {
     for (ptrdiff_t unit = 0; unit < hidden; unit++) {
         double i = activation(dtype, false, totals[unit]);
@@ -54,7 +54,15 @@ void reference_cell(enum dtype dtype, const double *totals, const double *c, ptr
     }
 }
 
-/* The parameters of one layer and direction in the block. */
+void reference_update(enum cell_kind kind, enum dtype dtype, const double *totals, const double *c,
+                      ptrdiff_t hidden, double *c_out, double *h_out)
+{
+    static void (*const updates[CELL_KINDS])(enum dtype, const double *, const double *, ptrdiff_t,
+                                             double *, double *) = {[CELL_LSTM] = update_lstm};
+    updates[kind](dtype, totals, c, hidden, c_out, h_out);
+}
+
+/* The parameters of one layer and direction among all weights. */
 struct layer {
     const double *w_ih, *w_hh, *b_ih, *b_hh, *w_hr; /* absent ones NULL */
     ptrdiff_t depth;                                /* columns of w_ih */
@@ -62,7 +70,7 @@ struct layer {
 
 static struct layer take_layer(const struct rnn_net *net, ptrdiff_t index, const double **params)
 {
-    const ptrdiff_t hidden = net->hidden_size, gates = 4 * hidden;
+    const ptrdiff_t hidden = net->hidden_size, gates = cells[net->kind].gates * hidden;
     const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
     const double *next = *params;
     struct layer layer = {0};
@@ -92,21 +100,21 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, b
                          double *y, double *h, double *c)
 {
     const enum dtype dtype = net->kernels->dtype;
-    const ptrdiff_t hidden = net->hidden_size;
+    const ptrdiff_t hidden = net->hidden_size, gates = cells[net->kind].gates * hidden;
     const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
     const ptrdiff_t width = net->num_directions * out;
-    double *totals = must_allocate((size_t)(5 * hidden), sizeof *totals);
-    double *raw = totals + 4 * hidden; /* h' before the projection */
+    double *totals = must_allocate((size_t)(gates + hidden), sizeof *totals);
+    double *raw = totals + gates; /* h' before the projection */
 
     for (ptrdiff_t i = 0; i < length; i++) {
         ptrdiff_t at = start[reverse ? length - 1 - i : i] + row;
-        for (ptrdiff_t j = 0; j < 4 * hidden; j++) {
+        for (ptrdiff_t j = 0; j < gates; j++) {
             totals[j] = net->bias ? plus(dtype, layer->b_ih[j], layer->b_hh[j]) : 0.0;
         }
-        reference_add_product(dtype, layer->w_ih, x + at * layer->depth, 4 * hidden, layer->depth,
+        reference_add_product(dtype, layer->w_ih, x + at * layer->depth, gates, layer->depth,
                               totals);
-        reference_add_product(dtype, layer->w_hh, h, 4 * hidden, out, totals);
-        reference_cell(dtype, totals, c, hidden, c, raw);
+        reference_add_product(dtype, layer->w_hh, h, gates, out, totals);
+        reference_update(net->kind, dtype, totals, c, hidden, c, raw);
         if (net->proj_size) {
             memset(h, 0, (size_t)out * sizeof *h);
             reference_add_product(dtype, layer->w_hr, raw, out, hidden, h);

@@ -12,9 +12,9 @@
 void reference_add_product(enum dtype dtype, const double *w, const double *v, ptrdiff_t rows,
                            ptrdiff_t depth, double *total);
 
-/* From totals [4, hidden] and c [hidden] to c' and h'; c_out may be c. */
-void reference_cell(enum dtype dtype, const double *totals, const double *c, ptrdiff_t hidden,
-                    double *c_out, double *h_out);
+/* From totals [gates, hidden] and c [hidden] of a cell of one kind to c' and h'; c_out may be c. */
+void reference_update(enum cell_kind kind, enum dtype dtype, const double *totals, const double *c,
+                      ptrdiff_t hidden, double *c_out, double *h_out);
 
 /* A whole call, as rnn_forward() but dense: x [rows, I], y [rows, D*Hout] with `rows` the
  * sum of batch_sizes, the rest shaped as in struct rnn_call. */
