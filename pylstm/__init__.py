@@ -16,7 +16,6 @@ try:
     from ._version import __version__
     from .modules.module import Module
     from .modules.rnn import LSTM, LSTMCell
-    from .runtime.config import show_config
     from .runtime.generator import get_rng_state, initial_seed, manual_seed, set_rng_state
     from .runtime.threadpools import announce as _announce
 except ImportError as _error:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from .files.base.errors import WeightFileError, WeightFileWarning
     from .files.load import load
     from .files.write.save import save
+    from .runtime.config import show_config
     from .weights.find import FoundLSTM, find_lstms
 
 __all__ = [
@@ -65,6 +65,7 @@ _LAZY = {
     "load": ".files.load",
     "plot": ".plot",
     "save": ".files.write.save",
+    "show_config": ".runtime.config",
     "utils": ".utils",
 }
 

@@ -1,5 +1,5 @@
-"""The name in pickles of earlier versions; see :mod:`pylstm.modules.state_dict`."""
+"""The name in pickles of earlier versions; see :mod:`pylstm.modules.incompatible_keys`."""
 
-from .modules.state_dict import _IncompatibleKeys
+from .modules.incompatible_keys import _IncompatibleKeys
 
 __all__ = ["_IncompatibleKeys"]

@@ -107,7 +107,11 @@ def test_show_config_says_where_the_package_is(tmp_path):
 
 @pytest.mark.parametrize("folder", ["größe 中", "a\x1b[2Jb", "a\nb", "a\udcffb"])
 def test_no_path_steers_a_terminal(folder, monkeypatch):
-    monkeypatch.setattr(pylstm.runtime.config, "__file__", f"/{folder}/pylstm/runtime/config.py")
+    monkeypatch.setattr(
+        importlib.import_module("pylstm.runtime.config"),
+        "__file__",
+        f"/{folder}/pylstm/runtime/config.py",
+    )
     monkeypatch.setattr(pylstm._core, "__file__", f"/{folder}/pylstm/_core.so")
     lines = config_lines()
     for name in ("package", "compiled part"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +16,9 @@ from .tables import Tables
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .incompatible_keys import _IncompatibleKeys
+
     Array = npt.NDArray[Any]
-
-
-class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What load_state_dict returns; prints as torch's does."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return super().__repr__()
-
-    __str__ = __repr__
 
 
 def _positional(
@@ -281,6 +270,9 @@ class Stateful(Tables):
                 f"Expected state_dict to be dict-like, got {type(state_dict)}."
                 + (f" {hint[0].upper()}{hint[1:]}" if hint else "")
             )
+        # Making a class of named tuples takes a tenth of the import of pylstm.
+        from .incompatible_keys import _IncompatibleKeys
+
         loading = _Loading(assign)
         state_dict = dict(state_dict)
         loading.collect(self, state_dict, "")
