@@ -23,10 +23,10 @@ from support import with_parameters
 import pylstm
 from pylstm.cli import COMMANDS, convert, inspect, listing, main, peers, selftest, verify
 from pylstm.contract import recorded_hashes
-from pylstm.files.errors import printable
-from pylstm.files.record import RecurrentLayer, Unsupported
-from pylstm.files.source import Source
-from pylstm.files.tensor import Storage
+from pylstm.files.base.errors import printable
+from pylstm.files.base.record import RecurrentLayer, Unsupported
+from pylstm.files.base.source import Source
+from pylstm.files.base.tensor import Storage
 
 HERE = Path(__file__).parent
 
@@ -385,7 +385,7 @@ def layers_file(tmp_path, monkeypatch):
             "net/gru": Unsupported("Keras GRU layer", "it has the gates of a GRU"),
         }
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     return pickled(tmp_path, 1)
 
 
@@ -467,7 +467,7 @@ def test_convert_says_what_will_not_be_found(tmp_path, monkeypatch, capsys):
         parameters = {k: make(lazy(v)) for k, v in pylstm.LSTM(3, 2).state_dict().items()}
         return {"rnn": RecurrentLayer("keras.LSTM", {"_parameters": parameters})}
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     path, target = pickled(tmp_path, 1), tmp_path / "new.npz"
     code, _, errors = run(capsys, "convert", path, target)
     assert code == 0
@@ -818,12 +818,12 @@ def test_verify_against_what_is_not_there(checkpoint, no_peers, capsys, name):
 
 def test_verify_sees_a_difference(checkpoint, no_peers, monkeypatch, capsys):
     def wrong(module, x, h_0, c_0):
-        output, h_n, c_n = twin(module, x, h_0, c_0)
+        output, h_n, c_n = run_reference(module, x, h_0, c_0)
         c_n[0, 0, 0] += 2e-4
         return output, h_n, c_n
 
-    twin = verify.run_twin
-    monkeypatch.setattr(verify, "run_twin", wrong)
+    run_reference = verify.run_reference
+    monkeypatch.setattr(verify, "run_reference", wrong)
     code, text, _ = run(capsys, "verify", checkpoint, "--prefix", "decoder.rnn")
     assert code == 1
     assert "NOT within the tolerance" in text
@@ -883,14 +883,14 @@ def test_verify_compares_as_it_says():
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("proj_size", [0, 3])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_the_twin_is_right(bias, proj_size, bidirectional):
+def test_the_reference_is_right(bias, proj_size, bidirectional):
     module = with_parameters(
         pylstm.LSTM(4, 5, 3, bias, True, bidirectional=bidirectional, proj_size=proj_size), 1
     )
     x, h_0, c_0 = verify.make_inputs(module)
     expected, (h_n, c_n) = reference_lstm(module.state_dict(), x, (h_0, c_0))
     for result in (
-        verify.run_twin(module, x, h_0, c_0),
+        verify.run_reference(module, x, h_0, c_0),
         verify.run_pylstm(module, x, h_0, c_0),
     ):
         for array, truth in zip(result, (expected, h_n, c_n), strict=True):

@@ -31,8 +31,8 @@ from keras_files import (
 from reference import fractions, lstm, make_parameters, parameter_shapes
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Record, Unsupported
+from pylstm.files.base.record import Record, Unsupported
+from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
 
@@ -59,8 +59,8 @@ def test_recorded_outputs(recorded, name):
         module = pylstm.LSTM.from_weights(recorded[name], prefix)
         x, expected = outputs[f"{prefix}/input"], outputs[f"{prefix}/output"]
         np.testing.assert_allclose(module(x)[0], expected, atol=1e-6)
-        twin = lstm(module.state_dict(), x, batch_first=True)[0]
-        np.testing.assert_allclose(module(x)[0], twin, atol=1e-6)
+        expected = lstm(module.state_dict(), x, batch_first=True)[0]
+        np.testing.assert_allclose(module(x)[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["keras.keras", "keras.h5"])

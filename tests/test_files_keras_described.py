@@ -29,8 +29,8 @@ from keras_files import (
 from reference import lstm
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Unsupported
+from pylstm.files.base.record import Unsupported
+from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
 
@@ -111,8 +111,8 @@ def test_recorded_layers(recorded, suffix):
         module = from_weights(data, name)
         y, _ = module(outputs[f"{name}/input"])
         np.testing.assert_allclose(y, outputs[f"{name}/output"], atol=1e-6)
-        twin = lstm(module.state_dict(), outputs[f"{name}/input"], batch_first=True)[0]
-        np.testing.assert_allclose(y, twin, atol=1e-6)
+        expected = lstm(module.state_dict(), outputs[f"{name}/input"], batch_first=True)[0]
+        np.testing.assert_allclose(y, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5", "weights.h5"])

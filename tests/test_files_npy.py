@@ -10,7 +10,7 @@ from weight_files import CountingFile, Entry, npy_file, zip_archive
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files import Record
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
 
 DTYPES = ["f8", "f4", "f2", "c16", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"]
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"

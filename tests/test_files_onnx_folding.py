@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pylstm
-from pylstm.files import onnx_constants
-from pylstm.files.formats import open_weights
+from pylstm.files.formats import onnx_constants
+from pylstm.files.open import open_weights
 
 onnx = pytest.importorskip("onnx")
 import ml_dtypes  # noqa: E402

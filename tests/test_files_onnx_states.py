@@ -5,7 +5,7 @@ import pytest
 from reference import fractions, lstm
 
 import pylstm
-from pylstm.files.record import Record
+from pylstm.files.base.record import Record
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

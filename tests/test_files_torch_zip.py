@@ -17,7 +17,7 @@ from weight_files import (
 
 import pylstm
 from pylstm import WeightFileError
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
 
 ARRAYS = {
     "weight": np.arange(6, dtype="<f4").reshape(2, 3),

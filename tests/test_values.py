@@ -11,8 +11,8 @@ from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
 
 import pylstm
-from pylstm.files.tensor import Storage, Tensor
-from pylstm.find import survey
+from pylstm.files.base.tensor import Storage, Tensor
+from pylstm.weights.find import survey
 
 FILES = Path(__file__).parent / "data" / "files"
 NAMES = "StructuredToParameterName@@"
@@ -210,7 +210,7 @@ def test_overlapping_int8_is_scaled_once():
 
 
 def test_large_int8_is_read_in_pieces(monkeypatch):
-    monkeypatch.setattr("pylstm.files.tensor._PIECE", 7)
+    monkeypatch.setattr("pylstm.files.base.tensor._PIECE", 7)
     counts = []
     read = Storage.read
     monkeypatch.setattr(

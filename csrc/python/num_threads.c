@@ -29,10 +29,10 @@ int num_threads_from_environment(struct module_state *module_state)
     return 0;
 }
 
-/* What pylstm.threads.usable_cpus() says; -1 on failure. */
+/* What pylstm.runtime.threads.usable_cpus() says; -1 on failure. */
 static int usable_cpus(void)
 {
-    PyObject *module = PyImport_ImportModule("pylstm.threads");
+    PyObject *module = PyImport_ImportModule("pylstm.runtime.threads");
     PyObject *count = module == NULL ? NULL : PyObject_CallMethod(module, "usable_cpus", NULL);
     long threads = count == NULL ? -1 : PyLong_AsLong(count);
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.base.errors import WeightFileError, printable
+from ..files.base.tensor import Tensor
 from ..files.contents import Contents
-from ..files.errors import WeightFileError, printable
 from ..files.flat import NoSuchPrefix, SameName, find_root, flat_view
-from ..files.formats import open_weights
-from ..files.save import write
-from ..files.tensor import Tensor
+from ..files.open import open_weights
+from ..files.write.save import write
 from .losses import differences, refuse_losses
 from .output import Failure, counted
 

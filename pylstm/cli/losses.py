@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.base.tensor import Tensor
 from ..files.contents import Contents
-from ..files.save import Known
-from ..files.tensor import Tensor
-from ..find import survey
+from ..files.write.save import Known
+from ..weights.find import survey
 from .listing import stored_dtype, without_wrappers
 from .output import Failure
 
 if TYPE_CHECKING:
-    from ..files.formats import WeightFile
-    from ..recurrent import NearMiss
+    from ..files.open import WeightFile
+    from ..weights.infer import NearMiss
 
 
 def refuse_losses(file: WeightFile, arrays: Mapping[str, Any], output: str) -> None:

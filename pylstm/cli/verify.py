@@ -9,17 +9,17 @@ import numpy as np
 
 import pylstm
 
-from ..files.errors import printable
-from ..files.formats import open_weights
-from ..find import survey
-from ..from_weights import build, ends_with, fitting
+from ..files.base.errors import printable
+from ..files.open import open_weights
+from ..weights.build import build, ends_with, fitting
+from ..weights.find import survey
 from .output import Failure, print_table
 from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
-from .twin import run_twin
+from .reference import run_reference
 
 if TYPE_CHECKING:
-    from ..find import Candidate, FoundLSTM, NearMiss
-    from .twin import Array, Module, Results
+    from ..weights.find import Candidate, FoundLSTM, NearMiss
+    from .reference import Array, Module, Results
 
     Inputs = tuple[Array, Array, Array]
     Comparison = tuple[str, Results, str, Results, float]
@@ -120,7 +120,7 @@ def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
     print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._dtype}")
     inputs = make_inputs(module, found.initial_states)
     ours = run_pylstm(module, *inputs)
-    exact = run_twin(module, *inputs)
+    exact = run_reference(module, *inputs)
     comparisons: list[Comparison] = [("pylstm", ours, "float64 NumPy", exact, 0.0)]
     ran = peer is None
     if peer is not None:
@@ -169,7 +169,7 @@ def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) ->
     print(f"  {'Within' if fine else 'NOT within'} the tolerance of {tolerance}.")
     if fine:
         return
-    nudged = run_twin(module, *(np.nextafter(array, 2).astype(dtype) for array in inputs))
+    nudged = run_reference(module, *(np.nextafter(array, 2).astype(dtype) for array in inputs))
     growth = max(compare(one, other, dtype)[1] for one, other in zip(nudged, exact, strict=True))
     if growth > _TELLING:
         print(
@@ -199,7 +199,7 @@ def make_inputs(module: Module, initial_states: tuple[Array, Array] | None = Non
 
 
 def run_pylstm(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
-    """Run the module itself, as its options say; see ``twin.run_twin`` for the shapes."""
+    """Run the module itself, as its options say; see ``reference.run_reference`` for the shapes."""
     if isinstance(module, pylstm.LSTMCell):
         outputs, h_n, c_n = run_cell(module, x, h_0, c_0)
         return np.stack(outputs), h_n, c_n

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .._core import as_array
-from ..dtypes import check_device
-from ..naming import type_name
+from ..arguments.dtypes import check_device
+from ..arguments.naming import type_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -208,23 +208,23 @@ def parse_to(
     """
     other = unknown.pop("other", None)
     unknown.pop("memory_format", None)
-    rest = list(args)
-    if rest and (rest[0] is None or _is_device(rest[0])):
-        device = rest.pop(0)
-    if rest and not isinstance(rest[0], bool):
-        first = rest.pop(0)
+    tail = list(args)
+    if tail and (tail[0] is None or _is_device(tail[0])):
+        device = tail.pop(0)
+    if tail and not isinstance(tail[0], bool):
+        first = tail.pop(0)
         if hasattr(first, "dtype") and not isinstance(first, type):
             other = first
         else:
             dtype = first
-    if unknown or len(rest) > 2 or not all(isinstance(flag, bool) for flag in rest):
+    if unknown or len(tail) > 2 or not all(isinstance(flag, bool) for flag in tail):
         words = [type_name(value) for value in args]
         words += [f"{name}={type_name(value)}, " for name, value in unknown.items()]
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({', '.join(words)})"
         )
     check_device(device)
-    copy = bool(rest[1]) if len(rest) == 2 else copy
+    copy = bool(tail[1]) if len(tail) == 2 else copy
     if dtype is None and other is not None:
         dtype = other.dtype
     return (None if dtype is None else to_dtype(dtype)), copy

@@ -12,12 +12,7 @@ before they are used.
 """
 
 from ._packed import PackedSequence, invert_permutation
-from ._packing import (
-    pack_padded_sequence,
-    pack_sequence,
-    pad_packed_sequence,
-    unpack_sequence,
-)
+from ._packing import pack_padded_sequence, pack_sequence, pad_packed_sequence, unpack_sequence
 from ._padding import pad_sequence, unpad_sequence
 
 __all__ = [

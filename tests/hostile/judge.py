@@ -22,7 +22,7 @@ from numpy.lib.array_utils import byte_bounds
 from seeds import ABSENT
 
 import pylstm
-from pylstm.files.record import Record
+from pylstm.files.base.record import Record
 
 CPU_SECONDS = 5
 WALL_SECONDS = 120  # nothing here waits; other programs may take the processor

@@ -98,7 +98,7 @@ def serve(folder, address_space):
     guard = judge.Guard(folder)
     codecs.lookup("unicode_escape")  # of Python 2's texts, which are in no seed
     for reader in seeds.EXTRAS:  # a seed needs the package, an attack only the reader
-        import_module(f"pylstm.files.{reader}")
+        import_module(f"pylstm.files.formats.{reader}")
     for format in seeds.FORMATS:  # readers are imported when a file needs them
         for content in seeds.seeds(format)[:2]:
             judge.open_all(content, format)

@@ -9,8 +9,8 @@ from keras_files import ASSUMED
 from reference import lstm
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Unsupported
+from pylstm.files.base.record import Unsupported
+from pylstm.files.open import open_weights
 
 pytest.importorskip("torch.nn")  # "torch" alone would find a folder of that name
 os.environ.setdefault("KERAS_BACKEND", "torch")

@@ -13,8 +13,8 @@ from support import assert_same_bits
 from torch import nn
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.find import survey
+from pylstm.files.open import open_weights
+from pylstm.weights.find import survey
 
 CASES = {case.name: case for case in foreign_by_torch.cases()}
 

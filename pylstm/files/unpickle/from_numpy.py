@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..record import Record
-from ..tensor import PLAIN_DTYPES, Storage, row_major
+from ..base.record import Record
+from ..base.tensor import PLAIN_DTYPES, Storage, row_major
 from .context import Context, FileBytes, Handler, Name, Unbuilt, segment_of
 
 _DTYPES = {dtype.str[1:]: dtype for dtype in PLAIN_DTYPES.values()}
