@@ -26,7 +26,10 @@ _VARIANTS: dict[str, tuple[type, Any]] = {
     "gate_activation": (str, "sigmoid"),
     "activation": (str, "tanh"),
     "reverse": (bool, False),
+    "merge_mode": (str, "concat"),
 }
+# Each of them is asked for by itself; of the others one answer is taken for all.
+_ALONE = ("merge_mode",)
 _ANSWERS = {
     "LSTM": ("bias", *_VARIANTS),
     "LSTMCell": ("bias", "gate_activation", "activation"),
@@ -79,12 +82,11 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
 def unanswered(found: FoundLSTM, options: dict[str, Any]) -> Iterator[str]:
     """Yield what a module's numbers depend on that neither its file nor the caller said."""
     where = f"{found.prefix!r}: " if found.prefix else ""
-    open_ones = {
-        name: value
-        for name, value in found.assumed.items()
-        if name in _VARIANTS and name in _ANSWERS[found.kind]
-    }
-    if open_ones and not any(name in options for name in open_ones):
+    names = [name for name in found.assumed if name in _VARIANTS and name in _ANSWERS[found.kind]]
+    if any(name in options for name in names if name not in _ALONE):
+        names = [name for name in names if name in _ALONE]
+    open_ones = {name: found.assumed[name] for name in names if name not in options}
+    if open_ones:
         told = ", ".join(f"{name}={value!r}" for name, value in open_ones.items())
         yield (
             f"{where}the file does not say how this {found.kind} was configured; assumed: "

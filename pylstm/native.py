@@ -270,6 +270,8 @@ class NativeModule(Layer, Module):
                 ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
             ``reverse`` : bool
                 False, for an LSTM only: pylstm has none that only runs from the end.
+            ``merge_mode`` : str
+                ``"concat"``, for an LSTM only: how Keras joins the outputs of two directions.
 
             ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
 

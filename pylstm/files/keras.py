@@ -188,7 +188,8 @@ class _Modules:
         if all(map(_is_of_cudnn, found.weights.values())):  # which has no others
             gates = {}
         biases = {} if all("bias" in roles for roles in found.weights.values()) else {"bias": False}
-        return {**gates, "reverse": False, "batch_first": True, **biases}
+        merged = {"merge_mode": "concat"} if found.bidirectional else {}
+        return {**gates, "reverse": False, **merged, "batch_first": True, **biases}
 
     def _unknown_gates(self, roles: Roles) -> list[str]:
         if keras_config.default_gate(self._version) == "sigmoid" or _is_of_cudnn(roles):
