@@ -14,6 +14,7 @@ Roles = dict[str, Weight]
 
 _CELL = re.compile(r"(?s).*cell(?:_[0-9]+)?")
 _LSTM_CELL = re.compile(r"lstm_cell(?:_[0-9]+)?")
+_LSTM = re.compile(r"lstm(?:_[0-9]+)?")
 _SIDE = re.compile(r"(?s)(forward|backward)_.*")
 _MOST_SHOWN = 6
 _MOST_NAMES = 3
@@ -88,6 +89,30 @@ def cell_name(path: str) -> str:
     above, _, last = path.rpartition("/")
     # Before Keras 2.3 cells had no names, and paths the layer's twice.
     return last if _CELL.fullmatch(last) and last != above.rpartition("/")[2] else ""
+
+
+def wrapper_name(path: str, group: str | None, roles: Roles) -> str:
+    """Return the name in the place of a cell's that is no cell's, as those of its wrappers.
+
+    Parameters
+    ----------
+    path : str
+        Of the weights, in which :func:`cell_name` finds none.
+    group : str or None
+        What the file calls the layer that they are in.
+    roles : dict of str to Tensor or str
+        CuDNNLSTM has no cell.
+    """
+    above, _, last = path.rpartition("/")
+    recurrent, bias = roles.get("recurrent_kernel"), roles.get("bias")
+    if isinstance(recurrent, Tensor) and isinstance(bias, Tensor) and recurrent.ndim == 2:
+        if bias.shape == (8 * recurrent.shape[0],):
+            return ""
+    if _CELL.fullmatch(last) or not above or _SIDE.fullmatch(last):
+        return ""
+    # Before Keras 2.3 the name of the layer itself is the last one.
+    own = (above.rpartition("/")[2], (group or "").rpartition("/")[2])
+    return "" if last in own or _LSTM.fullmatch(last) else last
 
 
 def is_lstm_cell(name: str) -> bool:
