@@ -10,7 +10,6 @@ from .naming import type_name
 
 if TYPE_CHECKING:
     from .find import Candidate
-    from .recurrent import FoundLSTM
 
 # The constructors' arguments: what the file's shapes tell, and what they do not.
 STRUCTURE = {
@@ -79,8 +78,9 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
     return {"bias": bias}
 
 
-def unanswered(found: FoundLSTM, options: dict[str, Any]) -> Iterator[str]:
+def unanswered(candidate: Candidate, options: dict[str, Any]) -> Iterator[str]:
     """Yield what a module's numbers depend on that neither its file nor the caller said."""
+    found = candidate.found
     where = f"{found.prefix!r}: " if found.prefix else ""
     names = [name for name in found.assumed if name in _VARIANTS and name in _ANSWERS[found.kind]]
     if any(name in options for name in names if name not in _ALONE):
@@ -91,6 +91,14 @@ def unanswered(found: FoundLSTM, options: dict[str, Any]) -> Iterator[str]:
         yield (
             f"{where}the file does not say how this {found.kind} was configured; assumed: "
             f"{told}; pass these arguments to confirm them"
+        )
+    # Of layers that a reader put together the other answers tell that they were looked at.
+    default = found.assumed.get("batch_first") and not candidate.is_described
+    if default and found.kind == "LSTM" and "batch_first" not in options:
+        yield (
+            f"{where}PaddlePaddle wrote the file, in which batch_first=True is assumed: the "
+            "default there, unless the program says time_major=True; pass batch_first to "
+            "confirm or change it"
         )
     if found.initial_states is not None:
         yield (

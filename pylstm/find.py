@@ -263,7 +263,7 @@ def _judged_plain(
         if owner is None and values.get(name) is plain.get(name):
             group.add(f"{name}_{form}")
     facts = group.place.facts(group.prefix)
-    found = replace(found, **_said(found, owner, facts))
+    found = replace(found, **_said(found, owner, facts, group.place.assumed(group.prefix)))
     parameters = {name: values[name] for name, _ in found._shapes() if name in values}
     return Candidate(found, parameters, facts, owner is not None)
 
@@ -291,10 +291,14 @@ def _report(report: Survey, judged: Mapping[Group, Iterable[Candidate | NearMiss
                 report.refused.append(one.found)
 
 
-def _said(found: FoundLSTM, owner: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _said(
+    found: FoundLSTM, owner: Any, facts: Mapping[str, Any], assumed: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the fields that tell what the file leaves open, and its initial states."""
     if isinstance(owner, RecurrentLayer):
         return {"assumed": dict(owner.assumed), "initial_states": owner.initial_states}
+    if assumed and found.kind == "LSTM":
+        return {"assumed": dict(assumed)}
     known = found.kind == "LSTMCell" or isinstance(facts.get("batch_first"), bool)
     return {"assumed": {} if known else {"batch_first": False}}
 

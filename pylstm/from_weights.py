@@ -49,7 +49,7 @@ def from_weights(
     with opened(source) as (tree, name):
         candidate = _choose(survey(tree, name), kind, prefix)
         structure = structure_of(candidate, name, options)
-        for text in unanswered(candidate.found, options):
+        for text in unanswered(candidate, options):
             warnings.warn(f"{name}: {text}", WeightFileWarning, stacklevel=_CALLER)
         try:
             return build(cls, candidate, {**structure, **_constructors(kind, options)})

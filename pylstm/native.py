@@ -295,8 +295,9 @@ class NativeModule(Layer, Module):
         -----
         WeightFileWarning
             If numbers depend on what was assumed and not answered: by a Keras file without the
-            configuration of the layer, for instance. Also if the file starts from constant states
-            that are not zero: :func:`find_lstms` gives them as ``initial_states``.
+            configuration of the layer, for instance, or by one of PaddlePaddle, whose LSTMs are
+            batch first unless their program says otherwise. Also if the file starts from constant
+            states that are not zero: :func:`find_lstms` gives them as ``initial_states``.
 
         Examples
         --------

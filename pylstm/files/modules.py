@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import paddle
 from .errors import WeightFileError
 from .named import NamedArrays
 from .record import Record
@@ -71,7 +72,13 @@ class Place:
         for state in () if owner is None else _states(owner):
             if isinstance(state, Mapping):
                 return state
-        return {}
+        return self.assumed(prefix)
+
+    def assumed(self, prefix: str = "") -> Mapping[str, Any]:
+        """Return what is assumed of an LSTM there instead of torch's defaults."""
+        if isinstance(self.container, NamedArrays):
+            return self.container.assumed.get(prefix, {})
+        return paddle.ASSUMED if paddle.is_state_dict(self.container) else {}
 
 
 def name_text(name: Any) -> str:
