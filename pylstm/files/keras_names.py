@@ -104,15 +104,21 @@ def wrapper_name(path: str, group: str | None, roles: Roles) -> str:
         CuDNNLSTM has no cell.
     """
     above, _, last = path.rpartition("/")
-    recurrent, bias = roles.get("recurrent_kernel"), roles.get("bias")
-    if isinstance(recurrent, Tensor) and isinstance(bias, Tensor) and recurrent.ndim == 2:
-        if bias.shape == (8 * recurrent.shape[0],):
-            return ""
+    if is_of_cudnn(roles):
+        return ""
     if _CELL.fullmatch(last) or not above or _SIDE.fullmatch(last):
         return ""
     # Before Keras 2.3 the name of the layer itself is the last one.
     own = (above.rpartition("/")[2], (group or "").rpartition("/")[2])
     return "" if last in own or _LSTM.fullmatch(last) else last
+
+
+def is_of_cudnn(roles: Roles) -> bool:
+    """Tell whether weights are those of CuDNNLSTM, which adds two biases as torch does."""
+    bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
+    if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
+        return False
+    return bias.shape == (8 * recurrent.shape[0],)
 
 
 def is_lstm_cell(name: str) -> bool:
