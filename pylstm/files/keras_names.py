@@ -118,7 +118,7 @@ def is_of_cudnn(roles: Roles) -> bool:
     bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
     if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
         return False
-    return bias.shape == (8 * recurrent.shape[0],)
+    return recurrent.ndim > 0 and bias.shape == (8 * recurrent.shape[0],)
 
 
 def is_lstm_cell(name: str) -> bool:

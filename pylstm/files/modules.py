@@ -91,6 +91,11 @@ def name_text(name: Any) -> str:
     return f"<{type(name).__name__}>"
 
 
+def dotted(name: str) -> str:
+    """Return a key whose names are parted by slashes as one with dots, as the flat view has it."""
+    return name.removeprefix("/").replace("/", ".") if "/" in name else name
+
+
 def is_container(value: Any) -> bool:
     """Tell whether :func:`walk` goes into ``value``."""
     return isinstance(value, (dict, list, tuple, Record, set, frozenset, Mapping))

@@ -1,0 +1,185 @@
+"""Adapters beside an LSTM, which make its weights others than those in the file.
+
+LoRA and its kin keep what they add to a weight, or scale it by, in tensors of their own: below a
+wrapper whose ``base_layer`` is the LSTM, or in another mapping of the same file, by the same path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .files.modules import Place, dotted, name_text, walk
+from .recurrent import NAME, FoundLSTM, NearMiss
+
+_BASE = "base_layer"
+# Parts of paths that adapters of peft, LyCORIS, loralib and torchtune are kept under.
+_PART = re.compile(
+    r"(?:.*_)?lora(?:_.*)?|lora_?[ab]|(?:dora|hada|lokr|loha|ia3|vera|oft|boft|hra|vblora"
+    r"|fourierft|randlora|delora|gralora|c3a|bone|shira|waveft)_.+|(?:.*_)?magnitude(?:_vector)?",
+    re.IGNORECASE,
+)
+_HINT = re.compile(
+    rf"{_BASE}|lora|dora_|hada_|lokr_|loha_|ia3_|vera_|oft_|hra_|fourierft_|c3a_|bone_|shira_"
+    r"|waveft_|magnitude",
+    re.IGNORECASE,
+)
+# What wrappers put into paths, and what stands for no module in the name of an adapter.
+_SILENT = {"base_model", "model", "module", "_orig_mod", _BASE, "state_dict", "default", "weight"}
+_OWN = {"lora", "dora", "a", "b", "up", "down", "mid", "embedding", "layer", "layers", "scale"}
+_OWN |= {"state", "dict", "weights", "params", "adapter", "adapters", "magnitude", "vector", "unet"}
+
+# Parts of a path that are compared, from its end; parts of one that wrappers are looked for in.
+_MOST_PARTS, _MOST_DEEP = 16, 64
+_MOST_LISTED = 3  # adapters that are remembered for each target, and listed
+
+
+def is_hint(key: str) -> bool:
+    """Tell whether a key may be a part of the path to an adapter."""
+    return _HINT.search(key) is not None
+
+
+class _Adapters:
+    """The tensors of adapters by what they may change.
+
+    Attributes
+    ----------
+    targets : dict of tuple of str to list of str
+        Paths of tensors, by the last names of the module that they are for.
+    ends : dict of tuple of str to list of str
+        The same by every end of these names.
+    wrapped : dict of str to list of str
+        Paths of tensors below a wrapper and not below its ``base_layer``, by the wrapper's path.
+    """
+
+    def __init__(self, wrappers: Iterable[str]) -> None:
+        self.targets: dict[tuple[str, ...], list[str]] = {}
+        self.ends: dict[tuple[str, ...], list[str]] = {}
+        self.wrapped: dict[str, list[str]] = {wrapper: [] for wrapper in wrappers}
+
+    def add(self, path: str) -> None:
+        """Look at a tensor that is no parameter of an LSTM that was found."""
+        parts = path.split(".", _MOST_DEEP) if self.wrapped else []
+        for end in range(len(parts)):
+            wrapper = ".".join(parts[:end])
+            if wrapper in self.wrapped and parts[end] != _BASE:
+                _remember(self.wrapped, wrapper, path)
+        if not is_hint(path):
+            return
+        for target in _targets(path):
+            _remember(self.targets, target, path)
+            for start in range(len(target)):
+                _remember(self.ends, target[start:], path)
+
+    def of(self, prefix: str) -> list[str]:
+        """Return the first tensors that change the LSTM with this prefix."""
+        names = _names(dotted(prefix).split("."))
+        found = [*self.wrapped.get(_wrapper(prefix), ()), *self.ends.get(names, ())]
+        for start in range(len(names) + 1):
+            found += self.targets.get(names[start:], ())
+        # What stands below the same name is a part of a model that is called so.
+        return [
+            path for path in dict.fromkeys(found) if not dotted(prefix).startswith(_above(path))
+        ]
+
+
+def _remember(table: dict[Any, list[str]], key: Any, path: str) -> None:
+    paths = table.setdefault(key, [])
+    if len(paths) < _MOST_LISTED:
+        paths.append(path)
+
+
+def _wrapper(prefix: str) -> str:
+    """Return the path to the outermost wrapper of a base layer; an LSTM in none has no such key."""
+    parts = prefix.split(".")
+    if parts[-1] != _BASE:
+        return "."
+    while parts and parts[-1] == _BASE:
+        parts.pop()
+    return ".".join(parts)
+
+
+def _above(path: str) -> str:
+    """Return the path to the last part that is an adapter's, with a dot; all of it if none is."""
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        if _PART.fullmatch(parts[end - 1]):
+            return ".".join(parts[:end]) + "."
+    return f"{path}."
+
+
+def _names(parts: Iterable[str]) -> tuple[str, ...]:
+    """Return the last names among the parts of a path that are those of modules."""
+    names = [each for each in parts if each and each not in _SILENT and not NAME.fullmatch(each)]
+    return tuple(names[-_MOST_PARTS:])
+
+
+def _targets(path: str) -> Iterable[tuple[str, ...]]:
+    """Yield what a tensor of an adapter may be for: what is before the adapter's name, or after."""
+    parts = path.split(".")
+    own = [index for index, part in enumerate(parts) if _PART.fullmatch(part)]
+    if not own:
+        return
+    before = _names(part for part in parts[: own[-1]] if not _PART.fullmatch(part))
+    # The name of a module may be in that of its adapter: lora_unet_lstm, lstm_lora_A.
+    inside = "_".join(each for each in parts[own[-1]].split("_") if each.lower() not in _OWN)
+    after = _names(parts[own[-1] + 1 :])
+    if inside and before:
+        yield (*before, inside)
+    if before:
+        yield before
+    elif inside:
+        yield (inside,)
+    else:
+        yield after
+        if len(after) > 1:
+            yield after[:-1]
+
+
+def adapted(
+    tree: Any,
+    name: str,
+    found: Mapping[str, list[FoundLSTM]],
+    own: set[int],
+    path_to: Callable[[Place, str], str],
+    kept: dict[int, list[tuple[Any, Any]]],
+) -> dict[str, NearMiss]:
+    """Return which LSTMs have adapters beside them, by prefix, and what to say of each.
+
+    Parameters
+    ----------
+    tree, name, kept : object
+        Those of the first walk, in which the LSTMs were found.
+    found : mapping of str to list of FoundLSTM
+        By prefix.
+    own : set of int
+        Identities of the values that are parameters of LSTMs.
+    path_to : callable
+        Returns the dotted path to a place and a key in it.
+    """
+    wrappers = {_wrapper(prefix) for prefix in found} - {"."}
+    adapters = _Adapters(wrappers)
+    frames: list[tuple[Place, bool]] = []  # the places around the present one
+    for place, key, value in walk(tree, name, kept):
+        while frames and frames[-1][0] is not place and frames[-1][0] is not place.above:
+            frames.pop()
+        if not frames or frames[-1][0] is not place:
+            inside = bool(frames) and frames[-1][1]
+            frames.append((place, inside or is_hint(name_text(place.name))))
+        inside, text = frames[-1][1], name_text(key)
+        if id(value) in own or not hasattr(value, "shape") or not hasattr(value, "dtype"):
+            continue
+        if wrappers or inside or is_hint(text):
+            adapters.add(dotted(path_to(place, text)))
+    misses = {}
+    for prefix, ones in found.items():
+        paths = adapters.of(prefix)
+        if paths:
+            told = ", ".join(path[:100] for path in paths[:_MOST_LISTED])
+            reason = (
+                f"{told}: an adapter changes its weights; merge it first, as merge_and_unload of "
+                "peft does; if it plays no role, pass its own parameters alone, in a mapping"
+            )
+            misses[prefix] = NearMiss(prefix, f"{ones[0].kind} with an adapter", reason)
+    return misses
