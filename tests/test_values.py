@@ -247,6 +247,28 @@ def test_scales_that_do_not_fit(scale, words):
     assert words in reason
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -0.0, -0.1])
+@pytest.mark.parametrize("shape_of", [SCALES["one"], SCALES["each row"]])
+@pytest.mark.parametrize("suffix", [None, ".safetensors", ".npz", ".pt"])
+def test_scales_that_no_quantiser_makes(bad, shape_of, suffix, tmp_path, capsys):
+    for kind, own in (("LSTM", lstm), ("LSTMCell", cell)):
+        tree, _ = quantised(own(), shape_of)
+        name = next(name for name in tree if name.startswith("weight_hh"))
+        tree[f"{name}_scale"] = np.array(tree[f"{name}_scale"])
+        tree[f"{name}_scale"].reshape(-1)[-1] = bad
+        source = tree if suffix is None else tmp_path / f"{kind}{suffix}"
+        if suffix is not None:
+            pylstm.save(tree, source)
+        with pytest.raises(pylstm.WeightFileError) as caught:
+            getattr(pylstm, kind).from_weights(source)
+        told = f"{name} is multiplied by a scale of {np.float32(bad):g}, not positive and finite"
+        assert caught.value.reason == told
+        assert caught.value.file == (f"<{type(tree).__name__}>" if suffix is None else str(source))
+        if suffix is not None:
+            assert main(["verify", str(source)]) == 2
+            assert told in capsys.readouterr().err
+
+
 def test_scales_of_rows_or_of_columns():
     own = make_parameters(1, parameter_shapes(12, 3), np.float32, scale=1.0)
     tree, _ = quantised(own, SCALES["each row"])
