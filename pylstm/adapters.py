@@ -1,7 +1,10 @@
-"""Adapters beside an LSTM, which make its weights others than those in the file.
+"""What stands elsewhere in a file and makes the weights of an LSTM others than those found.
 
-LoRA and its kin keep what they add to a weight, or scale it by, in tensors of their own: below a
-wrapper whose ``base_layer`` is the LSTM, or in another mapping of the same file, by the same path.
+- Adapters, LoRA and its kin, keep what they add to a weight, or scale it by, in tensors of their
+  own: below a wrapper whose ``base_layer`` is the LSTM, or in another mapping of the file, by the
+  same path.
+- Masks and scales may be in another mapping too, by the names of the parameters.
+- Floats of 8 bits hardly hold weights but with a scale: where a file has any, it may be theirs.
 """
 
 from __future__ import annotations
@@ -20,8 +23,14 @@ _PART = re.compile(
     r"|fourierft|randlora|delora|gralora|c3a|bone|shira|waveft)_.+|(?:.*_)?magnitude(?:_vector)?",
     re.IGNORECASE,
 )
+# Mappings of what belongs to the parameters of a model, by their names.
+_COMPANIONS = re.compile(
+    r"(?:weight_|pruning_|prune_|param_|quant_)?(?:mask|scale|scale_inv|amax|absmax|zero_point)s?",
+    re.IGNORECASE,
+)
+_SCALE = re.compile("scale|amax|absmax", re.IGNORECASE)
 _HINT = re.compile(
-    rf"{_BASE}|lora|dora_|hada_|lokr_|loha_|ia3_|vera_|oft_|hra_|fourierft_|c3a_|bone_|shira_"
+    rf"{_BASE}|mask|scale|amax|absmax|zero_point|lora|dora_|hada_|lokr_|loha_|ia3_|vera_|oft_|hra_|fourierft_|c3a_|bone_|shira_"
     r"|waveft_|magnitude",
     re.IGNORECASE,
 )
@@ -49,6 +58,8 @@ class _Adapters:
         Paths of tensors, by the last names of the module that they are for.
     ends : dict of tuple of str to list of str
         The same by every end of these names.
+    scales : list of str
+        The first of what may be scales.
     wrapped : dict of str to list of str
         Paths of tensors below a wrapper and not below its ``base_layer``, by the wrapper's path.
     """
@@ -56,6 +67,7 @@ class _Adapters:
     def __init__(self, wrappers: Iterable[str]) -> None:
         self.targets: dict[tuple[str, ...], list[str]] = {}
         self.ends: dict[tuple[str, ...], list[str]] = {}
+        self.scales: list[str] = []
         self.wrapped: dict[str, list[str]] = {wrapper: [] for wrapper in wrappers}
 
     def add(self, path: str) -> None:
@@ -67,6 +79,8 @@ class _Adapters:
                 _remember(self.wrapped, wrapper, path)
         if not is_hint(path):
             return
+        if _SCALE.search(path) and len(self.scales) < _MOST_LISTED:
+            self.scales.append(path)
         for target in _targets(path):
             _remember(self.targets, target, path)
             for start in range(len(target)):
@@ -103,10 +117,22 @@ def _wrapper(prefix: str) -> str:
 def _above(path: str) -> str:
     """Return the path to the last part that is an adapter's, with a dot; all of it if none is."""
     parts = path.split(".")
+    is_part = _part_of(parts)
     for end in range(len(parts), 0, -1):
-        if _PART.fullmatch(parts[end - 1]):
+        if is_part(parts[end - 1]):
             return ".".join(parts[:end]) + "."
     return f"{path}."
+
+
+def is_companion(path: str) -> bool:
+    """Tell whether a path is that of a parameter's companion in a mapping of such."""
+    *above, last = path.split(".")
+    return NAME.fullmatch(last) is not None and any(map(_COMPANIONS.fullmatch, above))
+
+
+def _part_of(parts: list[str]) -> Callable[[str], Any]:
+    """Return what tells which parts of a path are those of an adapter, or of a companion."""
+    return _COMPANIONS.fullmatch if is_companion(".".join(parts)) else _PART.fullmatch
 
 
 def _names(parts: Iterable[str]) -> tuple[str, ...]:
@@ -118,12 +144,14 @@ def _names(parts: Iterable[str]) -> tuple[str, ...]:
 def _targets(path: str) -> Iterable[tuple[str, ...]]:
     """Yield what a tensor of an adapter may be for: what is before the adapter's name, or after."""
     parts = path.split(".")
-    own = [index for index, part in enumerate(parts) if _PART.fullmatch(part)]
+    is_part = _part_of(parts)
+    own = [index for index, part in enumerate(parts) if is_part(part)]
     if not own:
         return
-    before = _names(part for part in parts[: own[-1]] if not _PART.fullmatch(part))
+    before = _names(part for part in parts[: own[-1]] if not is_part(part))
     # The name of a module may be in that of its adapter: lora_unet_lstm, lstm_lora_A.
     inside = "_".join(each for each in parts[own[-1]].split("_") if each.lower() not in _OWN)
+    inside = "" if _COMPANIONS.fullmatch(parts[own[-1]]) else inside
     after = _names(parts[own[-1] + 1 :])
     if inside and before:
         yield (*before, inside)
@@ -141,6 +169,7 @@ def adapted(
     tree: Any,
     name: str,
     found: Mapping[str, list[FoundLSTM]],
+    small: set[str],
     own: set[int],
     path_to: Callable[[Place, str], str],
     kept: dict[int, list[tuple[Any, Any]]],
@@ -153,6 +182,8 @@ def adapted(
         Those of the first walk, in which the LSTMs were found.
     found : mapping of str to list of FoundLSTM
         By prefix.
+    small : set of str
+        Prefixes of those with parameters in floats of 8 bits.
     own : set of int
         Identities of the values that are parameters of LSTMs.
     path_to : callable
@@ -168,18 +199,28 @@ def adapted(
             inside = bool(frames) and frames[-1][1]
             frames.append((place, inside or is_hint(name_text(place.name))))
         inside, text = frames[-1][1], name_text(key)
-        if id(value) in own or not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        if not hasattr(value, "shape") or not hasattr(value, "dtype"):
             continue
-        if wrappers or inside or is_hint(text):
-            adapters.add(dotted(path_to(place, text)))
+        if (wrappers and id(value) not in own) or inside or is_hint(text):
+            path = dotted(path_to(place, text))
+            if id(value) not in own or is_companion(path):
+                adapters.add(path)
     misses = {}
     for prefix, ones in found.items():
+        kind, remedy = ones[0].kind, "if it plays no role, pass its own parameters alone"
         paths = adapters.of(prefix)
-        if paths:
-            told = ", ".join(path[:100] for path in paths[:_MOST_LISTED])
-            reason = (
-                f"{told}: an adapter changes its weights; merge it first, as merge_and_unload of "
-                "peft does; if it plays no role, pass its own parameters alone, in a mapping"
+        told = ", ".join(path[:100] for path in paths[:_MOST_LISTED])
+        if paths and is_companion(paths[0]):
+            reason = f"{told}: what belongs to its parameters; {remedy}, in a mapping"
+            misses[prefix] = NearMiss(prefix, f"{kind} with companions elsewhere", reason)
+        elif paths:
+            merge = (
+                "an adapter changes its weights; merge it first, as merge_and_unload of peft does"
             )
-            misses[prefix] = NearMiss(prefix, f"{ones[0].kind} with an adapter", reason)
+            reason = f"{told}: {merge}; {remedy}, in a mapping"
+            misses[prefix] = NearMiss(prefix, f"{kind} with an adapter", reason)
+        elif prefix in small and adapters.scales:
+            told = ", ".join(path[:100] for path in adapters.scales)
+            reason = f"its parameters are floats of 8 bits, whose scale may be {told}; {remedy}"
+            misses[prefix] = NearMiss(prefix, f"{kind} of scaled floats", f"{reason}, in float32")
     return misses

@@ -359,10 +359,16 @@ def _refuse_adapted(
     """Turn LSTMs into near misses whose weights adapters in the file change."""
     found: dict[str, list[FoundLSTM]] = {}
     own: set[int] = set()
+    small: set[str] = set()
     for each in report.candidates:
+        stored = (
+            leaf.storage.dtype for leaf in each.parameters.values() if isinstance(leaf, Tensor)
+        )
+        if any(dtype.startswith("float8") for dtype in stored):
+            small.add(each.found.prefix)
         found.setdefault(each.found.prefix, []).append(each.found)
         own.update(map(id, each.parameters.values()))
-    misses = adapted(tree, report.name, found, own, path_to, kept)
+    misses = adapted(tree, report.name, found, small, own, path_to, kept)
     report.near_misses.extend(misses.values())
     report.refused.extend(each.found for each in report.candidates if each.found.prefix in misses)
     report.candidates[:] = [each for each in report.candidates if each.found.prefix not in misses]

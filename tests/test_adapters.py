@@ -1,5 +1,6 @@
 """LSTMs whose weights an adapter in the same file changes are refused by name."""
 
+import json
 import time
 
 import numpy as np
@@ -176,3 +177,66 @@ def test_many_of_both_take_time_in_proportion():
     report = survey(tree, "<test>")
     assert time.process_time() - start < 5
     assert (len(report.candidates), len(report.near_misses)) == (0, 3000)
+
+
+# Companions, and floats of 8 bits ---------------------------------------------------------------
+
+COMPANIONS = {
+    "masks": {"masks": dict.fromkeys(lstm("lstm."), np.ones((2, 3), np.float32))},
+    "a mask": ones("mask.lstm.weight_hh_l0"),
+    "pruning masks": {"pruning_masks": {"lstm": ones("weight_ih_l0")}},
+    "bools": {"masks": {"lstm.weight_hh_l0": np.ones((12, 3), bool)}},
+    "whole masks": {"masks": {"lstm": lstm()}},
+    "scales": {"scales": ones("model.lstm.weight_ih_l0")},
+    "scales behind slashes": ones("weight_scales/lstm/weight_ih_l0"),
+    "zero points": {"zero_points": ones("lstm.weight_ih_l0", "lstm.weight_hh_l0")},
+    "largest values": {"amax": {"lstm": ones("weight_hh_l0")}},
+}
+
+
+@pytest.mark.parametrize("beside", COMPANIONS.values(), ids=COMPANIONS)
+def test_companions_in_another_mapping(beside):
+    tree = {"model": lstm("lstm."), **beside}
+    assert "model.lstm" not in [each.prefix for each in pylstm.find_lstms(tree)]
+    miss = misses(tree)["model.lstm"]
+    assert miss.kind == "LSTM with companions elsewhere"
+    assert ": what belongs to its parameters; if it plays no role, " in miss.reason
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        ones("mask", "attention.mask", "lstm_mask", "scale", "norm.scale"),
+        {"masks": ones("attention.weight", "other.weight_hh_l0")},
+        ones("masked.lstm.weight", "multiscale.lstm.weight"),
+        {"masks": {"lstm": {"weight_hh_l0": "none"}}},
+    ],
+)
+def test_masks_and_scales_of_something_else(beside):
+    tree = {"model": lstm("lstm."), **beside}
+    assert [each.prefix for each in pylstm.find_lstms(tree)] == ["model.lstm"]
+
+
+def float8(tree, more):
+    """A safetensors file of floats of 8 bits, and of others."""
+    header, data = {}, b""
+    for name, value in {**tree, **more}.items():
+        raw = bytes(value.size) if name in tree else value.astype("<f4").tobytes()
+        kind = "F8_E4M3" if name in tree else "F32"
+        span = [len(data), len(data) + len(raw)]
+        header[name] = {"dtype": kind, "shape": value.shape, "data_offsets": span}
+        data += raw
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+@pytest.mark.parametrize("name", ["scale", "lstm_scale", "scales.lstm", "weight_scale_inv", "fc.input_amax"])  # fmt: skip
+def test_floats_of_8_bits_beside_scales(name):
+    content = float8(lstm("lstm."), ones(name))
+    with pytest.raises(pylstm.WeightFileError, match=f"scaled floats .*whose scale may be {name}"):
+        pylstm.LSTM.from_weights(content)
+    assert pylstm.find_lstms(content) == []
+    # Without anything that may be a scale they are what they are; so are wide ones beside it.
+    for other in ({}, ones("fc.weight")):
+        assert len(pylstm.find_lstms(float8(lstm("lstm."), other))) == 1
+    assert len(pylstm.find_lstms(float8({}, {**lstm("lstm."), **ones(name)}))) == 1
