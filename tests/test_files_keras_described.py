@@ -890,6 +890,32 @@ def test_names_of_cells(label, good):
     assert found(archive_of(weights, model_config(layer))) == {"a": {}}
 
 
+@pytest.mark.parametrize("layers", ["layers/rnn", "layers/rnn_3", "rnn", "encoder/rnn"])
+@pytest.mark.parametrize("label", ["wrap", "residual_wrapper", "cell", ""])
+def test_cells_in_cells(layers, label):
+    """Keras 3 puts the cell in a wrapper below the attribute of the wrapper itself."""
+    weights = numbered(f"{layers}/cell", torch_parameters())
+    data = labelled(weights, {f"{layers}/cell": label, layers: "r"} if label else {})
+    [text] = near_misses(data).values()
+    assert text == f"its cell is in another one, {label or f'{layers}/cell'!r}"
+    assert found(data) == {}
+    # The attribute of a layer of a program's own may be called so.
+    data = labelled(weights, {f"{layers}/cell": "lstm_2", layers: "r"})
+    assert list(found(data).values()) == [ASSUMED]
+
+
+@pytest.mark.parametrize("labels", [{}, {"layers/wn": "mine"}])
+def test_wrappers_with_variables_and_no_configuration(labels):
+    weights = numbered("layers/wn/layer", torch_parameters()) | {"layers/wn/vars/0": np.ones(4)}
+    data = labelled(weights, labels)
+    [text] = near_misses(data).values()
+    assert (
+        text == f"its wrapper, {labels.get('layers/wn', 'layers/wn')!r}, has variables of its own"
+    )
+    weights = numbered("layers/wn/layer", torch_parameters()) | {"layers/dense/vars/0": np.ones(4)}
+    assert list(found(labelled(weights, labels)).values()) == [ASSUMED]
+
+
 # ---------------------------------------------------------------------------- beside the weights
 
 

@@ -110,7 +110,7 @@ def wrapper_name(path: str, group: str | None, roles: Roles) -> str:
         return ""
     # Before Keras 2.3 the name of the layer itself is the last one.
     own = (above.rpartition("/")[2], (group or "").rpartition("/")[2])
-    return "" if last in own or _LSTM.fullmatch(last) else last
+    return "" if last in own or is_lstm_layer(last) else last
 
 
 def is_of_cudnn(roles: Roles) -> bool:
@@ -119,6 +119,11 @@ def is_of_cudnn(roles: Roles) -> bool:
     if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
         return False
     return recurrent.ndim > 0 and bias.shape == (8 * recurrent.shape[0],)
+
+
+def is_lstm_layer(name: str) -> bool:
+    """Tell whether a layer is called as Keras calls an LSTM that gets no name."""
+    return _LSTM.fullmatch(name) is not None
 
 
 def is_lstm_cell(name: str) -> bool:
