@@ -147,6 +147,10 @@ def judge(guard, content, format=""):
     loaded = attempt(guard, content, "load", lambda: pylstm.load(content))
     mapped = attempt(guard, content, "load, mapped", lambda: pylstm.load(guard.path, mmap=True))
     found = attempt(guard, content, "find_lstms", lambda: pylstm.find_lstms(guard.path))
+    if all(isinstance(each, Exception) for each in (loaded, mapped, found)):
+        # from_weights begins with what find_lstms does, and flat loading opens the file as that does.
+        attempt(guard, content, "load, flat", lambda: pylstm.load(content, flat=True))
+        return loaded
     made = {"LSTM": attempt(guard, content, "LSTM", lambda: pylstm.LSTM.from_weights(content))}
     if is_tree(loaded):
         made["LSTMCell"] = attempt(
