@@ -83,8 +83,8 @@ def find_lstms(source: Any) -> list[FoundLSTM]:
     prefix, and where the file has whole modules also by their class. What only looks like an
     LSTM is left out: a GRU, quantised or weight-normed weights, an incomplete set, a part of a
     bidirectional one, whole numbers, a module of another class, parameters with foreign ones
-    beside or below them, as a layer norm has them. ``python -m pylstm inspect`` and the errors
-    of ``from_weights`` name it.
+    beside or below them, as a layer norm has them, or with an adapter of their own (LoRA).
+    ``python -m pylstm inspect`` and the errors of ``from_weights`` name it.
 
     In a mapping or a ``state_dict``, ``bias_hh`` may be missing from all layers and directions
     where ``bias_ih`` is there: it is zero. int8 parameters are multiplied by the scale that
