@@ -24,6 +24,7 @@ ASSUMED = {
     "reverse": False,
     "batch_first": True,
 }
+ASSUMED_BOTH = ASSUMED | {"merge_mode": "concat"}  # of two directions
 
 
 def tree(source):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras_files import (
     ASSUMED,
+    ASSUMED_BOTH,
     INPUTS,
     UNITS,
     assert_loads,
@@ -87,7 +88,8 @@ def test_recorded_weights_alone(recorded):
     found = {each.prefix: each for each in pylstm.find_lstms(recorded["keras.weights.h5"])}
     assert set(found) == {"both", "encoder", "rnn", "same", "relu", "inner.same"}
     for each in found.values():
-        assert each.assumed == (ASSUMED if each.bias else ASSUMED | {"bias": False})
+        told = ASSUMED_BOTH if each.bidirectional else ASSUMED
+        assert each.assumed == (told if each.bias else told | {"bias": False})
     for name in ("encoder", "both", "inner.same"):
         module = from_weights(recorded["keras.weights.h5"], name)
         expected = outputs[f"{name}/output"]

@@ -316,7 +316,8 @@ def test_options_are_checked_as_the_constructor_checks_them():
 
 
 ACCEPTED = {
-    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse",
+    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse, "
+    "merge_mode",
     pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation",
 }
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ..weights.infer import NearMiss
 
 
+_MAX_LISTED = 20  # near misses; a file may hold thousands
+
+
 def refuse_losses(file: WeightFile, arrays: Mapping[str, Any], output: str) -> None:
     """Raise if ``output`` is the file that is read, and has more than will be written.
 
@@ -116,6 +119,10 @@ def differences(
     }
     reasons = {(*above, *without_wrappers(miss.prefix)): miss for miss in report.near_misses}
     lines = []
+    for path, miss in [] if before else list(misses.items())[:_MAX_LISTED]:
+        if path[: len(above)] == above and path not in after:
+            where = repr(miss.prefix) if miss.prefix else "it"
+            lines.append(f"{file.name} holds no LSTM that pylstm can run; {where} is {_told(miss)}")
     for path, found in before.items():
         if path[: len(above)] != above:
             continue

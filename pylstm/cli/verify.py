@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         candidates = fitting(report, arguments.prefix, one=False)
         if not candidates:
             which = "" if arguments.prefix is None else f" with prefix {arguments.prefix!r}"
+            alone = not report.candidates
+            print_near_misses(report.near_misses, None if alone else arguments.prefix)
             raise Failure(f"{file.name} holds no LSTM{which}; see `inspect`", code=1)
         peer = find_peer(arguments.against)
         explain(f"{printable(file.name)} ({file.format})", peer)
@@ -92,16 +94,18 @@ def explain(file: str, peer: Peer | None) -> None:
     print("  to millions.")
 
 
-def print_near_misses(near_misses: list[NearMiss], prefix: str | None) -> None:
+def print_near_misses(
+    near_misses: list[NearMiss], prefix: str | None, *, told: str = "not run", file: Any = None
+) -> None:
     """Name what looks like an LSTM below a prefix, and was not run."""
     chosen = [miss for miss in near_misses if prefix is None or ends_with(miss.prefix, prefix)]
     if chosen:
-        print()
+        print(file=file)
     for miss in chosen[:_MAX_LISTED]:
         name = printable(miss.prefix) or "(root)"
-        print(f"not run: {name}: {printable(miss.kind)} ({printable(miss.reason)})")
+        print(f"{told}: {name}: {printable(miss.kind)} ({printable(miss.reason)})", file=file)
     if len(chosen) > _MAX_LISTED:
-        print(f"not run: {len(chosen) - _MAX_LISTED} more; see `inspect`")
+        print(f"{told}: {len(chosen) - _MAX_LISTED} more; see `inspect`", file=file)
 
 
 def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:

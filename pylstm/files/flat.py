@@ -159,8 +159,12 @@ def _note_module(arrays: NamedArrays, prefix: str, entry: Entry) -> None:
             arrays.modules[prefix] = container.modules[above]
         elif above in container.options:
             arrays.options[prefix] = container.options[above]
+            if above in container.assumed:
+                arrays.assumed[prefix] = container.assumed[above]
     elif isinstance(container, Record) and not above:
         arrays.modules[prefix] = described(container)
+    elif "_l" in name and (assumed := entry.place.assumed(above)):
+        arrays.options[prefix] = arrays.assumed[prefix] = dict(assumed)
 
 
 def read(arrays: NamedArrays, mapped: bool) -> dict[str, Any]:

@@ -292,6 +292,8 @@ class NativeModule(Layer, Module):
                 ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
             ``reverse`` : bool
                 False, for an LSTM only: pylstm has none that only runs from the end.
+            ``merge_mode`` : str
+                ``"concat"``, for an LSTM only: how Keras joins the outputs of two directions.
 
             ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
 
@@ -315,8 +317,9 @@ class NativeModule(Layer, Module):
         -----
         WeightFileWarning
             If numbers depend on what was assumed and not answered: by a Keras file without the
-            configuration of the layer, for instance. Also if the file starts from constant states
-            that are not zero: :func:`find_lstms` gives them as ``initial_states``.
+            configuration of the layer, for instance, or by one of PaddlePaddle, whose LSTMs are
+            batch first unless their program says otherwise. Also if the file starts from constant
+            states that are not zero: :func:`find_lstms` gives them as ``initial_states``.
 
         Examples
         --------

@@ -10,7 +10,6 @@ from ..files.base.errors import WeightFileError
 
 if TYPE_CHECKING:
     from .find import Candidate
-    from .infer import FoundLSTM
 
 # The constructors' arguments: what the file's shapes tell, and what they do not.
 STRUCTURE = {
@@ -26,7 +25,10 @@ _VARIANTS: dict[str, tuple[type, Any]] = {
     "gate_activation": (str, "sigmoid"),
     "activation": (str, "tanh"),
     "reverse": (bool, False),
+    "merge_mode": (str, "concat"),
 }
+# Each of them is asked for by itself; of the others one answer is taken for all.
+_ALONE = ("merge_mode",)
 _ANSWERS = {
     "LSTM": ("bias", *_VARIANTS),
     "LSTMCell": ("bias", "gate_activation", "activation"),
@@ -76,19 +78,27 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
     return {"bias": bias}
 
 
-def unanswered(found: FoundLSTM, options: dict[str, Any]) -> Iterator[str]:
+def unanswered(candidate: Candidate, options: dict[str, Any]) -> Iterator[str]:
     """Yield what a module's numbers depend on that neither its file nor the caller said."""
+    found = candidate.found
     where = f"{found.prefix!r}: " if found.prefix else ""
-    open_ones = {
-        name: value
-        for name, value in found.assumed.items()
-        if name in _VARIANTS and name in _ANSWERS[found.kind]
-    }
-    if open_ones and not any(name in options for name in open_ones):
+    names = [name for name in found.assumed if name in _VARIANTS and name in _ANSWERS[found.kind]]
+    if any(name in options for name in names if name not in _ALONE):
+        names = [name for name in names if name in _ALONE]
+    open_ones = {name: found.assumed[name] for name in names if name not in options}
+    if open_ones:
         told = ", ".join(f"{name}={value!r}" for name, value in open_ones.items())
         yield (
             f"{where}the file does not say how this {found.kind} was configured; assumed: "
             f"{told}; pass these arguments to confirm them"
+        )
+    # Of layers that a reader put together the other answers tell that they were looked at.
+    default = found.assumed.get("batch_first") and not candidate.is_described
+    if default and found.kind == "LSTM" and "batch_first" not in options:
+        yield (
+            f"{where}PaddlePaddle wrote the file, in which batch_first=True is assumed: the "
+            "default there, unless the program says time_major=True; pass batch_first to "
+            "confirm or change it"
         )
     if found.initial_states is not None:
         yield (

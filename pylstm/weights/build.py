@@ -58,10 +58,12 @@ def from_weights(
     with opened(source) as (tree, name):
         candidate = _choose(survey(tree, name), kind, prefix)
         structure = structure_of(candidate, name, options)
-        for text in unanswered(candidate.found, options):
+        for text in unanswered(candidate, options):
             warnings.warn(f"{name}: {text}", WeightFileWarning, stacklevel=_CALLER)
         try:
             return build(cls, candidate, {**structure, **_constructors(kind, options)})
+        except values.BadScale as problem:
+            raise WeightFileError(name, candidate.found.prefix, str(problem)) from None
         except MemoryError:
             reason = f"no memory for its {candidate.found.num_parameters} parameters"
             raise WeightFileError(name, candidate.found.prefix, reason) from None
@@ -232,7 +234,10 @@ def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -
 
 
 def _read(leaf: Any, name: str, dtype: str) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(as_array(values.read(leaf), name, dtype))
+    try:
+        return np.ascontiguousarray(as_array(values.read(leaf), name, dtype))
+    except values.BadScale as problem:
+        raise values.BadScale("", "", f"{name} {problem}") from None
 
 
 def _recorded_options(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,12 @@ import numpy as np
 
 from .._core import as_array
 from ..files.base.errors import WeightFileError
+from ..files.base.paddle import is_state_dict
 from ..files.base.pieces import in_pieces
 from ..files.base.record import Record, RecurrentLayer, Unsupported
 from ..files.base.tensor import Tensor
-from ..files.base.walk import Place, is_container, name_text, walk
-from ..files.formats.paddle import is_state_dict
+from ..files.base.walk import Place, dotted, is_container, name_text, walk
+from .adapters import adapted, is_hint
 from .foreign import Group, look_beside, refusal
 from .forms import describe_forms, scaled
 from .infer import NAME, FoundLSTM, NearMiss, infer
@@ -27,6 +29,9 @@ __all__ = ["FoundLSTM", "NearMiss", "find_lstms", "survey"]
 # containers in each other could otherwise ask for more text than memory.
 _MAX_PARAMETERS = 1 << 16
 _MAX_TEXT = 1 << 24
+
+# What is before a parameter's name where it is nothing that parts the names in a path.
+_OTHER_SEPARATOR = re.compile(r"(?:[^\w./]|_){1,20}\Z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +83,8 @@ def find_lstms(source: Any) -> list[FoundLSTM]:
     prefix, and where the file has whole modules also by their class. What only looks like an
     LSTM is left out: a GRU, quantised or weight-normed weights, an incomplete set, a part of a
     bidirectional one, whole numbers, a module of another class, parameters with foreign ones
-    beside or below them, as a layer norm has them. ``python -m pylstm inspect`` and the errors
-    of ``from_weights`` name it.
+    beside or below them, as a layer norm has them, or with an adapter of their own (LoRA).
+    ``python -m pylstm inspect`` and the errors of ``from_weights`` name it.
 
     In a mapping or a ``state_dict``, ``bias_hh`` may be missing from all layers and directions
     where ``bias_ih`` is there: it is zero. int8 parameters are multiplied by the scale that
@@ -139,7 +144,8 @@ def survey(tree: Any, name: str) -> Survey:
     groups: dict[tuple[Place, str], Group] = {}
     kept: dict[int, list[tuple[Any, Any]]] = {}
     report = Survey(name)
-    count, left = 0, _MAX_TEXT
+    count, left, hinted = 0, _MAX_TEXT, False
+    misspelled: dict[tuple[Place, str], str] = {}
 
     def path_to(place: Place, below: str) -> str:
         nonlocal left
@@ -150,8 +156,12 @@ def survey(tree: Any, name: str) -> Survey:
 
     for place, key, value in walk(tree, name, kept):
         owner = _owner(place, key) if isinstance(key, str) else None
+        hinted = hinted or (isinstance(key, str) and is_hint(key))
         value = in_pieces(key, value)
         if owner is None and not isinstance(value, Unsupported):
+            start, separator = _other_separator(key, value)
+            if start:
+                misspelled.setdefault((place, start), separator)
             continue
         count += 1
         if count > _MAX_PARAMETERS:
@@ -168,6 +178,15 @@ def survey(tree: Any, name: str) -> Survey:
         look_beside(tree, name, groups, _owner, path_to, kept)
     _report(report, judged)
     _refuse_dropped(report)
+    if hinted and report.candidates:
+        _refuse_adapted(report, tree, path_to, kept)
+    around = {place for place, _ in groups}
+    for (place, start), separator in misspelled.items():
+        if place not in around:
+            reason = f"{separator!r:.40} is before its weight_hh; a dot or a slash parts names"
+            report.near_misses.append(
+                NearMiss(path_to(place, start), "LSTM with other names", f"{reason}: rename them")
+            )
     return report
 
 
@@ -177,7 +196,7 @@ def _owner(place: Place, key: str) -> tuple[Place, str, str, str] | None:
     The module is given by a container and a prefix of the keys in it, since files nest their
     modules, or write the path into the keys, or both.
     """
-    prefix, _, last = key.rpartition(".")
+    prefix, _, last = dotted(key).rpartition(".")
     match = NAME.fullmatch(last)
     if match:
         return place, prefix, match[1], match[4] or ""
@@ -201,6 +220,17 @@ def _owner(place: Place, key: str) -> tuple[Place, str, str, str] | None:
         if names[1] in ("igates", "hgates") and names[2] == "cell" and names[5] == "layers":
             return place, prefix, ".".join(reversed(names)), "quantizable"
     return None
+
+
+def _other_separator(key: Any, value: Any) -> tuple[str, str]:
+    """Return what is before the name of a weight_hh, and what parts both if paths have no such."""
+    if not isinstance(key, str) or not key.endswith(("weight_hh", "weight_hh_l0")):
+        return "", ""
+    start = key.removesuffix("_l0").removesuffix("weight_hh")
+    match = _OTHER_SEPARATOR.search(start[-20:])
+    if match is None or len(getattr(value, "shape", ())) != 2:
+        return "", ""
+    return start.removesuffix(match[0]), match[0]
 
 
 def _up(place: Place, prefix: str) -> tuple[Place, str, str]:
@@ -263,7 +293,7 @@ def _judged_plain(
         if owner is None and values.get(name) is plain.get(name):
             group.add(f"{name}_{form}")
     facts = group.place.facts(group.prefix)
-    found = replace(found, **_said(found, owner, facts))
+    found = replace(found, **_said(found, owner, facts, group.place.assumed(group.prefix)))
     parameters = {name: values[name] for name, _ in found._shapes() if name in values}
     return Candidate(found, parameters, facts, owner is not None)
 
@@ -291,10 +321,14 @@ def _report(report: Survey, judged: Mapping[Group, Iterable[Candidate | NearMiss
                 report.refused.append(one.found)
 
 
-def _said(found: FoundLSTM, owner: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _said(
+    found: FoundLSTM, owner: Any, facts: Mapping[str, Any], assumed: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the fields that tell what the file leaves open, and its initial states."""
     if isinstance(owner, RecurrentLayer):
         return {"assumed": dict(owner.assumed), "initial_states": owner.initial_states}
+    if assumed and found.kind == "LSTM":
+        return {"assumed": dict(assumed)}
     known = found.kind == "LSTMCell" or isinstance(facts.get("batch_first"), bool)
     return {"assumed": {} if known else {"batch_first": False}}
 
@@ -317,3 +351,24 @@ def _refuse_dropped(report: Survey) -> None:
         else:
             kept.append(candidate)
     report.candidates[:] = kept
+
+
+def _refuse_adapted(
+    report: Survey, tree: Any, path_to: Any, kept: dict[int, list[tuple[Any, Any]]]
+) -> None:
+    """Turn LSTMs into near misses whose weights adapters in the file change."""
+    found: dict[str, list[FoundLSTM]] = {}
+    own: set[int] = set()
+    small: set[str] = set()
+    for each in report.candidates:
+        stored = (
+            leaf.storage.dtype for leaf in each.parameters.values() if isinstance(leaf, Tensor)
+        )
+        if any(dtype.startswith("float8") for dtype in stored):
+            small.add(each.found.prefix)
+        found.setdefault(each.found.prefix, []).append(each.found)
+        own.update(map(id, each.parameters.values()))
+    misses = adapted(tree, report.name, found, small, own, path_to, kept)
+    report.near_misses.extend(misses.values())
+    report.refused.extend(each.found for each in report.candidates if each.found.prefix in misses)
+    report.candidates[:] = [each for each in report.candidates if each.found.prefix not in misses]

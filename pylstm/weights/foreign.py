@@ -30,7 +30,7 @@ import numpy as np
 from ..files.base.errors import WeightFileError
 from ..files.base.named import function_in
 from ..files.base.record import Record, RecurrentLayer
-from ..files.base.walk import Place, name_text, walk
+from ..files.base.walk import Place, dotted, name_text, walk
 from .infer import FoundLSTM, NearMiss
 
 # Whole modules, and modules in TorchScript, whose second class of one name gets another.
@@ -244,7 +244,7 @@ def look_beside(
         while frames and frames[-1].place is not place and frames[-1].place is not place.above:
             frames.pop()
         if not frames or frames[-1].place is not place:
-            around = finder.nearest(frames[-1], name_text(place.name)) if frames else None
+            around = finder.nearest(frames[-1], dotted(name_text(place.name))) if frames else None
             frames.append(_Frame(place, around, within.get(id(place.container), {})))
             for prefix, group in frames[-1].groups.items():
                 inner = prefix.rpartition(".")[0]
@@ -252,7 +252,7 @@ def look_beside(
         frame = frames[-1]
         if frame.around is None and not frame.groups:
             continue
-        name = name_text(key)
+        name = dotted(name_text(key))
         nearest = finder.nearest(frame, name)
         if nearest is None or nearest.owner is not None or not _is_foreign(name, value):
             continue

@@ -41,8 +41,9 @@ class FoundLSTM:
     assumed : dict of str to object
         What the file leaves open, as the arguments of ``from_weights`` that say what was assumed;
         given as such, they confirm it. A ``state_dict``: ``{"batch_first": False}``, torch's own
-        default. A Keras file without configuration also assumes ``gate_activation``,
-        ``activation`` and ``reverse``, on which the numbers depend.
+        default; one of PaddlePaddle: ``{"batch_first": True}``, which is the default there. A Keras
+        file without configuration also assumes ``gate_activation``, ``activation`` and
+        ``reverse``, of two directions ``merge_mode``, on which the numbers depend.
     initial_states : tuple of ndarray or None
         ``(h_0, c_0)``, each (num_layers * num_directions, 1 or batch, size), where the file has
         constants for them that are not zero: pass them with each call that begins a sequence.

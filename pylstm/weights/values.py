@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from ..files.base.errors import WeightFileError
 from ..files.base.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 # How much more the parameters may be than the memory that they are views of. Weights that are
 # tied are honest; a file of some bytes that asks for terabytes is not.
 _MAX_SHARING, _MAX_SHARED_BYTES = 4, 1 << 22
+
+
+class BadScale(WeightFileError):
+    """A scale that no quantiser makes; the reason continues the name of a parameter."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,6 +68,10 @@ class Widened:
             wide <<= 16
             return wide.view(np.float32)
         scale = read(self.scale).astype(np.float32).reshape(-1, *(1,) * (self.ndim - 1))
+        bad = scale[~(np.isfinite(scale) & (scale > 0))]
+        if bad.size:
+            reason = f"is multiplied by a scale of {bad[0]:g}, not positive and finite"
+            raise BadScale("", "", reason)
         if isinstance(self.stored, Tensor) and self.stored.is_dense:
             # In place: only the float32 are in memory, not the integers beside them.
             numbers = self.stored.read_in_pieces(np.float32)

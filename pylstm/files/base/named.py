@@ -42,10 +42,13 @@ class NamedArrays(dict[str, Any]):
         The modules that have parameters here, by prefix: their classes and plain attributes.
     options : dict of str to dict
         Arguments of ``from_weights`` that the file records, by prefix, where it has no modules.
+    assumed : dict of str to dict
+        Those of the options that no file records: what is the default where the arrays come from.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.assumed: dict[str, dict[str, Any]] = {}
         self.modules: dict[str, Record] = {}
         self.options: dict[str, dict[str, Any]] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import paddle
 from .errors import WeightFileError
 from .named import NamedArrays
 from .record import Record
@@ -71,7 +72,13 @@ class Place:
         for state in () if owner is None else _states(owner):
             if isinstance(state, Mapping):
                 return state
-        return {}
+        return self.assumed(prefix)
+
+    def assumed(self, prefix: str = "") -> Mapping[str, Any]:
+        """Return what is assumed of an LSTM there instead of torch's defaults."""
+        if isinstance(self.container, NamedArrays):
+            return self.container.assumed.get(prefix, {})
+        return paddle.ASSUMED if paddle.is_state_dict(self.container) else {}
 
 
 def name_text(name: Any) -> str:
@@ -82,6 +89,11 @@ def name_text(name: Any) -> str:
     if type(name) is int and abs(name) < 2**63:
         return str(name)
     return f"<{type(name).__name__}>"
+
+
+def dotted(name: str) -> str:
+    """Return a key whose names are parted by slashes as one with dots, as the flat view has it."""
+    return name.removeprefix("/").replace("/", ".") if "/" in name else name
 
 
 def is_container(value: Any) -> bool:

@@ -22,7 +22,7 @@ from ..base.zip_archive import ZipArchive
 from . import keras_config
 from .keras_layouts import Found, claimed_once, in_order, numbered
 from .keras_legacy import named
-from .keras_names import Roles
+from .keras_names import Roles, is_of_cudnn
 
 if TYPE_CHECKING:
     from ..base.tensor import Bytes
@@ -186,13 +186,14 @@ class _Modules:
         if found.bidirectional:
             self._source.metadata["merge_mode"] = "not in the file; 'concat' is assumed"
         gates = {"gate_activation": "sigmoid", "activation": "tanh"}
-        if all(map(_is_of_cudnn, found.weights.values())):  # which has no others
+        if all(map(is_of_cudnn, found.weights.values())):  # which has no others
             gates = {}
         biases = {} if all("bias" in roles for roles in found.weights.values()) else {"bias": False}
-        return {**gates, "reverse": False, "batch_first": True, **biases}
+        merged = {"merge_mode": "concat"} if found.bidirectional else {}
+        return {**gates, "reverse": False, **merged, "batch_first": True, **biases}
 
     def _unknown_gates(self, roles: Roles) -> list[str]:
-        if keras_config.default_gate(self._version) == "sigmoid" or _is_of_cudnn(roles):
+        if keras_config.default_gate(self._version) == "sigmoid" or is_of_cudnn(roles):
             return []
         return [
             f"Keras {self._version[:40]} wrote no configuration with it: its gates may be sigmoid "
@@ -204,7 +205,7 @@ class _Modules:
         """Return what torch makes of the weights of one direction, by name."""
         kernel, recurrent = roles["kernel"], roles["recurrent_kernel"]
         bias: Any = roles.get("bias")
-        if _is_of_cudnn(roles):
+        if is_of_cudnn(roles):
             rows = bias.shape[0] // 2
             return {
                 "weight_ih": self._from_cudnn(kernel),
@@ -244,14 +245,6 @@ class _Modules:
 def _transposed(kernel: Tensor) -> Tensor:
     columns, rows = kernel.shape
     return Tensor(kernel.storage, (rows, columns), (1, rows))
-
-
-def _is_of_cudnn(roles: Roles) -> bool:
-    """Tell whether weights are those of CuDNNLSTM, which adds two biases as torch does."""
-    bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
-    if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
-        return False
-    return bias.shape == (2 * LSTM.rows(recurrent.shape[0]),)
 
 
 def _kind(found: Found) -> str:

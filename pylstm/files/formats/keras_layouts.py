@@ -15,7 +15,7 @@ from functools import cache
 
 from . import keras_config
 from .keras_config import Configuration, Layer, is_bidirectional
-from .keras_names import Roles, Weight, is_lstm_cell, listed
+from .keras_names import Roles, Weight, is_lstm_cell, is_lstm_layer, listed
 
 ROLES = ("kernel", "recurrent_kernel", "bias")
 
@@ -105,14 +105,15 @@ def numbered(
     """
     groups = _groups(weights, _by_one_name(weights, configuration, doubled))
     names = _Names(configuration, cache(label), error)
-    owners = {path.rpartition("/vars/")[0] for path in weights} if configuration else set()
+    owners = {path.rpartition("/vars/")[0] for path in weights}
     found = []
     for path, group in groups.items():
         each = _found(path, group, configuration, names.label)
         each.problem = each.problem or _beside(each, group)
         wrapper, _, own = path.rpartition("/")
-        if configuration is not None and own == "layer" and wrapper in owners:
-            kind = shown_owner(configuration.above(wrapper))
+        if own == "layer" and wrapper in owners:
+            called = repr((names.label(wrapper) or wrapper)[:100])
+            kind = shown_owner(configuration.above(wrapper)) if configuration else called
             each.problem = each.problem or f"its wrapper, {kind}, has variables of its own"
         found.append(each)
     names.give(found)
@@ -226,6 +227,8 @@ def _doubt(path: str, group: _Group, label: Label) -> str:
         if cell and not is_lstm_cell(cell):
             return f"its cell is called {cell[:100]!r}, an LSTM's 'lstm_cell'"
     container, _, own = path.rpartition("/")
+    if own == "cell" and not is_lstm_layer(label(path) or ""):
+        return f"its cell is in another one, {(label(path) or path)[:100]!r}"
     # In containers, which are no layers themselves, Keras names groups by their classes.
     in_container = container.rpartition("/")[2] == "layers"
     in_container |= bool(container) and label(container) is None

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from ..base.hdf5_text import Attributes
 from .keras_config import Configuration, Layer, foreign, is_bidirectional
 from .keras_layouts import ROLES, Found, describe, foreign_variables, shown_owner
-from .keras_names import Roles, Unit, Weight, cell_name, is_lstm_cell, listed, match, units_of
+from .keras_names import (
+    Roles,
+    Unit,
+    Weight,
+    cell_name,
+    is_lstm_cell,
+    listed,
+    match,
+    units_of,
+    wrapper_name,
+)
 
 _ROLE = re.compile(r"(?s)(?:(.*)/)?(kernel|recurrent_kernel|bias)(?::0)?")
 # Keras 1 had an array for each gate.
@@ -234,8 +244,8 @@ class _Judge:
     def _assumed(self, group: Group, unit: Unit, above: Layer | None) -> Found:
         """Return a layer that the file shows by its weights, in one that may be of any class."""
         problem = unit.problem or foreign_variables(unit.others)
-        for path in unit.cells:
-            name = cell_name(path)
+        for path, roles in unit.cells.items():
+            name = cell_name(path) or wrapper_name(path, group.name, roles)
             if name and not is_lstm_cell(name) and not problem:
                 problem = f"its cell is called {name[:100]!r}, an LSTM's 'lstm_cell'"
         found = _found(group, unit, None, problem)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ...weights.kinds import LSTM
 from ..base.tensor import Tensor
 from .keras_config import Layer, is_bidirectional
 
@@ -14,6 +15,7 @@ Roles = dict[str, Weight]
 
 _CELL = re.compile(r"(?s).*cell(?:_[0-9]+)?")
 _LSTM_CELL = re.compile(r"lstm_cell(?:_[0-9]+)?")
+_LSTM = re.compile(r"lstm(?:_[0-9]+)?")
 _SIDE = re.compile(r"(?s)(forward|backward)_.*")
 _MOST_SHOWN = 6
 _MOST_NAMES = 3
@@ -88,6 +90,41 @@ def cell_name(path: str) -> str:
     above, _, last = path.rpartition("/")
     # Before Keras 2.3 cells had no names, and paths the layer's twice.
     return last if _CELL.fullmatch(last) and last != above.rpartition("/")[2] else ""
+
+
+def wrapper_name(path: str, group: str | None, roles: Roles) -> str:
+    """Return the name in the place of a cell's that is no cell's, as those of its wrappers.
+
+    Parameters
+    ----------
+    path : str
+        Of the weights, in which :func:`cell_name` finds none.
+    group : str or None
+        What the file calls the layer that they are in.
+    roles : dict of str to Tensor or str
+        CuDNNLSTM has no cell.
+    """
+    above, _, last = path.rpartition("/")
+    if is_of_cudnn(roles):
+        return ""
+    if _CELL.fullmatch(last) or not above or _SIDE.fullmatch(last):
+        return ""
+    # Before Keras 2.3 the name of the layer itself is the last one.
+    own = (above.rpartition("/")[2], (group or "").rpartition("/")[2])
+    return "" if last in own or is_lstm_layer(last) else last
+
+
+def is_of_cudnn(roles: Roles) -> bool:
+    """Tell whether weights are those of CuDNNLSTM, which adds two biases as torch does."""
+    bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
+    if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
+        return False
+    return recurrent.ndim > 0 and bias.shape == (2 * LSTM.rows(recurrent.shape[0]),)
+
+
+def is_lstm_layer(name: str) -> bool:
+    """Tell whether a layer is called as Keras calls an LSTM that gets no name."""
+    return _LSTM.fullmatch(name) is not None
 
 
 def is_lstm_cell(name: str) -> bool:

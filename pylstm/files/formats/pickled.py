@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..base import paddle
 from ..base.source import Segment, Source
 from ..base.tensor import Make, Storage
 from ..unpickle import Budget, unpickle
-from . import paddle, torch_legacy
+from . import torch_legacy
 
 
 def read(source: Source, make: Make) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from ..base.record import Record, Unsupported
@@ -19,6 +20,21 @@ _LINES = re.compile(
     re.MULTILINE,
 )
 
+
+# Of a class of torch's own all that its code calls, as torch's releases write it. Whatever else is
+# called there comes from a forward that a program put in the place of torch's.
+_PATH = "__torch__/torch/nn/modules/rnn"
+_CLASS = re.compile(rb"^class (\w+)\(Module\):$", re.MULTILINE)
+_CALLED = re.compile(rb"\b(?:torch|ops)\.([\w.]{1,100})\(")
+_CALLS = frozenset(
+    b"lstm lstm_cell zeros size dim device select squeeze unsqueeze index_select to detach list "
+    b"len eq ne gt lt __is__ __isnot__ __not__ __contains__ __getitem__ __and__ __or__ format warn "
+    b"prim.NumToTensor prim.RaiseException prim.device prim.dtype prim.is_cuda "
+    b"nn.utils.rnn.PackedSequence mul add".split()
+)
+_CELL_CALLS = _CALLS | frozenset(
+    b"linear addmm matmul t add_ sigmoid sigmoid_ tanh tanh_ chunk unsafe_chunk".split()
+)
 
 # In the code of a frozen module: a list of constants, and a call of one of torch's functions.
 _CONSTANT_LIST = re.compile(rb"^ +(\w{1,200}) = \[CONSTANTS\.c\d", re.MULTILINE)
@@ -49,9 +65,25 @@ def add_constants(tree: Any, source: Callable[[str], bytes], file: str) -> None:
         folders, _, name = record.class_name.rpartition(".")
         path = f"code/{folders.replace('.', '/')}.py"
         if path not in sources:
-            sources[path] = _constants(source(path))
+            text = source(path)
+            sources[path] = _constants(text)
+            for changed in _changed(text) if path.startswith(f"code/{_PATH}") else ():
+                sources[path].setdefault(changed, {})["forward"] = "another one than torch's"
         for constant, meant in sources[path].get(name, {}).items():
             record.state.setdefault(constant, meant)
+
+
+def _changed(text: bytes) -> Iterator[str]:
+    """Yield the classes of torch's LSTM and LSTMCell whose code calls what torch's does not."""
+    starts = [*_CLASS.finditer(text)]
+    for match, after in zip_longest(starts, starts[1:]):
+        name = match[1].decode("ascii", "replace")
+        allowed = {"LSTM": _CALLS, "LSTMCell": _CELL_CALLS}.get(name)
+        code = text[match.end() : len(text) if after is None else after.start()]
+        traced = b"Final[" not in code and name == "LSTM"
+        called = {each[1] for each in _CALLED.finditer(code)}
+        if allowed is not None and not called <= allowed - ({b"mul", b"add"} if traced else set()):
+            yield name
 
 
 def name_frozen(tree: Any, source: Callable[[str], bytes], file: str) -> None:
@@ -84,7 +116,7 @@ def _may_be_lstm(value: Any) -> bool:
     return (
         isinstance(value, Record)
         and isinstance(value.state, dict)
-        and "weight_ih_l0" in value.state
+        and ("weight_ih_l0" in value.state or "weight_ih" in value.state)
     )
 
 

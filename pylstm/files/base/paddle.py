@@ -1,14 +1,21 @@
-"""bfloat16 in PaddlePaddle's files: bit patterns in arrays of uint16, and nothing that says so."""
+"""What PaddlePaddle's files hold and do not say.
+
+bfloat16 are bit patterns in arrays of uint16. An LSTM is batch first unless its program says
+``time_major=True``, of which there is no trace in a ``.pdparams`` file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..base.tensor import Make, Storage, Tensor
+from .tensor import Make, Storage, Tensor
 
 # paddle.save puts this table into every state_dict: the name that each value has in the program.
 _NAMES = "StructuredToParameterName@@"
+
+# What is assumed of its LSTMs: the default of PaddlePaddle, which is not that of torch.
+ASSUMED = {"batch_first": True}
 
 
 def is_state_dict(tree: Any) -> bool:
