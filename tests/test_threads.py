@@ -13,7 +13,7 @@ import pytest
 from support import assert_same_bits, with_parameters
 
 import pylstm
-from pylstm import threads
+from pylstm.runtime import threads
 from pylstm.utils.rnn import pack_sequence
 
 HERE = Path(__file__).parent
