@@ -3,8 +3,6 @@
 import copy
 import gc
 import pickle
-import pickletools
-import re
 import runpy
 from pathlib import Path
 
@@ -336,21 +334,3 @@ def test_what_else_version_0_1_0_pickled_stays_readable():
     assert (old.args, old.state, old.items) == (new.args, new.state, new.items)
     packed, same = objects["packed"]
     assert packed.data.tobytes() == same.data.tobytes()
-
-
-PUBLIC = ["LSTM", "LSTMCell", "Module", "FoundLSTM", "WeightFileError", "WeightFileWarning"]
-
-
-def test_pickles_name_public_classes_where_they_are_public():
-    assert {getattr(pylstm, name).__module__ for name in PUBLIC} == {"pylstm"}
-    assert pylstm.files.Record.__module__ == "pylstm.files"
-    for protocol in PROTOCOLS:
-        text = pickle.dumps([Box(), LSTM(1, 1), LSTMCell(1, 1)], protocol)
-        names = {
-            f"{operand}".replace(" ", ".")
-            for opcode, operand, _ in pickletools.genops(text)
-            if opcode.name == "GLOBAL" and str(operand).startswith("pylstm")
-        }
-        if protocol < 4:  # later ones write the names apart
-            assert names == {"pylstm.LSTM", "pylstm.LSTMCell", "pylstm.native._rebuild"}
-        assert not re.search(rb"pylstm\.(lstm|module|modules)\b", text)

@@ -25,3 +25,7 @@ __all__ = [
     "unpack_sequence",
     "unpad_sequence",
 ]
+
+# The public name is the one that pickles record and that error texts and documentation use.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -60,6 +60,10 @@ class NamedArrays(dict[str, Any]):
         return self.options.get(prefix, {})
 
 
+# Pickles of every version name this, wherever the file lies.
+NamedArrays.__module__ = "pylstm.files.named"
+
+
 def function_in(facts: Mapping[str, Any]) -> str:
     """Return the attribute in which a module has functions that its call runs; else nothing."""
     for name in _FUNCTIONS:
