@@ -284,9 +284,12 @@ def test_a_pickle_of_a_later_version_says_so():
         rebuild(cls, {**saved, "version": 2})
 
 
-def test_an_object_without_init_cannot_be_pickled():
-    with pytest.raises((RuntimeError, AttributeError, KeyError)):
-        pickle.dumps(LSTM.__new__(LSTM))
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("kind", [LSTM, LSTMCell])
+def test_an_object_without_init_cannot_be_copied(kind, copied):
+    text = rf"{kind.__name__}\.__init__\(\) has not been called"
+    with pytest.raises(RuntimeError, match=text):
+        copied(kind.__new__(kind))
 
 
 def test_buffers_out_of_band():

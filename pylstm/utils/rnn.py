@@ -26,6 +26,10 @@ __all__ = [
     "unpad_sequence",
 ]
 
-# The public name is the one that pickles record and that error texts and documentation use.
+# The public names are those that pickles record and that error texts and documentation use.
 for _name in __all__:
     globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
