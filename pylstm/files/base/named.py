@@ -34,7 +34,7 @@ _BATCH_FIRST = "pylstm.batch_first"
 
 
 class NamedArrays(dict[str, Any]):
-    """A dictionary from dotted names to arrays; ``find_lstms`` and ``save`` look at the rest.
+    """A dictionary from dotted names to arrays; ``find_lstms`` and ``save`` read its attributes.
 
     Attributes
     ----------
