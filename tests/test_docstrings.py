@@ -86,6 +86,19 @@ def test_the_annotations_of_found_lstms_can_be_evaluated():
     assert list(typing.get_type_hints(pylstm.FoundLSTM.__init__)) == [*names, "return"]
 
 
+class Tagger(pylstm.Module):
+    lstm: pylstm.LSTM
+    size: int
+
+
+@pytest.mark.parametrize("kind", [Tagger, pylstm.Module, pylstm.LSTM, pylstm.LSTMCell])
+def test_the_annotations_of_modules_can_be_evaluated(kind):
+    hints = typing.get_type_hints(kind)
+    assert hints["training"] is bool
+    if kind is Tagger:
+        assert (hints["lstm"], hints["size"]) == (pylstm.LSTM, int)
+
+
 def test_every_class_and_function_has_an_example():
     without = [name for name, value in TOP.items() if not examples(name, value).examples]
     assert without == []
