@@ -70,7 +70,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> object:
+def _public_name(name: str) -> object:
     """Import what ``_LAZY`` names when it is first asked for."""
     if name not in _LAZY:
         hint = ""
@@ -86,6 +86,10 @@ def __getattr__(name: str) -> object:
     value = module if _LAZY[name] == f".{name}" else getattr(module, name)
     globals()[name] = value
     return value
+
+
+if not TYPE_CHECKING:  # a checker would take it for a promise that there is every name
+    __getattr__ = _public_name
 
 
 def __dir__() -> list[str]:

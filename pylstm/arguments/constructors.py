@@ -72,7 +72,7 @@ def check_lstm(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return LSTM's structural attributes, and its options with their values."""
     probability = _check_dropout(dropout, num_layers)
-    bool(bidirectional)  # may raise; torch asks before it checks the rest
+    bool(bidirectional)  # may raise; torch asks before it checks the other arguments
     _check_bool("bias", bias)
     _check_bool("batch_first", batch_first)
     input_size = _check_size("input_size", input_size)

@@ -111,3 +111,7 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
         except MemoryError:
             reason = "there is not enough memory to read it"
             raise WeightFileError(file.name, "", reason) from None
+
+
+# Where users find it: pickles name that place, wherever the file lies.
+load.__module__ = "pylstm"

@@ -71,6 +71,10 @@ class RemovableHandle:
         self._module = (lambda: None) if module is None else weakref.ref(module)
 
 
+# Pickles of every version name this, wherever the file lies.
+RemovableHandle.__module__ = "pylstm.hooks"
+
+
 def _missing_forward(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
     """Say that a container needs a ``forward`` of its own."""
     raise NotImplementedError(

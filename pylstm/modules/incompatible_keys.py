@@ -16,3 +16,7 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
         return super().__repr__()
 
     __str__ = __repr__
+
+
+# Pickles of every version name this, wherever the file lies.
+_IncompatibleKeys.__module__ = "pylstm.state"

@@ -70,8 +70,6 @@ class Module(Castable):
     ['weight', 'lstm.weight_ih_l0']
     """
 
-    __module__ = "pylstm"  # where users find it: pickles and messages name that place
-
     # Not left to the base: Python names the class when an argument is too much.
     def __init__(self) -> None:
         super().__init__()
@@ -349,3 +347,8 @@ class Module(Castable):
             module.apply(fn)
         fn(self)
         return self
+
+
+# Where users find it: pickles and messages name that place. Not in the body, where a class would
+# keep the line at which it begins: inspect would show that line of another file.
+Module.__module__ = "pylstm"

@@ -363,12 +363,13 @@ class NativeModule(Layer, Module):
         Attributes, hooks and children follow as the state, so that they may refer back to the
         module. The layout is part of the interface: what an older version wrote stays readable.
         """
+        names = self._parameter_names  # a RuntimeError before __init__
         saved = {
             "version": _PICKLE_VERSION,
             "structure": {name: vars(self)[name] for name in self._structure},
             "options": {name: getattr(self, name) for name in self._options},
             "dtype": self._dtype.name,
-            "parameters": {name: self._parameter_view(name) for name in self._parameter_names},
+            "parameters": {name: self._parameter_view(name) for name in names},
         }
         return _rebuild, (type(self), saved), self.__getstate__()
 

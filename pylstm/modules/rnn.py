@@ -114,8 +114,6 @@ class LSTM(_core.LSTM, NativeModule):
     ((10, 3, 20), (4, 3, 20), (4, 3, 20))
     """
 
-    __module__ = "pylstm"
-
     _structure = (
         "mode",
         "input_size",
@@ -303,8 +301,6 @@ class LSTMCell(_core.LSTMCell, NativeModule):
     ((3, 20), (3, 20))
     """
 
-    __module__ = "pylstm"
-
     _structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.LSTMCell.forward
 
@@ -339,3 +335,7 @@ class LSTMCell(_core.LSTMCell, NativeModule):
         """Return the sizes, and the bias where it differs from its default."""
         sizes = f"{self.input_size}, {self.hidden_size}"
         return sizes if self.bias is True else f"{sizes}, bias={self.bias}"
+
+
+# As in module.py.
+LSTM.__module__ = LSTMCell.__module__ = "pylstm"

@@ -13,9 +13,8 @@ from ..arguments.naming import is_array_like, type_name
 if TYPE_CHECKING:
     from typing import Self
 
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+# Not for checkers alone: typing.get_type_hints evaluates the annotations of every base of a class.
+Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
 
 
 def check_name(kind: str, name: Any, suffix: str = "") -> None:

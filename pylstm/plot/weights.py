@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core import Layer
 from ..arguments.naming import type_name
+from ..modules.native import NativeModule
 from ..modules.rnn import LSTM
 from ..weights import kinds
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
@@ -14,7 +15,6 @@ from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..modules.native import NativeModule
     from .drawing import Array
 
 

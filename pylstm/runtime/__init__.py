@@ -1,1 +1,1 @@
-"""The build in its process: parts, generator, threads, and why an import of it failed."""
+"""What belongs to the process: the generator, threads, ``show_config``, why an import failed."""

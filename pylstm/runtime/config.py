@@ -68,3 +68,7 @@ def show_config(module: Module | None = None) -> None:
         lines += _describe(module)
     for name, value in lines:
         print(f"{name + ':':16}{value}")
+
+
+# Where users find it: pickles name that place, wherever the file lies.
+show_config.__module__ = "pylstm"

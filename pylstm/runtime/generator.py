@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import _core
 from ..arguments.naming import is_array_like, type_name
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 def manual_seed(seed: Any) -> None:
@@ -59,7 +56,7 @@ def initial_seed() -> int:
     return _core.initial_seed()
 
 
-def get_rng_state() -> npt.NDArray[np.uint8]:
+def get_rng_state() -> np.ndarray[tuple[Any, ...], np.dtype[np.uint8]]:
     """Return the state of the generator, 5056 bytes in torch's layout.
 
     Examples
@@ -110,3 +107,8 @@ def set_rng_state(new_state: Any) -> None:
             f"RNG state must be a torch.ByteTensor: a uint8 array, got {rng_state.dtype}"
         )
     _core.set_rng_state(rng_state)
+
+
+# Where users find them: pickles name that place, wherever the file lies.
+for _function in (get_rng_state, initial_seed, manual_seed, set_rng_state):
+    _function.__module__ = "pylstm"

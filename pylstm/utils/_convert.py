@@ -5,7 +5,7 @@ Every text that begins like one of torch's does so on purpose: callers match on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,12 +13,9 @@ from .._core import as_array
 from ..arguments.dtypes import check_device
 from ..arguments.naming import type_name
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-# Names, not types, so that the import of pylstm does not have to load numpy.typing.
-Array: TypeAlias = "npt.NDArray[Any]"
-IntArray: TypeAlias = "npt.NDArray[np.int64]"
+# What numpy.typing has as NDArray, so that the import of pylstm does not have to load that module.
+Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+IntArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 
 # Kinds that a packed sequence may hold: labels and masks are packed as well as features.
 _DATA_KINDS = "biufc"

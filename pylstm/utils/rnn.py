@@ -25,3 +25,11 @@ __all__ = [
     "unpack_sequence",
     "unpad_sequence",
 ]
+
+# The public names are those that pickles record and that error texts and documentation use.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

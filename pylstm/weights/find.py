@@ -119,6 +119,10 @@ def find_lstms(source: Any) -> list[FoundLSTM]:
         return [candidate.found for candidate in survey(tree, name).candidates]
 
 
+# Where users find it: pickles name that place, wherever the file lies.
+find_lstms.__module__ = "pylstm"
+
+
 @contextmanager
 def opened(source: Any) -> Iterator[tuple[Any, str]]:
     """Yield the tree of a file or a mapping, and its name for messages."""

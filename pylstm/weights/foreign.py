@@ -111,7 +111,7 @@ class Group:
             self.forms[name, form or "twice"] = value
 
     def settle(self) -> None:
-        """Note who owns the parameters, now that all of them are known."""
+        """Note which module owns the parameters, now that all of them are known."""
         owner = self.place.owner(self.prefix)
         # Of a class that is derived from dict, the items may be the parameters.
         items = None if owner is None else owner.items

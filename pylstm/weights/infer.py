@@ -1,7 +1,5 @@
 """What the names and shapes of a module's parameters say it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -56,8 +54,6 @@ class FoundLSTM:
     ('encoder', 'LSTM', 2, 1024)
     """
 
-    __module__ = "pylstm"
-
     prefix: str
     kind: str
     input_size: int
@@ -80,6 +76,10 @@ class FoundLSTM:
                 parts.append(f"{name}={value}")
         return f"{self.prefix!r}: {self.kind}({', '.join(parts)}) of {self.dtype}"
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # The first version pickled none of what was assumed; no class attribute stands in for it.
+        vars(self).update({"assumed": {}, **state})
+
     def _mapping_hint(self) -> str:
         """Say what reads the module, where this is passed for its parameters."""
         return f"it says where an LSTM is: LSTM.from_weights(file, prefix={self.prefix!r}) reads it"
@@ -95,6 +95,10 @@ class FoundLSTM:
             proj_size=self.proj_size,
             is_cell=self.kind != LSTM.mode,
         )
+
+
+# Where users find it: pickles name that place, and earlier versions read it.
+FoundLSTM.__module__ = "pylstm"
 
 
 @dataclass(frozen=True)

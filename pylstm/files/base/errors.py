@@ -27,8 +27,6 @@ class WeightFileError(ValueError):
     <bytes>
     """
 
-    __module__ = "pylstm"
-
     def __init__(self, file: str, record: str, reason: str) -> None:
         # Exactly these arguments, so that the exception can be pickled.
         super().__init__(file, record, reason)
@@ -59,8 +57,6 @@ class WeightFileWarning(UserWarning):
     >>> warnings.simplefilter("ignore", pylstm.WeightFileWarning)
     """
 
-    __module__ = "pylstm"
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
 
@@ -76,3 +72,8 @@ def printable(text: str) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 20]}...{text[-17:]}"
+
+
+# Where users find them: pickles and messages name that place. Not in the body, where a class would
+# keep the line at which it begins: inspect would show that line of another file.
+WeightFileError.__module__ = WeightFileWarning.__module__ = "pylstm"

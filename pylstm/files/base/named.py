@@ -34,7 +34,7 @@ _BATCH_FIRST = "pylstm.batch_first"
 
 
 class NamedArrays(dict[str, Any]):
-    """A dictionary from dotted names to arrays; ``find_lstms`` and ``save`` look at the rest.
+    """A dictionary from dotted names to arrays; ``find_lstms`` and ``save`` read its attributes.
 
     Attributes
     ----------
@@ -58,6 +58,10 @@ class NamedArrays(dict[str, Any]):
             state: dict[str, Any] = self.modules[prefix].state
             return state
         return self.options.get(prefix, {})
+
+
+# Pickles of every version name this, wherever the file lies.
+NamedArrays.__module__ = "pylstm.files.named"
 
 
 def function_in(facts: Mapping[str, Any]) -> str:

@@ -29,7 +29,6 @@ class Record:
     <Record of mypackage.models.Tagger>
     """
 
-    __module__ = "pylstm.files"
     __slots__ = ("args", "class_name", "items", "state")
 
     def __init__(
@@ -111,3 +110,8 @@ class Unsupported:
 
     kind: str
     reason: str
+
+
+# As in errors.py. The two that have no public name keep the one that earlier versions pickled.
+Record.__module__ = Unsupported.__module__ = "pylstm.files"
+RecurrentLayer.__module__ = Shard.__module__ = "pylstm.files.record"

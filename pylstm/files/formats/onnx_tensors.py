@@ -47,7 +47,7 @@ class _Raw:
         buffer[:] = memoryview(self._tensor.raw_data)[offset : offset + buffer.nbytes]
 
     def view(self) -> memoryview:
-        """Return a copy; protocol buffers lend nobody their memory."""
+        """Return a copy; protocol buffers share their memory with no array."""
         return memoryview(self._tensor.raw_data)
 
 

@@ -1,7 +1,7 @@
 """NumPy's arrays, scalars and dtypes, as a pickle rebuilds them.
 
-What has a dtype that a weight can have is described as a tensor; the rest (objects, strings,
-structures, dates) stays a record.
+What has a dtype that a weight can have is described as a tensor; the others (objects, strings,
+structures, dates) stay records.
 """
 
 from __future__ import annotations

@@ -79,6 +79,10 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
         warnings.warn(WeightFileWarning(lost), stacklevel=2)
 
 
+# Where users find it: pickles name that place, wherever the file lies.
+save.__module__ = "pylstm"
+
+
 def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> list[str]:
     """Like :func:`save`, but values may also be read when their turn comes, one after another.
 
