@@ -175,7 +175,8 @@ static PyObject *from_dlpack(PyObject *object)
 
     if (numpy == NULL)
         return NULL;
-    result = PyObject_CallMethod(numpy, "from_dlpack", "O", object);
+    /* "(O)": a tuple behind "O" alone would become the arguments. */
+    result = PyObject_CallMethod(numpy, "from_dlpack", "(O)", object);
     Py_DECREF(numpy);
     return result;
 }
