@@ -1,4 +1,4 @@
-/* The parameters of a network: names and shapes in the order of torch, and their initial values. */
+/* The parameters of a network: kinds and shapes in the order of torch, and their initial values. */
 #ifndef PYLSTM_CORE_PARAMS_H
 #define PYLSTM_CORE_PARAMS_H
 

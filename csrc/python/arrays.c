@@ -41,7 +41,7 @@ PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, in
 /* ---- What is refused before NumPy sees it ---- */
 
 /* getattr with an interned name: Python caches look-ups by the name's address, and a new string
- * for each look-up would crowd everything else out. */
+ * for each look-up would evict the names that are in use. */
 static PyObject *get_attribute(PyObject *object, const char *attribute)
 {
     PyObject *name = PyUnicode_InternFromString(attribute);

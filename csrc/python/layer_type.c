@@ -1,4 +1,4 @@
-/* _core.Layer: what LSTM and LSTMCell share, namely parameters and its options.
+/* _core.Layer: what LSTM and LSTMCell share, namely parameters and options.
  *
  *     class Layer:
  *         training: bool
@@ -25,7 +25,7 @@
 #include "parameters.h"
 #include "dtype.h"
 
-/* ---- Life and death ---- */
+/* ---- Construction and destruction ---- */
 
 /* The module that "type" or the nearest of its bases was made for, borrowed. */
 static PyObject *find_module(PyTypeObject *type)

@@ -74,7 +74,7 @@ static PyDataMem_Handler handler = {
     .allocator = {NULL, data_malloc, data_calloc, data_realloc, data_free},
 };
 
-/* Has NumPy's data come from here, or from where it always does. */
+/* Sets the allocator of NumPy's data: the one above, or NumPy's own. */
 static int set_handler(bool here)
 {
     PyObject *capsule = here ? PyCapsule_New(&handler, "mem_handler", NULL) : NULL;

@@ -14,8 +14,8 @@
 #else
 #define INLINE static inline __attribute__((always_inline, unused))
 #endif
-/* Aligned to a cache line, so that the speed of a kernel (3 % at hidden 20) does not depend on the code
- * that lies before it. */
+/* Aligned to a cache line, so that the speed of a kernel (3 % at hidden 20) does not depend on the
+ * code that lies before it. */
 #if defined(__clang__)
 #define NOINLINE __attribute__((noinline, unused, aligned(64)))
 #else
