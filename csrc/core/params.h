@@ -17,6 +17,8 @@ struct rnn_param {
     ptrdiff_t offset; /* elements from the start of the parameters */
 };
 
+/* Parameters of one direction of one layer, which lie side by side. */
+ptrdiff_t rnn_params_per_direction(const struct rnn_net *net);
 ptrdiff_t rnn_param_count(const struct rnn_net *net);
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
 /* Elements of all parameters. Returns -1 where that overflows. */

@@ -81,7 +81,7 @@ static ptrdiff_t parse_place(const struct rnn_net *net, const char *text)
 static ptrdiff_t find_param(const struct weights *weights, const char *text)
 {
     const struct rnn_net *net = &weights->net;
-    const ptrdiff_t group = rnn_param_count(net) / (net->num_layers * net->num_directions);
+    const ptrdiff_t group = rnn_params_per_direction(net);
     const int kind = parse_kind(&text);
     ptrdiff_t place = 0;
 
