@@ -324,6 +324,35 @@ def test_forms_of_input(form, of_dtype, dtype):
     assert_same_bits(cell(given[0], tuple(given[1:])), cell(plain[0], tuple(plain[1:])))
 
 
+# What is read of an object that is no array, and which others it must have for that.
+ATTRIBUTES = {
+    "detach": (),
+    "__dlpack__": (),
+    "__array__": ("__dlpack__",),
+    "__array_interface__": ("__dlpack__",),
+    "__array_struct__": ("__dlpack__",),
+    "is_quantized": ("detach",),
+    "layout": ("detach",),
+    "device": ("detach",),
+    "dtype": ("detach",),
+}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_an_interrupt_by_an_attribute_of_the_input_is_not_lost(attribute, error):
+    class Object:
+        def __getattr__(self, name):
+            if name == attribute:
+                raise error
+            if name in ATTRIBUTES[attribute]:
+                return lambda *args, **kwargs: np.ones((5, 2, 3))
+            raise AttributeError(name)
+
+    with pytest.raises(error):
+        pylstm.LSTM(3, 4)(Object())
+
+
 @pytest.mark.parametrize(
     "integer", ["int8", "uint8", "int16", "int32", "int64", "uint64", "float16"]
 )
