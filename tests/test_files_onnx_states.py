@@ -278,7 +278,7 @@ ZEROS = {
         ],
         {"two": np.array([2]), "three": np.array([3])},
     ),
-    "of sizes that nobody knows": (
+    "of sizes that the model does not say": (
         [
             helper.make_node("Foo", ["X"], ["sizes"], domain="com.example"),
             filled("all", 0.0),

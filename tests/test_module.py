@@ -504,6 +504,20 @@ def test_an_object_is_called_as_its_class_is():
     assert module(X, hx=None) == "other"
 
 
+def test_a_class_of_the_bare_base_is_called_as_python_calls_it():
+    # The C type below LSTM and LSTMCell cannot be called: it has no place for a vectorcall function.
+    class Own(pylstm._core.Layer):
+        def __call__(self, *args, **kwargs):
+            return args, kwargs
+
+    class Plain(pylstm._core.Layer):
+        pass
+
+    assert Own()(1, hx=2) == ((1,), {"hx": 2})
+    with pytest.raises(TypeError, match="not callable"):
+        Plain()(1)
+
+
 def test_overridden_reset_parameters_is_used_at_construction():
     class Zero(LSTM):
         def reset_parameters(self):

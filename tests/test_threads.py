@@ -386,6 +386,19 @@ def test_ctrl_c_in_a_long_call(count):
     run_scenario("interrupted", count)
 
 
+def test_no_python_runs_before_a_long_call_lets_go_of_the_gil():
+    # A signal's handler could run in Python code there, and what it raises would be lost.
+    lstm, x = pylstm.LSTM(32, 64), np.ones((200, 32, 32), np.float32)
+    lstm(x)  # the first call asks Python for the number of CPUs
+    called = []
+    sys.setprofile(lambda frame, event, argument: event == "call" and called.append(frame.f_code))
+    try:
+        lstm(x)
+    finally:
+        sys.setprofile(None)
+    assert called == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such timers")
 def test_ctrl_c_in_a_long_call_with_dropout():
     run_scenario("interrupted_with_dropout")

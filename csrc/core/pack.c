@@ -31,11 +31,6 @@ struct matrix {
     ptrdiff_t packed; /* elements from the start of the packed copy */
 };
 
-static ptrdiff_t params_per_direction(const struct rnn_net *net)
-{
-    return rnn_param_count(net) / (net->num_layers * net->num_directions);
-}
-
 /* Returns the matrix of parameter `index`, with its values at `weight`. */
 static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, const void *weight)
 {
@@ -48,7 +43,7 @@ static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, const
                             .depth = param.cols};
 
     matrix.units = (param.rows + 3) / PANEL_VECTORS;
-    matrix.packed = direction_offset(net, index / params_per_direction(net));
+    matrix.packed = direction_offset(net, index / rnn_params_per_direction(net));
     if (param.kind == WEIGHT_IH)
         matrix.packed += at.weight_ih;
     else
@@ -121,9 +116,9 @@ struct biases {
 /* Returns the biases of the direction that parameter `index` belongs to. */
 static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, const void *params)
 {
-    const ptrdiff_t direction = index / params_per_direction(net);
+    const ptrdiff_t direction = index / rnn_params_per_direction(net);
     const struct rnn_param b_ih =
-        rnn_param_at(net, direction * params_per_direction(net) + BIAS_IH);
+        rnn_param_at(net, direction * rnn_params_per_direction(net) + BIAS_IH);
 
     return (struct biases){
         .kernels = net->kernels,

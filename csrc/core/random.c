@@ -41,7 +41,7 @@ static void renew(struct generator *rng)
     rng->next = 0;
 }
 
-uint32_t generator_u32(struct generator *rng)
+static uint32_t generator_u32(struct generator *rng)
 {
     if (--rng->left == 0)
         renew(rng);
@@ -52,7 +52,8 @@ uint32_t generator_u32(struct generator *rng)
     return word ^ (word >> 18);
 }
 
-uint64_t generator_u64(struct generator *rng)
+/* The first word drawn is the high half. */
+static uint64_t generator_u64(struct generator *rng)
 {
     uint64_t high = generator_u32(rng);
     return high << 32 | generator_u32(rng);

@@ -10,11 +10,11 @@ int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t co
                    PyObject *names);
 /* Like arguments_read(), from a tuple, and a dict or NULL. */
 int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwargs);
-/* Takes a snapshot of the weights, and opens the arrays behind the objects. Runs code of others where
- * an object is no plain array. arguments_close() is due even after a failure. */
+/* Takes a snapshot of the weights, and opens the arrays behind the objects. Runs code of others
+ * where an object is no plain array. arguments_close() is due even after a failure. */
 int arguments_open(struct request *request);
-/* Converts what does not fit. Due right after the checks: whatever else makes Python objects may run
- * the garbage collector, and that code which reshapes the caller's arrays. */
+/* Converts what does not fit. Due right after the checks: whatever else makes Python objects may
+ * run the garbage collector, and that code which reshapes the caller's arrays. */
 int arguments_fit(struct request *request);
 /* Gives back what arguments_open() took. */
 void arguments_close(struct request *request);

@@ -41,7 +41,7 @@ PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, in
 /* ---- What is refused before NumPy sees it ---- */
 
 /* getattr with an interned name: Python caches look-ups by the name's address, and a new string
- * for each look-up would crowd everything else out. */
+ * for each look-up would evict the names that are in use. */
 static PyObject *get_attribute(PyObject *object, const char *attribute)
 {
     PyObject *name = PyUnicode_InternFromString(attribute);
@@ -111,9 +111,20 @@ static int refuse_masked(PyObject *object, const char *name)
     return masked == 0 ? 0 : -1;
 }
 
-/* True if str(getattr(object, attribute)) begins with "text"; false for a missing attribute. */
+/* Clears the error of an attribute that cannot be read. What is no Exception stays set, such as
+ * KeyboardInterrupt. */
+static void clear_exception(void)
+{
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear();
+}
+
+/* True if str(getattr(object, attribute)) begins with "text"; false for a missing attribute, and
+ * where an exception is set, which may be so afterwards. */
 static bool attribute_reads(PyObject *object, const char *attribute, const char *text)
 {
+    if (PyErr_Occurred())
+        return false;
     PyObject *value = get_attribute(object, attribute);
     PyObject *string = value == NULL ? NULL : PyObject_Str(value);
     const char *utf8 = string == NULL ? NULL : PyUnicode_AsUTF8AndSize(string, NULL);
@@ -121,7 +132,7 @@ static bool attribute_reads(PyObject *object, const char *attribute, const char 
 
     Py_XDECREF(value);
     Py_XDECREF(string);
-    PyErr_Clear();
+    clear_exception();
     return result;
 }
 
@@ -143,29 +154,38 @@ static int refuse_tensor(PyObject *tensor, const char *name)
     else if (attribute_reads(tensor, "dtype", "torch.float8"))
         what = "a float8 tensor", method = "float";
     else
-        return 0;
+        return PyErr_Occurred() ? -1 : 0;
     return error_raise(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name,
                        what, name, method);
 }
 
 /* ---- Opening ---- */
 
-static bool has(PyObject *object, const char *attribute)
+/* 1 or 0; -1 on what is no Exception. */
+static int has(PyObject *object, const char *attribute)
 {
     PyObject *value = get_attribute(object, attribute);
 
-    if (value == NULL)
-        PyErr_Clear();
-    Py_XDECREF(value);
-    return value != NULL;
+    if (value == NULL) {
+        clear_exception();
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    Py_DECREF(value);
+    return 1;
 }
 
-/* True if the object has __dlpack__ and none of the protocols that np.asarray knows. */
-static bool is_dlpack_only(PyObject *object)
+/* 1 if the object has __dlpack__ and none of the protocols that np.asarray knows, 0 if not, -1 on
+ * error. */
+static int is_dlpack_only(PyObject *object)
 {
-    return has(object, "__dlpack__") && !has(object, "__array__") &&
-           !has(object, "__array_interface__") && !has(object, "__array_struct__") &&
-           !PyObject_CheckBuffer(object);
+    static const char *const known[] = {"__array__", "__array_interface__", "__array_struct__"};
+    int result = has(object, "__dlpack__");
+
+    for (size_t i = 0; result > 0 && i < sizeof known / sizeof *known; i++) {
+        const int other = has(object, known[i]);
+        result = other < 0 ? -1 : !other;
+    }
+    return result > 0 ? !PyObject_CheckBuffer(object) : result;
 }
 
 static PyObject *from_dlpack(PyObject *object)
@@ -175,7 +195,8 @@ static PyObject *from_dlpack(PyObject *object)
 
     if (numpy == NULL)
         return NULL;
-    result = PyObject_CallMethod(numpy, "from_dlpack", "O", object);
+    /* "(O)": a tuple behind "O" alone would become the arguments. */
+    result = PyObject_CallMethod(numpy, "from_dlpack", "(O)", object);
     Py_DECREF(numpy);
     return result;
 }
@@ -200,11 +221,12 @@ COLD static void error_not_array(PyObject *error, const char *format, PyObject *
 /* What np.asarray would make of it; TypeError where that is only an array of objects. */
 static PyObject *from_anything(PyObject *object, const char *name)
 {
+    const int dlpack_only = is_dlpack_only(object);
     PyObject *array;
     int kind;
 
-    if (is_dlpack_only(object))
-        return from_dlpack(object);
+    if (dlpack_only != 0)
+        return dlpack_only < 0 ? NULL : from_dlpack(object);
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
     if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
         PyErr_ExceptionMatches(PyExc_ValueError))
@@ -224,10 +246,14 @@ static PyObject *from_anything(PyObject *object, const char *name)
 PyArrayObject *array_open_other(PyObject *object, const char *name)
 {
     PyObject *tensor = NULL, *array;
+    int detachable;
 
     if (refuse_masked(object, name) < 0)
         return NULL;
-    if (!PyArray_Check(object) && has(object, "detach")) {
+    detachable = PyArray_Check(object) ? 0 : has(object, "detach");
+    if (detachable < 0)
+        return NULL;
+    if (detachable) {
         if (refuse_tensor(object, name) < 0)
             return NULL;
         PyObject *detach = get_attribute(object, "detach");

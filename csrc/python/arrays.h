@@ -1,9 +1,9 @@
 /* Arrays in and out: anything array-like in, well-formed ndarrays of the module's dtype out.
  *
  * Reading is in two steps, because torch checks ranks before dtypes: array_open() finds the array
- * behind an object, array_fit() converts its values, after all checks have passed. Both may run Python
- * code, and with that code which reshapes other arrays. An opened array may be the object itself or
- * share its memory. "name" is what error texts call an object.
+ * behind an object, array_fit() converts its values, after all checks have passed. Both may run
+ * Python code, and with that code which reshapes other arrays. An opened array may be the object
+ * itself or share its memory. "name" is what error texts call an object.
  */
 #ifndef PYLSTM_PYTHON_ARRAYS_H
 #define PYLSTM_PYTHON_ARRAYS_H
@@ -34,7 +34,8 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
 }
 /* TypeError unless the array holds real numbers or integers. */
 int array_check_real(PyArrayObject *array, const char *name);
-/* Replaces *array by a C-contiguous array of the dtype, itself if it is one. */
+/* Replaces *array, an owned reference, by a C-contiguous array of the dtype, itself if it is one.
+ * On failure *array stays. */
 int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype);
 /* A fresh array, C-contiguous and not initialised; `dims` has `ndim` items. */
 PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,

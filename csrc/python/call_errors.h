@@ -1,6 +1,6 @@
-/* Errors on the arguments of a call: torch's text first, since code matches on it, then what teaches,
- * namely axis names, what was expected and received, and one hint. All return -1 with the exception
- * that torch raises, and read the request alone.
+/* Errors on the arguments of a call: torch's text first, since code matches on it, then what
+ * teaches, namely axis names, what was expected and received, and one hint. The functions
+ * error_...() return -1 with the exception that torch raises, and read the request alone.
  */
 #ifndef PYLSTM_PYTHON_CALL_ERRORS_H
 #define PYLSTM_PYTHON_CALL_ERRORS_H

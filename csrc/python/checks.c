@@ -64,8 +64,8 @@ COLD static int error_batch_sizes(const struct request *request)
                        (Py_ssize_t)request->rows);
 }
 
-/* Replaces batch_sizes by a private copy, which no other code can change during the call, and checks
- * the sizes against the rows of data. */
+/* Replaces batch_sizes by a private copy, which no other code can change during the call, and
+ * checks the sizes against the rows of data. */
 static int read_batch_sizes(struct request *request)
 {
     PyArrayObject *given = request->batch_sizes;

@@ -5,8 +5,9 @@
 
 #include "request.h"
 
-/* Reads the sizes off the arrays, which are as they were opened. Raises what torch raises where they
- * do not go together. No Python code runs, but for a packed sequence, whose arrays are private. */
+/* Reads the sizes off the arrays, which are as they were opened. Raises what torch raises where
+ * they do not go together. No Python code runs, but for a packed sequence, whose arrays are
+ * private. */
 int request_check(struct request *request);
 
 #endif

@@ -1,10 +1,10 @@
 /* What every file of csrc/python begins with: Python's C API and NumPy's, and two words for the
  * compiler.
  *
- * What holds for every function of this folder unless its header says otherwise: it returns 0 or -1,
- * or a new reference or NULL, with an exception set on failure; its arguments are borrowed; it needs
- * the GIL. Only the limited API of Python 3.11 is used, so that one source serves both kinds of
- * wheel.
+ * What holds for every function of this folder unless its header says otherwise: it returns 0 or
+ * -1, or a new reference or NULL, with an exception set on failure; its arguments are borrowed; it
+ * needs the GIL. Only the limited API of Python 3.11 is used, so that one source serves both kinds
+ * of wheel.
  */
 #ifndef PYLSTM_PYTHON_COMMON_H
 #define PYLSTM_PYTHON_COMMON_H

@@ -1,5 +1,5 @@
-/* Errors that more than one file raises, and what error texts are made with. call_errors.h has those
- * on the arguments of a call.
+/* Errors that more than one file raises, and what error texts are made with. call_errors.h has
+ * those on the arguments of a call.
  */
 #ifndef PYLSTM_PYTHON_ERRORS_H
 #define PYLSTM_PYTHON_ERRORS_H

@@ -30,13 +30,15 @@ static bool interrupt_asked(void *data)
     return interrupt->raised;
 }
 
-/* True if signal handlers run in this thread. Another thread need not take the GIL for them. */
+/* True if signal handlers run in this thread. Another thread need not take the GIL for them. Reads
+ * the attributes behind main_thread() and its ident, which are Python functions: a signal's handler
+ * may run in those, and what it raises would be lost. */
 static bool in_main_thread(void)
 {
     PyObject *name = PyUnicode_FromString("threading");
     PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
-    PyObject *thread = module == NULL ? NULL : PyObject_CallMethod(module, "main_thread", NULL);
-    PyObject *ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "ident");
+    PyObject *thread = module == NULL ? NULL : PyObject_GetAttrString(module, "_main_thread");
+    PyObject *ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "_ident");
     const unsigned long main_thread = ident == NULL ? 0 : PyLong_AsUnsignedLong(ident);
     const bool known = ident != NULL && !PyErr_Occurred();
 

@@ -19,8 +19,8 @@ struct interrupt {
     bool raised;              /* a signal's handler raised an exception, which is set */
 };
 
-/* Has a long call, which holds the GIL and `lock`, look for signals: at every look both are free for
- * a moment. */
+/* Makes a long call, which holds the GIL and `lock`, look for signals: at every look both are free
+ * for a moment. Sets call->stop, which points to `interrupt` from then on. */
 void interrupt_watch(struct interrupt *interrupt, struct rnn_call *call, double work,
                      struct lock *lock);
 /* Releases the GIL; a long call will look for signals. */

@@ -1,4 +1,4 @@
-/* _core.Layer: what LSTM and LSTMCell share, namely parameters and its options.
+/* _core.Layer: what LSTM and LSTMCell share, namely parameters and options.
  *
  *     class Layer:
  *         training: bool
@@ -25,7 +25,7 @@
 #include "parameters.h"
 #include "dtype.h"
 
-/* ---- Life and death ---- */
+/* ---- Construction and destruction ---- */
 
 /* The module that "type" or the nearest of its bases was made for, borrowed. */
 static PyObject *find_module(PyTypeObject *type)
@@ -40,11 +40,12 @@ static PyObject *find_module(PyTypeObject *type)
     return NULL;
 }
 
-/* From Python 3.12 on, classes written in Python inherit the flag. */
+/* From Python 3.12 on, classes written in Python inherit the flag. A class of a bare Layer has no
+ * offset, behind which the function would be. */
 static void inherit_vectorcall(PyTypeObject *type)
 {
 #if !defined(Py_LIMITED_API) && PY_VERSION_HEX < 0x030C0000
-    if (type->tp_call != NULL)
+    if (type->tp_call != NULL && type->tp_vectorcall_offset > 0)
         type->tp_flags |= LAYER_HAS_VECTORCALL; /* a class with a __call__ keeps that */
 #else
     (void)type;

@@ -1,5 +1,5 @@
-/* A lock that costs nothing where the GIL already excludes other threads: between acquire and release
- * nothing may let go of the GIL. Not recursive. Zeroed memory is a lock that is free.
+/* A lock that costs nothing where the GIL already excludes other threads: between acquire and
+ * release nothing may let go of the GIL. Not recursive. Zeroed memory is a lock that is free.
  */
 #ifndef PYLSTM_PYTHON_LOCK_H
 #define PYLSTM_PYTHON_LOCK_H

@@ -1,5 +1,5 @@
-/* Memory of our own, objects aside. Needs no GIL, and sets no exception. In builds for tests
- * allocations can be made to fail (test_hooks.c).
+/* Memory of our own, objects aside: NULL where there is none. Needs no GIL, and sets no exception.
+ * In builds for tests allocations can be made to fail (test_hooks.c).
  */
 #ifndef PYLSTM_PYTHON_MEMORY_H
 #define PYLSTM_PYTHON_MEMORY_H
@@ -32,8 +32,8 @@ static inline void *memory_align(void *memory, size_t alignment)
     return (char *)memory + (-(uintptr_t)memory & (alignment - 1));
 }
 
-/* Memory that has `size` bytes from its first aligned address on; NULL also where `size` is negative,
- * which stands for a size that overflows, or too large to count. */
+/* Memory that has `size` bytes from its first aligned address on; NULL also where `size` is
+ * negative, which stands for a size that overflows, or too large to count. */
 static inline void *memory_new_workspace(ptrdiff_t size)
 {
     if (size < 0 || size > PTRDIFF_MAX - MEMORY_ALIGNMENT)

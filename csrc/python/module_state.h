@@ -1,5 +1,5 @@
-/* What pylstm._core holds for as long as it is loaded. Borrowed by everything that has an object of the
- * module; module.c fills it and clears it.
+/* What pylstm._core holds for as long as it is loaded. Borrowed by everything that has an object of
+ * the module; module.c fills it and clears it.
  */
 #ifndef PYLSTM_PYTHON_MODULE_STATE_H
 #define PYLSTM_PYTHON_MODULE_STATE_H

@@ -81,7 +81,7 @@ static ptrdiff_t parse_place(const struct rnn_net *net, const char *text)
 static ptrdiff_t find_param(const struct weights *weights, const char *text)
 {
     const struct rnn_net *net = &weights->net;
-    const ptrdiff_t group = rnn_param_count(net) / (net->num_layers * net->num_directions);
+    const ptrdiff_t group = rnn_params_per_direction(net);
     const int kind = parse_kind(&text);
     ptrdiff_t place = 0;
 
@@ -115,7 +115,7 @@ ptrdiff_t parameters_index(const struct weights *weights, PyObject *name)
     return index;
 }
 
-/* Is "value" the bytes of the parameter, only elsewhere? */
+/* ValueError unless "value" has the dtype, the shape and the layout of the parameter. */
 static int check_value(const struct weights *weights, const struct rnn_param *param, PyObject *name,
                        PyObject *value)
 {
@@ -139,7 +139,7 @@ static int check_value(const struct weights *weights, const struct rnn_param *pa
     return -1;
 }
 
-/* One pass over the (name, value) pairs: checks all of them, or copies all of them. */
+/* Checks all of the (name, value) pairs, or copies all of them. */
 static int assign_all(struct weights *weights, PyObject *items, bool copy)
 {
     const size_t itemsize = weights->net.kernels->itemsize;
@@ -171,7 +171,7 @@ int parameters_assign(struct weights *weights, PyObject *values)
 
     if (!PyDict_Check(values))
         return error_type("_assign() takes a dict of names and arrays", values);
-    items = PyDict_Items(values); /* a list of our own: no one can change it meanwhile */
+    items = PyDict_Items(values); /* a list of our own, which no other code can change */
     if (items == NULL)
         return -1;
     result = assign_all(weights, items, false);

@@ -9,8 +9,9 @@
 PyObject *parameters_names(const struct weights *weights);
 /* Index in torch's order. KeyError for a name that is not a parameter's; -1 then. */
 ptrdiff_t parameters_index(const struct weights *weights, PyObject *name);
-/* Copies the arrays of a dict, which may lie on these very weights, into the parameters that they
- * are named after: all of them, or none on any error. */
+/* Copies the arrays of a dict into the parameters that they are named after: all of them, or none on
+ * any error. An array may lie on these very weights. One that lies on another parameter of the dict
+ * is read before or after that is written: which of the two is not promised. */
 int parameters_assign(struct weights *weights, PyObject *values);
 /* Draws every parameter from the module's generator. Cannot fail. */
 void parameters_reset(struct module_state *module_state, struct weights *weights);

@@ -7,14 +7,15 @@
  *                    arrays behind them              x, hx_items, given, stacked
  *     checks.c       torch's checks, in its order    batched, rows, fits, batch_sizes; steps and
  *                                                    batch of `call`
- *     run.c          conversions, fresh results,     the rest of `call`; results
+ *     run.c          conversions, fresh results,     the other fields of `call`; results
  *                    the GIL, one thread or more
  *     core/          rnn_forward() on `call`
  *
  * Until a kernel runs, a call whose arrays fit crosses from one file into another between ten pairs
- * of files, questions of sizes aside: call-arguments, arguments-layer, layer-weights (the snapshot),
- * call-checks, checks-arrays (whether the inputs fit), call-run, run-arrays (the results), run-network,
- * network-single_step (or -scan), single_step-kernel. The call makes no Python object but the results.
+ * of files, questions of sizes aside: call-arguments, arguments-layer, layer-weights (the
+ * snapshot), call-checks, checks-arrays (whether the inputs fit), call-run, run-arrays (the
+ * results), run-network, network-single_step (or -scan), single_step-kernel. The call makes no
+ * Python object but the results.
  */
 #ifndef PYLSTM_PYTHON_REQUEST_H
 #define PYLSTM_PYTHON_REQUEST_H

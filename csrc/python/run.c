@@ -136,7 +136,7 @@ static PyObject *pack_results(const struct request *request, PyArrayObject *outp
 }
 
 /* Makes fresh results, a new reference also in request->results, and points the request's call at
- * them. That they could be made bounds the products. */
+ * them. That they could be made bounds every count of elements. */
 static PyObject *set_results(struct request *request)
 {
     const struct rnn_net *net = &request->snapshot->net;

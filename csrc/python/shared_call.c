@@ -13,7 +13,7 @@ struct shared_call {
     void *memory; /* where this struct itself was allocated */
 };
 
-/* The last user may be a thread that Python knows nothing of. */
+/* The last user may be a helper, which has no thread state of Python. */
 static void release(struct team *team) { memory_free(((struct shared_call *)team)->memory); }
 
 static struct team *team_new(const struct request *request, const struct plan *plan)

@@ -7,8 +7,8 @@
  * meanwhile.
  *
  * A snapshot never changes but for its copies, and lives until its last reference is released. The
- * functions that take watches need the watches of the weights that the snapshot is of. They read the
- * parameters without a lock, and may let other threads run.
+ * functions that take watches need the watches of the weights that the snapshot is of. They read
+ * the parameters without a lock, and may let other threads run.
  */
 #ifndef PYLSTM_PYTHON_SNAPSHOT_H
 #define PYLSTM_PYTHON_SNAPSHOT_H

@@ -164,7 +164,8 @@ struct snapshot *weights_cached_snapshot(struct weights *weights)
     return snapshot;
 }
 
-/* A comparison of the suspects of weights with their snapshot, from one use of the lock to the next. */
+/* A comparison of the suspects of weights with their snapshot, from one use of the lock to the
+ * next. */
 struct comparison {
     struct snapshot *snapshot;
     size_t events;      /* of the weights, when the comparison began */
@@ -220,8 +221,8 @@ static bool comparison_end(struct comparison *at, struct weights *weights, bool 
     return same;
 }
 
-/* Returns 1 and a new reference to the snapshot of the weights if that has the present values, 0 if not,
- * -1 on failure. */
+/* Returns 1 and a new reference to the snapshot of the weights if that has the present values, 0 if
+ * not, -1 on failure. */
 static int confirmed_snapshot(struct weights *weights, struct snapshot **snapshot)
 {
     struct comparison at;

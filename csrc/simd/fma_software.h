@@ -54,7 +54,7 @@ static inline void fma_two_sum(double a, double b, double *sum, double *error)
 
 /* a + b rounded to odd: an inexact sum becomes that neighbour whose last bit is 1, so that
  * it can be rounded once more, to fewer bits, without a double rounding error.
- * Infinite and NaN sums pass: their error is NaN, which is neither side of zero. */
+ * Infinite and NaN sums stay as they are: their error is NaN, which is neither side of zero. */
 static inline double fma_add_odd(double a, double b)
 {
     double sum, error;

@@ -23,9 +23,9 @@
 
 enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 
-/* One weight matrix (4*units rows, depth columns) in kernel layout: units are grouped
- * into panels of `lanes` units, the last one perhaps of `narrow_lanes`;
- * per panel [depth][gate][lane], zero padded, 64-byte aligned. */
+/* Kernel layout of a weight matrix (4*units rows, depth columns): units are grouped into panels of
+ * `lanes` units, the last one perhaps of `narrow_lanes`; per panel [depth][gate][lane], zero
+ * padded, 64-byte aligned. */
 
 /* One step of one layer and direction, all rows of the batch. */
 struct lstm_step {
@@ -62,7 +62,7 @@ struct lstm_step {
 };
 
 /* out = init + x * W', for precomputed input gates or a projection. The weights are read
- * once for all rows of all groups. */
+ * once for all rows of all groups. `out` may be `init`, of one group, and overlaps nothing else. */
 struct gemm {
     ptrdiff_t rows;
     ptrdiff_t groups; /* so many times `rows` rows, at x + i x_group and out + i out_group */
@@ -78,7 +78,7 @@ struct gemm {
     ptrdiff_t out_stride, out_group;
 };
 
-/* The weights of one block of units in torch's layout: for each gate, a row for each lane that has
+/* The weights of one panel of units in torch's layout: for each gate, a row for each lane that has
  * a unit. In kernel layout they are [depth][gate][lane]. */
 struct panel {
     const void *rows;      /* [counts[0], depth] of the first gate, contiguous */
@@ -98,9 +98,9 @@ struct rnn_kernels {
 
     void (*gemm)(const struct gemm *gemm);
     void (*lstm_step)(const struct lstm_step *step);
-    /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to row
-     * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
-     * of x, a gemm of h that starts from its result, and this have the bits of lstm_step. */
+    /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to
+     * row is overwritten. Of "step" the rows, the units and what begins with c and h_out are read.
+     * A gemm of x, a gemm of h that starts from its result, and this have the bits of lstm_step. */
     void (*lstm_update)(const struct lstm_step *step, void *totals, ptrdiff_t stride);
 
     /* Writes the panel to `packed`, with zeros for lanes without a unit, and reads each value once.
