@@ -99,28 +99,24 @@ static void fill(const struct scan *scan, const struct sequence *at, const char 
     scan->net->kernels->gemm(&gemm);
 }
 
-bool precompute_step(const struct scan *scan, struct precompute *precompute,
-                     const struct sequence *at, const char *x, ptrdiff_t rows,
-                     struct lstm_step *step)
+void precompute_begin(const struct scan *scan, struct precompute *precompute,
+                      const struct sequence *at, const char *x, ptrdiff_t rows,
+                      struct lstm_step *step)
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
+    const ptrdiff_t steps = count_steps(scan, at, rows);
 
-    if (precompute->left == 0) {
-        precompute->left = precompute->steps = count_steps(scan, at, rows);
-        if (precompute->steps)
-            fill(scan, at, x, rows, precompute->steps, step);
-    }
-    if (precompute->steps == 0) {
+    precompute->left = steps;
+    if (steps == 0) {
         step->wx = scan_offset(scan, scan->packed, scan->at.weight_ih);
         step->init = scan_offset(scan, scan->packed, scan->at.bias);
         step->init_stride = 0;
-        return false;
+        return;
     }
-    const ptrdiff_t place =
-        scan->reverse ? precompute->left - 1 : precompute->steps - precompute->left;
+    fill(scan, at, x, rows, steps, step);
     step->wx = NULL;
-    step->init = scan_offset(scan, scan->input_gates, place * rows * totals);
     step->init_stride = totals;
-    precompute->left--;
-    return true;
+    precompute->next =
+        scan_offset(scan, scan->input_gates, scan->reverse ? (steps - 1) * rows * totals : 0);
+    precompute->stride = (scan->reverse ? -rows : rows) * totals;
 }
