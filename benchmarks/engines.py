@@ -123,7 +123,7 @@ class Pylstm(Engine):
 class NumpyLoop(Engine):
     """The loop that a careful NumPy user writes.
 
-    The input part of a whole sequence is one matrix product, weights are transposed ahead so
+    The input part of a whole sequence is one matrix product, weights are transposed before, so
     that BLAS reads them in order, scratch arrays are reused, and one call of ``tanh`` serves
     all four gates: sigmoid(x) = tanh(x / 2) / 2 + 1/2, with the halves folded into the weights.
     """

@@ -1,7 +1,7 @@
 """Instructions of a fixed workload against recorded numbers: ``python -m benchmarks.instructions``.
 
 A shared machine cannot time to 5 %, but it can count: callgrind runs the C core without Python
-at one instruction set (valgrind has no AVX-512) and counts what the pass executes, and for one
+at one instruction set (valgrind has no AVX-512) and counts what rnn_forward() executes, and for one
 workload what packing does.
 ``--record`` writes new numbers, after a change that was meant to change them.
 """

@@ -127,7 +127,7 @@ def collect(results: list[Array]) -> Outputs:
 class OnnxRuntime(Engine):
     """``InferenceSession`` on the CPU; a single thread does not spin, several do, as by default.
 
-    Of ``run`` and ``run_with_iobinding`` with inputs bound ahead, the latter is timed: it is
+    Of ``run`` and ``run_with_iobinding`` with inputs bound before, the latter is timed: it is
     the faster one. Its results are copied to new NumPy arrays, as every caller needs.
     """
 
@@ -184,7 +184,7 @@ class OnnxRuntime(Engine):
 
 
 class OpenVino(Engine):
-    """A reused infer request with its inputs bound ahead, float32 arithmetic.
+    """A reused infer request with its inputs bound before, float32 arithmetic.
 
     Inputs and outputs share memory with NumPy arrays: passing arrays to ``infer`` instead
     costs 30 microseconds and more per call.

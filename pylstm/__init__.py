@@ -14,23 +14,23 @@ try:
     from . import _core
     from ._core import get_num_threads, set_num_threads
     from ._version import __version__
-    from .config import show_config
-    from .generator import get_rng_state, initial_seed, manual_seed, set_rng_state
-    from .lstm import LSTM, LSTMCell
-    from .module import Module
-    from .threadpools import announce as _announce
+    from .modules.module import Module
+    from .modules.rnn import LSTM, LSTMCell
+    from .runtime.generator import get_rng_state, initial_seed, manual_seed, set_rng_state
+    from .runtime.threadpools import announce as _announce
 except ImportError as _error:
-    from .uncompiled import explain as _explain
+    from .runtime.uncompiled import explain as _explain
 
     _explain(_error)
     raise
 
 if TYPE_CHECKING:
     from . import plot, utils
-    from .files.errors import WeightFileError, WeightFileWarning
-    from .files.formats import load
-    from .files.save import save
-    from .find import FoundLSTM, find_lstms
+    from .files.base.errors import WeightFileError, WeightFileWarning
+    from .files.load import load
+    from .files.write.save import save
+    from .runtime.config import show_config
+    from .weights.find import FoundLSTM, find_lstms
 
 __all__ = [
     "LSTM",
@@ -58,18 +58,19 @@ _announce(_core)
 
 # Public names that many programs never use, and the modules that are imported when they do.
 _LAZY = {
-    "FoundLSTM": ".find",
-    "WeightFileError": ".files.errors",
-    "WeightFileWarning": ".files.errors",
-    "find_lstms": ".find",
-    "load": ".files.formats",
+    "FoundLSTM": ".weights.find",
+    "WeightFileError": ".files.base.errors",
+    "WeightFileWarning": ".files.base.errors",
+    "find_lstms": ".weights.find",
+    "load": ".files.load",
     "plot": ".plot",
-    "save": ".files.save",
+    "save": ".files.write.save",
+    "show_config": ".runtime.config",
     "utils": ".utils",
 }
 
 
-def __getattr__(name: str) -> object:
+def _public_name(name: str) -> object:
     """Import what ``_LAZY`` names when it is first asked for."""
     if name not in _LAZY:
         hint = ""
@@ -85,6 +86,10 @@ def __getattr__(name: str) -> object:
     value = module if _LAZY[name] == f".{name}" else getattr(module, name)
     globals()[name] = value
     return value
+
+
+if not TYPE_CHECKING:  # a checker would take it for a promise that there is every name
+    __getattr__ = _public_name
 
 
 def __dir__() -> list[str]:

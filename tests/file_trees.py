@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pylstm.files.modules import walk
-from pylstm.files.record import Record
-from pylstm.files.source import Segment, Source
-from pylstm.files.tensor import Storage, Tensor
+from pylstm.files.base.record import Record
+from pylstm.files.base.source import Segment, Source
+from pylstm.files.base.tensor import Storage, Tensor
+from pylstm.files.base.walk import walk
 
 
 class Counted:

@@ -10,8 +10,8 @@ import pytest
 from reference import make_parameters, parameter_shapes
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Unsupported
+from pylstm.files.base.record import Unsupported
+from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
 
@@ -24,6 +24,7 @@ ASSUMED = {
     "reverse": False,
     "batch_first": True,
 }
+ASSUMED_BOTH = ASSUMED | {"merge_mode": "concat"}  # of two directions
 
 
 def tree(source):

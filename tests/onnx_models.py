@@ -8,8 +8,8 @@ import pytest
 from reference import make_parameters, parameter_shapes
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Unsupported
+from pylstm.files.base.record import Unsupported
+from pylstm.files.open import open_weights
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

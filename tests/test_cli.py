@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pickle
+import re
 import signal
 import struct
 import subprocess
@@ -23,10 +24,10 @@ from support import with_parameters
 import pylstm
 from pylstm.cli import COMMANDS, convert, inspect, listing, main, peers, selftest, verify
 from pylstm.contract import recorded_hashes
-from pylstm.files.errors import printable
-from pylstm.files.record import RecurrentLayer, Unsupported
-from pylstm.files.source import Source
-from pylstm.files.tensor import Storage
+from pylstm.files.base.errors import printable
+from pylstm.files.base.record import RecurrentLayer, Unsupported
+from pylstm.files.base.source import Source
+from pylstm.files.base.tensor import Storage
 
 HERE = Path(__file__).parent
 
@@ -385,7 +386,7 @@ def layers_file(tmp_path, monkeypatch):
             "net/gru": Unsupported("Keras GRU layer", "it has the gates of a GRU"),
         }
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     return pickled(tmp_path, 1)
 
 
@@ -447,7 +448,8 @@ def test_convert_says_what_will_be_taken_for_an_lstm(tmp_path, capsys):
     raw = {"rnn.weight_hh_l0_raw": np.zeros((8, 2), np.float32)}
     path = pickled(tmp_path, {"net": dict(inner) | raw})
     assert pylstm.find_lstms(path) == []
-    assert run(capsys, "convert", path, tmp_path / "all.npz")[2] == ""
+    errors = run(capsys, "convert", path, tmp_path / "all.npz")[2]
+    assert "holds no LSTM that pylstm can run; 'net.rnn.module' is weight-dropped LSTM (" in errors
     assert pylstm.find_lstms(tmp_path / "all.npz") == []
     code, _, errors = run(capsys, "convert", path, tmp_path / "part.npz", "--prefix", "rnn.module")
     assert code == 0
@@ -467,7 +469,7 @@ def test_convert_says_what_will_not_be_found(tmp_path, monkeypatch, capsys):
         parameters = {k: make(lazy(v)) for k, v in pylstm.LSTM(3, 2).state_dict().items()}
         return {"rnn": RecurrentLayer("keras.LSTM", {"_parameters": parameters})}
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     path, target = pickled(tmp_path, 1), tmp_path / "new.npz"
     code, _, errors = run(capsys, "convert", path, target)
     assert code == 0
@@ -800,10 +802,50 @@ def test_verify_one(checkpoint, no_peers, capsys):
 @pytest.mark.parametrize("words", [["--prefix", "gru"], ["--prefix", ""]])
 def test_verify_finds_none(checkpoint, no_peers, capsys, words):
     code, text, errors = run(capsys, "verify", checkpoint, *words)
-    assert (code, text) == (1, "")
+    assert code == 1
+    told = "\nnot run: gru: GRU (weight_hh_l0 has shape (12, 4): three gates)\n"
+    assert text == (told if words[1] else "")
     assert errors == (
         f"pylstm verify: {checkpoint} holds no LSTM with prefix {words[1]!r}; see `inspect`\n"
     )
+
+
+# Files that hold near misses and nothing else.
+ONLY_NEAR_MISSES = {
+    "gru": ({"gru.weight_ih_l0": (12, 4), "gru.weight_hh_l0": (12, 4)}, "gru", "three gates"),
+    "part": ({"weight_ih_l1": (8, 2), "weight_hh_l1": (8, 2)}, "(root)", "layer 0 of at least 2"),
+    "normed": ({"a.weight_hh_l0_g": (8, 1), "a.weight_hh_l0_v": (8, 2)}, "a", "weight-normed LSTM"),
+    "cell with a norm": (
+        {"c.weight_ih": (8, 2), "c.weight_hh": (8, 2), "c.ln.weight": (8,)},
+        "c",
+        "LSTMCell with foreign parameters (ln.weight",
+    ),
+    "other names": ({"lstm:weight_hh_l0": (8, 2)}, "lstm", "LSTM with other names"),
+}
+
+
+@pytest.mark.parametrize("words", [[], ["--prefix", "elsewhere"]])
+@pytest.mark.parametrize("arrays, prefix, reason", ONLY_NEAR_MISSES.values(), ids=ONLY_NEAR_MISSES)
+def test_every_command_names_near_misses_alone(arrays, prefix, reason, words, tmp_path, capsys):
+    path = tmp_path / "model.npz"
+    np.savez(path, **{name: np.zeros(shape, np.float32) for name, shape in arrays.items()})
+    code, text, errors = run(capsys, "verify", path, *words)
+    assert code == 1
+    assert re.search(rf"^not run: {re.escape(prefix)}: .*{re.escape(reason)}", text, re.MULTILINE)
+    assert "holds no LSTM" in errors
+    code, text, errors = run(capsys, "convert", path, tmp_path / "new.npz", *words)
+    assert code == bool(words)
+    assert reason in errors
+    if not words:
+        code, text, _ = run(capsys, "inspect", path)
+        assert code == 0
+        told = re.escape(reason.partition(" (")[0])
+        assert re.search(rf"^ *{re.escape(prefix)} .*{told}", text, re.MULTILINE)
+        assert "No LSTM that pylstm can run." in text
+        _, text, _ = run(capsys, "inspect", path, "--json")
+        assert json.loads(text)["near_misses"]
+    with pytest.raises(pylstm.WeightFileError, match=re.escape(reason)):
+        pylstm.LSTM.from_weights(path)
 
 
 @pytest.mark.parametrize("name", list(peers.PEERS))
@@ -818,12 +860,12 @@ def test_verify_against_what_is_not_there(checkpoint, no_peers, capsys, name):
 
 def test_verify_sees_a_difference(checkpoint, no_peers, monkeypatch, capsys):
     def wrong(module, x, h_0, c_0):
-        output, h_n, c_n = twin(module, x, h_0, c_0)
+        output, h_n, c_n = run_reference(module, x, h_0, c_0)
         c_n[0, 0, 0] += 2e-4
         return output, h_n, c_n
 
-    twin = verify.run_twin
-    monkeypatch.setattr(verify, "run_twin", wrong)
+    run_reference = verify.run_reference
+    monkeypatch.setattr(verify, "run_reference", wrong)
     code, text, _ = run(capsys, "verify", checkpoint, "--prefix", "decoder.rnn")
     assert code == 1
     assert "NOT within the tolerance" in text
@@ -883,14 +925,14 @@ def test_verify_compares_as_it_says():
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("proj_size", [0, 3])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_the_twin_is_right(bias, proj_size, bidirectional):
+def test_the_reference_is_right(bias, proj_size, bidirectional):
     module = with_parameters(
         pylstm.LSTM(4, 5, 3, bias, True, bidirectional=bidirectional, proj_size=proj_size), 1
     )
     x, h_0, c_0 = verify.make_inputs(module)
     expected, (h_n, c_n) = reference_lstm(module.state_dict(), x, (h_0, c_0))
     for result in (
-        verify.run_twin(module, x, h_0, c_0),
+        verify.run_reference(module, x, h_0, c_0),
         verify.run_pylstm(module, x, h_0, c_0),
     ):
         for array, truth in zip(result, (expected, h_n, c_n), strict=True):

@@ -141,13 +141,13 @@ def test_calls_go_through_forward(tagger):
 
 
 def test_a_module_in_two_places_is_one_module(tagger):
-    tagger.twin = tagger.lstm
+    tagger.again = tagger.lstm
     assert [n for n, _ in tagger.named_modules()] == ["", "lstm", "inner", "inner.cell"]
-    assert "twin" in dict(tagger.named_modules(remove_duplicate=False))
+    assert "again" in dict(tagger.named_modules(remove_duplicate=False))
     assert [n for n, _ in tagger.named_children()] == ["lstm", "inner"]
     assert len(list(tagger.parameters())) == 11
     assert len(list(tagger.named_parameters(remove_duplicate=False))) == 19
-    assert "twin.weight_ih_l0" in tagger.state_dict()
+    assert "again.weight_ih_l0" in tagger.state_dict()
 
 
 # ---------------------------------------------------------------------------- attributes

@@ -190,7 +190,7 @@ def test_input_in_another_dtype(case):
 
 
 def test_long_sequences_in_pieces(dtype):
-    # Longer than any chunk of steps, cut at every kind of place.
+    # Longer than any group of precomputed steps, cut at every kind of place.
     for options in ({}, {"num_layers": 2, "proj_size": 5}):
         lstm = with_parameters(pylstm.LSTM(9, 18, **options, dtype=dtype), 1)
         for rows in (1, 2, 7):

@@ -16,8 +16,8 @@ from timing import units
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files import Record, flat
-from pylstm.files.named import NamedArrays
-from pylstm.files.record import RecurrentLayer, Unsupported
+from pylstm.files.base.named import NamedArrays
+from pylstm.files.base.record import RecurrentLayer, Unsupported
 
 FILES = Path(__file__).parent / "data" / "files"
 ONE = np.arange(3, dtype=np.float32)
@@ -423,7 +423,7 @@ def test_load_reads_them(monkeypatch):
         source.unreadable["odd"] = "it is odd"
         return {"lstm": layer()}
 
-    monkeypatch.setattr("pylstm.files.pickled.read", read)
+    monkeypatch.setattr("pylstm.files.formats.pickled.read", read)
     content = pickle.dumps(1)
     loaded = pylstm.load(content, flat=True, prefix="lstm")
     pylstm.LSTM(3, 2).load_state_dict(loaded)

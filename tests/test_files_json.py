@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from timing import units
 
 from pylstm.files import WeightFileError
-from pylstm.files.json_text import parse
-from pylstm.files.source import Source
+from pylstm.files.base.json_text import parse
+from pylstm.files.base.source import Source
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

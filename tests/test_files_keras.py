@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras_files import (
     ASSUMED,
+    ASSUMED_BOTH,
     INPUTS,
     UNITS,
     assert_loads,
@@ -31,8 +32,8 @@ from keras_files import (
 from reference import fractions, lstm, make_parameters, parameter_shapes
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Record, Unsupported
+from pylstm.files.base.record import Record, Unsupported
+from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
 
@@ -59,8 +60,8 @@ def test_recorded_outputs(recorded, name):
         module = pylstm.LSTM.from_weights(recorded[name], prefix)
         x, expected = outputs[f"{prefix}/input"], outputs[f"{prefix}/output"]
         np.testing.assert_allclose(module(x)[0], expected, atol=1e-6)
-        twin = lstm(module.state_dict(), x, batch_first=True)[0]
-        np.testing.assert_allclose(module(x)[0], twin, atol=1e-6)
+        expected = lstm(module.state_dict(), x, batch_first=True)[0]
+        np.testing.assert_allclose(module(x)[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["keras.keras", "keras.h5"])
@@ -87,7 +88,8 @@ def test_recorded_weights_alone(recorded):
     found = {each.prefix: each for each in pylstm.find_lstms(recorded["keras.weights.h5"])}
     assert set(found) == {"both", "encoder", "rnn", "same", "relu", "inner.same"}
     for each in found.values():
-        assert each.assumed == (ASSUMED if each.bias else ASSUMED | {"bias": False})
+        told = ASSUMED_BOTH if each.bidirectional else ASSUMED
+        assert each.assumed == (told if each.bias else told | {"bias": False})
     for name in ("encoder", "both", "inner.same"):
         module = from_weights(recorded["keras.weights.h5"], name)
         expected = outputs[f"{name}/output"]

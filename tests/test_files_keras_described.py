@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from keras_files import (
     ASSUMED,
+    ASSUMED_BOTH,
     archive_of,
     assert_loads,
     bidirectional_config,
@@ -29,8 +32,9 @@ from keras_files import (
 from reference import lstm
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Unsupported
+from pylstm.cli import main
+from pylstm.files.base.record import Unsupported
+from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
 
@@ -102,8 +106,9 @@ def test_recorded_layers(recorded, suffix):
     data = recorded[f"custom.{suffix}"]
     nothing = ASSUMED if suffix == "weights.h5" else {}
     expected = dict.fromkeys(("plain", "both", "half", "lstm.lstm", "holder.held"), nothing)
-    expected |= dict.fromkeys(("encoder.hidden", "encoder.sides"), ASSUMED)
+    expected |= {"encoder.hidden": ASSUMED, "encoder.sides": ASSUMED_BOTH}
     if suffix == "weights.h5":
+        expected["both"] = ASSUMED_BOTH
         expected["holder_of_relu.held"] = ASSUMED  # only the configuration tells its activation
     assert found(data) == expected
     outputs = arrays(recorded)
@@ -111,8 +116,8 @@ def test_recorded_layers(recorded, suffix):
         module = from_weights(data, name)
         y, _ = module(outputs[f"{name}/input"])
         np.testing.assert_allclose(y, outputs[f"{name}/output"], atol=1e-6)
-        twin = lstm(module.state_dict(), outputs[f"{name}/input"], batch_first=True)[0]
-        np.testing.assert_allclose(y, twin, atol=1e-6)
+        expected = lstm(module.state_dict(), outputs[f"{name}/input"], batch_first=True)[0]
+        np.testing.assert_allclose(y, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5", "weights.h5"])
@@ -163,6 +168,38 @@ def test_what_is_assumed_of_directions_is_metadata(recorded):
     for name, told in (("custom.weights.h5", True), ("subclassed.weights.h5", False)):
         with open_weights(recorded[name]) as file:
             assert ("merge_mode" in file.metadata) == told
+
+
+@pytest.mark.parametrize("layout", ["numbered", "named"])
+def test_assumed_directions_are_said(layout, capsys, tmp_path):
+    """Whether outputs of two directions are concatenated is a question of its own."""
+    parameters = torch_parameters(True)
+    path = tmp_path / "model.weights.h5"
+    if layout == "numbered":
+        path.write_bytes(h5_file(numbered("layers/bidirectional", parameters)))
+    else:
+        path.write_bytes(legacy_file({"both": two("both", parameters)}, base=""))
+    [each] = pylstm.find_lstms(path)
+    assert each.assumed == ASSUMED_BOTH
+    gates = {name: ASSUMED[name] for name in ("gate_activation", "activation", "reverse")}
+    for answers, open_ones in (
+        ({}, "gate_activation='sigmoid', activation='tanh', reverse=False, merge_mode='concat'"),
+        (gates, "merge_mode='concat'"),
+        ({"reverse": False}, "merge_mode='concat'"),
+        ({"merge_mode": "concat"}, "gate_activation='sigmoid', activation='tanh', reverse=False"),
+    ):
+        with pytest.warns(pylstm.WeightFileWarning, match=f"assumed: {open_ones}; pass"):
+            pylstm.LSTM.from_weights(path, **answers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pylstm.LSTM.from_weights(path, **each.assumed)
+        pylstm.LSTM.from_weights(path, reverse=False, merge_mode="concat")
+        for other in ("sum", "mul", "ave"):
+            with pytest.raises(ValueError, match=f"no LSTM with merge_mode='{other}' yet"):
+                pylstm.LSTM.from_weights(path, **each.assumed | {"merge_mode": other})
+    for command in ("inspect", "verify"):
+        assert main([command, str(path)]) == 0
+        assert re.search("merge_mode='?concat'?", capsys.readouterr().out)
 
 
 # ---------------------------------------------------------------------------- written by Keras 2
@@ -769,7 +806,8 @@ def test_a_bias_that_may_be_in_another_file(name, bidirectional, tmp_path):
     assert_loads(path, whole)
     path.write_bytes(h5_file(numbered("layers/lstm", bare)))
     if name == "model.weights.h5":
-        assert found(path) == {"lstm": ASSUMED | {"bias": False}}
+        told = ASSUMED_BOTH if bidirectional else ASSUMED
+        assert found(path) == {"lstm": told | {"bias": False}}
         assert_loads(path, bare)
     else:
         assert reason(path, "lstm") == f"it has no bias here, and {name!r} is one file of several"
@@ -806,6 +844,40 @@ def test_paths_that_speak_against_a_plain_layer(paths, text):
     assert found(data) == {}
 
 
+@pytest.mark.parametrize(
+    "path, group, name",
+    [
+        # As TensorFlow 2.15 calls the variables of cells in wrappers, and of cells of other classes.
+        ("r/residual_wrapper", "r", "residual_wrapper"),
+        ("r/dropout_wrapper_2", "r", "dropout_wrapper_2"),
+        ("r/device_wrapper", "r", "device_wrapper"),
+        ("r/zone", "r", "zone"),
+        ("m/rnn/residual_wrapper_3", "rnn", "residual_wrapper_3"),
+        ("r/stacked_rnn_cells_1/residual_wrapper", "r", "residual_wrapper"),
+        ("r/my", "r", "my"),
+    ],
+)
+def test_wrappers_of_cells(path, group, name):
+    data = legacy_file({group: one(path, torch_parameters())}, base="")
+    assert set(near_misses(data).values()) == {
+        f"its cell is called {name!r}, an LSTM's 'lstm_cell'"
+    }
+    assert found(data) == {}
+    # A configuration decides, whatever the cell is called.
+    layer = layer_config("RNN", group, cell=layer_config("LSTMCell", name))
+    data = legacy_file({group: one(path, torch_parameters())}, model_config(layer))
+    assert found(data) == {group: {}}
+
+
+@pytest.mark.parametrize(
+    "path, group", [("a/a", "a"), ("model/a", "a"), ("b/lstm_1", "b"), ("a", "a"), ("b/a/a", "b")]
+)
+def test_paths_without_a_cell(path, group):
+    """Before Keras 2.3 cells had no names; the default name of a layer is no cell's."""
+    data = legacy_file({group: one(path, torch_parameters())}, base="")
+    assert list(found(data).values()) == [ASSUMED]
+
+
 @pytest.mark.parametrize("label, good", [("lstm_cell", True), ("lstm_cell_12", True), ("peephole_lstm_cell", False), ("cell", False)])  # fmt: skip
 def test_names_of_cells(label, good):
     data = labelled(numbered("layers/lstm", torch_parameters()), {"layers/lstm": "a", "layers/lstm/cell": label})  # fmt: skip
@@ -816,6 +888,32 @@ def test_names_of_cells(label, good):
     layer = layer_config("RNN", "a", cell=layer_config("LSTMCell", label))
     weights = labelled(numbered("layers/rnn", torch_parameters()), {"layers/rnn": "a", "layers/rnn/cell": label})  # fmt: skip
     assert found(archive_of(weights, model_config(layer))) == {"a": {}}
+
+
+@pytest.mark.parametrize("layers", ["layers/rnn", "layers/rnn_3", "rnn", "encoder/rnn"])
+@pytest.mark.parametrize("label", ["wrap", "residual_wrapper", "cell", ""])
+def test_cells_in_cells(layers, label):
+    """Keras 3 puts the cell in a wrapper below the attribute of the wrapper itself."""
+    weights = numbered(f"{layers}/cell", torch_parameters())
+    data = labelled(weights, {f"{layers}/cell": label, layers: "r"} if label else {})
+    [text] = near_misses(data).values()
+    assert text == f"its cell is in another one, {label or f'{layers}/cell'!r}"
+    assert found(data) == {}
+    # The attribute of a layer of a program's own may be called so.
+    data = labelled(weights, {f"{layers}/cell": "lstm_2", layers: "r"})
+    assert list(found(data).values()) == [ASSUMED]
+
+
+@pytest.mark.parametrize("labels", [{}, {"layers/wn": "mine"}])
+def test_wrappers_with_variables_and_no_configuration(labels):
+    weights = numbered("layers/wn/layer", torch_parameters()) | {"layers/wn/vars/0": np.ones(4)}
+    data = labelled(weights, labels)
+    [text] = near_misses(data).values()
+    assert (
+        text == f"its wrapper, {labels.get('layers/wn', 'layers/wn')!r}, has variables of its own"
+    )
+    weights = numbered("layers/wn/layer", torch_parameters()) | {"layers/dense/vars/0": np.ones(4)}
+    assert list(found(labelled(weights, labels)).values()) == [ASSUMED]
 
 
 # ---------------------------------------------------------------------------- beside the weights

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hostile_pickles import canary_opcodes, text
 
-from pylstm.files import Record, WeightFileError, pickled, torch_legacy
-from pylstm.files.source import open_source
-from pylstm.files.tensor import Arrays, Tensor
+from pylstm.files import Record, WeightFileError
+from pylstm.files.base.source import open_source
+from pylstm.files.base.tensor import Arrays, Tensor
+from pylstm.files.formats import pickled, torch_legacy
 
 FILES = Path(__file__).parent / "data" / "files"
 MAGIC = 0x1950A86A20F9469CFC6C

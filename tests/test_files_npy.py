@@ -5,12 +5,15 @@ import pickle
 
 import numpy as np
 import pytest
+from reference import make_parameters, parameter_shapes
+from support import assert_same_bits
 from weight_files import CountingFile, Entry, npy_file, zip_archive
 
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files import Record
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
+from pylstm.weights.find import survey
 
 DTYPES = ["f8", "f4", "f2", "c16", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"]
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
@@ -202,3 +205,90 @@ def test_only_the_bytes_of_one_tensor_are_read():
         assert before < 2000
         np.testing.assert_array_equal(weights.tree["b"].read(), np.arange(10.0))
         assert file.count - before == 80
+
+
+# Names of parameters in archives ---------------------------------------------------------------
+
+
+def archive(path, named):
+    np.savez(path, **named)
+    return path
+
+
+def lstms(*prefixes):
+    """The parameters of an LSTM(2, 3) for each prefix, each of its own numbers."""
+    return {
+        prefix + name: value
+        for seed, prefix in enumerate(prefixes, 1)
+        for name, value in make_parameters(seed, parameter_shapes(2, 3), np.float32).items()
+    }
+
+
+@pytest.mark.parametrize("prefix", ["lstm/", "params/encoder/lstm/", "params/encoder.lstm/", "/"])
+def test_slashes_part_names(prefix, tmp_path):
+    path = archive(tmp_path / "weights.npz", lstms(prefix))
+    [found] = pylstm.find_lstms(path)
+    dotted = prefix.strip("/").replace("/", ".")
+    assert found.prefix == dotted
+    expected = tuple(lstms("").values())
+    for source in (path, pylstm.load(path), pylstm.load(path, flat=True)):
+        for given in {None, dotted, prefix.rstrip("/")}:
+            made = pylstm.LSTM.from_weights(source, given)
+            assert_same_bits(tuple(made.state_dict().values()), expected)
+    if dotted:
+        assert set(pylstm.load(path, flat=True, prefix=dotted)) == set(lstms(""))
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        lstms("enc/lstm/", "dec/lstm/"),
+        lstms("enc/", "enc/inner/"),
+        lstms("enc/lstm/") | {"enc/fc/weight": np.ones(2)},
+    ],
+)
+def test_several_with_slashes(named, tmp_path):
+    path = archive(tmp_path / "weights.npz", named)
+    seen = {name.rpartition("/")[0].replace("/", ".") for name in named if "weight_hh" in name}
+    assert {each.prefix for each in pylstm.find_lstms(path)} == seen
+
+
+def test_what_is_foreign_behind_slashes(tmp_path):
+    named = lstms("enc/lstm/") | {"enc/lstm/norm/weight": np.ones(2)}
+    with pytest.raises(pylstm.WeightFileError, match=r"foreign parameters \(norm.weight; "):
+        pylstm.LSTM.from_weights(archive(tmp_path / "weights.npz", named))
+
+
+@pytest.mark.parametrize(
+    "prefixes", [("a/lstm/", "a.lstm/"), ("a/b/", "a.b."), ("/a/", "a/"), ("/", "")]
+)
+def test_keys_that_fall_together_are_an_error(prefixes, tmp_path):
+    path = archive(tmp_path / "weights.npz", lstms(*prefixes))
+    assert pylstm.find_lstms(path) == []
+    with pytest.raises(pylstm.WeightFileError, match="ambiguous LSTM"):
+        pylstm.LSTM.from_weights(path)
+    with pytest.raises(pylstm.WeightFileError, match="two tensors have this name"):
+        pylstm.load(path, flat=True)
+
+
+@pytest.mark.parametrize("separator", [":", "|", "-", "__", "_", "\\", "->", " ", "@", "::"])
+def test_other_separators_are_near_misses(separator, tmp_path):
+    path = archive(tmp_path / "weights.npz", lstms(f"lstm{separator}"))
+    assert pylstm.find_lstms(path) == []
+    with pytest.raises(pylstm.WeightFileError) as caught:
+        pylstm.LSTM.from_weights(path)
+    assert "'lstm': LSTM with other names (" in str(caught.value)
+    assert f"{separator!r} is before its weight_hh; a dot or a slash parts names" in str(
+        caught.value
+    )
+
+
+def test_other_separators_of_what_is_no_parameter(tmp_path):
+    for named in (
+        {"my_weight_hh_l0": np.ones(3)},  # not of two axes
+        {"weight_hh_l0_": np.ones((3, 3))},
+        {"xweight_hh_l0": np.ones((3, 3))},
+        {"_weight_hh_l0": np.ones((3, 3))},
+    ):
+        report = survey(pylstm.load(archive(tmp_path / "weights.npz", named)), "<test>")
+        assert report.candidates == report.near_misses == []

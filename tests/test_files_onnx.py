@@ -10,8 +10,8 @@ import pytest
 from reference import fractions, lstm
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Record
+from pylstm.files.base.record import Record
+from pylstm.files.open import open_weights
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.tensor import Tensor
+from pylstm.files.base.tensor import Tensor
+from pylstm.files.open import open_weights
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pylstm
-from pylstm.files import onnx_constants
-from pylstm.files.formats import open_weights
+from pylstm.files.formats import onnx_constants
+from pylstm.files.open import open_weights
 
 onnx = pytest.importorskip("onnx")
 import ml_dtypes  # noqa: E402
@@ -422,15 +422,9 @@ def test_quantisation_that_no_specification_allows(tensors, options, text):
     assert told.endswith(text)
 
 
-def test_scales_that_are_no_numbers_give_none():
-    for scale in (np.nan, np.inf, -0.0):
-        scale = np.float32(scale)
-        made = model_of([dequantise(1, 0, ("x", "s"))], {"x": INTEGERS, "s": scale})
-        with np.errstate(all="ignore"):
-            expected = of_w(INTEGERS * scale)
-        assert_loads(content(made), expected)
+def test_weights_that_are_no_numbers_have_no_integers():
     quantise = helper.make_node("QuantizeLinear", ["w", "s"], ["x"])
-    tensors = {"w": W, "s": np.float32(np.nan)}
+    tensors = {"w": np.where(W.max() == W, np.float32(np.nan), W), "s": HALF}
     made = model_of([quantise, dequantise(1, 0, ("x", "s"))], tensors)
     assert reason(made).endswith("QuantizeLinear: ValueError: NaN has no integer")
 
@@ -528,3 +522,33 @@ def test_finding_reads_no_weights(tmp_path):
         leaf = file.tree["rnn"].state["_parameters"]["weight_ih_l0"]
     with pytest.raises(ValueError, match="closed"):
         leaf.read()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -0.0, -0.1])
+@pytest.mark.parametrize("how", ["one", "one of a vector", "one row", "one block"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_scales_that_no_quantiser_makes(bad, how, dtype):
+    """The weights would be NaN, infinite, zeros or of the other sign, and nothing would say so."""
+    scale = {
+        "one": np.array(bad),
+        "one of a vector": np.array([bad]),
+        "one row": np.where(np.arange(16) == 3, bad, 0.1),
+        "one block": np.where(np.arange(16) == 3, bad, 0.1).reshape(1, 16, 1),
+    }[how].astype("f4")
+    block = 3 if how == "one block" else 0
+    axis = 2 if block else 1
+    tensors = {"x": np.ones(W.shape, dtype), "s": scale}
+    told = f"a scale of {np.float32(bad):g}, which is not positive and finite"
+    made = model_of([dequantise(axis, block, ("x", "s"))], tensors)
+    assert told in reason(made)
+    more = {"block_size": block} if block else {}
+    zero = np.zeros(scale.shape, dtype)
+    tensors = {"w": W, "s": scale, "z": zero, "t": np.full_like(scale, 0.1)}
+    quantise = helper.make_node("QuantizeLinear", ["w", "s", "z"], ["x"], axis=axis, **more)
+    made = model_of([quantise, dequantise(axis, block, ("x", "t", "z"))], tensors)
+    assert told in reason(made)
+    good = np.where(np.isfinite(scale) & (scale > 0), scale, np.float32(0.5))
+    tensors = {"x": np.ones(W.shape, dtype), "s": good}
+    made = model_of([dequantise(axis, block, ("x", "s"))], tensors)
+    expected = np.ones(W.shape, "f4") * good.reshape(-1, 1) if good.size > 1 else good
+    assert_loads(content(made), of_w(np.broadcast_to(expected, W.shape)))

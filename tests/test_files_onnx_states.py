@@ -5,7 +5,7 @@ import pytest
 from reference import fractions, lstm
 
 import pylstm
-from pylstm.files.record import Record
+from pylstm.files.base.record import Record
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -278,7 +278,7 @@ ZEROS = {
         ],
         {"two": np.array([2]), "three": np.array([3])},
     ),
-    "of sizes that nobody knows": (
+    "of sizes that the model does not say": (
         [
             helper.make_node("Foo", ["X"], ["sizes"], domain="com.example"),
             filled("all", 0.0),

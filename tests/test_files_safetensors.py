@@ -10,8 +10,8 @@ from weight_files import safetensors_file
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files import Record
-from pylstm.files.formats import open_weights
-from pylstm.files.tensor import Tensor
+from pylstm.files.base.tensor import Tensor
+from pylstm.files.open import open_weights
 
 F32 = np.arange(6, dtype="<f4")
 DATA = F32.tobytes()
@@ -202,19 +202,19 @@ def test_cut_off_at_every_byte():
 
 
 def test_too_many_tensors_for_the_size(monkeypatch):
-    monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 10)
+    monkeypatch.setattr("pylstm.files.base.source.MOST_PARTS", 10)
     header = {str(index): entry(shape=(0,), end=0) for index in range(20)}
     assert "more than 11 parts" in refused(made(header, b""))
 
 
 @pytest.mark.parametrize("limit", ["_LONGEST_TEXT", "_LONGEST_STRING"])
 def test_names_may_not_take_more_memory_than_the_file_is_worth(limit, monkeypatch):
-    monkeypatch.setattr(f"pylstm.files.safetensors.{limit}", 50)
+    monkeypatch.setattr(f"pylstm.files.formats.safetensors.{limit}", 50)
     assert "names and metadata" in refused(made({"x" * 60: entry()}))
 
 
 def test_sizes_count_as_parts_too(monkeypatch):
-    monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 10)
+    monkeypatch.setattr("pylstm.files.base.source.MOST_PARTS", 10)
     header = {str(index): entry(shape=(0,) + (1,) * 63, end=0) for index in range(4)}
     assert "more than 14 parts" in refused(made(header, b""))
 

@@ -14,10 +14,10 @@ import pytest
 
 import pylstm
 from pylstm import WeightFileError
-from pylstm.files.formats import open_weights
-from pylstm.files.named import NamedArrays
-from pylstm.files.record import Record, RecurrentLayer
-from pylstm.files.save import write
+from pylstm.files.base.named import NamedArrays
+from pylstm.files.base.record import Record, RecurrentLayer
+from pylstm.files.open import open_weights
+from pylstm.files.write.save import write
 
 SUFFIXES = [".safetensors", ".npz", ".pt", ".pth"]
 DTYPES = ["f8", "f4", "f2", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"]

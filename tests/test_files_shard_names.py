@@ -8,7 +8,7 @@ from support import with_parameters
 
 import pylstm
 from pylstm import WeightFileError
-from pylstm.files.shards import shard_of
+from pylstm.files.formats.shards import shard_of
 
 PARTS = {"layer_0.safetensors": "_l0", "layer_1.safetensors": "_l1"}
 
@@ -74,7 +74,7 @@ def test_several_indexes_that_name_a_file(folder):
 
 
 def test_a_folder_of_many_files(folder, monkeypatch):
-    monkeypatch.setattr("pylstm.files.shards._MOST_FILES", 1)
+    monkeypatch.setattr("pylstm.files.formats.shards._MOST_FILES", 1)
     (folder / "model.safetensors.index.json").unlink()
     assert len(pylstm.load(folder / "layer_0.safetensors")) == 4
 

@@ -16,8 +16,8 @@ from weight_files import torch_entries, zip_archive
 import pylstm
 from pylstm import WeightFileError
 from pylstm.cli import main
-from pylstm.files.formats import open_weights
-from pylstm.files.shards import shard_of
+from pylstm.files.formats.shards import shard_of
+from pylstm.files.open import open_weights
 
 FORMATS = ("safetensors", "torch")
 STEM = {"safetensors": ("model", "safetensors"), "torch": ("pytorch_model", "bin")}
@@ -527,18 +527,18 @@ def test_a_file_in_the_place_of_two(folder, format):
 
 
 def test_folders_of_many_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("pylstm.files.shards._MOST_FILES", 10)
+    monkeypatch.setattr("pylstm.files.formats.shards._MOST_FILES", 10)
     for number in range(11):
         (tmp_path / str(number)).write_bytes(b"")
     assert "more than 10 files" in refused(tmp_path)
 
 
 def test_an_index_that_is_too_long(folder, format, monkeypatch):
-    monkeypatch.setattr("pylstm.files.shards._LONGEST_INDEX", 100)
+    monkeypatch.setattr("pylstm.files.formats.shards._LONGEST_INDEX", 100)
     assert "an index of" in refused(folder)
 
 
 def test_shards_share_what_one_file_may_spend(folder, format, monkeypatch):
     """So many files may not need so many times the memory of one."""
-    monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 6)
+    monkeypatch.setattr("pylstm.files.base.source.MOST_PARTS", 6)
     assert "parts in" in refused(folder)

@@ -13,7 +13,7 @@ from weight_files import SkopsWriter, skops_archive
 import pylstm
 from pylstm import WeightFileError
 from pylstm.files import Record
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
 
 
 def refused(content):

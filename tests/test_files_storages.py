@@ -12,8 +12,8 @@ from weight_files import Entry, zip_archive
 
 import pylstm
 from pylstm.files import Record, WeightFileError
-from pylstm.files.formats import open_weights
-from pylstm.files.tensor import Tensor
+from pylstm.files.base.tensor import Tensor
+from pylstm.files.open import open_weights
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VALUES = np.arange(6, dtype="<f4")

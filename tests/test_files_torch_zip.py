@@ -17,7 +17,8 @@ from weight_files import (
 
 import pylstm
 from pylstm import WeightFileError
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
+from pylstm.weights.find import survey
 
 ARRAYS = {
     "weight": np.arange(6, dtype="<f4").reshape(2, 3),
@@ -244,6 +245,66 @@ def test_options_of_traced_modules(lists, batch_first):
     ]
     record = pylstm.load(zip_archive(entries))
     assert (record.state["batch_first"], record.state["dropout"]) == (batch_first, 0.5)
+
+
+LSTM_CODE = """\
+    bias_hh_l0 = self.bias_hh_l0
+    max_batch_size = ops.prim.NumToTensor(torch.size(x, 0))
+    hx = torch.zeros([1, int(max_batch_size), 4], dtype=6, device=torch.device("cpu"))
+    _3, _4, _5 = torch.lstm(x, [hx, hx], _2, True, 1, 0., False, False, True)
+"""
+CELL_CODE = """\
+    _1 = torch.add_(torch.linear(zeros, weight_hh), torch.linear(input, weight_ih))
+    _2, _3, _4, _5, = torch.unsafe_chunk(_1, 4, 1)
+    _10 = torch.add_(torch.mul(torch.sigmoid_(_3), zeros), torch.mul(_6, torch.tanh_(_4)))
+"""
+
+
+@pytest.mark.parametrize("folder", ["rnn", "rnn.___torch_mangle_6"])
+@pytest.mark.parametrize(
+    "kind, line, own",
+    [
+        ("LSTM", "", True),
+        ("LSTM", "x = torch.unsqueeze(x, 0)", True),
+        ("LSTM", "x = torch.index_select(x, 1, order)", True),
+        ("LSTM", "input = torch.flip(x, [1])", False),
+        ("LSTM", "input = torch.mul(x, CONSTANTS.c0)", False),
+        ("LSTM", "_6 = torch.layer_norm(_3, [4], None, None, 1e-5, True)", False),
+        ("LSTM", "_6 = torch.tanh(_3)", False),
+        ("LSTM", "_6 = ops.mine.twice(_3)", False),
+        ("LSTM", "_6 = (self.norm).forward(_3, )", True),  # which has tensors, or is a function
+        ("LSTMCell", "", True),
+        ("LSTMCell", "_6 = torch.layer_norm(_1, [16], None, None, 1e-5, True)", False),
+        ("LSTMCell", "_6 = torch.hardsigmoid(_2)", False),
+        ("LSTMCell", "_1 = torch.clamp(_1, -1, 1)", False),
+    ],
+)
+def test_another_forward_in_torchscript(folder, kind, line, own):
+    """A program may have put its own function in the place of a module's forward."""
+    end = "_l0" if kind == "LSTM" else ""
+    name = f"__torch__.torch.nn.modules.{folder}"
+    shapes = {f"weight_ih{end}": (16, 3), f"weight_hh{end}": (16, 4)}
+    state = b""
+    for index, (key, shape) in enumerate(shapes.items()):
+        count = shape[0] * shape[1]
+        tensor = tensor_pickle(str(index), "Float", count, shape, (shape[1], 1))
+        state += b"X" + len(key).to_bytes(4, "little") + key.encode() + tensor
+    pickle = b"\x80\x02c" + f"{name}\n{kind}\n".encode() + b")\x81}(" + state + b"ub."
+    plain = LSTM_CODE if kind == "LSTM" else CELL_CODE
+    code = f"class {kind}(Module):\n  def forward(self, x):\n{plain}    {line or 'pass'}\n"
+    code += "class Other(Module):\n  def forward(self, x):\n    return torch.flip(x, [1])\n"
+    entries = [
+        Entry("a/data.pkl", pickle),
+        Entry(f"a/code/{name.replace('.', '/')}.py", code.encode(), deflated=True),
+        Entry("a/constants.pkl", b"\x80\x02)."),
+        *(Entry(f"a/data/{i}", bytes(4 * r * c)) for i, (r, c) in enumerate(shapes.values())),
+    ]
+    content = zip_archive(entries)
+    for source in (content, pylstm.load(content), pylstm.load(content, flat=True)):
+        report = survey(pylstm.load(source) if source is content else source, "<test>")
+        assert len(report.candidates) == own
+        kinds = [miss.kind for miss in report.near_misses]
+        assert kinds == ([] if own else [f"{kind} with another forward"])
 
 
 def test_other_zip_archives_are_named():

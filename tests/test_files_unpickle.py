@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 from hostile_pickles import canary_opcodes, number, outside_opcodes, text
 
-from pylstm.files import Record, WeightFileError, torch_legacy
-from pylstm.files.pickled import read
-from pylstm.files.source import Segment, open_source
-from pylstm.files.tensor import Arrays, Storage, Tensor
+from pylstm.files import Record, WeightFileError
+from pylstm.files.base.source import Segment, open_source
+from pylstm.files.base.tensor import Arrays, Storage, Tensor
+from pylstm.files.formats import torch_legacy
+from pylstm.files.formats.pickled import read
 from pylstm.files.unpickle import Budget, StorageId, StorageType, StorageView, storage_id, unpickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -397,9 +398,10 @@ AUDITED = """
 import sys
 sys.path[:0] = sys.argv[2:]
 from hostile_pickles import canary_opcodes
-from pylstm.files import WeightFileError, pickled, torch_legacy
-from pylstm.files.source import open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files import WeightFileError
+from pylstm.files.formats import pickled, torch_legacy
+from pylstm.files.base.source import open_source
+from pylstm.files.base.tensor import Arrays
 
 def read_all():
     for data in canary_opcodes(sys.argv[1]).values():
@@ -535,12 +537,12 @@ def test_arrays_of_every_dtype_and_layout(protocol, order):
     read_back = load(pickle.dumps(value, protocol))
     assert list(read_back) == list(value)
     for code, arrays in value.items():
-        for array, twin in zip(arrays, read_back[code], strict=True):
-            assert type(twin) is type(array) and twin.dtype == np.dtype(code)
-            assert np.array_equal(twin, array) and twin.shape == array.shape
-            if isinstance(twin, np.ndarray):
-                assert twin.flags.writeable
-                assert twin.flags.f_contiguous == array.flags.f_contiguous
+        for array, again in zip(arrays, read_back[code], strict=True):
+            assert type(again) is type(array) and again.dtype == np.dtype(code)
+            assert np.array_equal(again, array) and again.shape == array.shape
+            if isinstance(again, np.ndarray):
+                assert again.flags.writeable
+                assert again.flags.f_contiguous == array.flags.f_contiguous
 
 
 def test_shared_arrays_stay_one():
@@ -849,9 +851,10 @@ import gc, json, os, resource, sys, time
 sys.path[:0] = sys.argv[2:]
 from hostile_pickles import heavy
 from timing import cpu_seconds, unit
-from pylstm.files import WeightFileError, pickled
-from pylstm.files.source import open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files import WeightFileError
+from pylstm.files.formats import pickled
+from pylstm.files.base.source import open_source
+from pylstm.files.base.tensor import Arrays
 
 def in_use():
     with open("/proc/self/statm") as file:
@@ -896,8 +899,8 @@ def test_heavy_pickles_cost_no_more_than_their_size():
 DEEP = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from pylstm.files.source import Segment, open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files.base.source import Segment, open_source
+from pylstm.files.base.tensor import Arrays
 from pylstm.files.unpickle import Budget, unpickle
 
 depth = 100_000
@@ -935,8 +938,8 @@ def test_one_budget_serves_all_pickles_of_a_file():
 def test_trees_can_be_copied_and_pickled():
     value = [Plain(a=1), len, np.dtype("O"), np.array(["a"]), {np.float32(1): Colour.RED}]
     tree = load(pickle.dumps(value, 4))
-    for twin in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
-        assert [record.class_name for record in twin[:4]] == [
+    for again in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
+        assert [record.class_name for record in again[:4]] == [
             record.class_name for record in tree[:4]
         ]
-        assert twin[0].state == {"a": 1} and twin[3].state[1] == (1,)
+        assert again[0].state == {"a": 1} and again[3].state[1] == (1,)

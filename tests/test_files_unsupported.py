@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import pylstm
-from pylstm.files import unsupported
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Record, Shard, Unsupported
-from pylstm.find import survey
+from pylstm.files.base.record import Record, Shard, Unsupported
+from pylstm.files.formats import unsupported
+from pylstm.files.open import open_weights
+from pylstm.weights.find import survey
 
 ARCHIVES = Path(__file__).parent / "data" / "files"
 SHAPES = {

@@ -8,8 +8,8 @@ import pytest
 from weight_files import CountingFile, Entry, zip_archive
 
 from pylstm import WeightFileError
-from pylstm.files.source import open_source
-from pylstm.files.zip_archive import InflatedSegment, ZipArchive
+from pylstm.files.base.source import open_source
+from pylstm.files.base.zip_archive import InflatedSegment, ZipArchive
 
 TEXT = bytes(range(256)) * 40
 
@@ -151,7 +151,7 @@ def test_bytes_after_the_deflated_data():
 
 
 def test_too_many_entries_for_the_size(monkeypatch):
-    monkeypatch.setattr("pylstm.files.source.MOST_PARTS", 10)
+    monkeypatch.setattr("pylstm.files.base.source.MOST_PARTS", 10)
     assert opened(zip_archive([Entry(str(index)) for index in range(10)])).entries
     assert "more than 19 parts" in refused(zip_archive([Entry(str(index)) for index in range(20)]))
 

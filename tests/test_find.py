@@ -9,9 +9,9 @@ from reference import parameter_shapes
 from timing import units
 
 import pylstm
-from pylstm.files.record import Record, Unsupported
-from pylstm.files.tensor import Tensor
-from pylstm.find import survey
+from pylstm.files.base.record import Record, Unsupported
+from pylstm.files.base.tensor import Tensor
+from pylstm.weights.find import survey
 
 OPTIONS = [
     {"num_layers": layers, "bias": bias, "bidirectional": both, "proj_size": projection}

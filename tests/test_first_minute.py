@@ -153,8 +153,8 @@ for _ in range(2):
 
 def test_another_version_of_it(tmp_path):
     clone = copy(tmp_path / "pylstm", compiled=True, source=True)
-    with (clone / "pylstm" / "generator.py").open("a") as file:
-        file.write("from ._core import added_tomorrow\n")
+    with (clone / "pylstm" / "modules" / "native.py").open("a") as file:
+        file.write("from .._core import added_tomorrow\n")
     done = run("-c", "import pylstm", cwd=clone)
     told = done.stderr.splitlines()[-1]
     assert told.startswith(
@@ -162,7 +162,8 @@ def test_another_version_of_it(tmp_path):
         "version than the Python files beside it (cannot import name 'added_tomorrow' from"
     )
     assert told.endswith(f"run 'pip install -e .' in {clone}")
-    assert "in <module>\n    from ._core import added_tomorrow" in done.stderr  # where it came from
+    where = "in <module>\n    from .._core import added_tomorrow"
+    assert where in done.stderr
 
 
 # ---------------------------------------------------------------------------- other causes
@@ -233,6 +234,8 @@ def test_what_is_wrong_with_numpy_is_said(case, tmp_path):
 
 def test_an_import_that_works_reads_nothing_of_it(tmp_path):
     clone = copy(tmp_path / "pylstm", compiled=True, source=True)
-    program = "import pylstm, sys; print(pylstm.__file__, 'pylstm.uncompiled' in sys.modules)"
+    program = (
+        "import pylstm, sys; print(pylstm.__file__, 'pylstm.runtime.uncompiled' in sys.modules)"
+    )
     done = run("-c", program, cwd=clone)
     assert done.stdout == f"{clone / 'pylstm' / '__init__.py'} False\n"

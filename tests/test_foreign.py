@@ -16,10 +16,10 @@ from support import assert_same_bits
 from timing import units
 
 import pylstm
-from pylstm.files.named import described
-from pylstm.files.record import Record, RecurrentLayer
-from pylstm.find import survey
-from pylstm.foreign import _Finder
+from pylstm.files.base.named import described
+from pylstm.files.base.record import Record, RecurrentLayer
+from pylstm.weights.find import survey
+from pylstm.weights.foreign import _Finder
 
 LSTM, CELL = "torch.nn.modules.rnn.LSTM", "torch.nn.modules.rnn.LSTMCell"
 
@@ -508,7 +508,7 @@ def test_many_and_long_names_take_time_in_proportion():
 
 
 def test_names_that_take_too_long_are_an_error(monkeypatch):
-    monkeypatch.setattr("pylstm.foreign._MAX_WORK", 10_000)
+    monkeypatch.setattr("pylstm.weights.foreign._MAX_WORK", 10_000)
     tree = {
         **prefixed("a." * 500 + "b", lstm()),
         **{"a." * 600 + str(k): ones(1) for k in range(99)},

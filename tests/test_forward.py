@@ -276,6 +276,18 @@ class OnlyDlpack:
         return self.array.__dlpack_device__()
 
 
+class TupleDlpack(tuple):
+    """Offers through __dlpack__ other values than it has as a tuple."""
+
+    def __new__(cls, array):
+        self = super().__new__(cls, (np.zeros(2),))
+        self.array = array
+        return self
+
+    __dlpack__ = OnlyDlpack.__dlpack__
+    __dlpack_device__ = OnlyDlpack.__dlpack_device__
+
+
 FORMS = {
     "Fortran order": np.asfortranarray,
     "transposed view": lambda a: np.ascontiguousarray(a.T).T,
@@ -290,6 +302,7 @@ FORMS = {
     "tuple of arrays": tuple,
     "__array__": OnlyArray,
     "__dlpack__": OnlyDlpack,
+    "__dlpack__ of a tuple": TupleDlpack,
     "subclass": lambda a: a.view(type("Sub", (np.ndarray,), {})),
     "memory view": lambda a: memoryview(a),
 }
@@ -309,6 +322,35 @@ def test_forms_of_input(form, of_dtype, dtype):
     given = [change(a[0]) for a in plain]
     plain = [np.array(change(a[0]) if form == "broadcast" else a[0]) for a in plain]
     assert_same_bits(cell(given[0], tuple(given[1:])), cell(plain[0], tuple(plain[1:])))
+
+
+# What is read of an object that is no array, and which others it must have for that.
+ATTRIBUTES = {
+    "detach": (),
+    "__dlpack__": (),
+    "__array__": ("__dlpack__",),
+    "__array_interface__": ("__dlpack__",),
+    "__array_struct__": ("__dlpack__",),
+    "is_quantized": ("detach",),
+    "layout": ("detach",),
+    "device": ("detach",),
+    "dtype": ("detach",),
+}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_an_interrupt_by_an_attribute_of_the_input_is_not_lost(attribute, error):
+    class Object:
+        def __getattr__(self, name):
+            if name == attribute:
+                raise error
+            if name in ATTRIBUTES[attribute]:
+                return lambda *args, **kwargs: np.ones((5, 2, 3))
+            raise AttributeError(name)
+
+    with pytest.raises(error):
+        pylstm.LSTM(3, 4)(Object())
 
 
 @pytest.mark.parametrize(
@@ -389,6 +431,18 @@ def test_cell(bias, unbatched, dtype):
         result = cell(x, states)
         assert [r.shape for r in result] == [(*rows, 7)] * 2
         assert largest_error(result, expected) <= {"float64": 1e-14, "float32": 2e-6}[dtype]
+
+
+@pytest.mark.parametrize("cls", [pylstm.LSTM, pylstm.LSTMCell])
+def test_keywords_that_are_not_interned(cls):
+    module, x = cls(3, 4), np.ones((2, 3), np.float32)
+    names = ["".join(letters) for letters in (("in", "put"), ("h", "x"))]
+    expected = module(x)
+    for call in (module, module.forward, lambda **given: cls.__call__(module, **given)):
+        given = dict(zip(names, (x, None), strict=True))
+        assert_same_bits(flatten(call(**given)), flatten(expected))
+        with pytest.raises(TypeError, match="unexpected keyword argument 'hx_'"):
+            call(**given, **{names[1] + "_": None})
 
 
 def test_batch_first_is_live(dtype):

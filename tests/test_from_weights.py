@@ -14,7 +14,7 @@ from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits, with_parameters
 
 import pylstm
-from pylstm.files.record import Record, RecurrentLayer
+from pylstm.files.base.record import Record, RecurrentLayer
 
 FILES = recorded_files.recorded_files()
 # Recorded with an LSTM, when whole numbers were taken for weights.
@@ -316,7 +316,8 @@ def test_options_are_checked_as_the_constructor_checks_them():
 
 
 ACCEPTED = {
-    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse",
+    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse, "
+    "merge_mode",
     pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation",
 }
 
@@ -698,8 +699,46 @@ def test_subclasses_are_constructed():
     assert module(np.ones((1, 4, 2))).shape == (1, 4, 3)
     cell = Reset.from_weights(cell_parameters())
     assert_same_bits(cell.weight_ih, cell_parameters()["weight_ih"])
-    assert "_awaits_parameters" not in vars(cell)
     assert_same_bits(pylstm.get_rng_state(), before)
+    assert vars(cell).keys() == vars(pylstm.LSTMCell(2, 3)).keys()
+
+
+def test_only_the_module_itself_is_not_drawn():
+    class Parent(pylstm.LSTMCell):
+        def __init__(self, *args, **kwargs):
+            before = pylstm.LSTMCell(1, 2)
+            super().__init__(*args, **kwargs)
+            self.before, self.after = before, pylstm.LSTMCell(1, 2)
+            self.read = pylstm.LSTMCell.from_weights(cell_parameters())
+
+    class Twice(pylstm.LSTMCell):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.reset_parameters()
+            self.drawn = self.weight_hh.copy()
+
+    class Fails(pylstm.LSTMCell):
+        def __init__(self, *args, **kwargs):
+            raise KeyError("not made")
+
+    def drawn(count):
+        pylstm.manual_seed(7)
+        return [pylstm.LSTMCell(1, 2).weight_hh.copy() for _ in range(count)]
+
+    first, second = drawn(2)
+    with pytest.raises(KeyError, match="not made"):
+        Fails.from_weights(cell_parameters())
+    pylstm.manual_seed(7)
+    parent = Parent.from_weights(cell_parameters())
+    assert_same_bits(parent.before.weight_hh, first)
+    assert_same_bits(parent.after.weight_hh, second)
+    assert_same_bits(parent.weight_hh, cell_parameters()["weight_hh"])
+    assert_same_bits(parent.read.weight_hh, cell_parameters()["weight_hh"])
+    pylstm.manual_seed(7)
+    twice = Twice.from_weights(cell_parameters())
+    pylstm.manual_seed(7)
+    assert_same_bits(twice.drawn, pylstm.LSTMCell(2, 3).weight_hh)
+    assert_same_bits(twice.weight_hh, cell_parameters()["weight_hh"])
 
 
 def test_a_subclass_of_another_structure_is_an_error():

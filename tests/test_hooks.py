@@ -209,12 +209,12 @@ def test_deepcopy_keeps_hooks_and_its_handles_are_its_own(module, x):
     log = []
     module.register_forward_hook(lambda *args: log.append("hook"))
     module.handle = module.register_forward_hook(lambda *args: log.append("handled"))
-    twin = copy.deepcopy(module)
-    twin(x)
+    copied = copy.deepcopy(module)
+    copied(x)
     assert log == ["hook", "handled"]
-    twin.handle.remove()
+    copied.handle.remove()
     log.clear()
-    twin(x)
+    copied(x)
     assert log == ["hook"]
     log.clear()
     module(x)

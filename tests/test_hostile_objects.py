@@ -172,7 +172,7 @@ def packed(data, batch_sizes):
 
 
 class Packed(rnn.PackedSequence):
-    """A packed sequence of arguments that nobody has looked at."""
+    """A packed sequence of arguments that have not been checked."""
 
 
 FLAT = X.reshape(10, 4)

@@ -259,15 +259,15 @@ def test_changes_by_the_library_count_while_parameters_are_held(module):
 
 def test_modules_that_share_parameters_see_each_others_writes():
     lstm = pylstm.LSTM(40, 64)
-    twins = [copy.copy(lstm) for _ in range(3)]
-    held = hold_all(twins[0])
+    copies = [copy.copy(lstm) for _ in range(3)]
+    held = hold_all(copies[0])
     result = lstm(*operands(lstm))
-    for number, twin in enumerate(twins):
+    for number, copied in enumerate(copies):
         held["weight_ih_l0"][number, number] += 0.5
-        result = check_next_call(twin, result)
-        twin.weight_hh_l0[number, number] += 0.5
+        result = check_next_call(copied, result)
+        copied.weight_hh_l0[number, number] += 0.5
         result = check_next_call(lstm, result)
-        for other in twins:
+        for other in copies:
             assert_same_bits(other(*operands(lstm)), result)
 
 
@@ -487,34 +487,34 @@ def test_conversion_leaves_exported_arrays_alone(lstm):
 
 
 def test_copy_shares_parameters_and_leases(lstm):
-    twin = copy.copy(lstm)
-    held = twin.weight_hh_l1
-    assert lstm._leases == twin._leases == 1
+    copied = copy.copy(lstm)
+    held = copied.weight_hh_l1
+    assert lstm._leases == copied._leases == 1
     held[...] = 0.5
-    assert_same_bits(lstm(X), twin(X))
+    assert_same_bits(lstm(X), copied(X))
     assert_same_bits(lstm(X), fresh(lstm))
     del held
-    assert_same_bits(lstm(X), twin(X))
+    assert_same_bits(lstm(X), copied(X))
     lstm.weight_ih_l0 = np.ones((12, 4))
-    assert_same_bits(twin(X), fresh(lstm))
-    assert np.shares_memory(lstm.weight_ih_l0, twin.weight_ih_l0)
+    assert_same_bits(copied(X), fresh(lstm))
+    assert np.shares_memory(lstm.weight_ih_l0, copied.weight_ih_l0)
 
 
 def test_copies_part_when_one_is_built_anew(lstm):
-    twin = copy.copy(lstm)
-    expected = twin(X)
+    copied = copy.copy(lstm)
+    expected = copied(X)
     lstm.__init__(4, 3, 2)
-    assert not np.shares_memory(lstm.weight_ih_l0, twin.weight_ih_l0)
-    assert_same_bits(twin(X), expected)
+    assert not np.shares_memory(lstm.weight_ih_l0, copied.weight_ih_l0)
+    assert_same_bits(copied(X), expected)
 
 
 def test_deepcopy_shares_nothing(lstm):
-    twin = copy.deepcopy(lstm)
+    copied = copy.deepcopy(lstm)
     held = lstm.weight_ih_l0
-    assert twin._leases == 0
-    expected = twin(X)
+    assert copied._leases == 0
+    expected = copied(X)
     held[...] = 1
-    assert_same_bits(twin(X), expected)
+    assert_same_bits(copied(X), expected)
 
 
 def test_share_refuses_other_kinds(lstm):

@@ -107,7 +107,11 @@ def test_show_config_says_where_the_package_is(tmp_path):
 
 @pytest.mark.parametrize("folder", ["größe 中", "a\x1b[2Jb", "a\nb", "a\udcffb"])
 def test_no_path_steers_a_terminal(folder, monkeypatch):
-    monkeypatch.setattr(pylstm.config, "__file__", f"/{folder}/pylstm/config.py")
+    monkeypatch.setattr(
+        importlib.import_module("pylstm.runtime.config"),
+        "__file__",
+        f"/{folder}/pylstm/runtime/config.py",
+    )
     monkeypatch.setattr(pylstm._core, "__file__", f"/{folder}/pylstm/_core.so")
     lines = config_lines()
     for name in ("package", "compiled part"):
@@ -230,7 +234,7 @@ def test_assigning_a_view_of_itself(lstm):
         (5, TypeError, "cannot assign 'int' as parameter 'weight_ih_l0' "),
         (None, TypeError, "cannot assign 'NoneType' as parameter 'weight_ih_l0' "),
         ("abc", TypeError, "cannot assign 'str' as parameter 'weight_ih_l0' "),
-        (LSTM(1, 1), TypeError, "cannot assign 'pylstm.lstm.LSTM' as parameter"),
+        (LSTM(1, 1), TypeError, "cannot assign 'pylstm.LSTM' as parameter"),
         (np.zeros((12, 4), complex), TypeError, "weight_ih_l0"),
         (np.ma.zeros((12, 4)), TypeError, "weight_ih_l0"),
     ],
@@ -498,6 +502,20 @@ def test_an_object_is_called_as_its_class_is():
     module(X)
     module.__class__ = Other
     assert module(X, hx=None) == "other"
+
+
+def test_a_class_of_the_bare_base_is_called_as_python_calls_it():
+    # The C type below LSTM and LSTMCell cannot be called: it has no place for a vectorcall function.
+    class Own(pylstm._core.Layer):
+        def __call__(self, *args, **kwargs):
+            return args, kwargs
+
+    class Plain(pylstm._core.Layer):
+        pass
+
+    assert Own()(1, hx=2) == ((1,), {"hx": 2})
+    with pytest.raises(TypeError, match="not callable"):
+        Plain()(1)
 
 
 def test_overridden_reset_parameters_is_used_at_construction():

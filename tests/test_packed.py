@@ -109,11 +109,11 @@ def test_random_batches(seed):
     sequences = make_sequences(dtype, lengths, input_size)
     hx = make_states(lstm, len(lengths), dtype) if draw.integers(2) else None
     packed = pack_sequence(sequences, enforce_sorted=False)
-    assert_equals_single_runs(make_twin_without_batch_first(lstm), sequences, packed, hx)
+    assert_equals_single_runs(make_copy_without_batch_first(lstm), sequences, packed, hx)
     assert_same_bits(run_fields(lstm, packed, hx), run_fields(lstm, packed, hx))
 
 
-def make_twin_without_batch_first(lstm):
+def make_copy_without_batch_first(lstm):
     lstm.batch_first = False
     return lstm
 

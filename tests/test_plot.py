@@ -498,7 +498,7 @@ def test_batch_of_what_has_none():
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ((nn.Module(),), TypeError, "module must be an LSTM or an LSTMCell, got pylstm.module.Module: of a container"),
+        ((nn.Module(),), TypeError, "module must be an LSTM or an LSTMCell, got pylstm.Module: of a container"),
         ((nn.LSTM,), TypeError, "module must be an LSTM or an LSTMCell, got"),
         ((nn.LSTM(2, 3), "weight"), ValueError, "names must be of weight_ih_l0, .*; got 'weight'"),
         ((nn.LSTM(2, 3), []), TypeError, r"names must be a parameter's name or a list of them, got \[\]"),

@@ -233,13 +233,27 @@ def test_links_between_documents_lead_somewhere():
                 assert (path.parent / target).exists(), f"{label(path)} links to {target}"
 
 
-def test_architecture_names_every_source_file():
-    named = set(re.findall(r"[\w/]+\.\w+", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
-    for path in source_files():
-        folder, *rest = path.relative_to(ROOT).parts
-        if folder in ("csrc", "pylstm") and "demo" not in rest and path.name != "__init__.py":
-            name = path.name if folder == "csrc" else "/".join(rest)
-            assert name in named, f"ARCHITECTURE.md does not mention {label(path)}"
+def test_architecture_names_every_folder():
+    """Every folder of sources, and no file that there is not; each file opens with what it does."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    files = [path.relative_to(ROOT) for path in source_files()]
+    files = [path for path in files if path.parts[0] in ("csrc", "pylstm")]
+    for folder in {path.parent for path in files} - {Path("pylstm")}:
+        assert f"`{folder.as_posix()}`" in text, f"ARCHITECTURE.md does not mention {folder}"
+    names = {name for path in files for name in (path.name, path.as_posix())}
+    known = names | {path.name for path in tree(".py", ".c", ".h", ".md", ".pkl", ".txt")}
+    for name in re.findall(r"`([a-z_][a-z0-9_./]*\.(?:c|h|py))`", text):
+        assert name in known or (ROOT / name).exists() or (ROOT / "pylstm" / name).exists(), (
+            f"ARCHITECTURE.md mentions {name}, which is not there"
+        )
+
+
+@pytest.mark.parametrize("path", [p for p in source_files() if not is_test(p)], ids=label)
+def test_files_open_with_what_they_do(path):
+    """A docstring or a comment; a .c file may leave that to its header."""
+    text = path.read_text(encoding="utf-8").removeprefix("// clang-format Language: C\n")
+    own = path.with_suffix(".h")
+    assert text.startswith(('"""', "/* ", "# ")) or (path.suffix == ".c" and own.exists())
 
 
 # ---------------------------------------------------------------------------- stub

@@ -1,7 +1,7 @@
 """Any sequence of constructing, assigning, loading, calling, copying, pickling, forking, threading.
 
 A model keeps every module's parameters as plain NumPy arrays. After each step the modules' own
-parameters have the model's bits. A call agrees with the float64 twin, and has the bits of a fresh
+parameters have the model's bits. A call agrees with the float64 reference, and has the bits of a fresh
 module with the model's parameters.
 """
 
@@ -47,7 +47,7 @@ class Model:
         return module
 
     def expected(self, x, hx):
-        """What the twin says."""
+        """What the reference says."""
         if isinstance(self.module, pylstm.LSTMCell):
             return reference.lstm_cell(self.parameters, x, hx)
         return reference.lstm(
@@ -265,7 +265,7 @@ class Machine(RuleBasedStateMachine):
         return x, (tuple(hx) if given else None)
 
     def check(self, model, x, hx, *results):
-        """Compare results of a call with the twin, and their bits with a fresh module's."""
+        """Compare results of a call with the reference, and their bits with a fresh module's."""
         for result in results:
             assert largest_error(result, model.expected(x, hx)) < TOLERANCE[model.dtype]
             assert_same_bits(result, model.fresh()(x, hx))

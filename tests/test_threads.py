@@ -13,7 +13,7 @@ import pytest
 from support import assert_same_bits, with_parameters
 
 import pylstm
-from pylstm import threads
+from pylstm.runtime import threads
 from pylstm.utils.rnn import pack_sequence
 
 HERE = Path(__file__).parent
@@ -384,6 +384,19 @@ def test_eight_callers_and_a_writer():
 @pytest.mark.parametrize("count", [1, 2])
 def test_ctrl_c_in_a_long_call(count):
     run_scenario("interrupted", count)
+
+
+def test_no_python_runs_before_a_long_call_lets_go_of_the_gil():
+    # A signal's handler could run in Python code there, and what it raises would be lost.
+    lstm, x = pylstm.LSTM(32, 64), np.ones((200, 32, 32), np.float32)
+    lstm(x)  # the first call asks Python for the number of CPUs
+    called = []
+    sys.setprofile(lambda frame, event, argument: event == "call" and called.append(frame.f_code))
+    try:
+        lstm(x)
+    finally:
+        sys.setprofile(None)
+    assert called == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such timers")

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
 
 import pylstm
-from pylstm.files.tensor import Storage, Tensor
-from pylstm.find import survey
+from pylstm.cli import main
+from pylstm.files.base.tensor import Storage, Tensor
+from pylstm.weights.find import survey
 
 FILES = Path(__file__).parent / "data" / "files"
 NAMES = "StructuredToParameterName@@"
@@ -210,7 +212,7 @@ def test_overlapping_int8_is_scaled_once():
 
 
 def test_large_int8_is_read_in_pieces(monkeypatch):
-    monkeypatch.setattr("pylstm.files.tensor._PIECE", 7)
+    monkeypatch.setattr("pylstm.files.base.tensor._PIECE", 7)
     counts = []
     read = Storage.read
     monkeypatch.setattr(
@@ -243,6 +245,28 @@ def test_scales_that_do_not_fit(scale, words):
     kind, reason = near_miss({**tree, "weight_hh_l0_scale": scale})
     assert kind == "quantised LSTM"
     assert words in reason
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -0.0, -0.1])
+@pytest.mark.parametrize("shape_of", [SCALES["one"], SCALES["each row"]])
+@pytest.mark.parametrize("suffix", [None, ".safetensors", ".npz", ".pt"])
+def test_scales_that_no_quantiser_makes(bad, shape_of, suffix, tmp_path, capsys):
+    for kind, own in (("LSTM", lstm), ("LSTMCell", cell)):
+        tree, _ = quantised(own(), shape_of)
+        name = next(name for name in tree if name.startswith("weight_hh"))
+        tree[f"{name}_scale"] = np.array(tree[f"{name}_scale"])
+        tree[f"{name}_scale"].reshape(-1)[-1] = bad
+        source = tree if suffix is None else tmp_path / f"{kind}{suffix}"
+        if suffix is not None:
+            pylstm.save(tree, source)
+        with pytest.raises(pylstm.WeightFileError) as caught:
+            getattr(pylstm, kind).from_weights(source)
+        told = f"{name} is multiplied by a scale of {np.float32(bad):g}, not positive and finite"
+        assert caught.value.reason == told
+        assert caught.value.file == (f"<{type(tree).__name__}>" if suffix is None else str(source))
+        if suffix is not None:
+            assert main(["verify", str(source)]) == 2
+            assert told in capsys.readouterr().err
 
 
 def test_scales_of_rows_or_of_columns():
@@ -312,15 +336,58 @@ def test_bfloat16_of_paddlepaddle(name):
             if key != NAMES:
                 assert_same_bits(loaded[key], value)
     cls = getattr(pylstm, kind)
-    expected = cls.from_weights(wide, prefix).state_dict()
+    options = {"batch_first": True} if kind == "LSTM" else {}
+    expected = cls.from_weights(wide, prefix, **options).state_dict()
     # As Python's own reader has it, nested or not, the bits are still those of bfloat16.
     unpickled = pickle.loads(content)
     assert unpickled[prefix + "." * bool(prefix) + next(iter(expected))].dtype == np.uint16
     for source in (content, loaded, unpickled, {"model": unpickled}):
         found = [each for each in pylstm.find_lstms(source) if each.kind == kind]
         assert [each.dtype for each in found] == [np.float32]
-        made = cls.from_weights(source, found[0].prefix)
+        made = cls.from_weights(source, found[0].prefix, **options)
         assert_same_bits(tuple(made.state_dict().values()), tuple(expected.values()))
+
+
+@pytest.mark.parametrize("form", ["file", "tree", "flat", "nested", "unpickled", "flat again"])
+@pytest.mark.parametrize("name", [name for name, (kind, _) in PADDLE.items() if kind == "LSTM"])
+def test_lstms_of_paddlepaddle_are_batch_first(name, form):
+    """Its default is not torch's, and no file of it tells: assumed, said, and answered."""
+    content = (FILES / f"{name}.float32.pdparams").read_bytes()
+    source = {
+        "file": lambda: content,
+        "tree": lambda: pylstm.load(content),
+        "flat": lambda: pylstm.load(content, flat=True),
+        "nested": lambda: {"model": pylstm.load(content)},
+        "unpickled": lambda: pickle.loads(content),
+        "flat again": lambda: pylstm.load(content, flat=True, prefix=PADDLE[name][1]),
+    }[form]()
+    [found] = [each for each in pylstm.find_lstms(source) if each.kind == "LSTM"]
+    assert found.assumed == {"batch_first": True}
+    with pytest.warns(pylstm.WeightFileWarning, match="PaddlePaddle wrote .* says time_major=True"):
+        assert pylstm.LSTM.from_weights(source, found.prefix).batch_first
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pylstm.LSTM.from_weights(source, found.prefix, **found.assumed).batch_first
+        for batch_first in (False, True):
+            made = pylstm.LSTM.from_weights(source, found.prefix, batch_first=batch_first)
+            assert made.batch_first == batch_first
+    for cell in [each for each in pylstm.find_lstms(source) if each.kind == "LSTMCell"]:
+        assert cell.assumed == {}
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "npz", "pt"])
+def test_what_is_assumed_of_paddlepaddle_stays_when_it_is_written_again(suffix, tmp_path, capsys):
+    path, other = tmp_path / "model.pdparams", tmp_path / f"model.{suffix}"
+    path.write_bytes((FILES / "paddle_model.float32.pdparams").read_bytes())
+    assert main(["convert", str(path), str(other)]) == 0
+    told = capsys.readouterr().err
+    assert "leaves open what 'rnn' computes; assumed: batch_first=True" in told
+    assert ("pass batch_first=True to from_weights" in told) == (suffix != "safetensors")
+    if suffix == "safetensors":
+        assert pylstm.LSTM.from_weights(other, "rnn").batch_first
+    for command in ("inspect", "verify"):
+        assert main([command, str(path)]) == 0
+        assert "batch_first=True" in capsys.readouterr().out
 
 
 def test_uint16_without_paddlepaddles_table():
@@ -331,7 +398,7 @@ def test_uint16_without_paddlepaddles_table():
                 pylstm.WeightFileError, match="uint16, perhaps the bits of bfloat16"
             ):
                 pylstm.LSTM.from_weights(source)
-    made = pylstm.LSTM.from_weights({**tree, NAMES: {}})
+    made = pylstm.LSTM.from_weights({**tree, NAMES: {}}, batch_first=False)
     assert_same_bits(made.weight_ih_l0, truncated(lstm()["weight_ih_l0"]))
     # What the error advises is right.
     widened = {name: (value.astype("u4") << 16).view("f4") for name, value in tree.items()}

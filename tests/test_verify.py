@@ -9,7 +9,7 @@ from support import with_parameters
 
 import pylstm
 from pylstm.cli import main, peers, verify
-from pylstm.find import survey
+from pylstm.weights.find import survey
 
 
 @pytest.fixture(autouse=True)
@@ -139,8 +139,10 @@ def test_initial_states_of_the_file_are_used_and_named(batch, capsys, monkeypatc
     module = pylstm.LSTM(3, 4, 2)
     states = tuple(np.full((2, batch, 4), value) for value in (0.5, -7.0))
     given = []
-    twin = verify.run_twin
-    monkeypatch.setattr(verify, "run_twin", lambda *all: given.append(all[1:]) or twin(*all))
+    run_reference = verify.run_reference
+    monkeypatch.setattr(
+        verify, "run_reference", lambda *all: given.append(all[1:]) or run_reference(*all)
+    )
     candidate = candidate_of(module, initial_states=states)
     assert verify.verify(candidate, None, insist=False)
     line = "  initial states: the first sequences begin with those of the file\n"
@@ -276,7 +278,7 @@ def test_the_reference_keeps_the_digits_of_gates_that_are_shut():
                           "bias_ih": [-60.0, -50.0, 1.0, -40.0], "bias_hh": np.zeros(4)})  # fmt: skip
     inputs = verify.make_inputs(cell)
     for ours, exact in zip(
-        verify.run_pylstm(cell, *inputs), verify.run_twin(cell, *inputs), strict=True
+        verify.run_pylstm(cell, *inputs), verify.run_reference(cell, *inputs), strict=True
     ):
         assert (exact != 0).any()
         np.testing.assert_allclose(ours, exact, rtol=1e-12, atol=0)
@@ -329,7 +331,9 @@ def reordered(order):
 def judged(right, wrong):
     """Whether the results of one module pass for those of another; the largest ulp."""
     inputs = verify.make_inputs(right)
-    pairs = zip(verify.run_pylstm(wrong, *inputs), verify.run_twin(right, *inputs), strict=True)
+    pairs = zip(
+        verify.run_pylstm(wrong, *inputs), verify.run_reference(right, *inputs), strict=True
+    )
     results = [verify.compare(ours, exact, right._dtype) for ours, exact in pairs]
     return all(fine for *_, fine in results), max(ulp for _, ulp, _ in results)
 

@@ -464,9 +464,9 @@ def exit_after_use():
         sys.stdout.write("the end\n")
 
     # Those registered last run first: behind the function that ends the threads.
-    atexit.unregister(pylstm.threadpools._end_threads)
+    atexit.unregister(pylstm.runtime.threadpools._end_threads)
     atexit.register(last)
-    atexit.register(pylstm.threadpools._end_threads, weakref.ref(pylstm._core))
+    atexit.register(pylstm.runtime.threadpools._end_threads, weakref.ref(pylstm._core))
 
 
 def unload():
@@ -504,7 +504,7 @@ def threadpoolctl_after():
     assert "threadpoolctl" not in sys.modules
     import threadpoolctl as module
 
-    assert type(module.__loader__).__module__ != "pylstm.threadpools"
+    assert type(module.__loader__).__module__ != "pylstm.runtime.threadpools"
     assert module.__spec__.loader is module.__loader__
     check_threadpoolctl(module)
 
@@ -515,7 +515,7 @@ def threadpoolctl_before():
 
 
 def check_threadpoolctl(threadpoolctl):
-    assert not any(type(f).__module__ == "pylstm.threadpools" for f in sys.meta_path)
+    assert not any(type(f).__module__ == "pylstm.runtime.threadpools" for f in sys.meta_path)
 
     def info():
         return [row for row in threadpoolctl.threadpool_info() if row["user_api"] == "pylstm"]

@@ -125,6 +125,15 @@ def generator() -> int:
     return nn.initial_seed()
 
 
+def missing() -> str:
+    """A checker knows which names there are: strict mode reports comments that ignore nothing."""
+    try:
+        nn.GRU(4, 8)  # type: ignore[attr-defined]
+    except AttributeError as error:
+        return str(error)
+    return ""
+
+
 def main() -> None:
     """Run everything."""
     sequences()
@@ -133,3 +142,4 @@ def main() -> None:
     packed()
     weights()
     assert generator() == 5
+    assert missing()

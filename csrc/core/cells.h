@@ -6,8 +6,6 @@
 
 #include <stdbool.h>
 
-enum { CELL_MOST_GATES = 4, CELL_MOST_STATES = 2 };
-
 struct cell {
     const char *mode;       /* "LSTM", as torch calls the layer */
     const char *gate_names; /* one letter a gate, in the order of the rows of weight_ih */

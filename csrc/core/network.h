@@ -1,4 +1,5 @@
-/* A slice of a call, which one thread runs: some layers, directions and rows. Internal to csrc/core.
+/* A slice of a call, which one thread runs: some layers, directions and rows. Internal to
+ * csrc/core.
  */
 #ifndef PYLSTM_CORE_NETWORK_H
 #define PYLSTM_CORE_NETWORK_H
@@ -26,6 +27,8 @@ struct slice {
 ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *call);
 struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
                               ptrdiff_t rows);
+/* The slice that is all of the call. "workspace" begins with the buffer, and goes on with the
+ * scratch memory. */
 struct slice whole_slice(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                          void *workspace);
 /* Runs it. Returns false where it was stopped. "stop" and "share" may be NULL. */

@@ -78,11 +78,6 @@ static struct vector_rows rows_of_vector(const struct matrix *matrix, ptrdiff_t 
     return (struct vector_rows){column, clip(matrix->height - column, lanes)};
 }
 
-static ptrdiff_t params_per_direction(const struct rnn_net *net)
-{
-    return rnn_param_count(net) / (net->num_layers * net->num_directions);
-}
-
 /* Where the columns of weight_ih, weight_hh and the biases come from. */
 static enum columns columns_of(const struct rnn_net *net)
 {
@@ -106,7 +101,7 @@ static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, const
                             .hidden = net->hidden_size};
 
     matrix.units = (layout_columns(net, 0, net->hidden_size) + 3) / PANEL_VECTORS;
-    matrix.packed = direction_offset(net, index / params_per_direction(net)) + at.weight_hh;
+    matrix.packed = direction_offset(net, index / rnn_params_per_direction(net)) + at.weight_hh;
     if (param.kind == WEIGHT_IH)
         matrix.packed += at.weight_ih - at.weight_hh;
     if (param.kind == WEIGHT_HR) {
@@ -178,14 +173,14 @@ struct biases {
 /* Returns the biases of the direction that parameter `index` belongs to. */
 static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, const void *params)
 {
-    const ptrdiff_t direction = index / params_per_direction(net);
+    const ptrdiff_t direction = index / rnn_params_per_direction(net);
     const struct rnn_param b_ih =
-        rnn_param_at(net, direction * params_per_direction(net) + BIAS_IH);
+        rnn_param_at(net, direction * rnn_params_per_direction(net) + BIAS_IH);
 
     struct biases biases = {.separate = cells[net->kind].separate_bias};
     const struct direction_layout at = direction_layout(net, b_ih.layer);
 
-    biases.matrix = matrix_of(net, index - index % params_per_direction(net),
+    biases.matrix = matrix_of(net, index - index % rnn_params_per_direction(net),
                               (const char *)params + (size_t)b_ih.offset * net->kernels->itemsize);
     biases.matrix.depth = 1;
     biases.matrix.packed = direction_offset(net, direction) + at.bias;

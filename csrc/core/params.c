@@ -5,14 +5,14 @@
 
 #include <math.h>
 
-static ptrdiff_t params_per_direction(const struct rnn_net *net)
+ptrdiff_t rnn_params_per_direction(const struct rnn_net *net)
 {
     return 2 + (net->bias ? 2 : 0) + (net->proj_size ? 1 : 0);
 }
 
 ptrdiff_t rnn_param_count(const struct rnn_net *net)
 {
-    return net->num_layers * net->num_directions * params_per_direction(net);
+    return net->num_layers * net->num_directions * rnn_params_per_direction(net);
 }
 
 /* Elements of one direction's parameters in `layer`. */
@@ -43,7 +43,7 @@ static bool set_shape(const struct rnn_net *net, struct rnn_param *param)
 
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index)
 {
-    const ptrdiff_t group = params_per_direction(net);
+    const ptrdiff_t group = rnn_params_per_direction(net);
     const ptrdiff_t layer = index / group / net->num_directions;
     struct rnn_param param = {
         .layer = layer,

@@ -1,4 +1,4 @@
-/* The parameters of a network: names and shapes in the order of torch, and their initial values. */
+/* The parameters of a network: kinds and shapes in the order of torch, and their initial values. */
 #ifndef PYLSTM_CORE_PARAMS_H
 #define PYLSTM_CORE_PARAMS_H
 
@@ -17,6 +17,8 @@ struct rnn_param {
     ptrdiff_t offset; /* elements from the start of the parameters */
 };
 
+/* Parameters of one direction of one layer, which lie side by side. */
+ptrdiff_t rnn_params_per_direction(const struct rnn_net *net);
 ptrdiff_t rnn_param_count(const struct rnn_net *net);
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
 /* Elements of all parameters. Returns -1 where that overflows. */

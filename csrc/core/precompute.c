@@ -1,12 +1,12 @@
 #include "precompute.h"
 
-/* So many rows are computed ahead together, or else so many steps, and no more than so many bytes.
+/* So many rows are precomputed together, or else so many steps, and no more than so many bytes.
  * The time is flat from 8 to 48 steps of one row, and 4 to 32 of eight. More rows than
  * kernels->precompute_rows leave the caches to weight_hh, which pays where weight_ih is large. */
 enum { ROWS_TOGETHER = 24, STEPS_TOGETHER = 4, MOST_BYTES = 1 << 19 };
 enum { MOST_ROWS = 16, LARGE_WEIGHTS = 1 << 18 };
 
-/* How many steps of `rows` rows are computed ahead together: 0 where that does not pay. */
+/* How many steps of `rows` rows are precomputed together: 0 where that does not pay. */
 static ptrdiff_t steps_together(const struct rnn_kernels *kernels, ptrdiff_t padded_units,
                                 ptrdiff_t input_size, ptrdiff_t rows)
 {
@@ -39,7 +39,7 @@ ptrdiff_t precompute_rows(const struct rnn_net *net, const struct rnn_call *call
     return most;
 }
 
-/* How many steps, of equal row counts, are computed ahead from this one on. Where they end does not
+/* How many steps, of equal row counts, are precomputed from this one on. Where they end does not
  * depend on where they begin: of two threads that share units, none waits for the other's gemm. */
 static ptrdiff_t count_steps(const struct scan *scan, const struct sequence *at, ptrdiff_t rows)
 {
@@ -99,28 +99,24 @@ static void fill(const struct scan *scan, const struct sequence *at, const char 
     scan->net->kernels->gemm(&gemm);
 }
 
-bool precompute_step(const struct scan *scan, struct precompute *precompute,
-                     const struct sequence *at, const char *x, ptrdiff_t rows,
-                     struct rnn_step *step)
+void precompute_begin(const struct scan *scan, struct precompute *precompute,
+                      const struct sequence *at, const char *x, ptrdiff_t rows,
+                      struct rnn_step *step)
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
+    const ptrdiff_t steps = count_steps(scan, at, rows);
 
-    if (precompute->left == 0) {
-        precompute->left = precompute->steps = count_steps(scan, at, rows);
-        if (precompute->steps)
-            fill(scan, at, x, rows, precompute->steps, step);
-    }
-    if (precompute->steps == 0) {
+    precompute->left = steps;
+    if (steps == 0) {
         step->wx = scan_offset(scan, scan->packed, scan->at.weight_ih);
         step->init = scan_offset(scan, scan->packed, scan->at.bias);
         step->init_stride = 0;
-        return false;
+        return;
     }
-    const ptrdiff_t place =
-        scan->reverse ? precompute->left - 1 : precompute->steps - precompute->left;
+    fill(scan, at, x, rows, steps, step);
     step->wx = NULL;
-    step->init = scan_offset(scan, scan->input_gates, place * rows * totals);
     step->init_stride = totals;
-    precompute->left--;
-    return true;
+    precompute->next =
+        scan_offset(scan, scan->input_gates, scan->reverse ? (steps - 1) * rows * totals : 0);
+    precompute->stride = (scan->reverse ? -rows : rows) * totals;
 }

@@ -32,22 +32,19 @@ static uint32_t twist(uint32_t upper, uint32_t lower)
 static void renew(struct generator *rng)
 {
     uint32_t *s = rng->state; /* [GENERATOR_WORDS] */
-    for (int i = 0; i < GENERATOR_WORDS - MIDDLE; i++) {
+    for (int i = 0; i < GENERATOR_WORDS - MIDDLE; i++)
         s[i] = s[i + MIDDLE] ^ twist(s[i], s[i + 1]);
-    }
-    for (int i = GENERATOR_WORDS - MIDDLE; i < GENERATOR_WORDS - 1; i++) {
+    for (int i = GENERATOR_WORDS - MIDDLE; i < GENERATOR_WORDS - 1; i++)
         s[i] = s[i + MIDDLE - GENERATOR_WORDS] ^ twist(s[i], s[i + 1]);
-    }
     s[GENERATOR_WORDS - 1] = s[MIDDLE - 1] ^ twist(s[GENERATOR_WORDS - 1], s[0]);
     rng->left = GENERATOR_WORDS;
     rng->next = 0;
 }
 
-uint32_t generator_u32(struct generator *rng)
+static uint32_t generator_u32(struct generator *rng)
 {
-    if (--rng->left == 0) {
+    if (--rng->left == 0)
         renew(rng);
-    }
     uint32_t word = rng->state[rng->next++];
     word ^= word >> 11;
     word ^= (word << 7) & 0x9d2c5680U;
@@ -55,7 +52,8 @@ uint32_t generator_u32(struct generator *rng)
     return word ^ (word >> 18);
 }
 
-uint64_t generator_u64(struct generator *rng)
+/* The first word drawn is the high half. */
+static uint64_t generator_u64(struct generator *rng)
 {
     uint64_t high = generator_u32(rng);
     return high << 32 | generator_u32(rng);
@@ -107,17 +105,15 @@ _Static_assert(sizeof(double) == 8 && sizeof(float) == 4, "IEEE binary64 and bin
 
 static void put(unsigned char *bytes, uint64_t value, int size)
 {
-    for (int i = 0; i < size; i++) {
+    for (int i = 0; i < size; i++)
         bytes[i] = (unsigned char)(value >> (8 * i) & 0xff);
-    }
 }
 
 static uint64_t get(const unsigned char *bytes, int size)
 {
     uint64_t value = 0;
-    for (int i = 0; i < size; i++) {
+    for (int i = 0; i < size; i++)
         value |= (uint64_t)bytes[i] << (8 * i);
-    }
     return value;
 }
 
@@ -145,9 +141,8 @@ void generator_get_state(const struct generator *rng, unsigned char blob[GENERAT
     put(blob + BLOB_LEFT, (uint32_t)rng->left, 4);
     put(blob + BLOB_SEEDED, (uint32_t)rng->seeded, 4);
     put(blob + BLOB_NEXT, (uint32_t)rng->next, 8);
-    for (int i = 0; i < GENERATOR_WORDS; i++) {
+    for (int i = 0; i < GENERATOR_WORDS; i++)
         put(blob + BLOB_STATE + 8 * i, rng->state[i], 8);
-    }
     put_double(blob + BLOB_NORMAL, rng->normal_x);
     put_double(blob + BLOB_NORMAL + 8, rng->normal_y);
     put_double(blob + BLOB_NORMAL + 16, rng->normal_rho);
@@ -174,18 +169,15 @@ int generator_set_state(struct generator *rng, const unsigned char blob[GENERATO
         float_is_valid > 1) {
         return -1;
     }
-    for (int i = 0; i < GENERATOR_WORDS; i++) {
-        if (get(blob + BLOB_STATE + 8 * i, 8) > UINT32_MAX) {
+    for (int i = 0; i < GENERATOR_WORDS; i++)
+        if (get(blob + BLOB_STATE + 8 * i, 8) > UINT32_MAX)
             return -1;
-        }
-    }
     rng->seed = get(blob + BLOB_SEED, 8);
     rng->left = (int)left;
     rng->next = (int)next;
     rng->seeded = 1;
-    for (int i = 0; i < GENERATOR_WORDS; i++) {
+    for (int i = 0; i < GENERATOR_WORDS; i++)
         rng->state[i] = (uint32_t)get(blob + BLOB_STATE + 8 * i, 8);
-    }
     rng->normal_x = get_double(blob + BLOB_NORMAL);
     rng->normal_y = get_double(blob + BLOB_NORMAL + 8);
     rng->normal_rho = get_double(blob + BLOB_NORMAL + 16);

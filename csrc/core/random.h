@@ -22,8 +22,6 @@ struct generator {
 };
 
 void generator_seed(struct generator *rng, uint64_t seed);
-uint32_t generator_u32(struct generator *rng);
-uint64_t generator_u64(struct generator *rng); /* the first word drawn is the high half */
 
 /* out[i] uniform in [low, high): one fused multiply-add per element, as in torch's
  * official Linux wheels. low and high are cast to the dtype first. */

@@ -41,7 +41,7 @@ struct rnn_call {
 
     const void *x; /* [T, N, I] */
     ptrdiff_t x_step, x_row;
-    void *y; /* [T, N, D*Hout] */
+    void *y; /* [T, N, D*Hout]; may be h_n itself where T, Y and D are 1 */
     ptrdiff_t y_step, y_row;
 
     const void *h0; /* [Y*D, N, Hout]; NULL: zeros */
@@ -49,7 +49,7 @@ struct rnn_call {
     const void *c0; /* [Y*D, N, H]; NULL: zeros */
     ptrdiff_t c0_layer, c0_row;
     void *h_n; /* [Y*D, N, Hout], contiguous */
-    void *c_n; /* [Y*D, N, H], contiguous; must not overlap the inputs */
+    void *c_n; /* [Y*D, N, H], contiguous; no result overlaps an input, or another result but y */
 
     bool finite_weights;   /* what rnn_pack() returned */
     double dropout;        /* 0 unless training */
@@ -58,7 +58,7 @@ struct rnn_call {
     const struct rnn_stop *stop; /* asked after every step; NULL: never */
 };
 
-/* Whether to give up a call. */
+/* The question of whether to give up a call, which asked() answers: true to give it up. */
 struct rnn_stop {
     bool (*asked)(void *data);
     void *data;

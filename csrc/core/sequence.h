@@ -1,8 +1,8 @@
 /* The steps of a call in the order in which a direction takes them, and the rows of each.
  *
  * Dense and packed calls are one loop: sequence_begin(), sequence_next() until sequence_ended().
- * Where the rows of a step lie in a matrix is said by sequence_offset() alone, and where their states
- * come from by sequence_runs(). Internal to csrc/core.
+ * Where the rows of a step lie in a matrix is said by sequence_offset() alone, and where their
+ * states come from by sequence_runs(). Internal to csrc/core.
  */
 #ifndef PYLSTM_CORE_SEQUENCE_H
 #define PYLSTM_CORE_SEQUENCE_H

@@ -1,13 +1,10 @@
-/* Arrays in and out: anything array-like in, well-formed ndarrays of the module's dtype out.
- *
- * Reading is in two steps, because torch checks ranks before dtypes: array_open() finds the
- * array behind an object, array_fit() converts its values, after all checks have passed.
- */
-#include "pylstm.h"
+#include "arrays.h"
 
-#include <string.h>
+#include "errors.h"
 
 #include "../core/fpenv.h"
+
+#include <string.h>
 
 static bool axis_is_regular(npy_intp dim, npy_intp stride, bool last, enum dtype dtype)
 {
@@ -21,7 +18,7 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
 {
     const int ndim = PyArray_NDIM(array);
 
-    if (PyArray_TYPE(array) != array_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
+    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
         return false;
     for (int axis = 0; axis < ndim; axis++)
         if (!axis_is_regular(PyArray_DIM(array, axis), PyArray_STRIDE(array, axis),
@@ -30,17 +27,11 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
     return true;
 }
 
-PyArray_Descr *array_descr(struct module_state *state, enum dtype dtype)
-{
-    Py_INCREF((PyObject *)state->descr[dtype]);
-    return state->descr[dtype];
-}
-
-PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
+PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
                          const npy_intp *dims)
 {
-    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, array_descr(state, dtype), ndim, dims,
-                                           NULL, NULL, 0, NULL);
+    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, dtype), ndim,
+                                           dims, NULL, NULL, 0, NULL);
 
     if (array == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) /* more than can be counted */
         PyErr_SetString(PyExc_MemoryError, "the results do not fit into memory");
@@ -50,7 +41,7 @@ PyArrayObject *array_new(struct module_state *state, enum dtype dtype, int ndim,
 /* ---- What is refused before NumPy sees it ---- */
 
 /* getattr with an interned name: Python caches look-ups by the name's address, and a new string
- * for each look-up would crowd everything else out. */
+ * for each look-up would evict the names that are in use. */
 static PyObject *get_attribute(PyObject *object, const char *attribute)
 {
     PyObject *name = PyUnicode_InternFromString(attribute);
@@ -120,9 +111,20 @@ static int refuse_masked(PyObject *object, const char *name)
     return masked == 0 ? 0 : -1;
 }
 
-/* True if str(getattr(object, attribute)) begins with "text"; false for a missing attribute. */
+/* Clears the error of an attribute that cannot be read. What is no Exception stays set, such as
+ * KeyboardInterrupt. */
+static void clear_exception(void)
+{
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear();
+}
+
+/* True if str(getattr(object, attribute)) begins with "text"; false for a missing attribute, and
+ * where an exception is set, which may be so afterwards. */
 static bool attribute_reads(PyObject *object, const char *attribute, const char *text)
 {
+    if (PyErr_Occurred())
+        return false;
     PyObject *value = get_attribute(object, attribute);
     PyObject *string = value == NULL ? NULL : PyObject_Str(value);
     const char *utf8 = string == NULL ? NULL : PyUnicode_AsUTF8AndSize(string, NULL);
@@ -130,7 +132,7 @@ static bool attribute_reads(PyObject *object, const char *attribute, const char 
 
     Py_XDECREF(value);
     Py_XDECREF(string);
-    PyErr_Clear();
+    clear_exception();
     return result;
 }
 
@@ -152,30 +154,38 @@ static int refuse_tensor(PyObject *tensor, const char *name)
     else if (attribute_reads(tensor, "dtype", "torch.float8"))
         what = "a float8 tensor", method = "float";
     else
-        return 0;
-    PyErr_Format(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name, what,
-                 name, method);
-    return -1;
+        return PyErr_Occurred() ? -1 : 0;
+    return error_raise(PyExc_TypeError, "%s is %s, which NumPy cannot hold: pass %s.%s()", name,
+                       what, name, method);
 }
 
 /* ---- Opening ---- */
 
-static bool has(PyObject *object, const char *attribute)
+/* 1 or 0; -1 on what is no Exception. */
+static int has(PyObject *object, const char *attribute)
 {
     PyObject *value = get_attribute(object, attribute);
 
-    if (value == NULL)
-        PyErr_Clear();
-    Py_XDECREF(value);
-    return value != NULL;
+    if (value == NULL) {
+        clear_exception();
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    Py_DECREF(value);
+    return 1;
 }
 
-/* True if the object has __dlpack__ and none of the protocols that np.asarray knows. */
-static bool is_dlpack_only(PyObject *object)
+/* 1 if the object has __dlpack__ and none of the protocols that np.asarray knows, 0 if not, -1 on
+ * error. */
+static int is_dlpack_only(PyObject *object)
 {
-    return has(object, "__dlpack__") && !has(object, "__array__") &&
-           !has(object, "__array_interface__") && !has(object, "__array_struct__") &&
-           !PyObject_CheckBuffer(object);
+    static const char *const known[] = {"__array__", "__array_interface__", "__array_struct__"};
+    int result = has(object, "__dlpack__");
+
+    for (size_t i = 0; result > 0 && i < sizeof known / sizeof *known; i++) {
+        const int other = has(object, known[i]);
+        result = other < 0 ? -1 : !other;
+    }
+    return result > 0 ? !PyObject_CheckBuffer(object) : result;
 }
 
 static PyObject *from_dlpack(PyObject *object)
@@ -185,53 +195,49 @@ static PyObject *from_dlpack(PyObject *object)
 
     if (numpy == NULL)
         return NULL;
-    result = PyObject_CallMethod(numpy, "from_dlpack", "O", object);
+    /* "(O)": a tuple behind "O" alone would become the arguments. */
+    result = PyObject_CallMethod(numpy, "from_dlpack", "(O)", object);
     Py_DECREF(numpy);
     return result;
 }
 
-static void error_not_array(PyObject *object, const char *name)
-{
-    PyObject *type = PyType_GetName(Py_TYPE(object));
-
-    if (type != NULL)
-        PyErr_Format(PyExc_TypeError,
-                     "%s must be an array or something that np.asarray takes, got %U", name, type);
-    Py_XDECREF(type);
-}
-
+#define NOT_ARRAY "%s must be an array or something that np.asarray takes, got %U"
 /* NumPy's own text for a list with items of several shapes does not name the argument. */
-static void error_ragged(PyObject *object, const char *name)
+#define RAGGED                                                                                     \
+    "%s must be an array or something that np.asarray takes: the items of this %U have "           \
+    "inhomogeneous shapes and do not make one array"
+
+/* "format" takes the argument's name and that of its type. */
+COLD static void error_not_array(PyObject *error, const char *format, PyObject *object,
+                                 const char *name)
 {
     PyObject *type = PyType_GetName(Py_TYPE(object));
 
     if (type != NULL)
-        PyErr_Format(PyExc_ValueError,
-                     "%s must be an array or something that np.asarray takes: the items of this "
-                     "%U have inhomogeneous shapes and do not make one array",
-                     name, type);
+        PyErr_Format(error, format, name, type);
     Py_XDECREF(type);
 }
 
 /* What np.asarray would make of it; TypeError where that is only an array of objects. */
 static PyObject *from_anything(PyObject *object, const char *name)
 {
+    const int dlpack_only = is_dlpack_only(object);
     PyObject *array;
     int kind;
 
-    if (is_dlpack_only(object))
-        return from_dlpack(object);
+    if (dlpack_only != 0)
+        return dlpack_only < 0 ? NULL : from_dlpack(object);
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
     if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
         PyErr_ExceptionMatches(PyExc_ValueError))
-        error_ragged(object, name);
+        error_not_array(PyExc_ValueError, RAGGED, object, name);
     if (array == NULL || PyArray_Check(object))
         return array;
     kind = PyArray_TYPE((PyArrayObject *)array);
     if (PyArray_NDIM((PyArrayObject *)array) == 0 &&
         (kind == NPY_OBJECT || kind == NPY_UNICODE || kind == NPY_STRING)) {
         Py_DECREF(array);
-        error_not_array(object, name);
+        error_not_array(PyExc_TypeError, NOT_ARRAY, object, name);
         return NULL;
     }
     return array;
@@ -240,10 +246,14 @@ static PyObject *from_anything(PyObject *object, const char *name)
 PyArrayObject *array_open_other(PyObject *object, const char *name)
 {
     PyObject *tensor = NULL, *array;
+    int detachable;
 
     if (refuse_masked(object, name) < 0)
         return NULL;
-    if (!PyArray_Check(object) && has(object, "detach")) {
+    detachable = PyArray_Check(object) ? 0 : has(object, "detach");
+    if (detachable < 0)
+        return NULL;
+    if (detachable) {
         if (refuse_tensor(object, name) < 0)
             return NULL;
         PyObject *detach = get_attribute(object, "detach");
@@ -277,22 +287,19 @@ int array_check_real(PyArrayObject *array, const char *name)
 
     if (PyTypeNum_ISFLOAT(typenum) || PyTypeNum_ISINTEGER(typenum))
         return 0;
-    PyErr_Format(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
-                 (PyObject *)PyArray_DESCR(array), dtype_hint(array));
-    return -1;
+    return error_raise(PyExc_TypeError, "%s must hold real numbers, got dtype %S: %s", name,
+                       (PyObject *)PyArray_DESCR(array), dtype_hint(array));
 }
 
-static int convert(struct module_state *state, PyArrayObject **array, enum dtype dtype, int flags)
+int array_fit(struct module_state *module_state, PyArrayObject **array, enum dtype dtype)
 {
     PyObject *result;
 
-    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double)) {
-        PyErr_SetString(PyExc_MemoryError, "an array cannot be converted within memory");
-        return -1;
-    }
+    if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double))
+        return error_raise(PyExc_MemoryError, "an array cannot be converted within memory");
     const fpenv_t saved = fpenv_enter();
-    result = PyArray_FromArray(*array, array_descr(state, dtype),
-                               flags | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
+    result = PyArray_FromArray(*array, dtype_descr(module_state, dtype),
+                               NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)
         return -1;
@@ -301,14 +308,9 @@ static int convert(struct module_state *state, PyArrayObject **array, enum dtype
     return 0;
 }
 
-int array_fit(struct module_state *state, PyArrayObject **array, enum dtype dtype)
-{
-    return convert(state, array, dtype, NPY_ARRAY_CARRAY_RO);
-}
-
 PyObject *array_from_python(PyObject *module, PyObject *args)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
     const char *name, *dtype = NULL;
     PyArrayObject *array;
     PyObject *object;
@@ -324,7 +326,7 @@ PyObject *array_from_python(PyObject *module, PyObject *args)
     if (array == NULL)
         return NULL;
     if (array_check_real(array, name) < 0 ||
-        (wanted >= 0 && convert(state, &array, (enum dtype)wanted, NPY_ARRAY_CARRAY_RO) < 0)) {
+        (wanted >= 0 && array_fit(module_state, &array, (enum dtype)wanted) < 0)) {
         array_release(array);
         return NULL;
     }

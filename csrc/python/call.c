@@ -1,339 +1,150 @@
-/* One call from its arguments to the core: what LSTM and LSTMCell have in common.
- *
- * A call on small sizes costs little more than a ufunc's, so this path makes no Python
- * object but the results.
- */
-#include "pylstm.h"
+#include "call.h"
 
-/* ---- Arguments ---- */
+#include "arguments.h"
+#include "checks.h"
+#include "run.h"
 
-/* Texts as Python has them for a function with these parameters. */
-static int error_positional(const char *callee, Py_ssize_t count)
+/* ---- Any call ---- */
+
+/* A request that is yet to be filled. One by one: clearing the whole costs more than what is read
+ * before it is written. */
+static void request_begin(struct request *request, PyObject *self, const struct callee *callee)
 {
-    PyErr_Format(
-        PyExc_TypeError,
-        "%s() takes from 2 to 3 positional arguments but %zd were given: input, and hx, the "
-        "states as one pair (h_0, c_0)",
-        callee, count + 1);
-    return -1;
+    request->self = (layer_object *)self;
+    request->callee = callee;
+    request->packed = false;
+    request->input = request->hx = NULL;
+    request->snapshot = NULL;
+    request->x = request->hx_items[0] = request->hx_items[1] = NULL;
+    request->batch_sizes = NULL;
+    request->given = 0;
+    request->stacked = false;
+    request->late = NULL;
 }
 
-static int error_keyword(const char *callee, PyObject *key, bool known)
+/* From arguments that have been read to the results. */
+static PyObject *request_run(struct request *request)
 {
-    if (known)
-        PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%S'", callee, key);
-    else
-        PyErr_Format(PyExc_TypeError,
-                     "%s() got an unexpected keyword argument '%S': the parameters are input and "
-                     "hx, the states as a pair (h_0, c_0)",
-                     callee, key);
-    return -1;
+    PyObject *results = NULL;
+
+    if (arguments_open(request) == 0 && request_check(request) == 0)
+        results = run_request(request);
+    arguments_close(request);
+    return results;
 }
 
-/* True if "key" is the keyword "name". Keywords in source code are interned, as "name" is. */
-static bool is_keyword(PyObject *key, PyObject *name)
+/* 1 if "object" is a PackedSequence, ours or torch's; 0 for others, -1 on error. */
+static int is_packed(const struct module_state *module_state, PyObject *object)
 {
-    return key == name || PyUnicode_Compare(key, name) == 0;
-}
+    PyObject *value;
 
-/* Adds a keyword argument to the "positional" ones that have been read. */
-static int read_keyword(const struct module_state *state, const char *callee, PyObject *key,
-                        PyObject *value, Py_ssize_t positional, struct arguments *arguments)
-{
-    if (!PyUnicode_Check(key))
-        return error_keyword(callee, key, false);
-    if (is_keyword(key, state->hx_name)) {
-        if (positional > 1)
-            return error_keyword(callee, key, true);
-        arguments->hx = value;
-    } else if (is_keyword(key, state->input_name)) {
-        if (positional > 0)
-            return error_keyword(callee, key, true);
-        arguments->input = value;
-    } else
-        return error_keyword(callee, key, false);
-    return 0;
-}
-
-/* What there is to say of the arguments once all have been read. */
-static int check_arguments(const char *callee, Py_ssize_t positional, struct arguments *arguments)
-{
-    if (positional > 2)
-        return error_positional(callee, positional);
-    if (arguments->input == NULL) {
-        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'input'",
-                     callee);
-        return -1;
-    }
-    if (arguments->hx == Py_None)
-        arguments->hx = NULL;
-    return 0;
-}
-
-/* Reads (input, hx=None) from "count" positional arguments, and those called "names" after them. */
-static int read_vector(const struct module_state *state, const char *callee, PyObject *const *args,
-                       Py_ssize_t count, PyObject *names, struct arguments *arguments)
-{
-    const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
-
-    arguments->input = count > 0 ? args[0] : NULL;
-    arguments->hx = count > 1 ? args[1] : NULL;
-    for (Py_ssize_t i = 0; i < keywords; i++)
-        if (read_keyword(state, callee, PyTuple_GetItem(names, i), args[count + i], count,
-                         arguments) < 0)
-            return -1;
-    return check_arguments(callee, count, arguments);
-}
-
-/* The same from a tuple, and a dict or NULL. A walk over one or two items costs less than looking
- * the names up. */
-static int read_tuple(const struct module_state *state, const char *callee, PyObject *args,
-                      PyObject *kwargs, struct arguments *arguments)
-{
-    const Py_ssize_t count = PyTuple_Size(args);
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-
-    arguments->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
-    arguments->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
-    while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
-        if (read_keyword(state, callee, key, value, count, arguments) < 0)
-            return -1;
-    return check_arguments(callee, count, arguments);
-}
-
-/* ---- States ---- */
-
-static const char *const state_names[2] = {"hx[0]", "hx[1]"};
-
-/* Opens item "index" of a tuple or list. */
-static int open_state(struct request *request, PyObject *hx, Py_ssize_t index)
-{
-    PyObject *item;
-    bool nested;
-
-    if (PyTuple_CheckExact(hx)) {
-        item = PyTuple_GetItem(hx, index);
-        Py_XINCREF(item);
-    } else
-        item = PySequence_GetItem(hx, index);
-    if (item == NULL)
-        return -1;
-    if (item == Py_None) {
-        Py_DECREF(item);
-        return error_state_is_none(index);
-    }
-    nested = !PyArray_CheckExact(item) && is_tuple_of_arrays(item);
-    request->state[index] = array_open(item, state_names[index]);
-    Py_DECREF(item);
-    if (request->state[index] != NULL)
+    if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
         return 0;
-    return nested && PyErr_ExceptionMatches(PyExc_ValueError)
-               ? error_state_is_nested(request, index)
-               : -1;
-}
-
-/* hx is one array: its first two items along axis 0, as torch's indexing takes them. */
-static int open_stacked(struct request *request, PyObject *hx)
-{
-    PyArrayObject *array = array_open(hx, "hx");
-    npy_intp rows;
-    int result = 0;
-
-    if (array == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+    value = PyObject_GetAttr(object, module_state->names[NAME_BATCH_SIZES]);
+    if (value == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
             return -1;
         PyErr_Clear();
-        return error_states_type(hx);
-    }
-    rows = PyArray_NDIM(array) == 0 ? -1 : PyArray_DIM(array, 0);
-    if (rows < 0)
-        result = error_states_type(hx);
-    else if (rows < 2)
-        result = error_states_index(array);
-    for (int i = 0; result == 0 && i < 2; i++) {
-        PyObject *index = PyLong_FromLong(i);
-        PyObject *item = index == NULL ? NULL : PyObject_GetItem((PyObject *)array, index);
-        Py_XDECREF(index);
-        if (item != NULL && PyArray_Check(item)) {
-            request->state[i] = (PyArrayObject *)item;
-            continue;
-        }
-        /* A 1-D array has scalars for items: 0-D arrays here. */
-        request->state[i] = item == NULL ? NULL : array_open(item, state_names[i]);
-        Py_XDECREF(item);
-        result = request->state[i] == NULL ? -1 : 0;
-    }
-    request->given = rows;
-    request->stacked = true;
-    array_release(array);
-    return result;
-}
-
-static int open_states(struct request *request, PyObject *hx)
-{
-    if (!PyTuple_Check(hx) && !PyList_Check(hx))
-        return open_stacked(request, hx);
-    request->given = PySequence_Size(hx);
-    if (request->given < 0)
-        return -1;
-    for (int i = 0; i < 2 && i < request->given; i++)
-        if (open_state(request, hx, i) < 0)
-            return -1;
-    return 0;
-}
-
-/* ---- The request ---- */
-
-int request_open(struct request *request, layer_object *self, const struct arguments *arguments)
-{
-    *request =
-        (struct request){.self = self, .hx = arguments->hx, .batch_first = self->batch_first};
-    request->snapshot = layer_snapshot(self);
-    if (request->snapshot == NULL)
-        return -1;
-    request->x = array_open(arguments->input, "input");
-    if (request->x == NULL)
-        return -1;
-    return arguments->hx == NULL ? 0 : open_states(request, arguments->hx);
-}
-
-void request_clear(struct request *request)
-{
-    if (request->late != NULL)
-        request_end_late(request);
-    snapshot_release(request->snapshot);
-    array_release(request->x);
-    array_release(request->state[0]);
-    array_release(request->state[1]);
-}
-
-int request_check_real(struct request *request)
-{
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
-
-    request->fits = array_fits(request->x, dtype);
-    if (!request->fits && array_check_real(request->x, "input") < 0)
-        return -1;
-    for (int i = 0; i < 2; i++) {
-        PyArrayObject *state = request->state[i];
-        if (state == NULL || array_fits(state, dtype))
-            continue;
-        request->fits = false;
-        if (array_check_real(state, state_names[i]) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int fit(struct request *request, PyArrayObject **array)
-{
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
-
-    if (*array == NULL || array_fits(*array, dtype))
         return 0;
-    return array_fit(request->self->state, array, dtype);
-}
-
-int request_detach(struct request *request)
-{
-    PyArrayObject **arrays[3] = {&request->x, &request->state[0], &request->state[1]};
-
-    for (int i = 0; i < 3; i++) {
-        PyArrayObject *array = *arrays[i];
-        if (array == NULL)
-            continue;
-        *arrays[i] = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
-        array_release(array);
-        if (*arrays[i] == NULL)
-            return -1;
     }
-    return 0;
+    Py_DECREF(value);
+    return 1;
 }
 
-static int fit_all(struct request *request)
+/* Like request_run(), but a packed sequence takes the way by Python, which unpacks its fields. */
+static PyObject *request_dispatch(struct request *request)
 {
-    if (request->fits)
-        return 0;
-    /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
-    if (request_detach(request) < 0 || fit(request, &request->x) < 0 ||
-        fit(request, &request->state[0]) < 0)
-        return -1;
-    return fit(request, &request->state[1]);
-}
+    struct module_state *module_state = request->self->module_state;
+    int packed;
 
-/* ---- Into the core ---- */
-
-/* The strides of a state's layers and rows; those of missing axes are 0. */
-static void state_strides(const struct request *request, int index, ptrdiff_t *layer,
-                          ptrdiff_t *row)
-{
-    PyArrayObject *state = request->state[index];
-    const int ndim = PyArray_NDIM(state);
-    const int row_axis = request->batched ? ndim - 2 : -1;
-    const int layer_axis = ndim - (request->batched ? 3 : 2);
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
-
-    *row = row_axis < 0 ? 0 : array_stride(state, row_axis, dtype);
-    *layer = layer_axis < 0 ? 0 : array_stride(state, layer_axis, dtype);
-}
-
-int request_begin(struct request *request, struct rnn_call *call)
-{
-    if (fit_all(request) < 0)
-        return -1;
-    /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
-    call->steps = request->steps;
-    call->batch = request->batch;
-    call->batch_sizes = NULL;
-    call->x = PyArray_DATA(request->x);
-    call->x_step = call->x_row = 0;
-    call->h0 = call->c0 = NULL;
-    call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
-    call->finite_weights = request->snapshot->finite;
-    call->dropout = 0.0;
-    call->rng = NULL;
-    call->stop = NULL;
-    if (request->state[0] == NULL)
-        return 0;
-    call->h0 = PyArray_DATA(request->state[0]);
-    call->c0 = PyArray_DATA(request->state[1]);
-    state_strides(request, 0, &call->h0_layer, &call->h0_row);
-    state_strides(request, 1, &call->c0_layer, &call->c0_row);
-    return 0;
+    if (request->callee->cell)
+        return request_run(request);
+    packed = is_packed(module_state, request->input);
+    if (packed < 0)
+        return NULL;
+    if (!packed)
+        return request_run(request);
+    return PyObject_CallMethodObjArgs((PyObject *)request->self,
+                                      module_state->names[NAME_FORWARD_PACKED], request->input,
+                                      request->hx == NULL ? Py_None : request->hx, NULL);
 }
 
 /* ---- The ways in ---- */
 
-PyObject *layer_forward(PyObject *object, const struct layer_call *call, PyObject *const *args,
-                        Py_ssize_t count, PyObject *names)
+static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObject *const *args,
+                             Py_ssize_t count, PyObject *names)
 {
-    layer_object *self = (layer_object *)object;
-    struct arguments arguments;
+    struct request request;
 
-    if (read_vector(self->state, call->name, args, count, names, &arguments) < 0)
-        return NULL;
-    return call->run(self, arguments);
+    request_begin(&request, self, callee);
+    return arguments_read(&request, args, count, names) < 0 ? NULL : request_dispatch(&request);
 }
 
-PyObject *layer_call_slot(PyObject *object, const struct layer_call *call, PyObject *args,
-                          PyObject *kwargs)
+static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObject *args,
+                            PyObject *kwargs)
 {
-    layer_object *self = (layer_object *)object;
-    struct arguments arguments;
+    struct request request;
     PyObject *method, *result;
 
-    if (self->direct) {
-        if (read_tuple(self->state, call->name, args, kwargs, &arguments) < 0)
-            return NULL;
-        return call->run(self, arguments);
-    }
-    method = PyObject_GetAttr(object, self->state->call_impl_name);
+    request_begin(&request, self, callee);
+    if (((layer_object *)self)->direct)
+        return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : request_dispatch(&request);
+    method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;
     result = PyObject_Call(method, args, kwargs);
     Py_DECREF(method);
     return result;
+}
+
+static const struct callee rnn_callee = {"LSTM.forward", rnn_call_slot, false};
+static const struct callee cell_callee = {"LSTMCell.forward", cell_call_slot, true};
+
+PyObject *rnn_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return call_tuple(self, &rnn_callee, args, kwargs);
+}
+
+PyObject *cell_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return call_tuple(self, &cell_callee, args, kwargs);
+}
+
+PyObject *rnn_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                             PyObject *names)
+{
+    return call_vector(self, &rnn_callee, args, count, names);
+}
+
+PyObject *cell_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                              PyObject *names)
+{
+    return call_vector(self, &cell_callee, args, count, names);
+}
+
+PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
+{
+    PyObject *h0, *c0, *result, *hx_n, *flat = NULL;
+    struct request request;
+
+    request_begin(&request, self, &rnn_callee);
+    request.packed = true;
+    if (!PyArg_ParseTuple(args, "OOOO:_run_packed", &request.input, &request.given_sizes, &h0, &c0))
+        return NULL;
+    if (h0 != Py_None || c0 != Py_None) {
+        request.hx = PyTuple_Pack(2, h0, c0);
+        if (request.hx == NULL)
+            return NULL;
+    }
+    result = request_run(&request);
+    if (result != NULL) {
+        hx_n = PyTuple_GetItem(result, 1);
+        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(hx_n, 0),
+                            PyTuple_GetItem(hx_n, 1));
+    }
+    Py_XDECREF(request.hx);
+    Py_XDECREF(result);
+    return flat;
 }
 
 static ternaryfunc tp_call_of(PyObject *object)
@@ -365,17 +176,17 @@ static PyObject *call_slowly(PyObject *object, ternaryfunc slot, PyObject *const
     return result;
 }
 
-PyObject *layer_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+PyObject *layer_vectorcall(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     const Py_ssize_t count = (Py_ssize_t)(flags & (SIZE_MAX >> 1)); /* the top bit is a hint */
-    const ternaryfunc slot = tp_call_of(object);
-    const struct layer_call *call = NULL;
+    const ternaryfunc slot = tp_call_of(self);
+    const struct callee *callee = NULL;
 
-    if (slot == cell_entry.slot)
-        call = &cell_entry;
-    else if (slot == lstm_entry.slot)
-        call = &lstm_entry;
-    if (call == NULL || !((layer_object *)object)->direct) /* a class has its own, or hooks */
-        return call_slowly(object, slot, args, count, names);
-    return layer_forward(object, call, args, count, names);
+    if (slot == cell_callee.slot)
+        callee = &cell_callee;
+    else if (slot == rnn_callee.slot)
+        callee = &rnn_callee;
+    if (callee == NULL || !((layer_object *)self)->direct) /* a class has its own, or hooks */
+        return call_slowly(self, slot, args, count, names);
+    return call_vector(self, callee, args, count, names);
 }

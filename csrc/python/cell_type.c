@@ -5,118 +5,14 @@
  *         def forward(self, input, hx=None): ...
  *         def __call__(self, input, hx=None): ...
  */
-#include "pylstm.h"
+#include "cell_type.h"
 
-/* ---- Checks, in torch's order ---- */
+#include "call.h"
+#include "dtype.h"
+#include "errors.h"
+#include "layer.h"
 
-/* A class made of both types, or an object whose __class__ was set, may hold an LSTM's block. */
-static int check_net(const struct request *request)
-{
-    const struct rnn_net *net = &request->snapshot->net;
-
-    if (net->num_layers == 1 && net->num_directions == 1 && net->proj_size == 0)
-        return 0;
-    PyErr_SetString(
-        PyExc_TypeError,
-        "LSTMCell.forward() needs the parameters of an LSTMCell, and these are those of "
-        "an LSTM with several layers, directions or a projection");
-    return -1;
-}
-
-static int check_ranks(struct request *request)
-{
-    const int ndim = PyArray_NDIM(request->x);
-
-    if (ndim != 1 && ndim != 2)
-        return error_cell_input_rank(request);
-    request->batched = ndim == 2;
-    request->batch = ndim == 2 ? PyArray_DIM(request->x, 0) : 1;
-    request->steps = 1;
-    for (int index = 0; index < 2; index++) {
-        PyArrayObject *state = request->state[index];
-        if (state != NULL && PyArray_NDIM(state) != 1 && PyArray_NDIM(state) != 2)
-            return error_cell_state_rank(request, index);
-    }
-    return 0;
-}
-
-static int check_state(const struct request *request, int index)
-{
-    PyArrayObject *state = request->state[index];
-    const int ndim = PyArray_NDIM(state);
-
-    if ((ndim == 2) != request->batched)
-        return error_cell_mixed_ranks(request, index);
-    if (request->batched && PyArray_DIM(state, 0) != request->batch)
-        return error_cell_batch(request, index);
-    if (PyArray_DIM(state, ndim - 1) != request->snapshot->net.hidden_size)
-        return error_cell_state_size(request, index);
-    return 0;
-}
-
-static int check_sizes(const struct request *request, bool has_states)
-{
-    PyArrayObject *x = request->x;
-
-    if (request->stacked && request->batched)
-        return error_cell_stacked(request);
-    if (has_states && request->given != 2)
-        return error_cell_state_count(request);
-    if (PyArray_DIM(x, PyArray_NDIM(x) - 1) != request->snapshot->net.input_size)
-        return error_cell_input_size(request);
-    for (int index = 0; index < 2; index++)
-        if (has_states && check_state(request, index) < 0)
-            return -1;
-    return 0;
-}
-
-/* ---- The call ---- */
-
-/* Fresh arrays for h and c. Returns (h, c) with borrowed pointers to them in "arrays". */
-static PyObject *new_results(const struct request *request, PyArrayObject *arrays[2])
-{
-    struct module_state *state = request->self->state;
-    const struct rnn_net *net = &request->snapshot->net;
-    const int ndim = request->batched ? 2 : 1;
-    const npy_intp dims[2] = {request->batched ? request->batch : net->hidden_size,
-                              net->hidden_size};
-    PyObject *result = NULL;
-
-    arrays[0] = array_new(state, net->kernels->dtype, ndim, dims);
-    arrays[1] = array_new(state, net->kernels->dtype, ndim, dims);
-    if (arrays[0] != NULL && arrays[1] != NULL)
-        result = PyTuple_Pack(2, arrays[0], arrays[1]);
-    array_release(arrays[0]);
-    array_release(arrays[1]);
-    return result;
-}
-
-/* Runs a request that has passed all checks. */
-static PyObject *run(struct request *request)
-{
-    const struct rnn_net *net = &request->snapshot->net;
-    PyArrayObject *arrays[2];
-    struct rnn_call call;
-    PyObject *result;
-    int status;
-
-    if (request_begin(request, &call) < 0)
-        return NULL;
-    call.x_row = request->batched ? array_stride(request->x, 0, net->kernels->dtype) : 0;
-    call.y_step = 0;
-    call.y_row = net->hidden_size;
-    do {
-        result = request->results = new_results(request, arrays);
-        if (result == NULL)
-            return NULL;
-        call.y = call.h_n = PyArray_DATA(arrays[0]); /* one step's output is its h */
-        call.c_n = PyArray_DATA(arrays[1]);
-        status = request_run(request, &call);
-    } while (status == REQUEST_AGAIN);
-    if (status < 0)
-        Py_CLEAR(result);
-    return result;
-}
+#include "../simd/dispatch.h"
 
 PyDoc_STRVAR(
     forward_doc,
@@ -148,32 +44,6 @@ PyDoc_STRVAR(
     ">>> h.shape\n"
     "(2, 4)");
 
-static PyObject *cell_run(layer_object *self, struct arguments arguments)
-{
-    struct request request;
-    PyObject *result = NULL;
-
-    if (request_open(&request, self, &arguments) == 0 && check_net(&request) == 0 &&
-        check_ranks(&request) == 0 && request_check_real(&request) == 0 &&
-        check_sizes(&request, arguments.hx != NULL) == 0)
-        result = run(&request);
-    request_clear(&request);
-    return result;
-}
-
-static PyObject *cell_forward(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                              PyObject *names)
-{
-    return layer_forward(self, &cell_entry, args, count, names);
-}
-
-static PyObject *cell_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    return layer_call_slot(self, &cell_entry, args, kwargs);
-}
-
-const struct layer_call cell_entry = {"LSTMCell.forward", cell_call_slot, cell_run};
-
 /* ---- Construction ---- */
 
 PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, bias, dtype, /)\n--\n\n"
@@ -186,7 +56,7 @@ static PyObject *cell_build(PyObject *self, PyObject *args)
     const char *name;
 
     if (!PyArg_ParseTuple(args, "nnps:_build", &input_size, &hidden_size, &bias, &name))
-        return overflow_is_memory_error();
+        return error_overflow();
     dtype = dtype_from_name(name);
     if (dtype < 0)
         return NULL;
@@ -202,14 +72,12 @@ static PyObject *cell_build(PyObject *self, PyObject *args)
         .num_directions = 1,
         .bias = bias,
     };
-    if (layer_build((layer_object *)self, &net, true) < 0)
-        return NULL;
-    Py_RETURN_NONE;
+    return layer_build(self, &net, true);
 }
 
 static PyMethodDef cell_methods[] = {
     {"_build", cell_build, METH_VARARGS, build_doc},
-    {"forward", (PyCFunction)(void (*)(void))cell_forward, METH_FASTCALL | METH_KEYWORDS,
+    {"forward", (PyCFunction)(void (*)(void))cell_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {NULL, NULL, 0, NULL},
 };

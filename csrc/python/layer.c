@@ -1,90 +1,92 @@
-/* What methods of LSTM and LSTMCell begin with: the object's block, its options by name. */
-#include "pylstm.h"
+#include "layer.h"
 
-#include <string.h>
+#include "errors.h"
 
-const char *dtype_name(enum dtype dtype) { return dtype == DTYPE_FLOAT32 ? "float32" : "float64"; }
+PyMemberDef layer_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(layer_object, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
 
-int dtype_from_name(const char *name)
+static atomic_bool *flag_of(PyObject *self, const struct layer_flag *flag)
 {
-    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        if (strcmp(name, dtype_name((enum dtype)dtype)) == 0)
-            return dtype;
-    PyErr_Format(PyExc_ValueError, "dtype must be 'float32' or 'float64', got '%s'", name);
-    return -1;
+    return (atomic_bool *)((char *)self + flag->offset);
 }
 
-PyObject *overflow_is_memory_error(void)
+PyObject *layer_get_flag(PyObject *self, void *closure)
 {
-    if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-        PyErr_Clear();
-        error_too_large();
-    }
-    return NULL;
+    return PyBool_FromLong(*flag_of(self, closure));
 }
 
-int flag_from_object(PyObject *value, const char *name, atomic_bool *flag)
+int layer_set_flag(PyObject *self, PyObject *value, void *closure)
 {
+    const struct layer_flag *flag = closure;
     int truth;
 
-    if (value == NULL) {
-        PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
-        return -1;
-    }
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError, "%s cannot be deleted", flag->name);
     truth = PyObject_IsTrue(value);
     if (truth < 0)
         return -1;
-    *flag = truth;
+    *flag_of(self, flag) = truth;
     return 0;
 }
 
-struct block *layer_block(layer_object *self)
+COLD static void error_not_initialised(layer_object *self)
 {
-    struct block *block;
+    PyObject *name = PyType_GetName(Py_TYPE((PyObject *)self));
+
+    if (name != NULL)
+        PyErr_Format(PyExc_RuntimeError, "%U.__init__() has not been called", name);
+    Py_XDECREF(name);
+}
+
+struct weights *layer_weights(layer_object *self)
+{
+    struct weights *weights;
 
     lock_acquire(&self->lock);
-    block = self->block == NULL ? NULL : block_acquire(self->block);
+    weights = self->weights == NULL ? NULL : weights_acquire(self->weights);
     lock_release(&self->lock);
-    if (block == NULL)
+    if (weights == NULL)
         error_not_initialised(self);
-    return block;
+    return weights;
 }
 
 struct snapshot *layer_snapshot(layer_object *self)
 {
     struct snapshot *snapshot;
-    struct block *block;
+    struct weights *weights;
 
     lock_acquire(&self->lock);
-    snapshot = self->block == NULL ? NULL : block_cached_snapshot(self->block);
+    snapshot = self->weights == NULL ? NULL : weights_cached_snapshot(self->weights);
     lock_release(&self->lock);
     if (snapshot != NULL)
         return snapshot;
-    block = layer_block(self);
-    if (block == NULL)
+    weights = layer_weights(self);
+    if (weights == NULL)
         return NULL;
-    snapshot = block_snapshot(block);
-    block_release(block);
+    snapshot = weights_snapshot(weights);
+    weights_release(weights);
     return snapshot;
 }
 
-void layer_set_block(layer_object *self, struct block *block)
+void layer_set_weights(layer_object *self, struct weights *weights)
 {
-    struct block *old;
+    struct weights *old;
 
     lock_acquire(&self->lock);
-    old = self->block;
-    self->block = block;
+    old = self->weights;
+    self->weights = weights;
     lock_release(&self->lock);
-    block_release(old);
+    weights_release(old);
 }
 
-int layer_build(layer_object *self, const struct rnn_net *net, bool cell)
+PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell)
 {
-    struct block *block = block_new(net, cell);
+    struct weights *weights = weights_new(net, cell);
 
-    if (block == NULL)
-        return -1;
-    layer_set_block(self, block);
-    return 0;
+    if (weights == NULL)
+        return NULL;
+    layer_set_weights((layer_object *)self, weights);
+    Py_RETURN_NONE;
 }

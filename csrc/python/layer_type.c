@@ -1,4 +1,4 @@
-/* _core.Layer: what LSTM and LSTMCell share, namely a block of parameters and its options.
+/* _core.Layer: what LSTM and LSTMCell share, namely parameters and options.
  *
  *     class Layer:
  *         training: bool
@@ -16,9 +16,16 @@
  *
  * Weak references and __dict__ come with the Python subclasses.
  */
-#include "pylstm.h"
+#include "layer_type.h"
 
-/* ---- Life and death ---- */
+#include "call.h"
+#include "errors.h"
+#include "layer.h"
+#include "lease.h"
+#include "parameters.h"
+#include "dtype.h"
+
+/* ---- Construction and destruction ---- */
 
 /* The module that "type" or the nearest of its bases was made for, borrowed. */
 static PyObject *find_module(PyTypeObject *type)
@@ -33,11 +40,12 @@ static PyObject *find_module(PyTypeObject *type)
     return NULL;
 }
 
-/* From Python 3.12 on, classes written in Python inherit the flag. */
+/* From Python 3.12 on, classes written in Python inherit the flag. A class of a bare Layer has no
+ * offset, behind which the function would be. */
 static void inherit_vectorcall(PyTypeObject *type)
 {
 #if !defined(Py_LIMITED_API) && PY_VERSION_HEX < 0x030C0000
-    if (type->tp_call != NULL)
+    if (type->tp_call != NULL && type->tp_vectorcall_offset > 0)
         type->tp_flags |= LAYER_HAS_VECTORCALL; /* a class with a __call__ keeps that */
 #else
     (void)type;
@@ -59,8 +67,8 @@ static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->vectorcall = layer_vectorcall;
     inherit_vectorcall(type);
     self->module = Py_NewRef(module);
-    self->state = PyModule_GetState(module);
-    self->block = NULL;
+    self->module_state = PyModule_GetState(module);
+    self->weights = NULL;
     atomic_init(&self->dropout, 0.0);
     atomic_init(&self->batch_first, false);
     atomic_init(&self->training, true);
@@ -84,7 +92,7 @@ static void layer_dealloc(PyObject *object)
     freefunc free_object = FUNCTION_FROM_SLOT(freefunc, PyType_GetSlot(type, Py_tp_free));
 
     PyObject_GC_UnTrack(object);
-    block_release(self->block);
+    weights_release(self->weights);
     Py_CLEAR(self->module);
     free_object(object);
     Py_DECREF((PyObject *)type);
@@ -92,75 +100,51 @@ static void layer_dealloc(PyObject *object)
 
 /* ---- Attributes ---- */
 
-static PyObject *get_training(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(((layer_object *)self)->training);
-}
+typedef PyObject *(*weights_function)(struct module_state *, struct weights *);
 
-static int set_training(PyObject *self, PyObject *value, void *closure)
+/* What the function in "closure" makes of the weights of the object. */
+static PyObject *with_weights(PyObject *object, void *closure)
 {
-    (void)closure;
-    return flag_from_object(value, "training", &((layer_object *)self)->training);
-}
-
-static PyObject *get_direct(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(((layer_object *)self)->direct);
-}
-
-static int set_direct(PyObject *self, PyObject *value, void *closure)
-{
-    (void)closure;
-    return flag_from_object(value, "_direct", &((layer_object *)self)->direct);
-}
-
-static PyObject *get_leases(PyObject *self, void *closure)
-{
-    struct block *block = layer_block((layer_object *)self);
+    layer_object *self = (layer_object *)object;
+    struct weights *weights = layer_weights(self);
     PyObject *result;
 
-    (void)closure;
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    result = PyLong_FromSize_t(block_leases(block));
-    block_release(block);
+    result = FUNCTION_FROM_SLOT(weights_function, closure)(self->module_state, weights);
+    weights_release(weights);
     return result;
 }
 
-static PyObject *get_dtype(PyObject *self, void *closure)
+static PyObject *read_leases(struct module_state *module_state, struct weights *weights)
 {
-    struct block *block = layer_block((layer_object *)self);
-    PyObject *result;
-
-    (void)closure;
-    if (block == NULL)
-        return NULL;
-    result = (PyObject *)((layer_object *)self)->state->descr[block->net.kernels->dtype];
-    block_release(block);
-    return Py_NewRef(result);
+    (void)module_state;
+    return PyLong_FromSize_t(weights_leases(weights));
 }
 
-static PyObject *get_parameter_names(PyObject *self, void *closure)
+static PyObject *read_dtype(struct module_state *module_state, struct weights *weights)
 {
-    struct block *block = layer_block((layer_object *)self);
-    PyObject *result;
-
-    (void)closure;
-    if (block == NULL)
-        return NULL;
-    result = params_names(block);
-    block_release(block);
-    return result;
+    return (PyObject *)dtype_descr(module_state, weights->net.kernels->dtype);
 }
+
+static PyObject *read_names(struct module_state *module_state, struct weights *weights)
+{
+    (void)module_state;
+    return parameters_names(weights);
+}
+
+static struct layer_flag training = {"training", offsetof(layer_object, training)};
+static struct layer_flag direct = {"_direct", offsetof(layer_object, direct)};
 
 static PyGetSetDef layer_getset[] = {
-    {"training", get_training, set_training, "Training mode: dropout acts only in it.", NULL},
-    {"_direct", get_direct, set_direct, "Calls may go straight to C.", NULL},
-    {"_leases", get_leases, NULL, "Living writable arrays on the parameters.", NULL},
-    {"_dtype", get_dtype, NULL, "dtype of parameters and results.", NULL},
-    {"_parameter_names", get_parameter_names, NULL, "Parameter names in torch's order.", NULL},
+    {"training", layer_get_flag, layer_set_flag, "Training mode: dropout acts only in it.",
+     &training},
+    {"_direct", layer_get_flag, layer_set_flag, "Calls may go straight to C.", &direct},
+    {"_leases", with_weights, NULL, "Living writable arrays on the parameters.",
+     SLOT_FUNCTION(read_leases)},
+    {"_dtype", with_weights, NULL, "dtype of parameters and results.", SLOT_FUNCTION(read_dtype)},
+    {"_parameter_names", with_weights, NULL, "Parameter names in torch's order.",
+     SLOT_FUNCTION(read_names)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -169,30 +153,30 @@ static PyGetSetDef layer_getset[] = {
 PyDoc_STRVAR(reset_parameters_doc,
              "_reset_parameters($self, /)\n--\n\nDraw every parameter from the generator.");
 
+static PyObject *reset(struct module_state *module_state, struct weights *weights)
+{
+    parameters_reset(module_state, weights);
+    Py_RETURN_NONE;
+}
+
 static PyObject *layer_reset_parameters(PyObject *self, PyObject *unused)
 {
-    struct block *block = layer_block((layer_object *)self);
-
     (void)unused;
-    if (block == NULL)
-        return NULL;
-    params_reset(((layer_object *)self)->state, block);
-    block_release(block);
-    Py_RETURN_NONE;
+    return with_weights(self, SLOT_FUNCTION(reset));
 }
 
 static PyObject *parameter_array(layer_object *self, PyObject *name, bool writable)
 {
-    struct block *block = layer_block(self);
+    struct weights *weights = layer_weights(self);
     PyObject *array = NULL;
     ptrdiff_t index;
 
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    index = params_index(block, name);
+    index = parameters_index(weights, name);
     if (index >= 0)
-        array = lease_array(self->state, block, index, writable);
-    block_release(block);
+        array = lease_array(self->module_state, weights, index, writable);
+    weights_release(weights);
     return array;
 }
 
@@ -218,22 +202,22 @@ PyDoc_STRVAR(assign_doc, "_assign($self, values, /)\n--\n\n"
 
 static PyObject *layer_assign(PyObject *self, PyObject *values)
 {
-    struct block *block = layer_block((layer_object *)self);
+    struct weights *weights = layer_weights((layer_object *)self);
     int result;
 
-    if (block == NULL)
+    if (weights == NULL)
         return NULL;
-    result = params_assign(block, values);
-    block_release(block);
+    result = parameters_assign(weights, values);
+    weights_release(weights);
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(convert_doc, "_convert($self, dtype, /)\n--\n\n"
-                          "Move to a new block in that dtype, unless it is the present one.");
+                          "Move to new parameters in that dtype, unless it is the present one.");
 
 static PyObject *layer_convert(PyObject *self, PyObject *name)
 {
-    struct block *block, *converted = NULL;
+    struct weights *weights, *converted;
     const char *text;
     int dtype;
 
@@ -243,20 +227,18 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
     }
     text = PyUnicode_AsUTF8AndSize(name, NULL);
     dtype = text == NULL ? -1 : dtype_from_name(text);
-    if (dtype < 0)
+    weights = dtype < 0 ? NULL : layer_weights((layer_object *)self);
+    if (weights == NULL)
         return NULL;
-    block = layer_block((layer_object *)self);
-    if (block == NULL)
-        return NULL;
-    if (block->net.kernels->dtype == (enum dtype)dtype) {
-        block_release(block);
+    if (weights->net.kernels->dtype == (enum dtype)dtype) {
+        weights_release(weights);
         Py_RETURN_NONE;
     }
-    converted = params_converted(block, (enum dtype)dtype);
-    block_release(block);
+    converted = parameters_converted(weights, (enum dtype)dtype);
+    weights_release(weights);
     if (converted == NULL)
         return NULL;
-    layer_set_block((layer_object *)self, converted);
+    layer_set_weights((layer_object *)self, converted);
     Py_RETURN_NONE;
 }
 
@@ -267,22 +249,22 @@ PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
 static PyObject *layer_share(PyObject *object, PyObject *other)
 {
     layer_object *self = (layer_object *)object;
-    PyTypeObject *kind = self->state->lstm_type;
-    PyTypeObject *bare = self->state->layer_type;
-    struct block *block;
+    PyTypeObject *kind = self->module_state->rnn_type;
+    PyTypeObject *bare = self->module_state->layer_type;
+    struct weights *weights;
 
     if (Py_TYPE(object) == bare || Py_TYPE(other) == bare)
         kind = bare;
-    else if (PyObject_TypeCheck(object, self->state->cell_type))
-        kind = self->state->cell_type;
+    else if (PyObject_TypeCheck(object, self->module_state->cell_type))
+        kind = self->module_state->cell_type;
     if (!PyObject_TypeCheck(object, kind) || !PyObject_TypeCheck(other, kind)) {
         error_type("_share() takes a layer of the same kind", other);
         return NULL;
     }
-    block = layer_block((layer_object *)other);
-    if (block == NULL)
+    weights = layer_weights((layer_object *)other);
+    if (weights == NULL)
         return NULL;
-    layer_set_block(self, block);
+    layer_set_weights(self, weights);
     Py_RETURN_NONE;
 }
 
@@ -296,20 +278,21 @@ PyDoc_STRVAR(flatten_parameters_doc,
              ">>> cell = pylstm.LSTMCell(40, 256)\n"
              ">>> cell.flatten_parameters()  # before the first step of a stream");
 
-static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
+static PyObject *flatten(struct module_state *module_state, struct weights *weights)
 {
-    struct block *block = layer_block((layer_object *)self);
-    struct snapshot *snapshot;
+    struct snapshot *snapshot = weights_snapshot(weights);
 
-    (void)unused;
-    if (block == NULL)
-        return NULL;
-    snapshot = block_snapshot(block);
-    block_release(block);
+    (void)module_state;
     if (snapshot == NULL)
         return NULL;
     snapshot_release(snapshot);
     Py_RETURN_NONE;
+}
+
+static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return with_weights(self, SLOT_FUNCTION(flatten));
 }
 
 static PyMethodDef layer_methods[] = {
@@ -324,12 +307,6 @@ static PyMethodDef layer_methods[] = {
 };
 
 PyDoc_STRVAR(layer_doc, "What LSTM and LSTMCell share: parameters and options.");
-
-/* Of LSTM and LSTMCell: their base cannot be called. */
-PyMemberDef layer_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(layer_object, vectorcall), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
 
 static PyType_Slot layer_slots[] = {
     {Py_tp_doc, (void *)layer_doc},

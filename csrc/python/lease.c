@@ -3,42 +3,44 @@
  *     class Lease:            # made by LSTM._parameter and _parameter_view only
  *         __buffer__          # the parameter's bytes
  *
- * A writable lease is known to its block while it lives, through its arrays and their views,
+ * A writable lease is known to the weights while it lives, through its arrays and their views,
  * and offers a writable buffer, so that NumPy lets users toggle flags.writeable. A
  * read-only one refuses writable buffers, which is what keeps that flag off for good.
  */
-#include "pylstm.h"
+#include "lease.h"
+
+#include "dtype.h"
+
+#include "../core/params.h"
 
 typedef struct {
     PyObject_HEAD
-    struct block *block;
+    struct weights *weights;
     ptrdiff_t index; /* of the parameter */
     char *data;
     Py_ssize_t nbytes;
     bool writable;
 } lease_object;
 
-static PyObject *lease_new(struct module_state *state, struct block *block, ptrdiff_t index,
-                           bool writable)
+static PyObject *lease_new(struct module_state *module_state, struct weights *weights,
+                           ptrdiff_t index, bool writable)
 {
-    const struct watch *watch = &block->watches[index];
+    const struct watch *watch = &weights->watches[index];
 
-    if (state->lease_type == NULL) { /* the interpreter goes down */
+    if (module_state->lease_type == NULL) { /* the interpreter goes down */
         PyErr_SetString(PyExc_SystemError, "pylstm._core has been unloaded");
         return NULL;
     }
-    lease_object *self = PyObject_New(lease_object, state->lease_type);
-    if (self == NULL) {
+    lease_object *self = PyObject_New(lease_object, module_state->lease_type);
+    if (self == NULL)
         return NULL;
-    }
-    self->block = block_acquire(block);
+    self->weights = weights_acquire(weights);
     self->index = index;
     self->data = watch->values;
-    self->nbytes = watch->elements * (ptrdiff_t)block->net.kernels->itemsize;
+    self->nbytes = watch->elements * (ptrdiff_t)weights->net.kernels->itemsize;
     self->writable = writable;
-    if (writable) {
-        block_lease_begin(block, index);
-    }
+    if (writable)
+        weights_lease_begin(weights, index);
     return (PyObject *)self;
 }
 
@@ -46,10 +48,9 @@ static void lease_dealloc(PyObject *object)
 {
     lease_object *self = (lease_object *)object;
     PyTypeObject *type = Py_TYPE(object);
-    if (self->writable) {
-        block_lease_end(self->block, self->index);
-    }
-    block_release(self->block);
+    if (self->writable)
+        weights_lease_end(self->weights, self->index);
+    weights_release(self->weights);
     PyObject_Free(object);
     Py_DECREF((PyObject *)type);
 }
@@ -60,19 +61,18 @@ static int lease_getbuffer(PyObject *object, Py_buffer *view, int flags)
     return PyBuffer_FillInfo(view, object, self->data, self->nbytes, !self->writable, flags);
 }
 
-PyObject *lease_array(struct module_state *state, struct block *block, ptrdiff_t index,
+PyObject *lease_array(struct module_state *module_state, struct weights *weights, ptrdiff_t index,
                       bool writable)
 {
-    const struct rnn_param param = rnn_param_at(&block->net, index);
+    const struct rnn_param param = rnn_param_at(&weights->net, index);
     npy_intp dims[2] = {param.rows, param.cols};
     int flags = writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
 
-    PyObject *lease = lease_new(state, block, index, writable);
-    if (lease == NULL) {
+    PyObject *lease = lease_new(module_state, weights, index, writable);
+    if (lease == NULL)
         return NULL;
-    }
     PyObject *array =
-        PyArray_NewFromDescr(&PyArray_Type, array_descr(state, block->net.kernels->dtype),
+        PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, weights->net.kernels->dtype),
                              param.ndim, dims, NULL, ((lease_object *)lease)->data, flags, NULL);
     if (array == NULL) {
         Py_DECREF(lease);

@@ -1,14 +1,14 @@
 /* pylstm._core: the C half of pylstm.
  *
  *     class Layer: ...                    # layer_type.c
- *     class LSTM(Layer): ...              # lstm_type.c
+ *     class LSTM(Layer): ...              # rnn_type.c
  *     class LSTMCell(Layer): ...          # cell_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
  *     def initial_seed() -> int: ...
  *     def get_rng_state() -> numpy.ndarray: ...
  *     def set_rng_state(state, /) -> None: ...
- *     def set_num_threads(n: int, /) -> None: ...                   # threads.c
+ *     def set_num_threads(n: int, /) -> None: ...                   # num_threads.c
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
  *     def simd_level() -> str: ...
@@ -16,7 +16,16 @@
  *     def compiler() -> str: ...
  */
 #define PYLSTM_IMPORT_ARRAY
-#include "pylstm.h"
+#include "arrays.h"
+#include "cell_type.h"
+#include "generator.h"
+#include "layer_type.h"
+#include "lease.h"
+#include "num_threads.h"
+#include "rnn_type.h"
+#include "test_hooks.h"
+
+#include "../simd/dispatch.h"
 
 #include <stdlib.h>
 
@@ -83,47 +92,51 @@ static PyMethodDef module_methods[] = {
 
 /* ---- Loading ---- */
 
-/* The instruction set, from PYLSTM_SIMD. ImportError names the choices. */
-static int choose_kernels(void)
+/* ImportError that names the instruction sets that this machine can run. */
+COLD static int error_level(const char *wanted)
 {
-    const char *wanted = getenv("PYLSTM_SIMD");
-    PyObject *choices, *comma, *joined = NULL;
+    PyObject *choices = PyUnicode_FromString("");
     const char *name;
 
-    if (kernels_select(wanted) == 0)
-        return 0;
-    choices = PyList_New(0);
     for (int index = 0; choices != NULL && (name = kernels_level_name(index)) != NULL; index++) {
-        PyObject *choice = kernels_level_available(index) ? PyUnicode_FromString(name) : NULL;
-        if (choice != NULL && PyList_Append(choices, choice) < 0)
-            Py_CLEAR(choices);
-        Py_XDECREF(choice);
+        const char *comma = PyUnicode_GetLength(choices) > 0 ? ", " : "";
+        PyObject *before = choices;
+        if (!kernels_level_available(index))
+            continue;
+        choices = PyUnicode_FromFormat("%U%s%s", before, comma, name);
+        Py_DECREF(before);
     }
-    comma = PyUnicode_FromString(", ");
-    if (choices != NULL && comma != NULL)
-        joined = PyUnicode_Join(comma, choices);
-    if (joined != NULL)
+    if (choices != NULL)
         PyErr_Format(PyExc_ImportError,
                      "PYLSTM_SIMD=%s is not an instruction set that this machine and build of "
                      "pylstm offer; choose one of %U, or unset it for the best",
-                     wanted, joined);
+                     wanted, choices);
     Py_XDECREF(choices);
-    Py_XDECREF(comma);
-    Py_XDECREF(joined);
     return -1;
 }
 
-static int intern_names(struct module_state *state)
+/* Takes the instruction set from PYLSTM_SIMD. */
+static int choose_kernels(void)
 {
-    state->input_name = PyUnicode_InternFromString("input");
-    state->hx_name = PyUnicode_InternFromString("hx");
-    state->call_impl_name = PyUnicode_InternFromString("_call_impl");
-    state->forward_packed_name = PyUnicode_InternFromString("_forward_packed");
-    state->batch_sizes_name = PyUnicode_InternFromString("batch_sizes");
-    return state->input_name != NULL && state->hx_name != NULL && state->call_impl_name != NULL &&
-                   state->forward_packed_name != NULL && state->batch_sizes_name != NULL
-               ? 0
-               : -1;
+    const char *wanted = getenv("PYLSTM_SIMD");
+
+    return kernels_select(wanted) == 0 ? 0 : error_level(wanted);
+}
+
+static int intern_names(struct module_state *module_state)
+{
+    static const char *const names[NAMES] = {
+        [NAME_INPUT] = "input",
+        [NAME_HX] = "hx",
+        [NAME_CALL_IMPL] = "_call_impl",
+        [NAME_FORWARD_PACKED] = "_forward_packed",
+        [NAME_BATCH_SIZES] = "batch_sizes",
+    };
+
+    for (int i = 0; i < NAMES; i++)
+        if ((module_state->names[i] = PyUnicode_InternFromString(names[i])) == NULL)
+            return -1;
+    return 0;
 }
 
 /* A heap type of this module, a new reference, also put into the module under its name. */
@@ -148,44 +161,47 @@ static int refuse_subinterpreter(void)
 
 static int module_exec(PyObject *module)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
     if (refuse_subinterpreter() < 0)
         return -1;
     import_array1(-1);
-    if (choose_kernels() < 0 || intern_names(state) < 0 || generator_seed_from_system(state) < 0 ||
-        threads_from_environment(state) < 0)
+    if (choose_kernels() < 0 || intern_names(module_state) < 0 ||
+        generator_seed_from_system(module_state) < 0 ||
+        num_threads_from_environment(module_state) < 0)
         return -1;
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
-        state->descr[dtype] = PyArray_DescrFromType(array_typenum((enum dtype)dtype));
-        if (state->descr[dtype] == NULL)
+        module_state->descr[dtype] = PyArray_DescrFromType(dtype_typenum((enum dtype)dtype));
+        if (module_state->descr[dtype] == NULL)
             return -1;
     }
-    if ((state->lease_type = add_type(module, &lease_type_spec, NULL)) == NULL ||
-        (state->layer_type = add_type(module, &layer_type_spec, NULL)) == NULL ||
-        (state->lstm_type = add_type(module, &lstm_type_spec, state->layer_type)) == NULL ||
-        (state->cell_type = add_type(module, &cell_type_spec, state->layer_type)) == NULL)
+    if ((module_state->lease_type = add_type(module, &lease_type_spec, NULL)) == NULL ||
+        (module_state->layer_type = add_type(module, &layer_type_spec, NULL)) == NULL ||
+        (module_state->rnn_type = add_type(module, &rnn_type_spec, module_state->layer_type)) ==
+            NULL ||
+        (module_state->cell_type = add_type(module, &cell_type_spec, module_state->layer_type)) ==
+            NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
     if (PyModule_AddFunctions(module, test_hooks_methods) < 0)
         return -1;
 #endif
     return PyModule_AddFunctions(module, generator_methods) < 0 ||
-                   PyModule_AddFunctions(module, threads_methods) < 0
+                   PyModule_AddFunctions(module, num_threads_methods) < 0
                ? -1
                : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
-    Py_VISIT(state->lease_type);
-    Py_VISIT(state->layer_type);
-    Py_VISIT(state->lstm_type);
-    Py_VISIT(state->cell_type);
+    Py_VISIT(module_state->lease_type);
+    Py_VISIT(module_state->layer_type);
+    Py_VISIT(module_state->rnn_type);
+    Py_VISIT(module_state->cell_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        Py_VISIT(state->descr[dtype]);
+        Py_VISIT(module_state->descr[dtype]);
     return 0;
 }
 
@@ -193,28 +209,25 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
  * goes down, stays until module_free(). */
 static int module_clear(PyObject *module)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
-    Py_CLEAR(state->lease_type);
-    Py_CLEAR(state->layer_type);
-    Py_CLEAR(state->lstm_type);
-    Py_CLEAR(state->cell_type);
+    Py_CLEAR(module_state->lease_type);
+    Py_CLEAR(module_state->layer_type);
+    Py_CLEAR(module_state->rnn_type);
+    Py_CLEAR(module_state->cell_type);
     return 0;
 }
 
 static void module_free(void *module)
 {
-    struct module_state *state = PyModule_GetState(module);
+    struct module_state *module_state = PyModule_GetState(module);
 
-    threads_close(state);
+    num_threads_close(module_state);
     module_clear(module);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        Py_CLEAR(state->descr[dtype]);
-    Py_CLEAR(state->input_name);
-    Py_CLEAR(state->hx_name);
-    Py_CLEAR(state->call_impl_name);
-    Py_CLEAR(state->forward_packed_name);
-    Py_CLEAR(state->batch_sizes_name);
+        Py_CLEAR(module_state->descr[dtype]);
+    for (int i = 0; i < NAMES; i++)
+        Py_CLEAR(module_state->names[i]);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -1,273 +1,224 @@
-/* From a request to the core: scratch memory, the GIL, other threads, Ctrl-C. */
-#include "pylstm.h"
+#include "run.h"
+
+#include "arguments.h"
+#include "arrays.h"
+#include "interrupt.h"
+#include "memory.h"
+#include "num_threads.h"
+#include "shared_call.h"
 
 #include <stdalign.h>
-#include <string.h>
 
 /* Scratch memory up to this many bytes needs no allocation: it stands on the stack. */
 #define STACK_WORKSPACE 16384
 /* About 5 us of arithmetic: less is not worth handing the GIL over. */
 #define UNLOCKED_WORK 150e3
-/* Some milliseconds: shorter calls are not interrupted. */
-#define INTERRUPTIBLE_WORK 100e6
-/* About how much of it, and how much time, passes before signals are looked for. */
-#define WORK_PER_LOOK 10e6
-#define NANOSECONDS_PER_LOOK 30000000
 
-/* ---- Signals ---- */
+/* ---- Inputs ---- */
 
-/* Lets Python's handlers run now and then during a call. */
-struct interrupt {
-    struct rnn_stop stop;
-    PyThreadState *thread;    /* NULL while the call holds the GIL */
-    struct lock *lock;        /* that the call holds as well, or NULL */
-    uint64_t looked;          /* nanoseconds */
-    unsigned asked, per_look; /* steps since then, and at least so many before the next look */
-    bool raised;
-};
-
-static bool interrupt_asked(void *data)
+/* True if the first axis of input and output is the batch. */
+static bool has_batch_first(const struct request *request)
 {
-    struct interrupt *interrupt = data;
-
-    if (interrupt->raised || ++interrupt->asked < interrupt->per_look)
-        return interrupt->raised;
-    interrupt->asked = 0;
-    if (os_nanoseconds() - interrupt->looked < NANOSECONDS_PER_LOOK)
-        return false;
-    if (interrupt->lock != NULL)
-        lock_release(interrupt->lock);
-    if (interrupt->thread == NULL) /* others have waited for as long as this call runs */
-        interrupt->thread = PyEval_SaveThread();
-    PyEval_RestoreThread(interrupt->thread);
-    interrupt->raised = PyErr_CheckSignals() < 0;
-    if (interrupt->lock != NULL) {
-        interrupt->thread = NULL;
-        lock_acquire(interrupt->lock);
-    } else
-        interrupt->thread = PyEval_SaveThread();
-    interrupt->looked = os_nanoseconds();
-    return interrupt->raised;
+    return request->batch_first && request->batched && !request->packed && !request->callee->cell;
 }
 
-/* True if signal handlers run in this thread. Another thread need not take the GIL for them. */
-static bool in_main_thread(void)
+static void set_x(struct request *request)
 {
-    PyObject *name = PyUnicode_FromString("threading");
-    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
-    PyObject *thread = module == NULL ? NULL : PyObject_CallMethod(module, "main_thread", NULL);
-    PyObject *ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "ident");
-    const unsigned long main_thread = ident == NULL ? 0 : PyLong_AsUnsignedLong(ident);
-    const bool known = ident != NULL && !PyErr_Occurred();
+    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+    struct rnn_call *call = &request->call;
+    const int step_axis = has_batch_first(request) ? 1 : 0;
 
-    PyErr_Clear(); /* not known: looked for in vain, at worst */
-    Py_XDECREF(name);
-    Py_XDECREF(module);
-    Py_XDECREF(thread);
-    Py_XDECREF(ident);
-    return !known || main_thread == PyThread_get_thread_ident();
+    call->x = PyArray_DATA(request->x);
+    call->x_step = call->x_row = 0;
+    if (request->callee->cell) {
+        if (request->batched)
+            call->x_row = array_stride(request->x, 0, dtype);
+        return;
+    }
+    call->x_step = array_stride(request->x, step_axis, dtype);
+    call->x_row = call->x_step; /* packed: row after row; unbatched: there is one */
+    if (request->batched && !request->packed)
+        call->x_row = array_stride(request->x, 1 - step_axis, dtype);
 }
 
-/* Has a long call look for signals. */
-static void watch(struct interrupt *interrupt, struct rnn_call *call, double work)
+/* The strides of a state's layers and rows; those of missing axes are 0. */
+static void hx_strides(const struct request *request, int index, ptrdiff_t *layer, ptrdiff_t *row)
 {
-    const double steps = (double)call->steps;
-    const double per_look = WORK_PER_LOOK * steps / work;
+    PyArrayObject *hx_item = request->hx_items[index];
+    const int ndim = PyArray_NDIM(hx_item);
+    const int row_axis = request->batched ? ndim - 2 : -1;
+    const int layer_axis = ndim - (request->batched ? 3 : 2);
+    const enum dtype dtype = request->snapshot->net.kernels->dtype;
 
-    *interrupt = (struct interrupt){
-        .stop = {interrupt_asked, interrupt},
-        .looked = os_nanoseconds(),
-        .per_look = per_look < 1     ? 1
-                    : per_look > 1e9 ? 1000000000
-                                     : (unsigned)per_look,
-    };
-    call->stop = &interrupt->stop;
+    *row = row_axis < 0 ? 0 : array_stride(hx_item, row_axis, dtype);
+    *layer = layer_axis < 0 ? 0 : array_stride(hx_item, layer_axis, dtype);
 }
 
-/* Releases the GIL; a long call will look for signals. */
-static void unlock(struct interrupt *interrupt, struct rnn_call *call, double work)
+/* Converts what does not fit, and fills the request's call with all but where the results are. */
+static int set_inputs(struct request *request)
 {
-    interrupt->raised = false;
-    if (work > INTERRUPTIBLE_WORK && in_main_thread())
-        watch(interrupt, call, work);
-    interrupt->thread = PyEval_SaveThread();
+    struct rnn_call *call = &request->call;
+
+    if (!request->fits && arguments_fit(request) < 0)
+        return -1;
+    set_x(request);
+    /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
+    call->batch_sizes = request->packed ? PyArray_DATA(request->batch_sizes) : NULL;
+    call->h0 = call->c0 = NULL;
+    call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
+    call->finite_weights = request->snapshot->finite;
+    call->dropout = 0.0;
+    if (request->self->training && request->snapshot->net.num_layers > 1)
+        call->dropout = request->self->dropout;
+    call->rng = NULL;
+    call->stop = NULL;
+    if (request->hx == NULL)
+        return 0;
+    call->h0 = PyArray_DATA(request->hx_items[0]);
+    call->c0 = PyArray_DATA(request->hx_items[1]);
+    hx_strides(request, 0, &call->h0_layer, &call->h0_row);
+    hx_strides(request, 1, &call->c0_layer, &call->c0_row);
+    return 0;
 }
 
-/* Takes the GIL again. Returns -1 where a signal's handler raised an exception. */
-static int lock(struct interrupt *interrupt)
+/* ---- Results ---- */
+
+static PyArrayObject *new_array(const struct request *request, int ndim, const npy_intp *dims)
 {
-    PyEval_RestoreThread(interrupt->thread);
-    return interrupt->raised ? -1 : 0;
+    return array_new(request->self->module_state, request->snapshot->net.kernels->dtype, ndim,
+                     dims);
 }
 
-/* ---- Alone ---- */
+/* h_n or c_n: layers, rows and features, of which a cell and an unbatched call lack one. */
+static PyArrayObject *new_hx_item(const struct request *request, ptrdiff_t features)
+{
+    const struct rnn_net *net = &request->snapshot->net;
+    npy_intp dims[3];
+    int ndim = 0;
+
+    if (!request->callee->cell)
+        dims[ndim++] = net->num_layers * net->num_directions;
+    if (request->batched)
+        dims[ndim++] = request->call.batch;
+    dims[ndim++] = features;
+    return new_array(request, ndim, dims);
+}
+
+static PyArrayObject *new_output(const struct request *request, ptrdiff_t width)
+{
+    const struct rnn_call *call = &request->call;
+    const npy_intp flat[2] = {request->rows, width};
+    const npy_intp sequence[3] = {request->batch_first ? call->batch : call->steps,
+                                  request->batch_first ? call->steps : call->batch, width};
+
+    if (request->batched && !request->packed)
+        return new_array(request, 3, sequence);
+    return new_array(request, 2, flat);
+}
+
+/* A tuple of what the call returns. Steals the arrays, each of which may be NULL. */
+static PyObject *pack_results(const struct request *request, PyArrayObject *output,
+                              PyArrayObject *h_n, PyArrayObject *c_n)
+{
+    PyObject *hx_n = NULL, *result = NULL;
+
+    if (output != NULL && h_n != NULL && c_n != NULL) {
+        hx_n = PyTuple_Pack(2, h_n, c_n);
+        if (hx_n != NULL)
+            result = request->callee->cell ? Py_NewRef(hx_n) : PyTuple_Pack(2, output, hx_n);
+    }
+    Py_XDECREF(hx_n);
+    if (output != h_n)
+        array_release(output);
+    array_release(h_n);
+    array_release(c_n);
+    return result;
+}
+
+/* Makes fresh results, a new reference also in request->results, and points the request's call at
+ * them. That they could be made bounds every count of elements. */
+static PyObject *set_results(struct request *request)
+{
+    const struct rnn_net *net = &request->snapshot->net;
+    const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
+    const bool batch_first = has_batch_first(request);
+    struct rnn_call *call = &request->call;
+    PyArrayObject *h_n = new_hx_item(request, out);
+    PyArrayObject *c_n = new_hx_item(request, net->hidden_size);
+    /* One step's output is its h. */
+    PyArrayObject *output = request->callee->cell ? h_n : new_output(request, width);
+
+    request->results = pack_results(request, output, h_n, c_n);
+    if (request->results == NULL)
+        return NULL;
+    call->y = PyArray_DATA(output);
+    call->y_step = batch_first ? width : call->batch * width;
+    call->y_row = batch_first ? call->steps * width : width;
+    call->h_n = PyArray_DATA(h_n);
+    call->c_n = PyArray_DATA(c_n);
+    return request->results;
+}
+
+/* ---- The core ---- */
 
 /* Dropout draws from the module's generator, which other threads must not enter meanwhile: but
  * between two steps they may, so that a long call does not keep them waiting. */
-static int run_with_dropout(const struct request *request, struct rnn_call *call, double work,
-                            void *workspace)
+static int run_with_dropout(struct request *request, double work, void *workspace)
 {
-    struct module_state *state = request->self->state;
+    struct module_state *module_state = request->self->module_state;
+    struct rnn_call *call = &request->call;
     struct interrupt interrupt = {.raised = false};
 
-    call->rng = &state->rng;
-    if (work > INTERRUPTIBLE_WORK) {
-        watch(&interrupt, call, work);
-        interrupt.lock = &state->rng_lock;
-    }
-    lock_acquire(&state->rng_lock);
+    call->rng = &module_state->rng;
+    if (work > INTERRUPTIBLE_WORK)
+        interrupt_watch(&interrupt, call, work, &module_state->rng_lock);
+    lock_acquire(&module_state->rng_lock);
     rnn_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
-    lock_release(&state->rng_lock);
+    lock_release(&module_state->rng_lock);
     return interrupt.raised ? -1 : 0;
 }
 
-static int run_in(const struct request *request, struct rnn_call *call, double work,
-                  void *workspace)
+static int run_in(struct request *request, double work, void *workspace)
 {
     const struct rnn_net *net = &request->snapshot->net;
     struct interrupt interrupt;
 
-    if (call->dropout != 0.0) {
-        return run_with_dropout(request, call, work, workspace);
-    }
+    if (request->call.dropout != 0.0)
+        return run_with_dropout(request, work, workspace);
     if (work < UNLOCKED_WORK) {
-        rnn_forward(net, request->snapshot->packed, call, workspace);
+        rnn_forward(net, request->snapshot->packed, &request->call, workspace);
         return 0;
     }
-    unlock(&interrupt, call, work);
-    rnn_forward(net, request->snapshot->packed, call, workspace);
-    return lock(&interrupt);
+    gil_release(&interrupt, &request->call, work);
+    rnn_forward(net, request->snapshot->packed, &request->call, workspace);
+    return gil_acquire(&interrupt);
 }
 
-static int run_alone(const struct request *request, struct rnn_call *call, double work)
+static int run_alone(struct request *request, double work)
 {
-    alignas(64) unsigned char workspace[STACK_WORKSPACE];
-    const ptrdiff_t size = rnn_workspace_size(&request->snapshot->net, call);
-    char *memory;
+    alignas(MEMORY_ALIGNMENT) unsigned char workspace[STACK_WORKSPACE];
+    const ptrdiff_t size = rnn_workspace_size(&request->snapshot->net, &request->call);
+    void *memory;
     int result;
 
     if (size >= 0 && size <= STACK_WORKSPACE)
-        return run_in(request, call, work, workspace);
-    memory = size < 0 || size > PTRDIFF_MAX - 64 ? NULL : memory_new((size_t)size + 64);
+        return run_in(request, work, workspace);
+    memory = memory_new_workspace(size);
     if (memory == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    result = run_in(request, call, work, memory + (-(uintptr_t)memory & 63));
+    result = run_in(request, work, memory_align(memory, MEMORY_ALIGNMENT));
     memory_free(memory);
     return result;
 }
 
-/* ---- With other threads ---- */
-
-/* A call that several threads work on. What it points to is kept alive by the request. */
-struct shared_call {
-    struct team team;
-    void *memory; /* where this struct itself was allocated */
-};
-
-/* The last user may be a thread that Python knows nothing of. */
-static void shared_call_free(struct team *team)
+/* Runs the core, in this thread or in several. */
+static int run(struct request *request)
 {
-    memory_free(((struct shared_call *)team)->memory);
-}
-
-static struct shared_call *shared_call_new(const struct request *request,
-                                           const struct rnn_call *call, const struct plan *plan)
-{
+    struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = &request->snapshot->net;
-    const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
-    const ptrdiff_t size = plan_workspace(plan, net, call);
-    struct shared_call *shared;
-    char *memory;
-
-    memory = size < 0 || size > PTRDIFF_MAX - spare ? NULL : memory_new((size_t)(size + spare));
-    if (memory == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    shared = (void *)(memory + (-(uintptr_t)memory & (alignof(struct shared_call) - 1)));
-    memset(shared, 0, sizeof *shared);
-    shared->memory = memory;
-    shared->team.net = *net;
-    shared->team.packed = request->snapshot->packed;
-    shared->team.call = *call;
-    shared->team.plan = *plan;
-    shared->team.workspace = (char *)(shared + 1);
-    shared->team.release = shared_call_free;
-    return shared;
-}
-
-/* After TEAM_LATE, without the GIL: finishes the call where late helpers leave rows undone that can
- * be computed alone. Without memory for them it is TEAM_STOPPED, and "no_memory". */
-static enum team_result finish_rows(struct team *team, bool *no_memory)
-{
-    const ptrdiff_t size = straggler_workspace(team);
-    char *memory;
-    bool finished;
-
-    if (size < 0 || size > PTRDIFF_MAX - 64) {
-        team_give_up(team);
-        return TEAM_LATE;
-    }
-    memory = memory_new((size_t)size + 64);
-    if (memory == NULL) {
-        *no_memory = true;
-        team_give_up(team);
-        team_end(team);
-        return TEAM_STOPPED;
-    }
-    finished = straggler_redo(team, memory + (-(uintptr_t)memory & 63));
-    memory_free(memory);
-    return finished ? TEAM_DONE : TEAM_STOPPED;
-}
-
-/* Runs the call with "helpers" helpers of the pool, which has been entered. */
-static int run_shared(struct request *request, struct rnn_call *call, double work,
-                      const struct plan *plan, int helpers)
-{
-    struct pool *pool = &request->self->state->pool;
-    struct shared_call *shared = shared_call_new(request, call, plan);
-    struct interrupt interrupt;
-    enum team_result result;
-    bool no_memory = false;
-
-    if (shared == NULL) {
-        pool_leave(pool, pool_forks(), 0);
-        return -1;
-    }
-    unlock(&interrupt, &shared->team.call, work);
-    result = team_run(&shared->team, pool, helpers);
-    if (result == TEAM_STOPPED)
-        team_end(&shared->team);
-    else if (result == TEAM_LATE)
-        result = finish_rows(&shared->team, &no_memory);
-    if (lock(&interrupt) < 0)
-        return -1;
-    if (no_memory) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    if (result == TEAM_DONE)
-        return 0;
-    request->late = &shared->team;
-    request->late_results = request->results;
-    return REQUEST_AGAIN;
-}
-
-void request_end_late(struct request *request)
-{
-    Py_BEGIN_ALLOW_THREADS
-    team_end(request->late);
-    Py_END_ALLOW_THREADS
-    request->late = NULL;
-    Py_CLEAR(request->late_results);
-}
-
-int request_run(struct request *request, struct rnn_call *call)
-{
-    struct module_state *state = request->self->state;
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_call *call = &request->call;
     const double work = rnn_work(net, call);
     struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
@@ -275,20 +226,38 @@ int request_run(struct request *request, struct rnn_call *call)
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
     if (work < UNLOCKED_WORK || request->late != NULL)
-        return run_alone(request, call, work);
-    threads = threads_limit(state);
+        return run_alone(request, work);
+    threads = num_threads_limit(module_state);
     if (threads < 0)
         return -1;
     if (threads > 1)
-        plan = plan_make(net, call, threads, state->threads_set);
+        plan = plan_make(net, call, threads, module_state->threads_set);
     if (plan.threads > 1)
-        helpers = pool_enter(&state->pool, plan.threads - 1, plan.brief);
+        helpers = pool_enter(&module_state->pool, plan.threads - 1, plan.brief);
     if (helpers > 0) {
         plan_limit(&plan, helpers + 1);
-        return run_shared(request, call, work, &plan, helpers);
+        return shared_call_run(request, work, &plan, helpers);
     }
-    result = run_alone(request, call, work);
+    result = run_alone(request, work);
     if (plan.threads > 1)
-        pool_note_end(&state->pool);
+        pool_note_end(&module_state->pool);
     return result;
+}
+
+PyObject *run_request(struct request *request)
+{
+    PyObject *results;
+    int status;
+
+    if (set_inputs(request) < 0)
+        return NULL;
+    do {
+        results = set_results(request);
+        status = results == NULL ? -1 : run(request);
+    } while (status == CALL_AGAIN);
+    if (request->late != NULL)
+        shared_call_end(request);
+    if (status < 0)
+        Py_CLEAR(results);
+    return results;
 }

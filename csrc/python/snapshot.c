@@ -1,12 +1,10 @@
-/* Snapshots: the packed copy of a block's parameters, and whether it still has their values.
- *
- * A parameter is compared with what is packed, in which its rows lie side by side. Once a lease on
- * it has lasted from one call to the next, it is compared with a copy instead, which is two
- * sequential streams: at hidden 64 in two thirds of the time. The bytes of a copy are those that
- * were packed. That is checked when the copy is made, since the parameter may be written to
- * meanwhile.
- */
-#include "pylstm.h"
+#include "snapshot.h"
+
+#include "errors.h"
+#include "memory.h"
+
+#include "../core/pack.h"
+#include "../core/params.h"
 
 #include <string.h>
 
@@ -18,21 +16,13 @@
  * either way. */
 #define MOST_COPIED (4 << 20)
 
-ptrdiff_t values_size(const struct rnn_net *net, ptrdiff_t elements, size_t header)
+ptrdiff_t snapshot_values_size(const struct rnn_net *net, ptrdiff_t elements, size_t header)
 {
-    const ptrdiff_t spare = (ptrdiff_t)header + VALUES_ALIGNMENT;
+    const ptrdiff_t spare = (ptrdiff_t)header + MEMORY_ALIGNMENT;
 
     if (elements < 0 || elements > (PTRDIFF_MAX - spare) / (ptrdiff_t)net->kernels->itemsize)
         return error_too_large();
     return elements * (ptrdiff_t)net->kernels->itemsize;
-}
-
-void *values_align(void *pointer)
-{
-    const uintptr_t mask = VALUES_ALIGNMENT - 1;
-    const uintptr_t address = ((uintptr_t)pointer + mask) & ~mask;
-
-    return (char *)pointer + (address - (uintptr_t)pointer);
 }
 
 void snapshot_release(struct snapshot *snapshot)
@@ -45,110 +35,111 @@ void snapshot_release(struct snapshot *snapshot)
     memory_free(snapshot);
 }
 
-struct snapshot *snapshot_new(const struct block *block)
+struct snapshot *snapshot_new(const struct rnn_net *net, const void *params)
 {
-    const size_t copies = (size_t)rnn_param_count(&block->net) * sizeof(void *);
+    const size_t copies = (size_t)rnn_param_count(net) * sizeof(void *);
     const size_t header = sizeof(struct snapshot) + copies;
-    const ptrdiff_t elements = rnn_packed_size(&block->net);
-    const ptrdiff_t nbytes = values_size(&block->net, elements, header);
+    const ptrdiff_t elements = rnn_packed_size(net);
+    const ptrdiff_t nbytes = snapshot_values_size(net, elements, header);
     struct snapshot *snapshot;
 
     if (nbytes < 0)
         return NULL;
-    snapshot = memory_new(header + VALUES_ALIGNMENT + (size_t)nbytes);
+    snapshot = memory_new(header + MEMORY_ALIGNMENT + (size_t)nbytes);
     if (snapshot == NULL) {
         error_too_large();
         return NULL;
     }
     memset(snapshot, 0, header);
     atomic_init(&snapshot->references, 1);
-    snapshot->net = block->net;
+    snapshot->net = *net;
     snapshot->copies = (void **)(snapshot + 1);
-    snapshot->packed = values_align((char *)snapshot + header);
+    snapshot->packed = memory_align((char *)snapshot + header, MEMORY_ALIGNMENT);
     if (elements < UNLOCKED_PACK_ELEMENTS) {
-        snapshot->finite = rnn_pack(&block->net, block->params, snapshot->packed);
+        snapshot->finite = rnn_pack(net, params, snapshot->packed);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        snapshot->finite = rnn_pack(&block->net, block->params, snapshot->packed);
+        snapshot->finite = rnn_pack(net, params, snapshot->packed);
         Py_END_ALLOW_THREADS
     }
     return snapshot;
 }
 
-static bool has_param(const struct snapshot *snapshot, const struct block *block, ptrdiff_t index)
+static bool has_param(const struct snapshot *snapshot, const struct watch *watches, ptrdiff_t index)
 {
-    const struct watch *watch = &block->watches[index];
+    const struct watch *watch = &watches[index];
     void *copy = snapshot->copies[index];
 
     if (copy != NULL)
-        return block->net.kernels->same(watch->values, values_align(copy), watch->elements);
-    return rnn_param_is_packed(&block->net, index, block->params, snapshot->packed);
+        return snapshot->net.kernels->same(watch->values, memory_align(copy, MEMORY_ALIGNMENT),
+                                           watch->elements);
+    return rnn_param_is_packed(&snapshot->net, index, watches[0].values, snapshot->packed);
 }
 
-static bool has_suspects(const struct snapshot *snapshot, const struct block *block)
+static bool has_suspects(const struct snapshot *snapshot, const struct watch *watches)
 {
     bool sum = false; /* that of the biases beside this parameter has been compared */
 
     /* The last first, as in pack.c. */
-    for (ptrdiff_t index = rnn_param_count(&block->net) - 1; index >= 0; index--) {
-        const bool matrix = block->watches[index].matrix;
+    for (ptrdiff_t index = rnn_param_count(&snapshot->net) - 1; index >= 0; index--) {
+        const bool matrix = watches[index].matrix;
         sum = sum && !matrix;
-        if (sum || !block_suspects(block, index))
+        if (sum || !watch_suspects(&watches[index]))
             continue;
-        if (!has_param(snapshot, block, index))
+        if (!has_param(snapshot, watches, index))
             return false;
         sum = !matrix;
     }
     return true;
 }
 
-bool snapshot_has_suspects(const struct snapshot *snapshot, const struct block *block,
+bool snapshot_has_suspects(const struct snapshot *snapshot, const struct watch *watches,
                            ptrdiff_t elements)
 {
     bool same;
 
     if (elements < UNLOCKED_COMPARE_ELEMENTS)
-        return has_suspects(snapshot, block);
+        return has_suspects(snapshot, watches);
     Py_BEGIN_ALLOW_THREADS
-    same = has_suspects(snapshot, block);
+    same = has_suspects(snapshot, watches);
     Py_END_ALLOW_THREADS
     return same;
 }
 
-bool snapshot_wants_copy(const struct snapshot *snapshot, const struct block *block,
+bool snapshot_wants_copy(const struct snapshot *snapshot, const struct watch *watches,
                          ptrdiff_t index)
 {
-    const struct watch *watch = &block->watches[index];
-    const size_t nbytes = (size_t)watch->elements * block->net.kernels->itemsize;
+    const struct watch *watch = &watches[index];
+    const size_t nbytes = (size_t)watch->elements * snapshot->net.kernels->itemsize;
 
     /* Of biases only the sum is packed: a copy of one could not be checked. They are small. */
     return watch->matrix && nbytes <= MOST_COPIED && snapshot->copies[index] == NULL;
 }
 
 /* Copies the parameter. Returns whether the copy has the bytes that were packed. */
-static bool copy_param(const struct snapshot *snapshot, const struct block *block, ptrdiff_t index,
-                       void *copy)
+static bool copy_param(const struct snapshot *snapshot, const struct watch *watches,
+                       ptrdiff_t index, void *copy)
 {
-    const struct watch *watch = &block->watches[index];
+    const struct watch *watch = &watches[index];
 
-    memcpy(copy, watch->values, (size_t)watch->elements * block->net.kernels->itemsize);
-    return rnn_weight_is_packed(&block->net, index, copy, snapshot->packed);
+    memcpy(copy, watch->values, (size_t)watch->elements * snapshot->net.kernels->itemsize);
+    return rnn_weight_is_packed(&snapshot->net, index, copy, snapshot->packed);
 }
 
-int snapshot_copy(const struct snapshot *snapshot, const struct block *block, ptrdiff_t index,
+int snapshot_copy(const struct snapshot *snapshot, const struct watch *watches, ptrdiff_t index,
                   void **copy)
 {
-    const ptrdiff_t elements = block->watches[index].elements;
+    const ptrdiff_t elements = watches[index].elements;
     bool same;
 
-    *copy = memory_new(VALUES_ALIGNMENT + (size_t)elements * block->net.kernels->itemsize);
+    *copy = memory_new(MEMORY_ALIGNMENT + (size_t)elements * snapshot->net.kernels->itemsize);
     if (*copy == NULL)
         return error_too_large();
     if (elements < UNLOCKED_COMPARE_ELEMENTS) {
-        same = copy_param(snapshot, block, index, values_align(*copy));
+        same = copy_param(snapshot, watches, index, memory_align(*copy, MEMORY_ALIGNMENT));
     } else {
         Py_BEGIN_ALLOW_THREADS
-        same = copy_param(snapshot, block, index, values_align(*copy));
+        same = copy_param(snapshot, watches, index, memory_align(*copy, MEMORY_ALIGNMENT));
         Py_END_ALLOW_THREADS
     }
     if (!same) { /* written to since it was compared: the next call packs */

@@ -6,7 +6,11 @@
  * What counts is our own memory (memory_new and memory_new_zeroed) and, while a failure is
  * asked for, the data of NumPy's arrays.
  */
-#include "pylstm.h"
+#include "test_hooks.h"
+
+#include "memory.h"
+
+#include <stdatomic.h>
 
 #ifdef PYLSTM_TEST_HOOKS
 
@@ -41,7 +45,7 @@ void memory_free(void *memory)
 static void *data_malloc(void *context, size_t nbytes)
 {
     (void)context;
-    return fails() ? NULL : counted(PyMem_RawMalloc(nbytes));
+    return memory_new(nbytes);
 }
 
 static void *data_calloc(void *context, size_t count, size_t nbytes)
@@ -59,9 +63,7 @@ static void *data_realloc(void *context, void *memory, size_t nbytes)
 static void data_free(void *context, void *memory, size_t nbytes)
 {
     (void)context, (void)nbytes;
-    if (memory != NULL)
-        atomic_fetch_sub(&alive, 1);
-    PyMem_RawFree(memory);
+    memory_free(memory);
 }
 
 static PyDataMem_Handler handler = {
@@ -70,7 +72,7 @@ static PyDataMem_Handler handler = {
     .allocator = {NULL, data_malloc, data_calloc, data_realloc, data_free},
 };
 
-/* Has NumPy's data come from here, or from where it always does. */
+/* Sets the allocator of NumPy's data: the one above, or NumPy's own. */
 static int set_handler(bool here)
 {
     PyObject *capsule = here ? PyCapsule_New(&handler, "mem_handler", NULL) : NULL;

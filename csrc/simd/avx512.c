@@ -22,8 +22,8 @@
 
 /* Six rows of four accumulators, six values and one weight fill 31 of 32 registers. One row takes
  * one panel: 512-bit units start one multiply-add per cycle, so that four chains hide its latency,
- * and one stream of weights is 3 to 7 % faster than two. Fewer rows than 4 read x ahead for a
- * chunk of steps: then weight_ih streams once per chunk. */
+ * and one stream of weights is 3 to 7 % faster than two. Below 4 rows the input gates of
+ * several steps are precomputed: then weight_ih streams once for all of these steps. */
 #define PRECOMPUTE_ROWS 4
 
 /* float: narrow panels of 8 lanes */

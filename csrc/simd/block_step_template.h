@@ -31,9 +31,9 @@ INLINE TARGET void NAME(add_columns)(struct NAME(tile) tile, ptrdiff_t rows, ptr
         }
 #endif
         if (panels > 1)
-            NAME(add_product)(tile, 1, ROW_PANELS);
+            NAME(add_rows)(tile, 1, ROW_PANELS);
         else
-            NAME(add_product)(tile, rows, 1);
+            NAME(add_rows)(tile, rows, 1);
         tile.w += panels * PANEL_TOTALS * tile.depth;
         tile.from += panels * PANEL_TOTALS;
         tile.to += panels * PANEL_TOTALS;

@@ -54,7 +54,7 @@ static inline void fma_two_sum(double a, double b, double *sum, double *error)
 
 /* a + b rounded to odd: an inexact sum becomes that neighbour whose last bit is 1, so that
  * it can be rounded once more, to fewer bits, without a double rounding error.
- * Infinite and NaN sums pass: their error is NaN, which is neither side of zero. */
+ * Infinite and NaN sums stay as they are: their error is NaN, which is neither side of zero. */
 static inline double fma_add_odd(double a, double b)
 {
     double sum, error;
@@ -166,9 +166,8 @@ static inline double fma_round(uint64_t sign, struct fma_wide magnitude, int exp
     int zeros = fma_leading_zeros(magnitude);
     magnitude = fma_shift_left(magnitude, zeros);
     int biased = exponent - zeros + 127 + 1023; /* of a significand whose top bit is 127 */
-    if (biased >= 2047) {
+    if (biased >= 2047)
         return fma_value(sign | (uint64_t)0x7ff << 52);
-    }
     int drop = 128 - 53;
     if (biased < 1) { /* subnormal: the last bit stays at 2^-1074 */
         int deeper = 1 - biased;
@@ -200,9 +199,8 @@ static inline double fma_f64_integer(double a, double b, double c)
     int exponent_big = exponent_a + exponent_b - shift;
 
     struct fma_wide small = {0, fma_unpack(fma_bits(c), &exponent)};
-    if (small.low == 0) {
+    if (small.low == 0)
         return fma_round(sign, big, exponent_big);
-    }
     shift = fma_leading_zeros(small) - 2;
     small = fma_shift_left(small, shift);
     exponent -= shift;
@@ -235,12 +233,10 @@ static inline double fma_f64_rare(double a, double b, double c)
     uint64_t bits_a = fma_bits(a) & ~((uint64_t)1 << 63);
     uint64_t bits_b = fma_bits(b) & ~((uint64_t)1 << 63);
     uint64_t bits_c = fma_bits(c) & ~((uint64_t)1 << 63);
-    if (bits_a == 0 || bits_b == 0 || bits_a >= infinity || bits_b >= infinity) {
+    if (bits_a == 0 || bits_b == 0 || bits_a >= infinity || bits_b >= infinity)
         return a * b + c; /* the product is exact */
-    }
-    if (bits_c >= infinity) {
+    if (bits_c >= infinity)
         return c + c; /* the finite product might overflow on the way */
-    }
     return fma_f64_integer(a, b, c);
 }
 
@@ -254,9 +250,8 @@ static inline double fma_f64(double a, double b, double c)
     uint64_t biased_a = fma_bits(a) >> 52 & 0x7ff;
     uint64_t biased_b = fma_bits(b) >> 52 & 0x7ff;
     uint64_t biased_c = fma_bits(c) >> 52 & 0x7ff;
-    if (biased_a - lowest >= span || biased_b - lowest >= span || biased_c >= highest_c) {
+    if (biased_a - lowest >= span || biased_b - lowest >= span || biased_c >= highest_c)
         return fma_f64_rare(a, b, c);
-    }
     double a_high, a_low, b_high, b_low;
     fma_split(a, &a_high, &a_low);
     fma_split(b, &b_high, &b_low);

@@ -1,6 +1,6 @@
 /* Sums over many rows: tiles one after the other, and the gemm of whole matrices. Included by
  * kernels_template.h, behind tile_template.h; needs its parameters. Defines NAME(next_count),
- * NAME(add_product), NAME(add_panel) and NAME(gemm).
+ * NAME(add_rows), NAME(add_panel) and NAME(gemm).
  */
 /* The next of the counts, as few and as even as possible, that `left` is cut into. */
 INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
@@ -11,7 +11,7 @@ INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
 
 /* Adds w x to the totals of `rows` rows of one panel, or of one row of several panels: tile after
  * tile, so that all but the first find the panel, or its end, in the first-level cache. */
-INLINE TARGET void NAME(add_product)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
+INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
 {
     for (ptrdiff_t left = rows, count; left > 0; left -= count) {
         if (TILE_ROWS > 4 && left % 4 == 0)
@@ -28,7 +28,7 @@ INLINE TARGET void NAME(add_product)(struct NAME(tile) tile, ptrdiff_t rows, con
 /* For the kernels of wider panels, whose last panel may be one of these. */
 static NOINLINE TARGET void NAME(add_panel)(const struct NAME(tile) *tile, ptrdiff_t rows)
 {
-    NAME(add_product)(*tile, rows, 1);
+    NAME(add_rows)(*tile, rows, 1);
 }
 
 static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first, ptrdiff_t end)
@@ -47,7 +47,7 @@ static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first,
         for (ptrdiff_t group = 0; group < gemm->groups; group++) {
             tile.x = (const REAL *)gemm->x + group * gemm->x_group;
             tile.to = (REAL *)gemm->out + group * gemm->out_group + PANEL_VECTORS * unit;
-            NAME(add_product)(tile, gemm->rows, 1);
+            NAME(add_rows)(tile, gemm->rows, 1);
         }
     }
 }

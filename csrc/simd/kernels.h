@@ -72,7 +72,7 @@ struct rnn_step {
 };
 
 /* out = init + x * W', for precomputed input gates or a projection. The weights are read
- * once for all rows of all groups. */
+ * once for all rows of all groups. `out` may be `init`, of one group, and overlaps nothing else. */
 struct gemm {
     ptrdiff_t rows;
     ptrdiff_t groups; /* so many times `rows` rows, at x + i x_group and out + i out_group */

@@ -1,9 +1,10 @@
-/* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the totals
- * are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
+/* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the
+ * totals are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
  * update_template.h; needs its parameters. Defines NAME(lstm_step).
  */
-/* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row of
- * several panels (a constant). `to` is where the rows, or the panels, stand one after the other. */
+/* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
+ * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
+ * other. */
 INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row, ptrdiff_t rows,
                                      ptrdiff_t unit, const int panels, REAL *to)
 {
@@ -19,7 +20,7 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + row * step->x_stride;
         tile.x_stride = step->x_stride;
-        NAME(add_product)(tile, rows, panels);
+        NAME(add_rows)(tile, rows, panels);
         tile.from = to;
         tile.from_stride = PANEL_TOTALS;
     }
@@ -29,7 +30,7 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.depth = step->depth_h;
         tile.x = (const REAL *)step->h + row * step->h_stride;
         tile.x_stride = step->h_stride;
-        NAME(add_product)(tile, rows, panels);
+        NAME(add_rows)(tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t j = 0; j < panels * PANEL_TOTALS; j += LANES)

@@ -7,7 +7,7 @@
  * hold one QUAD x QUAD square in each part, and V_ZIP_LOW and V_ZIP_HIGH transpose all squares at
  * once.
  */
-#define PREFETCH_BYTES 2048 /* how far ahead; 1 and 4 KB are as fast */
+#define PREFETCH_BYTES 2048 /* distance of the prefetch; 1 and 4 KB are as fast */
 #if LANES == 1
 #define QUAD 1
 #elif REAL_IS_FLOAT

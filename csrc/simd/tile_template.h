@@ -18,9 +18,9 @@ struct NAME(tile) {
 };
 
 /* acc += w x for every accumulator of a tile, for the terms at `w` and `x`; `x3` is 3 rows on.
- * `rows` and `panels` are constants in every caller, and one of them is 1. Values are held and
- * weights pass by, each used for all rows: accumulators, values and one weight must fit the
- * registers. */
+ * `rows` and `panels` are constants in every caller, and one of them is 1. The values stay in
+ * registers, and each weight is loaded once for all rows: accumulators, values and one weight must
+ * fit the registers. */
 INLINE TARGET void NAME(add_term)(const int rows, const int panels, vec_t *acc, const REAL *w,
                                   ptrdiff_t w_stride, const REAL *x, const REAL *x3,
                                   ptrdiff_t x_stride)
@@ -96,8 +96,8 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int pa
     }
 }
 
-/* All of a tile, block by block: `rows` rows at once and then, for whom the block's weights are in
- * the first-level cache, `more` others. */
+/* All of a tile, block by block: `rows` rows at once and then `more` others, for which the block's
+ * weights are in the first-level cache. */
 INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int panels,
                                   const struct NAME(tile) *tile)
 {

@@ -15,7 +15,7 @@
  *                          still for milliseconds. "last" remembers what the thread was told; zero
  *                          at first. Does nothing but on Linux.
  *
- * OS_FORKS is defined where a process can go on as two.
+ * OS_FORKS is defined where a process can fork.
  *
  * Include this header before any system header: strict C11 hides the clock otherwise.
  */

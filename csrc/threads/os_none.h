@@ -1,4 +1,4 @@
-/* The functions of os.h where no thread can be started: WebAssembly without threads. Included by os.h, which says what the functions do. */
+/* No threads: WebAssembly without them. Included by os.h, which says what the functions do. */
 #ifndef PYLSTM_THREADS_OS_NONE_H
 #define PYLSTM_THREADS_OS_NONE_H
 

@@ -2,10 +2,10 @@
 #ifndef PYLSTM_THREADS_OS_POSIX_H
 #define PYLSTM_THREADS_OS_POSIX_H
 
-#define OS_FORKS 1 /* a process can go on as two */
+#define OS_FORKS 1
 
 #if defined(__linux__) && !defined(__ANDROID__)
-#define OS_PLACES 1 /* a thread can say where another may run */
+#define OS_PLACES 1 /* a thread can set the affinity of another */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

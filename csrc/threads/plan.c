@@ -62,8 +62,8 @@ void plan_limit(struct plan *plan, int threads)
         plan->tasks = plan->threads;
 }
 
-/* A row more or less is not felt where there are many: then tasks begin at whole tiles of four rows.
- * The first task has the most rows. */
+/* A row more or less is not felt where there are many: then tasks begin at whole tiles of four
+ * rows. The first task has the most rows. */
 ptrdiff_t plan_first_row(const struct plan *plan, const struct rnn_call *call, ptrdiff_t task)
 {
     const ptrdiff_t tile = call->batch < 8 * ROWS_PER_THREAD * plan->tasks ? 1 : ROWS_PER_THREAD;

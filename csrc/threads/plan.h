@@ -35,8 +35,8 @@ ptrdiff_t plan_workspace(const struct plan *plan, const struct rnn_net *net,
 /* Returns "whole", a slice that is all of a call in a workspace of plan_workspace() bytes, with the
  * scratch memory of thread "thread". */
 struct slice plan_slice(const struct plan *plan, struct slice whole, ptrdiff_t thread);
-/* Returns task "task" of "whole", counted over all phases, with scratch memory that no other task of
- * its phase has. */
+/* Returns task "task" of "whole", counted over all phases, with scratch memory that no other task
+ * of its phase has. */
 struct slice plan_task(const struct plan *plan, struct slice whole, ptrdiff_t task);
 
 #endif

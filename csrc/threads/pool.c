@@ -50,8 +50,8 @@ static struct pool_job *next_job(struct pool_helper *helper)
     for (;;) {
         if (job == NULL) {
             os_lock(&helper->mutex);
-            atomic_store(&helper->asleep,
-                         true); /* set before it looks: a caller looks at it after it posts */
+            /* Set before the helper looks for a job: a caller looks at it after it posts. */
+            atomic_store(&helper->asleep, true);
             while ((job = atomic_load(&helper->job)) == NULL &&
                    !atomic_load(&helper->pool->closing))
                 os_wait(&helper->wake, &helper->mutex);
@@ -163,7 +163,7 @@ int pool_enter(struct pool *pool, int wanted, bool brief)
     }
     for (int i = 0; i < pool->started && available < wanted; i++)
         available += is_free(&pool->helpers[i]) && (wakes || !is_asleep(&pool->helpers[i]));
-    /* Not in place of those at work: there would be more threads than anyone asked for. */
+    /* Not in place of those at work: there would be more threads than were asked for. */
     while (wakes && !pool->closed && pool->started < wanted && pool->started < POOL_MOST_HELPERS &&
            start_helper(pool))
         available++;

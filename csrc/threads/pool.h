@@ -1,9 +1,9 @@
 /* A pool of helper threads for calls that several threads work on.
  *
  * No thread exists before the first call that wants one, none spins for long after its work, and
- * one caller at a time has the pool: a caller that finds it taken works alone. A pool is a handle that
- * its user owns; zero bytes are a pool that has never been used. After a fork the child's pool is
- * as if never used, whatever the parent's threads were doing.
+ * one caller at a time has the pool: a caller that finds it taken works alone. A pool is a handle
+ * that its user owns; zero bytes are a pool that has never been used. After a fork the child's pool
+ * is as if never used, whatever the parent's threads were doing.
  */
 #ifndef PYLSTM_THREADS_POOL_H
 #define PYLSTM_THREADS_POOL_H
@@ -54,7 +54,7 @@ uint_fast64_t pool_forks(void);
 
 /* Takes the pool for one call. Returns how many of at most "wanted" helpers can be posted to,
  * starting threads where there are fewer; 0 where another caller has the pool, no thread can be
- * had, or the pool rests because helpers were late, and then there is nothing to leave. A "brief"
+ * had, or a backoff lasts because helpers were late, and then there is nothing to leave. A "brief"
  * call, over before a helper has woken, has only those that are awake, until a series of such
  * calls has gone on for a while. */
 int pool_enter(struct pool *pool, int wanted, bool brief);
@@ -67,10 +67,10 @@ int pool_retract(struct pool *pool, struct pool_job *job);
 /* Gives the pool to the next caller; helpers that are still at work are not offered again
  * before they have finished. "entered" is what pool_forks() said when the pool was entered. "lost"
  * is what helpers cost a call that they kept waiting, in nanoseconds, else 0: the machine is busy
- * then, and the pool rests for many times as long, twice as long every time. */
+ * then, and the pool backs off for many times as long, twice as long every time. */
 void pool_leave(struct pool *pool, uint_fast64_t entered, uint64_t lost);
-/* What late helpers cost a call beyond what it said when it left the pool: the backoff begins anew, and
- * is longer by that. */
+/* What late helpers cost a call beyond what it said when it left the pool: the backoff begins anew,
+ * and is longer by that. */
 void pool_regret(struct pool *pool, uint_fast64_t entered, uint64_t lost);
 /* Ends all threads, after the work that they are at. The pool stays unusable. */
 void pool_close(struct pool *pool);

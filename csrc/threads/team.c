@@ -46,8 +46,8 @@ static bool is_late(const struct worker *worker, uint64_t since, uint64_t now)
            (double)(now - taken) > patience * (double)worker->longest;
 }
 
-/* Waits until "count" tasks are finished. Returns false where the call stopped, or where a helper is
- * late for the leader. */
+/* Waits until "count" tasks are finished. Returns false where the call stopped, or where a helper
+ * is late for the leader. */
 static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
 {
     struct team *team = worker->team;
@@ -70,7 +70,8 @@ static bool wait_for_tasks(struct worker *worker, ptrdiff_t count)
             is_late(worker, since, now))
             return false;
     }
-    if (worker->leads && spins > 256) /* as in barrier.c: the last part may be most of it */
+    if (worker->leads &&
+        spins > 256) /* as in barrier.c: most of a wait may come after the last look */
         worker->waited = before + (os_nanoseconds() - since);
     return true;
 }
@@ -172,9 +173,8 @@ enum team_result team_run(struct team *team, struct pool *pool, int helpers)
     pool_post(pool, &team->job, helpers);
     finished = lead(team, &passed);
     stopped = !finished && stop && stop->asked(stop->data);
-    if (finished || stopped)
-        team_abandon(
-            team); /* where it is finished too: a helper that comes now has nothing to do */
+    if (finished || stopped) /* a helper that comes after the end has nothing to do */
+        team_abandon(team);
     atomic_fetch_sub(&team->users, pool_retract(pool, &team->job));
     team->rows_missing = ~(uint64_t)atomic_load_explicit(&team->rows_done, memory_order_acquire);
     if (!finished && !stopped)

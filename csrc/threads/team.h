@@ -23,8 +23,8 @@
 #include "barrier.h"
 #include "plan.h"
 
-/* A helper may be late, and still look at the team when the caller has gone on: so the team owns its
- * memory until the last of its users has left. */
+/* A helper may be late, and still look at the team when the caller has gone on: so the team owns
+ * its memory until the last of its users has left. */
 struct team {
     struct pool_job job;
     struct rnn_net net;
@@ -55,15 +55,15 @@ enum team_result {
     TEAM_LATE,    /* a helper keeps the caller waiting for longer than the work would take */
 };
 
-/* Runs the call of a team whose first seven fields are set and whose others are zero, with
- * "helpers" helpers of a pool that the caller has entered. After TEAM_DONE no thread touches what the
- * call points to, and pool and team are left. Otherwise helpers may still read the packed weights
- * and the inputs and write to the results. */
+/* Runs the call of a team whose fields from "net" to "release" are set and whose others are zero,
+ * with "helpers" helpers of a pool that the caller has entered. After TEAM_DONE no thread touches
+ * what the call points to, and pool and team are left. Otherwise helpers may still read the packed
+ * weights and the inputs and write to the results. */
 enum team_result team_run(struct team *team, struct pool *pool, int helpers);
 /* After TEAM_LATE: tells the helpers to leave, and leaves the pool. */
 void team_give_up(struct team *team);
-/* After TEAM_STOPPED or team_give_up(): waits until all helpers have left, which takes them one step
- * once they have a processor. Then the team is gone, its call unfinished. */
+/* After TEAM_STOPPED or team_give_up(): waits until all helpers have left, which takes them one
+ * step once they have a processor. Then the team is gone, its call unfinished. */
 void team_end(struct team *team);
 
 /* ---- For straggler.c ---- */

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import pylstm
 
-from ..files.errors import WeightFileError, printable
+from ..files.base.errors import WeightFileError, printable
 from . import convert, demo, info, inspect, selftest, verify
 from .output import Failure
 

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.base.errors import WeightFileError, printable
+from ..files.base.tensor import Tensor
 from ..files.contents import Contents
-from ..files.errors import WeightFileError, printable
 from ..files.flat import NoSuchPrefix, SameName, find_root, flat_view
-from ..files.formats import open_weights
-from ..files.save import write
-from ..files.tensor import Tensor
+from ..files.open import open_weights
+from ..files.write.save import write
+from ..weights.find import survey
 from .losses import differences, refuse_losses
 from .output import Failure, counted
+from .verify import print_near_misses
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from ..files.open import WeightFile
 
     Array = npt.NDArray[Any]
 
@@ -53,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
             root = find_root(Contents(file), file, arguments.prefix)
             arrays = flat_view(file, ".".join(root))
         except (NoSuchPrefix, SameName) as error:
+            name_near_misses(file)
             raise Failure(f"{error}; see `inspect`", code=1) from None
         if not arrays:
+            name_near_misses(file)
             raise Failure(f"{file.name}: holds no array", code=1)
         notes = differences(file, arrays, root, arguments.output)
         if arguments.dtype:
@@ -74,6 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes:
         print(f"pylstm convert: {printable(note)}", file=sys.stderr)
     return 0
+
+
+def name_near_misses(file: WeightFile) -> None:
+    """Name what looks like an LSTM where a file holds no other; of such there may be no array."""
+    report = survey(file.tree, file.name)
+    if not report.candidates:
+        told = "pylstm convert: not an LSTM"
+        print_near_misses(report.near_misses, None, told=told, file=sys.stderr)
 
 
 def convert_floats(arrays: dict[str, Any], dtype: np.dtype[Any]) -> None:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.errors import printable
+from ..files.base.errors import printable
 from ..files.flat import NoSuchPrefix
-from ..files.formats import open_weights
-from ..find import survey
+from ..files.open import open_weights
+from ..weights.find import survey
 from .listing import Listing, Row, stored_dtype, without_wrappers
 from .output import MAX_COLUMN, Failure, counted, print_table
 
 if TYPE_CHECKING:
-    from ..files.formats import WeightFile
-    from ..find import Candidate, Survey
+    from ..files.open import WeightFile
+    from ..weights.find import Candidate, Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.base.record import Record
+from ..files.base.tensor import Tensor
+from ..files.base.walk import Place, name_text
 from ..files.contents import Contents, Entry, names_in
 from ..files.flat import below, find_root
-from ..files.modules import Place, name_text
-from ..files.record import Record
-from ..files.tensor import Tensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ..files.formats import WeightFile
+    from ..files.open import WeightFile
 
 # Names above this many characters are shown by their end. A file of nested lists could
 # otherwise ask for pages of text with every few bytes.

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.base.tensor import Tensor
 from ..files.contents import Contents
-from ..files.save import Known
-from ..files.tensor import Tensor
-from ..find import survey
+from ..files.write.save import Known
+from ..weights.find import survey
 from .listing import stored_dtype, without_wrappers
 from .output import Failure
 
 if TYPE_CHECKING:
-    from ..files.formats import WeightFile
-    from ..recurrent import NearMiss
+    from ..files.open import WeightFile
+    from ..weights.infer import NearMiss
+
+
+_MAX_LISTED = 20  # near misses; a file may hold thousands
 
 
 def refuse_losses(file: WeightFile, arrays: Mapping[str, Any], output: str) -> None:
@@ -116,6 +119,10 @@ def differences(
     }
     reasons = {(*above, *without_wrappers(miss.prefix)): miss for miss in report.near_misses}
     lines = []
+    for path, miss in [] if before else list(misses.items())[:_MAX_LISTED]:
+        if path[: len(above)] == above and path not in after:
+            where = repr(miss.prefix) if miss.prefix else "it"
+            lines.append(f"{file.name} holds no LSTM that pylstm can run; {where} is {_told(miss)}")
     for path, found in before.items():
         if path[: len(above)] != above:
             continue

@@ -31,7 +31,7 @@ def print_table(
     headers : sequence of str
     rows : callable
         Makes the rows, one text per header; called twice, so that they need not be kept. Text
-        from a file must have gone through `pylstm.files.errors.printable`.
+        from a file must have gone through `pylstm.files.base.errors.printable`.
     numbers : str, optional
         Headers of the columns that are aligned at the right, separated by spaces.
     """

@@ -11,14 +11,15 @@ import numpy as np
 
 import pylstm
 
+from ..weights.kinds import LSTM
 from .output import Failure
-from .twin import groups_of
+from .reference import groups_of
 
 if TYPE_CHECKING:
-    from .twin import Array, Module, Results
+    from .reference import Array, Module, Results
 
-# ONNX has the gates in the order i, o, f, c; torch in the order i, f, g, o.
-_FROM_TORCH = (0, 3, 1, 2)
+# Where each gate of ONNX's order stands in torch's.
+_FROM_TORCH = list(map(LSTM.gates.index, LSTM.onnx_gates))
 _OPSET, _IR_VERSION = 17, 8
 
 
@@ -27,7 +28,7 @@ class CannotRun(Exception):
 
 
 class Peer(Protocol):
-    """Another implementation; :meth:`run` takes and returns what ``twin.run_twin`` does.
+    """Another implementation; :meth:`run` takes and returns what ``reference.run_reference`` does.
 
     Sizes below ``coarsest`` count as ``coarsest`` beside it, since its errors do not shrink below.
     """
@@ -140,7 +141,9 @@ def _onnx_parameters(groups: list[list[Array]], has_bias: bool) -> dict[str, Arr
 
     def stacked(index: int) -> Array:
         arrays = [parameters[index] for parameters in groups]
-        blocks = [array.reshape(4, len(array) // 4, -1)[list(_FROM_TORCH)] for array in arrays]
+        blocks = [
+            array.reshape(len(LSTM.gates), -1, array[0].size)[_FROM_TORCH] for array in arrays
+        ]
         return np.stack([b.reshape(a.shape) for a, b in zip(arrays, blocks, strict=True)])
 
     result = {"W": stacked(0), "R": stacked(1)}

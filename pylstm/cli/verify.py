@@ -9,17 +9,17 @@ import numpy as np
 
 import pylstm
 
-from ..files.errors import printable
-from ..files.formats import open_weights
-from ..find import survey
-from ..from_weights import build, ends_with, fitting
+from ..files.base.errors import printable
+from ..files.open import open_weights
+from ..weights.build import build, ends_with, fitting
+from ..weights.find import survey
 from .output import Failure, print_table
 from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
-from .twin import run_twin
+from .reference import run_reference
 
 if TYPE_CHECKING:
-    from ..find import Candidate, FoundLSTM, NearMiss
-    from .twin import Array, Module, Results
+    from ..weights.find import Candidate, FoundLSTM, NearMiss
+    from .reference import Array, Module, Results
 
     Inputs = tuple[Array, Array, Array]
     Comparison = tuple[str, Results, str, Results, float]
@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         candidates = fitting(report, arguments.prefix, one=False)
         if not candidates:
             which = "" if arguments.prefix is None else f" with prefix {arguments.prefix!r}"
+            alone = not report.candidates
+            print_near_misses(report.near_misses, None if alone else arguments.prefix)
             raise Failure(f"{file.name} holds no LSTM{which}; see `inspect`", code=1)
         peer = find_peer(arguments.against)
         explain(f"{printable(file.name)} ({file.format})", peer)
@@ -92,16 +94,18 @@ def explain(file: str, peer: Peer | None) -> None:
     print("  to millions.")
 
 
-def print_near_misses(near_misses: list[NearMiss], prefix: str | None) -> None:
+def print_near_misses(
+    near_misses: list[NearMiss], prefix: str | None, *, told: str = "not run", file: Any = None
+) -> None:
     """Name what looks like an LSTM below a prefix, and was not run."""
     chosen = [miss for miss in near_misses if prefix is None or ends_with(miss.prefix, prefix)]
     if chosen:
-        print()
+        print(file=file)
     for miss in chosen[:_MAX_LISTED]:
         name = printable(miss.prefix) or "(root)"
-        print(f"not run: {name}: {printable(miss.kind)} ({printable(miss.reason)})")
+        print(f"{told}: {name}: {printable(miss.kind)} ({printable(miss.reason)})", file=file)
     if len(chosen) > _MAX_LISTED:
-        print(f"not run: {len(chosen) - _MAX_LISTED} more; see `inspect`")
+        print(f"{told}: {len(chosen) - _MAX_LISTED} more; see `inspect`", file=file)
 
 
 def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
@@ -120,7 +124,7 @@ def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
     print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._dtype}")
     inputs = make_inputs(module, found.initial_states)
     ours = run_pylstm(module, *inputs)
-    exact = run_twin(module, *inputs)
+    exact = run_reference(module, *inputs)
     comparisons: list[Comparison] = [("pylstm", ours, "float64 NumPy", exact, 0.0)]
     ran = peer is None
     if peer is not None:
@@ -169,7 +173,7 @@ def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) ->
     print(f"  {'Within' if fine else 'NOT within'} the tolerance of {tolerance}.")
     if fine:
         return
-    nudged = run_twin(module, *(np.nextafter(array, 2).astype(dtype) for array in inputs))
+    nudged = run_reference(module, *(np.nextafter(array, 2).astype(dtype) for array in inputs))
     growth = max(compare(one, other, dtype)[1] for one, other in zip(nudged, exact, strict=True))
     if growth > _TELLING:
         print(
@@ -199,7 +203,7 @@ def make_inputs(module: Module, initial_states: tuple[Array, Array] | None = Non
 
 
 def run_pylstm(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
-    """Run the module itself, as its options say; see ``twin.run_twin`` for the shapes."""
+    """Run the module itself, as its options say; see ``reference.run_reference`` for the shapes."""
     if isinstance(module, pylstm.LSTMCell):
         outputs, h_n, c_n = run_cell(module, x, h_0, c_0)
         return np.stack(outputs), h_n, c_n

@@ -2,11 +2,12 @@
 
 :func:`open_weights` recognises the format by content. What it gives is a tree of plain
 containers; its leaves are what the caller's ``make`` returns for each
-:class:`~pylstm.files.tensor.Tensor`, which is the tensor itself where nothing shall be read yet.
+:class:`~pylstm.files.base.tensor.Tensor`, which is the tensor itself where nothing shall be
+read yet.
 """
 
-from .errors import WeightFileError
-from .record import Record, Unsupported
+from .base.errors import WeightFileError
+from .base.record import Record, Unsupported
 
 __all__ = ["Record", "Unsupported", "WeightFileError"]
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import WeightFileError
-from .modules import Place, entries_of, is_container, name_text, walk
-from .record import Record, RecurrentLayer
-from .tensor import Tensor
+from .base.errors import WeightFileError
+from .base.record import Record, RecurrentLayer
+from .base.tensor import Tensor
+from .base.walk import Place, entries_of, is_container, name_text, walk
 
 if TYPE_CHECKING:
-    from .formats import WeightFile
-    from .tensor import Array
+    from .base.tensor import Array
+    from .open import WeightFile
 
 # Entries of containers that are looked at, those of one in several places again for each; as many
 # more as the file has bytes.

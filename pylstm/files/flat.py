@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
+from .base.errors import WeightFileError
+from .base.named import NamedArrays, described
+from .base.record import Record
+from .base.tensor import Arrays, Storage, Tensor
 from .contents import Contents, Entry, names_in
-from .errors import WeightFileError
-from .named import NamedArrays, described
-from .record import Record
-from .tensor import Arrays, Storage, Tensor
 
 if TYPE_CHECKING:
-    from .formats import WeightFile
+    from .open import WeightFile
 
 # The name of the one array of a file that gives it none: .npy, or a tensor that was saved alone.
 ALONE = "array"
@@ -159,8 +159,12 @@ def _note_module(arrays: NamedArrays, prefix: str, entry: Entry) -> None:
             arrays.modules[prefix] = container.modules[above]
         elif above in container.options:
             arrays.options[prefix] = container.options[above]
+            if above in container.assumed:
+                arrays.assumed[prefix] = container.assumed[above]
     elif isinstance(container, Record) and not above:
         arrays.modules[prefix] = described(container)
+    elif "_l" in name and (assumed := entry.place.assumed(above)):
+        arrays.options[prefix] = arrays.assumed[prefix] = dict(assumed)
 
 
 def read(arrays: NamedArrays, mapped: bool) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from .weights import plot_weights
 
 __all__ = ["plot_states", "plot_weights"]
 
+# Where users find them: pickles name that place, wherever the file lies.
+plot_states.__module__ = plot_weights.__module__ = __name__
+
 
 def __dir__() -> list[str]:
     return sorted(__all__)

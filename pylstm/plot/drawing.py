@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..naming import type_name
+from ..arguments.naming import type_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt

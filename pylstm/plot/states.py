@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import as_array
-from ..naming import type_name
+from ..arguments.naming import type_name
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
 
 if TYPE_CHECKING:

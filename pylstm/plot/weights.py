@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._core import Layer
-from ..lstm import LSTM
-from ..naming import type_name
+from ..arguments.naming import type_name
+from ..modules.native import NativeModule
+from ..modules.rnn import LSTM
+from ..weights import kinds
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..native import NativeModule
     from .drawing import Array
-
-_GATES = "ifgo"
 
 
 def _weight_panel(module: NativeModule, name: str) -> Panel:
     """Describe one parameter; biases become a column."""
     values: Array = module._parameter_view(name)
-    panel = Panel(values.reshape(len(values), -1), name, blocks=_GATES)
+    panel = Panel(values.reshape(len(values), -1), name, blocks=kinds.LSTM.gates)
     if name.startswith("weight_ih"):
         panel.xlabel = "input feature"
         if getattr(module, "bidirectional", False) and "_l0" not in name:

@@ -5,20 +5,17 @@ Every text that begins like one of torch's does so on purpose: callers match on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .._core import as_array
-from ..dtypes import check_device
-from ..naming import type_name
+from ..arguments.dtypes import check_device
+from ..arguments.naming import type_name
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-# Names, not types, so that the import of pylstm does not have to load numpy.typing.
-Array: TypeAlias = "npt.NDArray[Any]"
-IntArray: TypeAlias = "npt.NDArray[np.int64]"
+# What numpy.typing has as NDArray, so that the import of pylstm does not have to load that module.
+Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+IntArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 
 # Kinds that a packed sequence may hold: labels and masks are packed as well as features.
 _DATA_KINDS = "biufc"
@@ -208,23 +205,23 @@ def parse_to(
     """
     other = unknown.pop("other", None)
     unknown.pop("memory_format", None)
-    rest = list(args)
-    if rest and (rest[0] is None or _is_device(rest[0])):
-        device = rest.pop(0)
-    if rest and not isinstance(rest[0], bool):
-        first = rest.pop(0)
+    tail = list(args)
+    if tail and (tail[0] is None or _is_device(tail[0])):
+        device = tail.pop(0)
+    if tail and not isinstance(tail[0], bool):
+        first = tail.pop(0)
         if hasattr(first, "dtype") and not isinstance(first, type):
             other = first
         else:
             dtype = first
-    if unknown or len(rest) > 2 or not all(isinstance(flag, bool) for flag in rest):
+    if unknown or len(tail) > 2 or not all(isinstance(flag, bool) for flag in tail):
         words = [type_name(value) for value in args]
         words += [f"{name}={type_name(value)}, " for name, value in unknown.items()]
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({', '.join(words)})"
         )
     check_device(device)
-    copy = bool(rest[1]) if len(rest) == 2 else copy
+    copy = bool(tail[1]) if len(tail) == 2 else copy
     if dtype is None and other is not None:
         dtype = other.dtype
     return (None if dtype is None else to_dtype(dtype)), copy

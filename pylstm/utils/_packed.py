@@ -289,8 +289,3 @@ def checked_fields(sequence: Any) -> tuple[Array, IntArray, IntArray | None]:
     if places is not None:
         places = checked_permutation(places, "unsorted_indices", int(batch_sizes[0]))
     return data, batch_sizes, places
-
-
-# The public name is the one that pickles record and that error texts and documentation use.
-PackedSequence.__module__ = "pylstm.utils.rnn"
-invert_permutation.__module__ = "pylstm.utils.rnn"

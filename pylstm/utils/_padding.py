@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..naming import type_name
+from ..arguments.naming import type_name
 from ._convert import (
     Array,
     argument_error,

@@ -12,12 +12,7 @@ before they are used.
 """
 
 from ._packed import PackedSequence, invert_permutation
-from ._packing import (
-    pack_padded_sequence,
-    pack_sequence,
-    pad_packed_sequence,
-    unpack_sequence,
-)
+from ._packing import pack_padded_sequence, pack_sequence, pad_packed_sequence, unpack_sequence
 from ._padding import pad_sequence, unpad_sequence
 
 __all__ = [
@@ -30,3 +25,11 @@ __all__ = [
     "unpack_sequence",
     "unpad_sequence",
 ]
+
+# The public names are those that pickles record and that error texts and documentation use.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

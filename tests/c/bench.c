@@ -1,8 +1,8 @@
 /* Speed of the step kernel beside the roofs of the same level, in the same process.
  *
- * A call is one step of a sequence: batch 8 does the input and the recurrent part, batch 1
+ * A call is one step of a sequence: batch 8 does the input gates and the recurrent part, batch 1
  * only the recurrent part, whose weights must stream from the caches once per step (the input
- * part is computed ahead in chunks). Whole machines change speed from minute to minute: only
+ * gates are precomputed for several steps). Whole machines change speed from minute to minute: only
  * ratios inside one run mean something. */
 #include "../../csrc/threads/os.h"
 
@@ -42,7 +42,7 @@ static void run_load(const struct job *job, long count)
     }
 }
 
-/* Steps of a sequence: h goes to and fro, hidden blocks are walked to and fro. */
+/* Steps of a sequence: h goes to and fro, panels of units are walked to and fro. */
 static void run_step(const struct job *job, long count)
 {
     struct rnn_step step = job->step;

@@ -67,9 +67,9 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
     }
 }
 
-/* Input parts that are computed ahead because weight_ih is large: every number of rows, chunks
- * that end early, and inputs whose rows are one matrix or not. */
-static void check_input_ahead(enum dtype dtype, const struct plan *plan)
+/* Input gates that are precomputed because weight_ih is large: every number of rows, groups of
+ * steps that end early, and inputs whose rows are one matrix or not. */
+static void check_precomputed(enum dtype dtype, const struct plan *plan)
 {
     static const ptrdiff_t steps[] = {2, 3, 5, 9, 13};
 
@@ -217,7 +217,7 @@ void check_core(const struct plan *plan)
     check_parameter_order();
     for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++) {
         check_first_values(dtype);
-        check_input_ahead(dtype, plan);
+        check_precomputed(dtype, plan);
         check_cells(dtype, plan);
         check_environment(dtype, plan);
         check_structures(dtype, plan);

@@ -8,7 +8,8 @@
 int environment_count(void);
 const char *environment_name(int setting);
 void environment_set(int setting);
-bool environment_is(int setting); /* is every control bit as environment_set() left it? */
+/* True if every control bit is as environment_set() left it. */
+bool environment_is(int setting);
 void environment_reset(void);
 
 #endif

@@ -111,9 +111,9 @@ static void *place_input(enum slot slot, enum dtype dtype, enum placement placem
     return array;
 }
 
-/* First unit of the block that holds a unit: blocks of `lanes`, the last one as wide as the
+/* First unit of the panel that holds a unit: panels of `lanes`, the last one as wide as the
  * padding says. */
-static ptrdiff_t block_of(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit,
+static ptrdiff_t panel_of(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t unit,
                           ptrdiff_t *width)
 {
     const ptrdiff_t padded = kernels_padded_units(kernels, units);
@@ -122,7 +122,7 @@ static ptrdiff_t block_of(const struct rnn_kernels *kernels, ptrdiff_t units, pt
     return first;
 }
 
-/* The packing that kernels.h describes: per block [depth][gate][lane], zero padded. */
+/* The packing that kernels.h describes: per panel [depth][gate][lane], zero padded. */
 static void *place_weights(enum slot slot, const struct rnn_kernels *kernels,
                            enum placement placement, const double *w, ptrdiff_t units,
                            ptrdiff_t depth)
@@ -131,7 +131,7 @@ static void *place_weights(enum slot slot, const struct rnn_kernels *kernels,
     const size_t size = (size_t)(PANEL_VECTORS * padded * depth) * kernels->itemsize;
     void *packed = guarded_place(&slots()[slot], size, placement, 0);
     for (ptrdiff_t unit = 0; unit < units; unit++) {
-        ptrdiff_t width, first = block_of(kernels, units, unit, &width);
+        ptrdiff_t width, first = panel_of(kernels, units, unit, &width);
         for (ptrdiff_t k = 0; k < depth; k++) {
             for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++) {
                 ptrdiff_t at = PANEL_VECTORS * first * depth + (k * PANEL_VECTORS + gate) * width +
@@ -148,7 +148,7 @@ static void *place_weights(enum slot slot, const struct rnn_kernels *kernels,
 static ptrdiff_t total_column(const struct rnn_kernels *kernels, ptrdiff_t units, ptrdiff_t gate,
                               ptrdiff_t unit)
 {
-    ptrdiff_t width, first = block_of(kernels, units, unit, &width);
+    ptrdiff_t width, first = panel_of(kernels, units, unit, &width);
     return PANEL_VECTORS * first + gate * width + unit - first;
 }
 

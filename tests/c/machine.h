@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 size_t page_size(void);
-/* Returns "size" writable bytes, a multiple of the page size, between two pages that nobody may
+/* Returns "size" writable bytes, a multiple of the page size, between two pages that no code may
  * touch; NULL where there is no room. Without pages (WebAssembly) nothing guards them. */
 unsigned char *pages_reserve(size_t size);
 /* Makes whole pages read-only or writable again. False where that fails. */

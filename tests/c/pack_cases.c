@@ -80,7 +80,7 @@ static ptrdiff_t first_changed(const struct subject *subject)
     return -1;
 }
 
-/* Would packing now write other bytes? */
+/* True if packing now would write other bytes. */
 static bool packs_otherwise(const struct subject *subject)
 {
     unsigned char *other =

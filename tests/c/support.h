@@ -70,8 +70,8 @@ double exact_fma(double a, double b, double c);
 uint64_t hash_start(void);
 uint64_t hash_reals(uint64_t hash, enum dtype dtype, const double *values, ptrdiff_t count);
 
-/* Memory with an inaccessible page on either side, where the machine has pages. A placed buffer touches one of the two;
- * the bytes on its other side are canaries. */
+/* Memory with an inaccessible page on either side, where the machine has pages. A placed buffer
+ * touches one of the two; the bytes on its other side are canaries. */
 enum placement { AT_END, AT_START, PLACEMENT_COUNT };
 struct guarded {
     unsigned char *base;

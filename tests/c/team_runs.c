@@ -158,11 +158,11 @@ const char *sharing_name(enum sharing sharing)
 bool plan_force(const struct subject *subject, enum sharing sharing, int threads, struct plan *plan)
 {
     const struct rnn_net *net = &subject->net;
-    const ptrdiff_t blocks = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
+    const ptrdiff_t panels = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
 
     *plan = (struct plan){.sharing = sharing, .threads = threads};
     if (sharing == SHARE_UNITS)
-        return net->proj_size == 0 && threads <= blocks;
+        return net->proj_size == 0 && threads <= panels;
     plan->tasks = sharing == SHARE_ROWS ? threads : 2;
     plan->phases = sharing == SHARE_ROWS ? 1 : net->num_layers;
     return sharing == SHARE_ROWS ? threads <= subject->call.batch
@@ -197,7 +197,7 @@ int pool_insist(struct pool *pool, const struct plan *plan)
         const int helpers = pool_enter(pool, plan->threads - 1, false);
         if (helpers > 0)
             return helpers;
-        if (tries > 2000) /* the pool rests, or a helper is at work */
+        if (tries > 2000) /* a backoff lasts, or a helper is at work */
             os_nap();
     }
     printf("no helper can be had\n");

@@ -40,7 +40,8 @@ struct team *team_make(const struct subject *subject, const struct plan *plan);
  * Ends the program where no thread can be had. */
 int pool_insist(struct pool *pool, const struct plan *plan);
 
-/* Has this process so many threads? A thread that was joined may take a moment to vanish. */
+/* True if this process has so many threads. A thread that was joined may take a moment to
+ * vanish. */
 bool thread_count_becomes(int count);
 
 #endif

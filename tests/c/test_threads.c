@@ -2,9 +2,9 @@
  *
  *   test_threads [--quick]
  *
- * Whatever the plan and whoever comes late, the bytes are those of rnn_forward(); memory goes back
- * once; forks, stops and other callers are survived. Nothing is timed: helpers are late because a
- * gate holds them in a kernel, not because of luck. */
+ * Whatever the plan and whichever helper is late, the bytes are those of rnn_forward(); memory goes
+ * back once; forks, stops and other callers are survived. Nothing is timed: helpers are late
+ * because a gate holds them in a kernel, not because of luck. */
 #define _DEFAULT_SOURCE /* fork */
 #include "machine.h"
 #include "team_runs.h"
@@ -117,7 +117,7 @@ static void compute_missing(struct subject *subject, const struct plan *plan, ui
     team->began = os_nanoseconds();
     atomic_store(&team->users, 1);
     team->rows_missing = missing;
-    check(finish_late(subject, team), "stopped, and nobody had asked");
+    check(finish_late(subject, team), "stopped, without a request to stop");
     end_backoff();
 }
 
@@ -146,7 +146,7 @@ static void share(struct subject *subject, const struct plan *plan)
     struct team *team = team_make(subject, plan);
     const enum team_result result = team_run(team, &pool, helpers);
 
-    check(result != TEAM_STOPPED, "stopped, and nobody had asked");
+    check(result != TEAM_STOPPED, "stopped, without a request to stop");
     check(result != TEAM_LATE || finish_late(subject, team), "late, and not finished");
     check(subject_is_right(subject), "shared by %s among %d threads (%d came, %s): other bytes",
           sharing_name(plan->sharing), plan->threads, helpers + 1,
@@ -201,7 +201,7 @@ static void check_plan_is_sane(const struct rnn_net *net, const struct rnn_call 
           plan.threads);
     check((plan.threads == 1) == (sharing == SHARE_NOTHING), "%d threads share %s", plan.threads,
           sharing_name(sharing));
-    check(asked_for || sharing != SHARE_UNITS, "units, and nobody had asked for threads");
+    check(asked_for || sharing != SHARE_UNITS, "units, without a number of threads");
     check(net->proj_size == 0 || sharing != SHARE_UNITS, "units of a projection");
     check(sharing != SHARE_ROWS ||
               (plan.phases == 1 && plan.tasks == plan.threads && plan.tasks <= call->batch / 4),
@@ -320,7 +320,7 @@ static struct team *run_with_held_helper(struct subject *subject, enum sharing s
         if (result != TEAM_DONE)
             team_end(team);
         end_backoff();
-        check(result != TEAM_STOPPED, "stopped, and nobody had asked");
+        check(result != TEAM_STOPPED, "stopped, without a request to stop");
     }
     check(false, "no helper in %d tries", TRIES);
     return NULL;
@@ -604,7 +604,7 @@ static void check_fork_before_use(void)
 
     case_begin("fork before use");
     check_child(&subject);
-    check(thread_count() == before, "a thread that nobody has asked for");
+    check(thread_count() == before, "a thread more than were asked for");
     subject_free(&subject);
 }
 

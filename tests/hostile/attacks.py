@@ -727,6 +727,42 @@ def many_lstms():
     }  # fmt: skip
 
 
+@attacks("adapters and separators", EITHER)
+def adapters():
+    base, small = state_dict(), tensor((1,), (1,))
+    inner = [(f"a.base_layer.{name}", value) for name, value in base]
+    one = small + b"q\x09" + b"0"
+    dots, lines = "." * 1_000_000, "_" * 1_000_000
+
+    def many(name, count, more=inner):
+        keys = b"".join(text(name.format(i)) + b"h\x09" for i in range(count))
+        return torch_zip(program(one + mapping(more) + b"(" + keys + b"u"), [FLOATS])
+
+    return {
+        "100,000 adapters": lambda: many("a.lora_A.{}", 100_000),
+        "50,000 adapters of others": lambda: many("{}.lora_A.x.y.z.u.v.w", 50_000),
+        "50,000 scales": lambda: many("scales.{}.weight_hh_l0", 50_000),
+        "an adapter of a million dots": lambda: lstm([*inner, (f"lora_A{dots}", small), (f"a{dots}lora_A", small)]),
+        "an adapter of a million lines": lambda: lstm([*inner, (f"lora{lines}", small), (f"a{lines}lora{lines}a", small)]),
+        "adapters of a million names": lambda: lstm([*inner, ("lora_A." * 140_000, small), ("lora_A" * 160_000, small)]),
+        "base layers in base layers": lambda: lstm(
+            [(f"{'base_layer.' * i}{name}", tensor((8, 2), (2, 1))) for i in range(300) for name in ("weight_ih_l0", "weight_hh_l0")]
+            + [(f"{'base_layer.' * i}a", small) for i in range(300)]
+        ),
+        "an adapter in each container of a deep nest": torch_zip(
+            program(one + b"}(" + text("lora") + b"q\x07" + b"h\x09" + text("lora_A") + b"q\x08" + b"}(h\7h\x09h\x08" * 20_000 + mapping(inner) + b"u" * 20_001),
+            [FLOATS],
+        ),
+        "a million slashes": lambda: lstm([*base, ("/" * 1_000_000, small), ("a/" * 500_000 + "weight_hh_l0", small)]),
+        "a million other separators": lambda: lstm([(f"{lines}weight_hh_l0", base[1][1]), (":" * 1_000_000 + "weight_hh", base[1][1])]),
+        "50,000 names with other separators": lambda: torch_zip(
+            program(base[1][1] + b"q\x090}(" + b"".join(text(f"{i}:weight_hh_l0") + b"h\x09" for i in range(50_000)) + b"u"), [FLOATS]
+        ),
+        "a name that steers a terminal": lambda: lstm([("\x1b[2J\n:weight_hh_l0", base[1][1])]),
+        "slashes and dots that fall together": lstm([*((f"a/{n}", v) for n, v in base), *((f"a.{n}", v) for n, v in base)]),
+    }  # fmt: skip
+
+
 @attacks("beside an LSTM", EITHER)
 def beside():
     base, small = state_dict(), tensor((1,), (1,))
@@ -875,6 +911,15 @@ def scripts():
         "100,000 classes": script(b"".join(b"class M%d(Module):\n" % i for i in range(100_000))),
         "a constant of no number": script(head + b"  dropout : Final[float] = nan\n"),
         "a constant of 40 digits": script(head + b"  batch_first : Final[bool] = " + b"9" * 40 + b"\n"),
+        "100,000 classes of torch's": lambda: script(
+            b"class LSTM(Module):\n    torch.a(\n" * 100_000, class_name="__torch__.torch.nn.modules.rnn.LSTM"
+        ),
+        "code of torch's that inflates to 64 MB": lambda: script(
+            b"class LSTM(Module):\n" + b"torch." * (10 << 20), DEFLATED, class_name="__torch__.torch.nn.modules.rnn.LSTM"
+        ),
+        "a name without an end": lambda: script(
+            b"class LSTM(Module):\n torch." + b"a" * 4_000_000 + b"(", class_name="__torch__.torch.nn.modules.rnn.LSTM"
+        ),
         "a class above the archive": script(head, class_name="..os.path.M"),
         "a class in a loop of names": script(head, class_name="a" * 900 + ".M"),
     }  # fmt: skip

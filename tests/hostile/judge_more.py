@@ -30,7 +30,7 @@ def check_flat(guard, content, loaded):
         for name, array in loaded.items():
             if isinstance(array, np.ndarray) and flat.get(name) is not None:
                 judge.check_same_array(array, flat[name], f"{name!r:.200} loaded, and flat")
-    for name in [name for name in flat if "." in name][:2]:
+    for name in [name for name in flat if "." in name][:1]:
         prefix, _, last = name.rpartition(".")
         part = judge.attempt(
             guard,

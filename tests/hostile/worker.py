@@ -13,12 +13,17 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
+# Jobs that are worth a process of their own: it takes as long to start as these take.
+LEAST_JOBS = 50
+
 
 def run_jobs(jobs, address_space=1 << 30):
-    """Judge files in processes of their own; return for each job what came of it.
+    """Judge files in processes of their own, one a CPU; return for each job what came of it.
 
     Parameters
     ----------
@@ -32,6 +37,17 @@ def run_jobs(jobs, address_space=1 << 30):
     list of (str, str, float)
         ``"loaded"``, ``"refused"`` or ``"broken"``; what there is to say; seconds of CPU.
     """
+    count = max(1, min(len(os.sched_getaffinity(0)), len(jobs) // LEAST_JOBS))
+    results = [None] * len(jobs)
+    with ThreadPoolExecutor(count) as pool:
+        slices = [jobs[first::count] for first in range(count)]
+        for first, done in enumerate(pool.map(_run_in_turn, slices, [address_space] * count)):
+            results[first::count] = done
+    return results
+
+
+def _run_in_turn(jobs, address_space):
+    """Judge files one after the other, in one process as long as it lives."""
     results = []
     with tempfile.TemporaryDirectory() as folder:
         # A process that dies takes with it the file it is at; the next goes on with the rest.
@@ -81,9 +97,11 @@ def serve(folder, address_space):
     import seeds
 
     guard = judge.Guard(folder)
+    # To show one Python would open the source of its caller, and the guard counts what is opened.
+    warnings.simplefilter("ignore", judge.pylstm.WeightFileWarning)
     codecs.lookup("unicode_escape")  # of Python 2's texts, which are in no seed
     for reader in seeds.EXTRAS:  # a seed needs the package, an attack only the reader
-        import_module(f"pylstm.files.{reader}")
+        import_module(f"pylstm.files.formats.{reader}")
     for format in seeds.FORMATS:  # readers are imported when a file needs them
         for content in seeds.seeds(format)[:2]:
             judge.open_all(content, format)

@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-from keras_files import ASSUMED
+from keras_files import ASSUMED, ASSUMED_BOTH
 from reference import lstm
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.files.record import Unsupported
+from pylstm.files.base.record import Unsupported
+from pylstm.files.open import open_weights
 
 pytest.importorskip("torch.nn")  # "torch" alone would find a folder of that name
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -48,7 +48,8 @@ def save(model, folder, suffix):
 def assert_outputs(path, prefix, layer, assumed=False):
     """Compare a layer of a file with Keras's own."""
     found = {each.prefix: each for each in pylstm.find_lstms(path)}
-    nothing = ASSUMED if found[prefix].bias else ASSUMED | {"bias": False}
+    told = ASSUMED_BOTH if found[prefix].bidirectional else ASSUMED
+    nothing = told if found[prefix].bias else told | {"bias": False}
     assert found[prefix].assumed == (nothing if assumed else {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pylstm.WeightFileWarning)

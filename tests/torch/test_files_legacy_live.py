@@ -7,9 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
-from pylstm.files import Record, pickled, torch_legacy
-from pylstm.files.source import open_source
-from pylstm.files.tensor import Arrays
+from pylstm.files import Record
+from pylstm.files.base.source import open_source
+from pylstm.files.base.tensor import Arrays
+from pylstm.files.formats import pickled, torch_legacy
 
 # The submodule, since this folder itself would do for a module of the name "torch".
 pytest.importorskip("torch.nn")

@@ -105,8 +105,8 @@ def test_exported(tmp_path, options, how):
         results[0] = results[0].swapaxes(0, 1)
     theirs = onnxruntime.InferenceSession(path).run(None, {input_name(path): x})
     parameters = {name: value.numpy() for name, value in model.lstm.state_dict().items()}
-    twin, twin_states = lstm(parameters, x, batch_first=options.get("batch_first", False))
-    for ours, their, exact in zip(results, theirs, (twin, *twin_states), strict=False):
+    expected, expected_states = lstm(parameters, x, batch_first=options.get("batch_first", False))
+    for ours, their, exact in zip(results, theirs, (expected, *expected_states), strict=False):
         np.testing.assert_allclose(ours, their, rtol=0, atol=1e-6)
         np.testing.assert_allclose(ours, exact, rtol=0, atol=1e-6)
 

@@ -10,7 +10,7 @@ from weight_files import torch_entries, zip_archive
 
 import pylstm
 from pylstm.files import Record
-from pylstm.files.formats import open_weights
+from pylstm.files.open import open_weights
 
 pytest.importorskip("torch.nn")  # "torch" alone would find a folder of that name
 import torch

@@ -1,5 +1,7 @@
 """Modules that torch saves now and that only look like an LSTM: refused by name."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,8 @@ from support import assert_same_bits
 from torch import nn
 
 import pylstm
-from pylstm.files.formats import open_weights
-from pylstm.find import survey
+from pylstm.files.open import open_weights
+from pylstm.weights.find import survey
 
 CASES = {case.name: case for case in foreign_by_torch.cases()}
 
@@ -93,3 +95,49 @@ def test_mixed_dtypes(dtypes, expected):
     made = pylstm.LSTM.from_weights(content)
     for name, value in made.state_dict().items():
         assert_same_bits(value, to_numpy(state[name]).astype(expected))
+
+
+class Call(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)[0]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, and the tracer warns
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True, "dropout": 0.5}, {"proj_size": 2}, {"bias": False}])  # fmt: skip
+@pytest.mark.parametrize("unbatched", [False, True])
+def test_traced_and_scripted_modules_are_torchs(options, unbatched):
+    for inner, x in (
+        (
+            nn.LSTM(3, 4, batch_first=True, **options),
+            torch.zeros(*(5, 3) if unbatched else (2, 5, 3)),
+        ),
+        (nn.LSTMCell(3, 4), torch.zeros(*(3,) if unbatched else (2, 3))),
+    ):
+        for made in (torch.jit.script(Call(inner)), torch.jit.trace(Call(inner).eval(), x)):
+            content = io.BytesIO()
+            torch.jit.save(made, content)
+            [found] = pylstm.find_lstms(content.getvalue())
+            assert found.prefix == "inner"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda forward: lambda x, hx=None: forward(x.flip(0), hx),
+        lambda forward: lambda x, hx=None: forward(2 * x, hx),
+        lambda forward: lambda x, hx=None: [each * 2 for each in forward(x, hx)[:1]],
+        lambda forward: lambda x, hx=None: (forward(x, hx)[0].clamp(0, 1), 0),
+    ],
+)
+def test_a_traced_forward_that_was_replaced(change):
+    inner = nn.LSTM(3, 4)
+    inner.forward = change(inner.forward)
+    content = io.BytesIO()
+    torch.jit.save(torch.jit.trace(Call(inner).eval(), torch.zeros(2, 5, 3)), content)
+    with pytest.raises(pylstm.WeightFileError, match="'inner': LSTM with another forward"):
+        pylstm.LSTM.from_weights(content.getvalue())

@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 import pylstm
-from pylstm.find import survey
+from pylstm.weights.find import survey
 
 ROWS = 50  # so that no largest error is small by luck
 
@@ -172,7 +172,7 @@ def test_changed_parameters(change, adjective, kind, whole):
             save_zip(module)
         return
     content = save_zip({"a": module if whole else module.state_dict()})
-    with pylstm.files.formats.open_weights(content) as file:
+    with pylstm.files.open.open_weights(content) as file:
         report = survey(file.tree, file.name)
     assert report.candidates == []
     assert [(miss.prefix, miss.kind) for miss in report.near_misses] == [

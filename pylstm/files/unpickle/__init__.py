@@ -1,7 +1,7 @@
 """An inert reader of pickles: no import, no call, no attribute of anything that a file names.
 
 Plain data come out as they went in. Tensors and NumPy arrays become what the caller makes of
-their description. Everything else is a :class:`~pylstm.files.record.Record`; two of those have
+their description. Everything else is a :class:`~pylstm.files.base.record.Record`; two of those have
 names of their own: ``key`` holds what serves as a key and cannot be hashed, as arrays;
 ``operator.call`` is a call of what another call returned.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..source import Segment
-from ..tensor import Bytes, Make
+from ..base.source import Segment
+from ..base.tensor import Bytes, Make
 from .budget import Budget
 from .context import Context, StorageType
 from .from_torch import StorageId, storage_id
@@ -45,7 +45,8 @@ def unpickle(
     file : str
         Name of the file, for messages.
     make : Make
-        Called with every :class:`~pylstm.files.tensor.Tensor`; what it returns goes into the tree.
+        Called with every :class:`~pylstm.files.base.tensor.Tensor`; what it returns goes
+        into the tree.
     budget : Budget, optional
         Of the whole file, if the pickle is a part of it.
     persistent : callable, optional

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ..errors import printable
-from ..record import Record
-from ..source import Segment, Source
-from ..tensor import Make, Storage, Tensor
+from ..base.errors import printable
+from ..base.record import Record
+from ..base.source import Segment, Source
+from ..base.tensor import Make, Storage, Tensor
 from .budget import Budget
 from .stream import Stream
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..pieces import REMEDY
-from ..record import Record, Shard
+from ..base.pieces import REMEDY
+from ..base.record import Record, Shard
 from .context import Context, Handler
 
 _KINDS = {

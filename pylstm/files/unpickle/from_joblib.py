@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..source import Segment
+from ..base.source import Segment
 from .context import Context, FileBytes, Handler, Unbuilt
 from .from_numpy import array_of
 

@@ -1,7 +1,7 @@
 """NumPy's arrays, scalars and dtypes, as a pickle rebuilds them.
 
-What has a dtype that a weight can have is described as a tensor; the rest (objects, strings,
-structures, dates) stays a record.
+What has a dtype that a weight can have is described as a tensor; the others (objects, strings,
+structures, dates) stay records.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..record import Record
-from ..tensor import PLAIN_DTYPES, Storage, row_major
+from ..base.record import Record
+from ..base.tensor import PLAIN_DTYPES, Storage, row_major
 from .context import Context, FileBytes, Handler, Name, Unbuilt, segment_of
 
 _DTYPES = {dtype.str[1:]: dtype for dtype in PLAIN_DTYPES.values()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from ..record import Record
+from ..base.record import Record
 from .context import Context, FileBytes, Handler, Name
 from .keys import add_members, set_items
 

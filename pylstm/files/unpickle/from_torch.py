@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..record import Record
-from ..tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
+from ..base.record import Record
+from ..base.tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage
 from .context import Context, FileBytes, Handler, Name, StorageType, segment_of
 from .from_distributed import rebuilt
 from .storages import StorageView
@@ -106,8 +106,8 @@ def _tensor(context: Context, args: tuple[Any, ...]) -> Any:
 def _tensor_v3(context: Context, args: tuple[Any, ...]) -> Any:
     """Return the like of ``_rebuild_tensor_v2`` for an untyped storage and a dtype."""
     match args:
-        case (Storage() as storage, int() as offset, tuple() as shape, tuple() as strides, *rest):
-            match rest:
+        case (Storage() as storage, int() as offset, tuple() as shape, tuple() as strides, *tail):
+            match tail:
                 case (_, _, str() as name, *metadata):
                     dtype = name.removeprefix("torch.")
                     if dtype not in PLAIN_DTYPES and dtype not in WIDENED_DTYPES:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..record import Record
-from ..tensor import Tensor
+from ..base.record import Record
+from ..base.tensor import Tensor
 from .context import RECORD_BYTES, Context, FileBytes
 
 _SHORT = 256  # characters that are compared in no time

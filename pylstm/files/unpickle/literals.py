@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ..source import Segment
+from ..base.source import Segment
 from .context import FileBytes
 from .machine import Machine
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ..record import Record
+from ..base.record import Record
 from .context import RECORD_BYTES, Context, FileBytes, Name, Unbuilt
 from .names import look_up
 

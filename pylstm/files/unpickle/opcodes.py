@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..record import Record
+from ..base.record import Record
 from .context import RECORD_BYTES, Name
 from .keys import add_members, set_items
 from .literals import LITERALS, LONGEST_NUMBER, decimal

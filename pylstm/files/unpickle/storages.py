@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from ..record import Record
-from ..tensor import Storage
+from ..base.record import Record
+from ..base.tensor import Storage
 from .context import Context
 
 # The charge for each container that is looked into: its place in a dictionary.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from ..errors import WeightFileError
-from ..tensor import Bytes
+from ..base.errors import WeightFileError
+from ..base.tensor import Bytes
 
 _PIECE = 1 << 16
 

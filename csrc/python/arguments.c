@@ -1,0 +1,239 @@
+#include "arguments.h"
+
+#include "arrays.h"
+#include "call_errors.h"
+
+/* ---- Which objects ---- */
+
+/* Texts as Python has them for a function with these parameters. */
+COLD static int error_positional(const char *callee, Py_ssize_t count)
+{
+    return error_raise(
+        PyExc_TypeError,
+        "%s() takes from 2 to 3 positional arguments but %zd were given: input, and hx, the "
+        "states as one pair (h_0, c_0)",
+        callee, count + 1);
+}
+
+COLD static int error_keyword(const char *callee, PyObject *key, bool known)
+{
+    if (known)
+        return error_raise(PyExc_TypeError, "%s() got multiple values for argument '%S'", callee,
+                           key);
+    return error_raise(PyExc_TypeError,
+                       "%s() got an unexpected keyword argument '%S': the parameters are input and "
+                       "hx, the states as a pair (h_0, c_0)",
+                       callee, key);
+}
+
+/* Where keyword "key" stands among (input, hx), or 2. Keywords in source code are interned, as our
+ * names are. */
+static int keyword_index(const struct module_state *module_state, PyObject *key)
+{
+    if (key == module_state->names[NAME_INPUT])
+        return 0;
+    if (key == module_state->names[NAME_HX])
+        return 1;
+    if (!PyUnicode_Check(key))
+        return 2;
+    if (PyUnicode_Compare(key, module_state->names[NAME_INPUT]) == 0)
+        return 0;
+    return PyUnicode_Compare(key, module_state->names[NAME_HX]) == 0 ? 1 : 2;
+}
+
+/* Adds a keyword argument to the "positional" ones that have been read. */
+static int read_keyword(struct request *request, PyObject *key, PyObject *value,
+                        Py_ssize_t positional)
+{
+    const int index = keyword_index(request->self->module_state, key);
+
+    if (index == 2 || index < positional)
+        return error_keyword(request->callee->name, key, index < 2);
+    if (index == 0)
+        request->input = value;
+    else
+        request->hx = value;
+    return 0;
+}
+
+/* What there is to say of the arguments once all have been read. */
+static int check_read(struct request *request, Py_ssize_t positional)
+{
+    if (positional > 2)
+        return error_positional(request->callee->name, positional);
+    if (request->input == NULL)
+        return error_raise(PyExc_TypeError, "%s() missing 1 required positional argument: 'input'",
+                           request->callee->name);
+    if (request->hx == Py_None)
+        request->hx = NULL;
+    return 0;
+}
+
+int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
+                   PyObject *names)
+{
+    const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
+
+    request->input = count > 0 ? args[0] : NULL;
+    request->hx = count > 1 ? args[1] : NULL;
+    for (Py_ssize_t i = 0; i < keywords; i++)
+        if (read_keyword(request, PyTuple_GetItem(names, i), args[count + i], count) < 0)
+            return -1;
+    return check_read(request, count);
+}
+
+/* A walk over one or two items costs less than looking the names up. */
+int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwargs)
+{
+    const Py_ssize_t count = PyTuple_Size(args);
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+
+    request->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
+    request->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
+    while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
+        if (read_keyword(request, key, value, count) < 0)
+            return -1;
+    return check_read(request, count);
+}
+
+/* ---- States ---- */
+
+const char *arguments_hx_name(int index) { return index == 0 ? "hx[0]" : "hx[1]"; }
+
+/* Opens item "index" of a tuple or list. */
+static int open_hx_item(struct request *request, PyObject *hx, int index)
+{
+    PyObject *item;
+    bool nested;
+
+    if (PyTuple_CheckExact(hx)) {
+        item = PyTuple_GetItem(hx, index);
+        Py_XINCREF(item);
+    } else
+        item = PySequence_GetItem(hx, index);
+    if (item == NULL)
+        return -1;
+    if (item == Py_None) {
+        Py_DECREF(item);
+        return error_hx_is_none(index);
+    }
+    nested = !PyArray_CheckExact(item) && is_tuple_of_arrays(item);
+    request->hx_items[index] = array_open(item, arguments_hx_name(index));
+    Py_DECREF(item);
+    if (request->hx_items[index] != NULL)
+        return 0;
+    return nested && PyErr_ExceptionMatches(PyExc_ValueError) ? error_hx_is_nested(request, index)
+                                                              : -1;
+}
+
+/* hx is one array: its first two items along axis 0, as torch's indexing takes them. */
+static int open_stacked(struct request *request, PyObject *hx)
+{
+    PyArrayObject *array = array_open(hx, "hx");
+    npy_intp rows;
+    int result = 0;
+
+    if (array == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        return error_hx_type(hx);
+    }
+    rows = PyArray_NDIM(array) == 0 ? -1 : PyArray_DIM(array, 0);
+    if (rows < 0)
+        result = error_hx_type(hx);
+    else if (rows < 2)
+        result = error_hx_index(array);
+    for (int i = 0; result == 0 && i < 2; i++) {
+        PyObject *index = PyLong_FromLong(i);
+        PyObject *item = index == NULL ? NULL : PyObject_GetItem((PyObject *)array, index);
+        Py_XDECREF(index);
+        /* A 1-D array has scalars for items: 0-D arrays here. */
+        if (item != NULL && PyArray_Check(item))
+            request->hx_items[i] = (PyArrayObject *)Py_NewRef(item);
+        else if (item != NULL)
+            request->hx_items[i] = array_open(item, arguments_hx_name(i));
+        Py_XDECREF(item);
+        result = request->hx_items[i] == NULL ? -1 : 0;
+    }
+    request->given = rows;
+    request->stacked = true;
+    array_release(array);
+    return result;
+}
+
+static int open_hx(struct request *request, PyObject *hx)
+{
+    if (!PyTuple_Check(hx) && !PyList_Check(hx))
+        return open_stacked(request, hx);
+    request->given = PySequence_Size(hx);
+    if (request->given < 0)
+        return -1;
+    for (int i = 0; i < 2 && i < request->given; i++)
+        if (open_hx_item(request, hx, i) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- The arrays of a request ---- */
+
+/* Takes views of x and the states: code that runs from here on cannot reshape those. */
+static int detach(struct request *request)
+{
+    PyArrayObject **arrays[3] = {&request->x, &request->hx_items[0], &request->hx_items[1]};
+
+    for (int i = 0; i < 3; i++) {
+        PyArrayObject *array = *arrays[i];
+        if (array == NULL)
+            continue;
+        *arrays[i] = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
+        array_release(array);
+        if (*arrays[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+int arguments_open(struct request *request)
+{
+    request->batch_first = request->self->batch_first;
+    request->snapshot = layer_snapshot(request->self);
+    if (request->snapshot == NULL)
+        return -1;
+    request->x = array_open(request->input, "input");
+    if (request->x == NULL || (request->hx != NULL && open_hx(request, request->hx) < 0))
+        return -1;
+    if (!request->packed)
+        return 0;
+    /* Before the checks: opening may run code that changes the other arrays. */
+    request->batch_sizes = array_open(request->given_sizes, "batch_sizes");
+    return request->batch_sizes == NULL ? -1 : detach(request);
+}
+
+void arguments_close(struct request *request)
+{
+    snapshot_release(request->snapshot);
+    array_release(request->x);
+    array_release(request->hx_items[0]);
+    array_release(request->hx_items[1]);
+    array_release(request->batch_sizes);
+}
+
+static int fit(struct request *request, PyArrayObject **array)
+{
+    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+
+    if (*array == NULL || array_fits(*array, dtype))
+        return 0;
+    return array_fit(request->self->module_state, array, dtype);
+}
+
+int arguments_fit(struct request *request)
+{
+    /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
+    if (detach(request) < 0 || fit(request, &request->x) < 0 ||
+        fit(request, &request->hx_items[0]) < 0)
+        return -1;
+    return fit(request, &request->hx_items[1]);
+}

@@ -1,0 +1,25 @@
+/* The arguments of a call: which objects were given, and the arrays behind them. */
+#ifndef PYLSTM_PYTHON_ARGUMENTS_H
+#define PYLSTM_PYTHON_ARGUMENTS_H
+
+#include "request.h"
+
+/* Reads (input, hx=None) from `count` positional arguments, and those called `names` after them:
+ * the arguments of METH_FASTCALL | METH_KEYWORDS. TypeError as Python raises it. */
+int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
+                   PyObject *names);
+/* Like arguments_read(), from a tuple, and a dict or NULL. */
+int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwargs);
+/* Takes a snapshot of the weights, and opens the arrays behind the objects. Runs code of others
+ * where an object is no plain array. arguments_close() is due even after a failure. */
+int arguments_open(struct request *request);
+/* Converts what does not fit. Due right after the checks: whatever else makes Python objects may
+ * run the garbage collector, and that code which reshapes the caller's arrays. */
+int arguments_fit(struct request *request);
+/* Gives back what arguments_open() took. */
+void arguments_close(struct request *request);
+
+/* What error texts call state `index`: "hx[0]" or "hx[1]". */
+const char *arguments_hx_name(int index);
+
+#endif

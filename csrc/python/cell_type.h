@@ -1,0 +1,9 @@
+/* _core.LSTMCell: the call of torch.nn.LSTMCell. */
+#ifndef PYLSTM_PYTHON_CELL_TYPE_H
+#define PYLSTM_PYTHON_CELL_TYPE_H
+
+#include "common.h"
+
+extern PyType_Spec cell_type_spec;
+
+#endif

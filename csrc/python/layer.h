@@ -1,0 +1,50 @@
+/* The object behind LSTM and LSTMCell: weights and the options of calls.
+ *
+ * An object may be used by several threads at once: its options are atomic, and its weights are
+ * exchanged as a whole, so that running calls and exported arrays keep the old ones.
+ */
+#ifndef PYLSTM_PYTHON_LAYER_H
+#define PYLSTM_PYTHON_LAYER_H
+
+#include "module_state.h"
+#include "weights.h"
+
+/* The limited API declares these from Python 3.12 on; they are older, and have not changed. */
+typedef PyObject *(*layer_vectorcall_function)(PyObject *, PyObject *const *, size_t, PyObject *);
+#define LAYER_HAS_VECTORCALL (1UL << 11)
+
+typedef struct {
+    PyObject_HEAD
+    layer_vectorcall_function vectorcall;
+    PyObject *module; /* keeps "module_state" alive */
+    struct module_state *module_state;
+    struct lock lock;        /* guards "weights" */
+    struct weights *weights; /* NULL until _build */
+    /* Read by calls in other threads while Python sets them. */
+    _Atomic double dropout;
+    atomic_bool batch_first;
+    atomic_bool training;
+    atomic_bool direct; /* a call may skip hooks and Python's forward: there are none */
+} layer_object;
+
+/* Of types that can be called. */
+extern PyMemberDef layer_members[];
+
+/* Takes over the reference to `weights`. */
+void layer_set_weights(layer_object *self, struct weights *weights);
+/* The weights, a new reference. RuntimeError before _build. */
+struct weights *layer_weights(layer_object *self);
+/* A snapshot of the present weights, a new reference. RuntimeError before _build. */
+struct snapshot *layer_snapshot(layer_object *self);
+/* What _build() returns: gives the object fresh weights, all zero. */
+PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell);
+
+/* An attribute that is a truth value: the closure of its getter and setter. */
+struct layer_flag {
+    const char *name;
+    size_t offset; /* of an atomic_bool in the object */
+};
+PyObject *layer_get_flag(PyObject *self, void *closure);
+int layer_set_flag(PyObject *self, PyObject *value, void *closure);
+
+#endif

@@ -1,0 +1,156 @@
+/* _core.LSTM: the call of torch.nn.LSTM.
+ *
+ *     class LSTM(Layer):
+ *         batch_first: bool
+ *         dropout: float
+ *         def _build(self, input_size: int, hidden_size: int, num_layers: int, bias: bool,
+ *                    bidirectional: bool, proj_size: int, dtype: str, /) -> None: ...
+ *         def forward(self, input, hx=None): ...
+ *         def __call__(self, input, hx=None): ...
+ *         def _run_packed(self, data, batch_sizes, h0, c0, /): ...
+ */
+#include "rnn_type.h"
+
+#include "call.h"
+#include "dtype.h"
+#include "errors.h"
+#include "layer.h"
+
+#include "../simd/dispatch.h"
+
+/* ---- Calls, which are in call.c ---- */
+
+PyDoc_STRVAR(forward_doc,
+             "forward($self, input, hx=None)\n--\n\n"
+             "Run the network over a sequence.\n\n"
+             "Parameters\n----------\n"
+             "input : array_like or PackedSequence\n"
+             "    ``(L, N, input_size)``, with ``batch_first=True`` ``(N, L, input_size)``, or\n"
+             "    unbatched ``(L, input_size)``. Real numbers of any dtype are converted to the\n"
+             "    module's dtype (torch would raise).\n"
+             "hx : tuple or list of two array_like, optional\n"
+             "    ``(h_0, c_0)`` of shapes ``(D*num_layers, N, H_out)`` and\n"
+             "    ``(D*num_layers, N, hidden_size)``, without the batch axis for unbatched input;\n"
+             "    zeros if omitted. D is 2 if bidirectional, else 1; H_out is proj_size, or\n"
+             "    hidden_size where that is 0. Never batch-first.\n\n"
+             "Returns\n-------\n"
+             "output : numpy.ndarray or PackedSequence\n"
+             "    ``(L, N, D*H_out)``, ``(N, L, D*H_out)`` or ``(L, D*H_out)``.\n"
+             "(h_n, c_n) : tuple of numpy.ndarray\n"
+             "    Shaped as h_0 and c_0. All results are new, C-contiguous arrays.\n\n"
+             "Raises\n------\n"
+             "ValueError, RuntimeError\n"
+             "    Where shapes do not fit, with the types and texts of torch.\n"
+             "TypeError\n"
+             "    For complex, boolean, object, string, date and masked arrays.\n\n"
+             "Notes\n-----\n"
+             "Mirrors ``torch.nn.LSTM.forward``,\n"
+             "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html\n\n"
+             "Examples\n--------\n"
+             ">>> import numpy as np\n"
+             ">>> import pylstm as nn\n"
+             ">>> lstm = nn.LSTM(input_size=3, hidden_size=4)\n"
+             ">>> output, (h_n, c_n) = lstm(np.ones((5, 2, 3)))\n"
+             ">>> output.shape, h_n.shape\n"
+             "((5, 2, 4), (1, 2, 4))");
+
+PyDoc_STRVAR(run_packed_doc,
+             "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
+             "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
+             "The states, [layers, batch_sizes[0], features] or both None, are in the order of\n"
+             "the packed sequences. Returns (output, h_n, c_n).");
+
+/* ---- Construction and attributes ---- */
+
+PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, num_layers, bias, bidirectional,\n"
+                        "       proj_size, dtype, /)\n--\n\n"
+                        "Allocate the parameters, all zero.");
+
+static PyObject *rnn_build(PyObject *self, PyObject *args)
+{
+    Py_ssize_t input_size, hidden_size, num_layers, proj_size;
+    int bias, bidirectional, dtype;
+    const char *name;
+
+    if (!PyArg_ParseTuple(args, "nnnppns:_build", &input_size, &hidden_size, &num_layers, &bias,
+                          &bidirectional, &proj_size, &name))
+        return error_overflow();
+    dtype = dtype_from_name(name);
+    if (dtype < 0)
+        return NULL;
+    if (input_size < 1 || hidden_size < 1 || num_layers < 1 || proj_size < 0 ||
+        proj_size >= hidden_size) {
+        PyErr_SetString(PyExc_ValueError,
+                        "_build() takes sizes of at least 1 and a proj_size below hidden_size");
+        return NULL;
+    }
+    const struct rnn_net net = {
+        .kernels = kernels_current((enum dtype)dtype),
+        .input_size = input_size,
+        .hidden_size = hidden_size,
+        .proj_size = proj_size,
+        .num_layers = num_layers,
+        .num_directions = bidirectional ? 2 : 1,
+        .bias = bias,
+    };
+    return layer_build(self, &net, false);
+}
+
+static PyObject *get_dropout(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyFloat_FromDouble(((layer_object *)self)->dropout);
+}
+
+static int set_dropout(PyObject *self, PyObject *value, void *closure)
+{
+    double dropout;
+
+    (void)closure;
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError, "dropout cannot be deleted");
+    dropout = PyFloat_AsDouble(value);
+    if (dropout == -1.0 && PyErr_Occurred())
+        return -1;
+    if (!(dropout >= 0.0 && dropout <= 1.0)) /* NaN too */
+        return error_raise(
+            PyExc_ValueError,
+            "dropout should be a number in range [0, 1] representing the probability of "
+            "an element being zeroed, got %R",
+            value);
+    ((layer_object *)self)->dropout = dropout;
+    return 0;
+}
+
+static struct layer_flag batch_first = {"batch_first", offsetof(layer_object, batch_first)};
+
+static PyGetSetDef rnn_getset[] = {
+    {"batch_first", layer_get_flag, layer_set_flag, "Batched input has the batch first.",
+     &batch_first},
+    {"dropout", get_dropout, set_dropout, "Dropout between layers, in training.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef rnn_methods[] = {
+    {"_build", rnn_build, METH_VARARGS, build_doc},
+    {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
+     forward_doc},
+    {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(rnn_doc, "The C half of pylstm.LSTM.");
+
+static PyType_Slot rnn_slots[] = {
+    {Py_tp_doc, (void *)rnn_doc},   {Py_tp_call, SLOT_FUNCTION(rnn_call_slot)},
+    {Py_tp_getset, rnn_getset},     {Py_tp_methods, rnn_methods},
+    {Py_tp_members, layer_members}, {0, NULL},
+};
+
+PyType_Spec rnn_type_spec = {
+    .name = "pylstm._core.LSTM",
+    .basicsize = sizeof(layer_object),
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,
+    .slots = rnn_slots,
+};

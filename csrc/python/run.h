@@ -1,0 +1,12 @@
+/* From a request that has passed all checks to its results. */
+#ifndef PYLSTM_PYTHON_RUN_H
+#define PYLSTM_PYTHON_RUN_H
+
+#include "request.h"
+
+/* Returns (output, (h_n, c_n)), of a cell (h, c): new, C-contiguous arrays that share no memory
+ * with the arguments. The amount of work decides about the GIL and about other threads, neither of
+ * which changes a bit. */
+PyObject *run_request(struct request *request);
+
+#endif

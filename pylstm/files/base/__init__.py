@@ -1,0 +1,1 @@
+"""What all formats share: bytes read with checks, tensors, inert records, containers, errors."""

@@ -1,0 +1,178 @@
+"""The weights of ONNX LSTM nodes as torch's tensors, whose numbers are made when they are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...weights.kinds import LSTM
+from ..base.tensor import Storage, Tensor
+
+if TYPE_CHECKING:
+    from ..base.source import Source
+    from ..base.tensor import Array
+    from .onnx_constants import Constants
+    from .onnx_scopes import Place
+    from .onnx_tensors import Tensors
+
+_NATIVE: Any = "<" if sys.byteorder == "little" else ">"
+
+# Where each gate of torch's order stands in ONNX's.
+_GATES = tuple(map(LSTM.onnx_gates.index, LSTM.gates))
+_RUN_TIME = "is computed when the model runs"
+# Of weights that have a text of their own where they are no floats.
+_NUMBERS = ("float16", "float32", "float64", "int32", "int64")
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """An input of a node that is an array, which is made when it is asked for.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : str
+    read : callable
+        Returns the array.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], Array]
+
+
+class _Blocks:
+    """The bytes of one torch tensor: a part of a weight, its gates in torch's order."""
+
+    def __init__(self, weight: Weight, direction: int, half: slice, record: str) -> None:
+        self._weight = weight
+        self._direction = direction
+        self._half = half
+        self._shape = (half.stop - half.start, *weight.shape[2:])
+        self.record = record
+        self.size = int(np.prod(self._shape, dtype=object)) * np.dtype(weight.dtype).itemsize
+
+    def view(self) -> memoryview:
+        """Return all of it."""
+        made = bytearray(self.size)
+        self._fill(memoryview(made))
+        return memoryview(made)
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill ``buffer`` from ``offset``."""
+        if buffer.nbytes == self.size:
+            self._fill(buffer)
+        else:
+            buffer[:] = self.view()[offset : offset + buffer.nbytes]
+
+    def _fill(self, buffer: memoryview) -> None:
+        rows = self._weight.read()[self._direction, self._half]
+        blocks = np.frombuffer(buffer, self._weight.dtype).reshape(
+            len(_GATES), -1, *self._shape[1:]
+        )
+        for block, gate in zip(blocks, _GATES, strict=True):
+            block[...] = rows.reshape(blocks.shape)[gate]
+
+
+class Weights:
+    """Describes the weights of nodes; nodes may share them.
+
+    Parameters
+    ----------
+    source : Source
+    tensors : Tensors
+    constants : Constants
+    """
+
+    def __init__(self, source: Source, tensors: Tensors, constants: Constants) -> None:
+        self._source = source
+        self._tensors = tensors
+        self._constants = constants
+        self._known: dict[Any, Weight | str] = {}
+        self._made: dict[Any, list[dict[str, Tensor]]] = {}
+        self._latest: tuple[Any, Any] = None, None
+
+    def weight(self, place: Place | None) -> Weight | str:
+        """Return an input of a node, or what keeps it from being one."""
+        if place is None:
+            return _RUN_TIME
+        key = (*place.key, place.output)
+        if key not in self._known:
+            self._known[key] = self._described(place)
+        return self._known[key]
+
+    def torch_tensors(self, weight: Weight, names: list[str], path: str) -> list[dict[str, Tensor]]:
+        """Return for every direction the tensors that torch makes of a weight.
+
+        Parameters
+        ----------
+        weight : Weight
+            (directions, rows, ...)
+        names : list of str
+            The tensors that the rows are divided into.
+        path : str
+            Of the node, for messages.
+        """
+        key = id(weight), names[0]
+        if key not in self._made:
+            rows = weight.shape[1] // len(names)
+            self._made[key] = [
+                {
+                    name: self._tensor(
+                        weight, direction, slice(at * rows, (at + 1) * rows), path, name
+                    )
+                    for at, name in enumerate(names)
+                }
+                for direction in range(weight.shape[0])
+            ]
+        return self._made[key]
+
+    def _tensor(self, weight: Weight, direction: int, half: slice, path: str, name: str) -> Tensor:
+        content = _Blocks(weight, direction, half, f"{path}: {name}")
+        storage = Storage(self._source.name, content, weight.dtype, _NATIVE)
+        return Tensor(storage, (half.stop - half.start, *weight.shape[2:]))
+
+    def _described(self, place: Place) -> Weight | str:
+        if place.is_tensor:
+            message = place.scope.tensors[place.name]
+            described = self._tensors.described(message)
+            if isinstance(described, str):
+                return described
+            dtype = described.storage.dtype
+            if dtype not in (*_NUMBERS, "bfloat16"):
+                return f"is of type {self._tensors.type_name(message.data_type)}"
+            return self._weight(place, described.shape, described.dtype.name, described.read)
+        value = self._constants.value(place)
+        if value is None or isinstance(value, str):
+            return value or _RUN_TIME
+        dtype = "float32" if value.dtype.name == "bfloat16" else value.dtype.name
+        if dtype not in _NUMBERS:
+            return f"is of dtype {dtype}"
+        self._constants.claim(value.size, place.name)
+        return self._weight(place, value.shape, dtype, lambda: self._computed(place))
+
+    def _weight(self, place: Place, shape: Any, dtype: str, read: Callable[[], Array]) -> Weight:
+        key = (*place.key, place.output)
+
+        def latest() -> Array:
+            # Both directions and both halves of a bias are read one after the other.
+            if self._latest[0] != key:
+                self._latest = None, None  # before the next one needs memory
+                self._latest = key, read()
+            array: Array = self._latest[1]
+            if array.shape != shape or array.dtype.name != dtype:
+                raise self._source.error(place.name, f"has become {array.dtype} {array.shape}")
+            return array
+
+        return Weight(tuple(shape), dtype, latest)
+
+    def _computed(self, place: Place) -> Array:
+        value = self._constants.value(place)
+        if not isinstance(value, np.ndarray):
+            raise self._source.error(place.name, f"{value}, and could be read before")
+        # NumPy has no bfloat16; that of the package that lends it one must not show.
+        return value.astype(np.float32) if value.dtype.name == "bfloat16" else value

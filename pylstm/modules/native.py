@@ -1,0 +1,378 @@
+"""Modules whose parameters live in C: attributes, state_dict, copies and pickles of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core import Layer, as_array
+from ..arguments.naming import is_array_like, type_name
+from .hooks import HOOK_TABLES
+from .module import Module
+
+if TYPE_CHECKING:
+    from typing import NoReturn, Self
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+# Attributes on which it depends whether a call may enter C directly.
+_DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
+
+# The module in construction whose parameters are not drawn: its first reset_parameters(), with
+# which a constructor ends, does nothing. That of other modules, its children for instance, draws.
+_to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
+
+# Of the pickles that this version writes; see NativeModule.__reduce_ex__.
+_PICKLE_VERSION = 1
+
+
+def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
+    """Make the module that a pickle describes; its attributes follow through __setstate__."""
+    if saved["version"] > _PICKLE_VERSION:
+        raise ValueError(
+            f"this pickle of {cls.__name__} has version {saved['version']}, and this pylstm "
+            f"reads up to {_PICKLE_VERSION}: a newer pylstm wrote it"
+        )
+    module = cls.__new__(cls)
+    module._build_structure(saved["structure"], saved["dtype"])
+    Module.__init__(module)
+    for name, value in saved["options"].items():
+        object.__setattr__(module, name, value)
+    module._assign(_contiguous(saved["parameters"], saved["dtype"]))
+    # Until __setstate__ has seen hooks and overrides: a subclass may have replaced it.
+    module._direct = False
+    return module
+
+
+# Pickles of every version name this, wherever the file lies.
+_rebuild.__module__ = "pylstm.native"
+
+
+def _contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
+    return {
+        name: np.ascontiguousarray(as_array(value, name, dtype)) for name, value in values.items()
+    }
+
+
+class NativeModule(Layer, Module):
+    """A module whose parameters live in C; base class of LSTM and LSTMCell.
+
+    In the bases of those two the class in C comes first, so that a call enters C directly.
+    """
+
+    # What the constructor fixes: attributes that can be read and never written again.
+    _structure: tuple[str, ...] = ()
+    # What may change between calls, apart from parameters: attributes that C stores.
+    _options: tuple[str, ...] = ("training",)
+    # The method in C that a call may enter without a Python frame.
+    _native_forward: Any = None
+
+    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
+        """Have C allocate the parameters."""
+        raise NotImplementedError
+
+    def _build_structure(self, structure: dict[str, Any], dtype: str) -> None:
+        """Allocate the parameters, zeroed, and store the structural attributes."""
+        try:
+            self._build_weights(structure, dtype)
+        except (MemoryError, OverflowError):
+            sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
+            raise MemoryError(
+                f"the parameters do not fit into memory: {self._get_name()} with {sizes}"
+            ) from None
+        vars(self).update(structure)
+
+    def _owned_names(self) -> tuple[str, ...]:
+        try:
+            return self._parameter_names
+        except RuntimeError:  # before __init__
+            return ()
+
+    def _is_built(self) -> bool:
+        return "_modules" in vars(self) and bool(self._owned_names())
+
+    def _hooks_changed(self) -> None:
+        cls = type(self)
+        self._direct = (
+            not (self._forward_hooks or self._forward_pre_hooks)
+            and "forward" not in vars(self)
+            and cls.forward is cls._native_forward
+            and cls._call_impl is Module._call_impl
+        )
+
+    # ---- attributes
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._owned_names():
+            return self._parameter(name)
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._owned_names():
+            self._set_parameter(name, value)
+        elif name in self._structure and self._is_built():
+            self._refuse_change(name, "cannot be changed")
+        else:
+            super().__setattr__(name, value)
+            if name in _DECIDING and self._is_built():
+                self._hooks_changed()
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._owned_names():
+            raise AttributeError(
+                f"parameter '{name}' cannot be deleted: {self._get_name()} computes with it; "
+                "set it to zeros, or make the module without it (bias=False)"
+            )
+        if name in self._structure:
+            self._refuse_change(name, "cannot be deleted")
+        super().__delattr__(name)
+        if name == "forward":
+            self._hooks_changed()
+
+    def _refuse_change(self, name: str, what: str) -> NoReturn:
+        raise AttributeError(
+            f"attribute '{name}' {what}: the constructor fixes it; make a new "
+            f"{self._get_name()} with another {name}"
+        )
+
+    def _set_parameter(self, name: str, value: Any) -> None:
+        """Copy ``value`` into a parameter."""
+        if not is_array_like(value):
+            raise TypeError(
+                f"cannot assign '{type_name(value)}' as parameter '{name}' "
+                "(torch.nn.Parameter or None expected): in pylstm, an array of its shape"
+            )
+        expected = self._parameter_view(name).shape
+        array = as_array(value, name, None)
+        if array.shape != expected:
+            raise ValueError(
+                f"cannot assign an array of shape {array.shape} to parameter '{name}': "
+                f"its shape is {expected} for good"
+            )
+        self._assign(self._apart(_contiguous({name: array}, self._dtype.name)))
+
+    def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Return ``values``, copied where they lie in the memory that is about to be written."""
+        views = [self._parameter_view(name) for name in self._parameter_names]
+
+        def aliased(array: Array) -> bool:
+            # An array that owns its data is not a view of the parameters.
+            return not array.flags.owndata and any(np.may_share_memory(array, v) for v in views)
+
+        return {name: a.copy() if aliased(a) else a for name, a in values.items()}
+
+    # ---- state_dict
+
+    def _own_parameters(self) -> Iterator[tuple[str, Array]]:
+        for name in self._owned_names():
+            yield name, self._parameter(name)
+        yield from super()._own_parameters()
+
+    def _own_slots(self) -> Iterator[tuple[str, Array]]:
+        # Views: an exported writable array would make the next call compare the parameter.
+        for name in self._owned_names():
+            yield name, self._parameter_view(name)
+        yield from self._registered_slots()
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        export = self._parameter if keep_vars else self._parameter_view
+        for name in self._parameter_names:
+            destination[prefix + name] = export(name)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+
+    def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
+        own = {name: values[name] for name in self._parameter_names if name in values}
+        others = {name: value for name, value in values.items() if name not in own}
+        write_others = super()._stage_state_dict(others, assign)
+        dtype = self._dtype.name
+        kinds = {(value.dtype.kind, value.dtype.itemsize) for value in own.values()}
+        if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
+            dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
+        staged = self._apart(_contiguous(own, dtype))
+        converted = self._converted(dtype)  # what needs memory comes first
+
+        def write() -> None:
+            if converted is not None:
+                self._share(converted)
+            self._assign(staged)
+            write_others()
+
+        return write
+
+    def _cast(self, dtype: str, kinds: str) -> Self:
+        self._parameter_names  # noqa: B018 - a RuntimeError before __init__
+        return super()._cast(dtype, kinds)
+
+    def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
+        converted = self._converted(dtype)
+        cast_others = super()._stage_cast(dtype, kinds)
+
+        def write() -> None:
+            if converted is not None:
+                self._share(converted)
+            cast_others()
+
+        return write
+
+    def _converted(self, dtype: str) -> Layer | None:
+        """Return what holds the parameters in another dtype; None where it is the present one."""
+        if dtype == self._dtype.name:
+            return None
+        holder = Layer()
+        holder._share(self)
+        holder._convert(dtype)
+        return holder
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew from U(-s, s) with s = 1 / sqrt(hidden_size).
+
+        The numbers come from the generator that :func:`pylstm.manual_seed` seeds, in torch's
+        order: the same seed gives the same bits as torch.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> pylstm.manual_seed(0)
+        >>> lstm = pylstm.LSTM(2, 3)
+        >>> first = lstm.weight_ih_l0.copy()
+        >>> lstm.reset_parameters()  # goes on where the generator stands
+        >>> bool((lstm.weight_ih_l0 == first).any())
+        False
+        """
+        if _to_be_filled.get() is self:
+            _to_be_filled.set(None)
+        else:
+            self._reset_parameters()
+
+    @classmethod
+    def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self:
+        """Make a module by its constructor, which draws no number: its caller fills it."""
+        module: Any = cls.__new__(cls)
+        token = _to_be_filled.set(module)
+        try:
+            module.__init__(**arguments)
+        finally:
+            _to_be_filled.reset(token)
+        return module  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_weights(cls, source: Any, prefix: str | None = None, **options: Any) -> Self:
+        """Make a module with the parameters of a weight file; their shapes tell its sizes.
+
+        No torch is needed, nothing in the file is run, and of its numbers only those of this
+        module are read. No random number is drawn.
+
+        Parameters
+        ----------
+        source : str, os.PathLike, bytes, binary file object or mapping
+            A weight file of any format that :func:`pylstm.load` reads, or what it returned, or
+            any mapping of names to arrays, nested or not.
+        prefix : str, optional
+            The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
+            ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
+            only one. :func:`pylstm.find_lstms` lists them. Where no LSTM fits, an LSTMCell that
+            does is read as an LSTM of one layer; the other way round, an LSTM of one layer and
+            one direction without a projection is read as an LSTMCell.
+        **options
+            What shapes cannot tell: ``dtype``, ``device`` and, for an LSTM, ``batch_first`` and
+            ``dropout``. A file with a whole module records the last two, and whether the module
+            is in training mode; they are the defaults then. The dtype is float64 if any of the
+            parameters is float64, else float32. Then the answers to what a file may leave open:
+
+            ``bias`` : bool
+                True gives zeros to a module that has no biases in the file.
+            ``gate_activation``, ``activation`` : str
+                ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
+            ``reverse`` : bool
+                False, for an LSTM only: pylstm has none that only runs from the end.
+            ``merge_mode`` : str
+                ``"concat"``, for an LSTM only: how Keras joins the outputs of two directions.
+
+            ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
+
+        Returns
+        -------
+        module
+            Of this class. A subclass is constructed with the arguments that LSTM or LSTMCell
+            takes, by name.
+
+        Raises
+        ------
+        WeightFileError
+            If the file is damaged, holds no such module or several, or says something else than
+            an answer; a ``ValueError``. The text lists what there is.
+        ValueError
+            If an answer asks for what pylstm does not compute.
+        TypeError
+            For an option that is none, or an answer of the wrong type.
+
+        Warns
+        -----
+        WeightFileWarning
+            If numbers depend on what was assumed and not answered: by a Keras file without the
+            configuration of the layer, for instance, or by one of PaddlePaddle, whose LSTMs are
+            batch first unless their program says otherwise. Also if the file starts from constant
+            states that are not zero: :func:`find_lstms` gives them as ``initial_states``.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> checkpoint = {"epoch": 3, "model": pylstm.LSTM(4, 8, 2).state_dict(prefix="tagger.")}
+        >>> pylstm.LSTM.from_weights(checkpoint, "tagger", batch_first=True)
+        LSTM(4, 8, num_layers=2, batch_first=True)
+        """
+        from ..weights.build import from_weights  # many programs read no files
+
+        return from_weights(cls, source, prefix, options)
+
+    # ---- printing, copies, pickles
+
+    def __repr__(self) -> str:
+        if not self._is_built():
+            return f"<{self._get_name()} without parameters: __init__() has not been called>"
+        return super().__repr__()
+
+    def __copy__(self) -> Self:
+        """Return a module that shares the parameters, as a shallow copy in torch does.
+
+        The copy has tables of its own: hooks that are registered later are not shared.
+        """
+        other = type(self).__new__(type(self))
+        other._share(self)
+        Module.__init__(other)
+        vars(other).update({name: vars(self)[name] for name in self._structure})
+        for name in self._options:
+            object.__setattr__(other, name, getattr(self, name))
+        attributes = {
+            name: value.copy() if name in _TABLES else value
+            for name, value in self.__getstate__().items()
+        }
+        other.__setstate__(attributes)
+        return other
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Pickle parameters, structure and options as plain values; no random number is drawn.
+
+        Attributes, hooks and children follow as the state, so that they may refer back to the
+        module. The layout is part of the interface: what an older version wrote stays readable.
+        """
+        names = self._parameter_names  # a RuntimeError before __init__
+        saved = {
+            "version": _PICKLE_VERSION,
+            "structure": {name: vars(self)[name] for name in self._structure},
+            "options": {name: getattr(self, name) for name in self._options},
+            "dtype": self._dtype.name,
+            "parameters": {name: self._parameter_view(name) for name in names},
+        }
+        return _rebuild, (type(self), saved), self.__getstate__()
+
+
+# The tables that Module.__init__ makes.
+_TABLES = frozenset(vars(Module())) - {"training"}

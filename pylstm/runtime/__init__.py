@@ -1,0 +1,1 @@
+"""What belongs to the process: the generator, threads, ``show_config``, why an import failed."""

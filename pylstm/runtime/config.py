@@ -1,0 +1,74 @@
+"""What this build of pylstm is made of, and where it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from .._version import __version__
+from ..modules.module import Module
+
+
+def _describe(module: Module) -> list[tuple[str, str]]:
+    """Return what a call of ``module`` has to work with."""
+    arrays = [array for below in module.modules() for _, array in below._own_slots()]
+    leases = sum(getattr(below, "_leases", 0) for below in module.modules())
+    dtypes = sorted({str(array.dtype) for array in arrays})
+    return [
+        ("module", repr(module)),
+        ("numbers", f"{sum(array.size for array in arrays):,}"),
+        ("dtype", ", ".join(dtypes) or "none"),
+        ("leases", f"{leases} (each call compares the parameters that they show)"),
+    ]
+
+
+def show_config(module: Module | None = None) -> None:
+    """Print the version, where it is, the compiler, the instruction sets, the threads and NumPy.
+
+    Parameters
+    ----------
+    module : Module, optional
+        Print about this module too: how many numbers its state holds, and how many leases
+        there are: writable parameter arrays that are still alive.
+
+    Examples
+    --------
+    >>> import pylstm
+    >>> pylstm.show_config(pylstm.LSTM(2, 3))  # doctest: +ELLIPSIS
+    pylstm:         ...
+    package:        ...
+    compiled part:  ...
+    compiler:       ...
+    SIMD in use:    ...
+    ...
+    module:         LSTM(2, 3)
+    numbers:        84
+    dtype:          float32
+    leases:         0 (each call compares the parameters that they show)
+    """
+    from pathlib import Path  # neither is needed to compute
+
+    from ..files.base.errors import printable  # a path may hold what no terminal takes
+
+    levels = _core.simd_levels()
+    built = [name for name, (is_built, _) in levels.items() if is_built]
+    available = [name for name, (_, is_available) in levels.items() if is_available]
+    lines = [
+        ("pylstm", __version__),
+        ("package", printable(str(Path(__file__).absolute().parent.parent))),
+        ("compiled part", printable(str(Path(_core.__file__).absolute()))),
+        ("compiler", _core.compiler()),
+        ("SIMD in use", _core.simd_level()),
+        ("SIMD built", ", ".join(built)),
+        ("SIMD available", ", ".join(available)),
+        ("threads", str(_core.get_num_threads())),
+        ("NumPy", np.__version__),
+    ]
+    if module is not None:
+        lines += _describe(module)
+    for name, value in lines:
+        print(f"{name + ':':16}{value}")
+
+
+# Where users find it: pickles name that place, wherever the file lies.
+show_config.__module__ = "pylstm"

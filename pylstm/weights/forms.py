@@ -1,0 +1,100 @@
+"""Modules that keep their parameters in another form than plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .infer import NearMiss, gates_of
+from .values import Widened, scale_problem
+
+_PARAMETRISED = (
+    "parametrised",
+    "torch.nn.utils.parametrize.remove_parametrizations gives plain weights",
+)
+_WEIGHT_NORMED = ("weight-normed", "torch.nn.utils.remove_weight_norm gives plain weights")
+_PRUNED = ("pruned", "torch.nn.utils.prune.remove gives plain weights")
+
+# Modules that keep their weights in another way altogether, and what helps.
+_OTHERS = {
+    "packed": ("quantised LSTM or GRU", "save the module before it is quantised"),
+    "packed_cell": ("quantised cell", "save the module before it is quantised"),
+    "quantizable": ("quantizable LSTM", "save the torch.nn.LSTM that it was made from"),
+}
+# Forms in which a file keeps parameters instead of plainly: how such a module is called, and
+# what helps. Where it has several, the first in this order says what it is.
+_FORMS = {
+    "twice": ("ambiguous", "a state_dict would have it once"),
+    "raw": ("weight-dropped", "what dropout leaves of the raw weight is not the weight"),
+    "u": ("spectrally normed", "torch.nn.utils.remove_spectral_norm gives plain weights"),
+    "mask": _PRUNED,
+    "orig": _PRUNED,
+    "g": _WEIGHT_NORMED,
+    "v": _WEIGHT_NORMED,
+    "original": _PARAMETRISED,
+    "original0": _PARAMETRISED,
+    "original1": _PARAMETRISED,
+}
+# Those that have the shape of the parameter itself.
+_SHAPED = ("raw", "orig", "v", "original", "original1")
+
+
+def scaled(
+    prefix: str, kind: str, parameters: Mapping[str, Any], companions: Mapping[tuple[str, str], Any]
+) -> dict[str, Any] | NearMiss:
+    """Return the parameters, those of them multiplied that are int8 with a scale beside them.
+
+    Parameters
+    ----------
+    prefix : str
+        Where they were found.
+    kind : str
+        ``"LSTM"`` or ``"LSTMCell"``.
+    parameters : mapping of str to object
+    companions : mapping of (str, str) to object
+        What stands beside them, by the name of the parameter and ``"scale"`` or ``"zero_point"``.
+    """
+    values = dict(parameters)
+    for name, stored in parameters.items():
+        if getattr(stored, "dtype", None) != np.int8 or (name, "scale") not in companions:
+            continue
+        problem = scale_problem(name, stored, companions[name, "scale"])
+        if (name, "zero_point") in companions:
+            problem = f"{name}_zero_point: of integers only those around zero are read"
+        if problem:
+            return NearMiss(prefix, f"quantised {kind}", problem)
+        values[name] = Widened(stored, companions[name, "scale"])
+    return values
+
+
+def describe_forms(
+    prefix: str, parameters: Mapping[str, Any], forms: Mapping[tuple[str, str], Any]
+) -> NearMiss:
+    """Say what a module is that keeps some of its parameters in other forms.
+
+    Parameters
+    ----------
+    prefix : str
+        Where it was found.
+    parameters : mapping of str to object
+        Those that it has plainly.
+    forms : mapping of (str, str) to object
+        The others, by plain name and form.
+    """
+    order = [*_OTHERS, *_FORMS]
+    name, form = min(forms, key=lambda both: order.index(both[1]))
+    if form in _OTHERS:
+        kind, remedy = _OTHERS[form]
+        return NearMiss(prefix, kind, f"it keeps {name}; {remedy}")
+    adjective, remedy = _FORMS[form]
+    shaped = [leaf for (other, how), leaf in forms.items() if how in _SHAPED and "_hh" in other]
+    plain = [leaf for other, leaf in parameters.items() if "_hh" in other]
+    kind = next(filter(None, map(gates_of, [*shaped, *plain])), "LSTM")
+    cell = "" if "_l" in name else "Cell"
+    if form == "twice":
+        spelt = f"{name} twice"
+    else:
+        spelt = f"parametrizations.{name}.{form}" if "original" in form else f"{name}_{form}"
+    return NearMiss(prefix, f"{adjective} {kind}{cell}", f"it keeps {spelt}; {remedy}")

@@ -1,0 +1,88 @@
+"""The kinds of cells, a row of a table each; ``csrc/core/cells.c`` has the same for the C half.
+
+Gate order, the number of gates and states, names and shapes of parameters stand here and nowhere
+else in Python: readers of files, what judges parameters, constructors and pictures ask this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """All that is not the same for every kind of cell.
+
+    Attributes
+    ----------
+    mode : str
+        As torch calls the layer; the cell is called so with ``"Cell"`` behind it.
+    gates : str
+        A letter for each, in the order of the rows of ``weight_ih``.
+    states : str
+        A letter for each: h alone, or h and c.
+    separate_bias : bool
+        Whether ``bias_hh`` of the last gate is not added to ``bias_ih``.
+    may_project : bool
+        Whether it has ``weight_hr`` where ``proj_size`` is not 0.
+    onnx_gates : str
+        The same gates in the order of ONNX.
+    """
+
+    mode: str
+    gates: str
+    states: str
+    separate_bias: bool
+    may_project: bool
+    onnx_gates: str
+
+    def rows(self, hidden_size: int) -> int:
+        """Return the rows of ``weight_ih``, ``weight_hh`` and the biases."""
+        return len(self.gates) * hidden_size
+
+    def shapes(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bias: bool = True,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        is_cell: bool = False,
+    ) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield names and shapes of the parameters in torch's order."""
+        rows, hidden_out = self.rows(hidden_size), proj_size or hidden_size
+        directions = ("", "_reverse") if bidirectional else ("",)
+        columns = input_size
+        for layer in range(num_layers):
+            for direction in directions:
+                suffix = "" if is_cell else f"_l{layer}{direction}"
+                yield "weight_ih" + suffix, (rows, columns)
+                yield "weight_hh" + suffix, (rows, hidden_out)
+                if bias:
+                    yield "bias_ih" + suffix, (rows,)
+                    yield "bias_hh" + suffix, (rows,)
+                if proj_size:
+                    yield "weight_hr" + suffix, (proj_size, hidden_size)
+            columns = hidden_out * len(directions)
+
+
+LSTM = Kind(
+    mode="LSTM",
+    gates="ifgo",
+    states="hc",
+    separate_bias=False,
+    may_project=True,
+    onnx_gates="iofg",
+)
+
+KINDS = {kind.mode: kind for kind in (LSTM,)}
+
+# torch's other recurrent networks, which parameters are called after: how many gates they have.
+OTHER_GATES = {"GRU": 3, "RNN": 1}
+
+# By the number of gates: the rows of weight_hh for each of its columns.
+BY_GATES = {len(kind.gates): mode for mode, kind in KINDS.items()} | {
+    count: mode for mode, count in OTHER_GATES.items()
+}

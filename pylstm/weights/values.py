@@ -1,0 +1,172 @@
+"""The values of parameters: which dtypes can be weights, and what stands for weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from ..files.base.errors import WeightFileError
+from ..files.base.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+# How much more the parameters may be than the memory that they are views of. Weights that are
+# tied are honest; a file of some bytes that asks for terabytes is not.
+_MAX_SHARING, _MAX_SHARED_BYTES = 4, 1 << 22
+
+
+class BadScale(WeightFileError):
+    """A scale that no quantiser makes; the reason continues the name of a parameter."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Widened:
+    """A parameter in float32 that the file or the caller has in another form; read when it is used.
+
+    Parameters
+    ----------
+    stored : Tensor or ndarray
+        int8 with a scale, or the bits of bfloat16 as uint16.
+    scale : Tensor or ndarray or None
+        What the integers are multiplied by; None for bfloat16.
+    """
+
+    stored: Tensor | Array
+    scale: Tensor | Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the stored array."""
+        return self.stored.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.stored.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the array that :meth:`read` returns."""
+        return np.dtype(np.float32)
+
+    def read(self) -> Array:
+        """Return the array."""
+        if self.scale is None:
+            wide = read(self.stored).astype(np.uint32)
+            wide <<= 16
+            return wide.view(np.float32)
+        scale = read(self.scale).astype(np.float32).reshape(-1, *(1,) * (self.ndim - 1))
+        bad = scale[~(np.isfinite(scale) & (scale > 0))]
+        if bad.size:
+            reason = f"is multiplied by a scale of {bad[0]:g}, not positive and finite"
+            raise BadScale("", "", reason)
+        if isinstance(self.stored, Tensor) and self.stored.is_dense:
+            # In place: only the float32 are in memory, not the integers beside them.
+            numbers = self.stored.read_in_pieces(np.float32)
+            return np.multiply(numbers, scale, out=numbers)
+        return np.multiply(read(self.stored), scale, dtype=np.float32)
+
+
+Leaf = Tensor | Widened | np.ndarray
+
+
+def read(leaf: Any) -> Array:
+    """Return the array of a parameter."""
+    return leaf if isinstance(leaf, np.ndarray) else leaf.read()
+
+
+def of_bfloat16(leaf: Any) -> Any:
+    """Return what the bits of bfloat16 stand for; ``leaf`` itself where it has another dtype."""
+    if leaf.dtype.newbyteorder("=") != np.uint16:
+        return leaf
+    return Widened(leaf)
+
+
+def scale_problem(name: str, stored: Any, scale: Any) -> str:
+    """Say why ``scale`` does not tell what the integers of a parameter stand for."""
+    if not isinstance(scale, (Tensor, np.ndarray)) or scale.dtype.kind != "f":
+        return f"{name}_scale is {scale!r:.100}, not floating point"
+    rows = stored.shape[0] if stored.ndim else 0
+    shapes: list[tuple[int, ...]] = [(), (1,), (rows,)]
+    if stored.ndim == 2:
+        shapes += [(rows, 1), (1, 1)]
+        if stored.shape[1] == rows > 1 and scale.shape == (rows,):
+            return f"{name}_scale may be that of its {rows} rows or of its {rows} columns"
+    if scale.shape not in shapes:
+        return (
+            f"{name}_scale has shape {scale.shape}, which is neither one scale nor one for each "
+            f"of {rows} rows"
+        )
+    return ""
+
+
+def dtype_of(parameters: Mapping[str, Any]) -> np.dtype[Any]:
+    """Return the dtype that holds the values of all parameters."""
+    dtypes = {leaf.dtype.newbyteorder("=") for leaf in parameters.values()}
+    return np.result_type(*dtypes)
+
+
+def dtype_problem(parameters: Mapping[str, Any]) -> tuple[str, str]:
+    """Say which parameter cannot be a weight by its dtype: in the words of a kind, and why."""
+    for name, leaf in parameters.items():
+        dtype = leaf.dtype.newbyteorder("=")
+        if dtype == np.uint16:
+            return "of whole numbers", (
+                f"{name} is of dtype uint16, perhaps the bits of bfloat16: if so, pass "
+                '(w.astype("u4") << 16).view("f4")'
+            )
+        if dtype.kind in "biu":
+            only = f"weights only with {name}_scale beside them" if dtype == "i1" else "no weights"
+            return "of whole numbers", f"{name} is of dtype {dtype}: whole numbers are {only}"
+        if dtype.kind != "f":
+            return "inconsistent", f"{name} is of dtype {dtype}"
+    return "", ""
+
+
+def memory_problem(parameters: Mapping[str, Any]) -> str:
+    """Say where parameters are far more than the memory that they are views of."""
+    extents = []
+    total = 0
+    for name, leaf in parameters.items():
+        owner, low, high, itemsize = _extent(leaf)
+        if leaf.size * itemsize > high - low:
+            return f"{name} is an expanded view: its shape {leaf.shape} repeats elements"
+        extents.append((owner, low, high))
+        total += high - low
+    covered, last, end = 0, -1, 0
+    for owner, low, high in sorted(extents):
+        if owner != last:
+            last, end = owner, low
+        covered += max(0, high - max(low, end))
+        end = max(end, high)
+    if total > _MAX_SHARING * covered + _MAX_SHARED_BYTES:
+        return f"its parameters share their memory: {total} bytes of {covered}"
+    return ""
+
+
+def _extent(leaf: Any) -> tuple[int, int, int, int]:
+    """Return whose bytes an array is a view of, the first, the one after the last, the itemsize."""
+    if isinstance(leaf, Widened):
+        leaf = leaf.stored
+    if isinstance(leaf, Tensor):
+        itemsize = leaf.storage.raw_dtype.itemsize
+        return (
+            id(leaf.storage),
+            leaf.offset * itemsize,
+            (leaf.offset + leaf.span) * itemsize,
+            itemsize,
+        )
+    low, high = byte_bounds(leaf)
+    return 0, low, high, leaf.itemsize
