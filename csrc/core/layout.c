@@ -35,6 +35,11 @@ ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t first, ptrdiff_t e
     return gates * (last - first + kernels_segment(lanes, end, last));
 }
 
+ptrdiff_t layout_shared_units(const struct rnn_net *net)
+{
+    return net->kind == CELL_LSTM ? net->kernels->lanes : PANEL_VECTORS * net->kernels->lanes;
+}
+
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
     struct direction_layout at;

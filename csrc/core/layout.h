@@ -21,6 +21,8 @@ bool layout_fits(const struct rnn_net *net);
 /* Columns of the units [first, end), padding between gates counted. `first` is where a block of units
  * or, of an LSTM, a panel begins; `end` is such a place or H. */
 ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t first, ptrdiff_t end);
+/* Threads that share units cut them at multiples of this: at panels of an LSTM, else at blocks. */
+ptrdiff_t layout_shared_units(const struct rnn_net *net);
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer);
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer);
 /* Where direction `index` = layer * D + direction begins; index Y*D gives the whole size. */

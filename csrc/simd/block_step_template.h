@@ -1,14 +1,16 @@
 /* The step of a GRU and of an RNN: block by block of units, a gemm of the inputs and one of h into the
  * totals of some rows, then their update. Included by kernels_template.h, behind gemm_template.h and
- * block_update_template.h; needs their parameters. Defines NAME(gru_step), NAME(rnn_tanh_step) and
- * NAME(rnn_relu_step).
+ * block_update_template.h; needs their parameters. Defines NAME(block_step).
  *
  * A block is BLOCK_UNITS units, the last one perhaps less; its columns are gate after gate
  * (kernels_segment). So a block is as many whole panels as there are gates, whatever their number.
  */
 /* Sums of `columns` columns, of which the first stands at a panel's begin, for `rows` rows. */
-INLINE TARGET void NAME(add_columns)(struct NAME(tile) tile, ptrdiff_t rows, ptrdiff_t columns)
+static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, ptrdiff_t rows,
+                                              ptrdiff_t columns)
 {
+    struct NAME(tile) tile = *first;
+
     tile.w_stride = PANEL_TOTALS * tile.depth;
     while (columns > 0) {
         const int panels = ROW_PANELS > 1 && rows == 1 && columns > (ROW_PANELS - 1) * PANEL_TOTALS
@@ -57,7 +59,7 @@ INLINE TARGET struct NAME(tile) NAME(block_inputs)(const struct NAME(blocks) *bl
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + blocks->row * step->x_stride;
         tile.x_stride = step->x_stride;
-        NAME(add_columns)(tile, blocks->rows, blocks->columns);
+        NAME(add_columns)(&tile, blocks->rows, blocks->columns);
         tile.from = tile.to;
         tile.from_stride = tile.to_stride;
     }
@@ -107,12 +109,12 @@ INLINE TARGET void NAME(block_recurrent)(const struct NAME(blocks) *blocks, stru
     tile.depth = step->depth_h;
     tile.x = (const REAL *)step->h + blocks->row * step->h_stride;
     tile.x_stride = step->h_stride;
-    NAME(add_columns)(tile, blocks->rows, blocks->columns);
+    NAME(add_columns)(&tile, blocks->rows, blocks->columns);
 }
 
-/* A whole step; `gates` and `update` are constants. */
-INLINE TARGET void NAME(block_step)(const struct rnn_step *step, const int gates,
-                                    void (*const update)(const struct NAME(blocks) *))
+/* A whole step. One instance serves all kinds: what differs between them is small beside the gemms. */
+static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
+                                             void (*const update)(const struct NAME(blocks) *))
 {
     ALIGNED REAL totals[BLOCK_GROUP * 3 * BLOCK_UNITS];
     ALIGNED REAL aside[BLOCK_GROUP * BLOCK_UNITS];
@@ -142,19 +144,4 @@ INLINE TARGET void NAME(block_step)(const struct rnn_step *step, const int gates
             update(&blocks);
         }
     }
-}
-
-static NOINLINE TARGET CHAINED void NAME(gru_step)(const struct rnn_step *step)
-{
-    NAME(block_step)(step, 3, NAME(gru_update));
-}
-
-static NOINLINE TARGET CHAINED void NAME(rnn_tanh_step)(const struct rnn_step *step)
-{
-    NAME(block_step)(step, 1, NAME(rnn_tanh_update));
-}
-
-static NOINLINE TARGET CHAINED void NAME(rnn_relu_step)(const struct rnn_step *step)
-{
-    NAME(block_step)(step, 1, NAME(rnn_relu_update));
 }

@@ -36,11 +36,20 @@ static TARGET void ENTRY(lstm_update)(const struct rnn_step *step, void *totals,
     NAME(lstm_update)(step, totals, stride, step->first, step->end);
 }
 
-static TARGET void ENTRY(gru_step)(const struct rnn_step *step) { NAME(gru_step)(step); }
+static TARGET void ENTRY(gru_step)(const struct rnn_step *step)
+{
+    NAME(block_step)(step, 3, NAME(gru_update));
+}
 
-static TARGET void ENTRY(rnn_tanh_step)(const struct rnn_step *step) { NAME(rnn_tanh_step)(step); }
+static TARGET void ENTRY(rnn_tanh_step)(const struct rnn_step *step)
+{
+    NAME(block_step)(step, 1, NAME(rnn_tanh_update));
+}
 
-static TARGET void ENTRY(rnn_relu_step)(const struct rnn_step *step) { NAME(rnn_relu_step)(step); }
+static TARGET void ENTRY(rnn_relu_step)(const struct rnn_step *step)
+{
+    NAME(block_step)(step, 1, NAME(rnn_relu_update));
+}
 
 static TARGET void ENTRY(gemm)(const struct gemm *gemm)
 {

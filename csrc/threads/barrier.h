@@ -22,7 +22,7 @@
 
 /* What all members see. Zeroed, then the first four set. */
 struct barrier {
-    ptrdiff_t hidden, lanes; /* units, and units per panel of the kernels */
+    ptrdiff_t hidden, lanes; /* units, and so many of them are dealt out together */
     int expected;            /* helpers that may arrive */
     uint64_t admission; /* nanoseconds after which the leader goes on with those that are there */
 

@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include "../core/layout.h"
+
 /* Multiply-adds per second are guessed from the vector length: half of what a good core reaches,
  * so that times are guessed too long and never far too short. */
 #define MULTIPLY_ADDS_PER_LANE 2.0e9
@@ -26,7 +28,8 @@ struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, in
     const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
     const double seconds = rnn_work(net, call) / rate;
     const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
-    const ptrdiff_t panels = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
+    const ptrdiff_t each = layout_shared_units(net);
+    const ptrdiff_t panels = (net->hidden_size + each - 1) / each;
     struct plan plan = {
         .threads = at_most(seconds / least, threads),
         .brief = seconds < BRIEF_WORK,

@@ -1,6 +1,7 @@
 #include "team.h"
 
 #include "../core/fpenv.h"
+#include "../core/layout.h"
 
 #define ADMISSION_NANOSECONDS 100000
 /* A leader waits until a helper has had its task for this many times as long as the leader had its
@@ -165,7 +166,7 @@ enum team_result team_run(struct team *team, struct pool *pool, int helpers)
     team->pool = pool;
     team->began = os_nanoseconds();
     team->barrier.hidden = team->net.hidden_size;
-    team->barrier.lanes = team->net.kernels->lanes;
+    team->barrier.lanes = layout_shared_units(&team->net);
     team->barrier.expected = helpers;
     team->barrier.admission = ADMISSION_NANOSECONDS;
     atomic_store(&team->next, 1);
