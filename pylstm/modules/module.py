@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
@@ -352,3 +353,8 @@ class Module(Castable):
 # Where users find it: pickles and messages name that place. Not in the body, where a class would
 # keep the line at which it begins: inspect would show that line of another file.
 Module.__module__ = "pylstm"
+# Errors name methods by their class too, and the bases are no names of users.
+for _base in Module.__mro__[1:-1]:
+    for _name, _value in vars(_base).items():
+        if isinstance(_value, FunctionType):
+            _value.__module__, _value.__qualname__ = "pylstm", f"Module.{_name}"
