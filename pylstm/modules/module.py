@@ -71,10 +71,6 @@ class Module(Castable):
     ['weight', 'lstm.weight_ih_l0']
     """
 
-    # Not left to the base: Python names the class when an argument is too much.
-    def __init__(self) -> None:
-        super().__init__()
-
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under ``name``, as assigning it to an attribute does.
 
