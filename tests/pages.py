@@ -228,7 +228,7 @@ def run_page(page):
     """Run every block of a page; one that opens with ``# NAME.py`` is a file."""
     with tempfile.TemporaryDirectory() as temporary:
         tree, folder = Path(temporary) / "tree", Path(temporary)
-        ignored = shutil.ignore_patterns(".git", "build*", "dist", "*venv", "__pycache__")
+        ignored = shutil.ignore_patterns(".git", "build", "build-*", "dist", "*venv", "__pycache__")
         shutil.copytree(ROOT, tree, ignore=ignored)
         environment = fresh_environment(folder / "venv")
         # The tree is built in place, as `pip install -e .` left it, so that is not done again.

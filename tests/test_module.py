@@ -4,6 +4,7 @@ import functools
 import gc
 import importlib
 import io
+import pickle
 import pkgutil
 import re
 import subprocess
@@ -29,6 +30,16 @@ def lstm():
 
 
 # ---------------------------------------------------------------------------- package
+
+
+def test_errors_name_methods_by_the_public_class():
+    module = pylstm.Module()
+    for call in (module.load_state_dict, module.float, module.register_parameter):
+        with pytest.raises(TypeError, match=rf"^Module\.{call.__name__}\(\) "):
+            call(1, 2, 3, 4, 5, 6)
+    for name in ("eval", "to", "state_dict", "register_buffer", "register_forward_hook"):
+        method = getattr(pylstm.Module, name)
+        assert pickle.loads(pickle.dumps(method)) is method
 
 
 def test_public_names():

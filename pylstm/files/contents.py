@@ -15,7 +15,7 @@ import numpy as np
 from .base.errors import WeightFileError
 from .base.record import Record, RecurrentLayer
 from .base.tensor import Tensor
-from .base.walk import Place, entries_of, is_container, name_text, walk
+from .base.walk import Place, dotted, entries_of, is_container, name_text, walk
 
 if TYPE_CHECKING:
     from .base.tensor import Array
@@ -234,7 +234,7 @@ def _is_array(place: Place, value: Any) -> bool:
 
 def names_in(key: Any) -> list[str]:
     """Return the names in a key; none if it is empty. Absolute paths begin with a slash."""
-    text = name_text(key).removeprefix("/").replace("/", ".")
+    text = dotted(name_text(key))
     return text.split(".") if text else []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
@@ -69,10 +70,6 @@ class Module(Castable):
     >>> list(tagger.state_dict())[:2]
     ['weight', 'lstm.weight_ih_l0']
     """
-
-    # Not left to the base: Python names the class when an argument is too much.
-    def __init__(self) -> None:
-        super().__init__()
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under ``name``, as assigning it to an attribute does.
@@ -352,3 +349,8 @@ class Module(Castable):
 # Where users find it: pickles and messages name that place. Not in the body, where a class would
 # keep the line at which it begins: inspect would show that line of another file.
 Module.__module__ = "pylstm"
+# Errors name methods by their class too, and the bases are no names of users.
+for _base in Module.__mro__[1:-1]:
+    for _name, _value in vars(_base).items():
+        if isinstance(_value, FunctionType):
+            _value.__module__, _value.__qualname__ = "pylstm", f"Module.{_name}"

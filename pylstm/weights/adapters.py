@@ -18,9 +18,12 @@ from .infer import NAME, FoundLSTM, NearMiss
 
 _BASE = "base_layer"
 # Parts of paths that adapters of peft, LyCORIS, loralib and torchtune are kept under.
+_FAMILIES = (
+    "dora|hada|lokr|loha|ia3|vera|oft|boft|hra|vblora|fourierft|randlora|delora|gralora|c3a|bone"
+    "|shira|waveft"
+)
 _PART = re.compile(
-    r"(?:.*_)?lora(?:_.*)?|lora_?[ab]|(?:dora|hada|lokr|loha|ia3|vera|oft|boft|hra|vblora"
-    r"|fourierft|randlora|delora|gralora|c3a|bone|shira|waveft)_.+|(?:.*_)?magnitude(?:_vector)?",
+    rf"(?:.*_)?lora(?:_.*)?|lora_?[ab]|(?:{_FAMILIES})_.+|(?:.*_)?magnitude(?:_vector)?",
     re.IGNORECASE,
 )
 # Mappings of what belongs to the parameters of a model, by their names.
@@ -30,8 +33,7 @@ _COMPANIONS = re.compile(
 )
 _SCALE = re.compile("scale|amax|absmax", re.IGNORECASE)
 _HINT = re.compile(
-    rf"{_BASE}|mask|scale|amax|absmax|zero_point|lora|dora_|hada_|lokr_|loha_|ia3_|vera_|oft_|hra_|fourierft_|c3a_|bone_|shira_"
-    r"|waveft_|magnitude",
+    rf"{_BASE}|mask|scale|amax|absmax|zero_point|lora|(?:{_FAMILIES})_|magnitude",
     re.IGNORECASE,
 )
 # What wrappers put into paths, and what stands for no module in the name of an adapter.

@@ -14,6 +14,7 @@ from .. import _core
 from .._core import as_array
 from ..arguments.naming import type_name
 from ..files.base.errors import WeightFileError, WeightFileWarning
+from ..files.base.walk import dotted
 from . import values
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
 from .find import Candidate, Survey, opened, survey
@@ -102,10 +103,11 @@ def fitting(report: Survey, prefix: str | None, *, one: bool = True) -> list[Can
     rivals = [miss for miss in report.near_misses if one and miss.kind not in _OTHER_NETWORKS]
     for path_of in (str, _uncompiled):
         fits = [each for each in report.candidates if ends_with(path_of(each.found.prefix), prefix)]
-        dotted = [each for each in fits if _dotted(path_of(each.found.prefix)) == _dotted(prefix)]
-        if dotted:
-            return dotted
-        if any(_dotted(path_of(miss.prefix)) == _dotted(prefix) for miss in report.near_misses):
+        wanted = dotted(prefix)
+        exact = [each for each in fits if dotted(path_of(each.found.prefix)) == wanted]
+        if exact:
+            return exact
+        if any(dotted(path_of(miss.prefix)) == wanted for miss in report.near_misses):
             return []
         if fits:
             return [] if any(ends_with(path_of(miss.prefix), prefix) for miss in rivals) else fits
@@ -114,12 +116,8 @@ def fitting(report: Survey, prefix: str | None, *, one: bool = True) -> list[Can
 
 def ends_with(path: str, prefix: str) -> bool:
     """Tell whether a prefix is a path or its end; slashes are dots, as in the flat view."""
-    path, prefix = _dotted(path), _dotted(prefix)
+    path, prefix = dotted(path), dotted(prefix)
     return path == prefix or (bool(prefix) and path.endswith(f".{prefix}"))
-
-
-def _dotted(path: str) -> str:
-    return path.removeprefix("/").replace("/", ".")
 
 
 def _uncompiled(path: str) -> str:

@@ -25,8 +25,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "migrating-from-torch.md"
 # What must read differently: where a class lives, the class that defines a method, how a dtype
 # is spelled and what a module's numbers are kept in.
 SPELLINGS = {
-    r"torch\.nn\.modules\.\w+\.|pylstm\.\w+\.": "",
-    r"\b\w+Mixin\.|\bNativeModule\.": "Module.",
+    r"torch\.nn\.modules\.\w+\.|\bpylstm\.(?=[A-Z])": "",
+    r"\bNativeModule\.": "Module.",
     r"\bRNNBase\.(?=__init__)": "LSTM.",
     r"\bRNNBase\.": "Module.",
     r"torch\.FloatTensor": "numpy.ndarray",
