@@ -128,7 +128,7 @@ def _head_means(kind: str, rows: Sequence[Row]) -> list[Budget]:
 def _of_lstm_budgets(kind: str, rows: Sequence[Row]) -> list[Budget]:
     """Judge the time against our LSTM's of the same size, by bands of hidden sizes."""
     bands = OF_LSTM.get(kind, {})
-    ends = [*list(bands)[1:], None]
+    ends: list[int | None] = [*list(bands)[1:], *([None] if bands else [])]
     budgets = []
     for (first, allowed), end in zip(bands.items(), ends, strict=True):
         measured = [
