@@ -21,30 +21,32 @@ struct NAME(vector) {
     ptrdiff_t row, unit, width;
 };
 
-/* The vector of units that begins at `unit` of a row of the block. */
-INLINE TARGET struct NAME(vector) NAME(vector_at)(const struct NAME(block) *block, ptrdiff_t row,
-                                                  ptrdiff_t unit, ptrdiff_t width)
+/* Takes the places of the next `n` vectors; `row` and `unit` are the next one's, of the block. */
+INLINE TARGET void NAME(next_vectors)(const int n, const struct NAME(block) *block, ptrdiff_t *row,
+                                      ptrdiff_t *unit, struct NAME(vector) *at)
 {
-    return (struct NAME(vector)){
-        .totals = block->totals + row * block->stride + unit,
-        .aside = block->aside + row * block->aside_stride + unit,
-        .row = block->row + row,
-        .unit = block->unit + unit,
-        .width = width,
-    };
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        const ptrdiff_t left = block->units - *unit;
+        at[j] = (struct NAME(vector)){
+            .totals = block->totals + *row * block->stride + *unit,
+            .aside = block->aside + *row * block->aside_stride + *unit,
+            .row = block->row + *row,
+            .unit = block->unit + *unit,
+            .width = left < LANES ? left : LANES,
+        };
+        *unit += LANES;
+        if (left <= LANES) {
+            *unit = 0;
+            ++*row;
+        }
+    }
 }
 
-/* Writes the places of all vectors of a block that lacks units; returns their number. */
-INLINE TARGET ptrdiff_t NAME(vectors)(const struct NAME(block) *block, struct NAME(vector) *at)
+/* How many vectors a block has. */
+INLINE TARGET ptrdiff_t NAME(count_vectors)(const struct NAME(block) *block)
 {
-    ptrdiff_t count = 0;
-
-    for (ptrdiff_t row = 0; row < block->rows; row++)
-        for (ptrdiff_t unit = 0; unit < block->units; unit += LANES) {
-            const ptrdiff_t left = block->units - unit;
-            at[count++] = NAME(vector_at)(block, row, unit, left < LANES ? left : LANES);
-        }
-    return count;
+    return block->rows * ((block->units + LANES - 1) / LANES);
 }
 
 INLINE TARGET void NAME(store_h)(const struct rnn_step *step, const struct NAME(vector) *at,
@@ -82,23 +84,17 @@ INLINE TARGET void NAME(gru_vectors)(const int n, const struct NAME(block) *bloc
 
 static NOINLINE TARGET CHAINED void NAME(gru_update)(const struct NAME(block) *block)
 {
-    struct NAME(vector) at[BLOCK_ROWS * PANEL_VECTORS];
-    ptrdiff_t i = 0;
+    struct NAME(vector) at[2];
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
 
-    if (block->units == BLOCK_UNITS) {
-        for (ptrdiff_t row = 0; row < block->rows; row++)
-            for (ptrdiff_t unit = 0; unit < BLOCK_UNITS; unit += 2 * LANES) {
-                at[0] = NAME(vector_at)(block, row, unit, LANES);
-                at[1] = NAME(vector_at)(block, row, unit + LANES, LANES);
-                NAME(gru_vectors)(2, block, at);
-            }
-        return;
+    for (; left >= 2; left -= 2) {
+        NAME(next_vectors)(2, block, &row, &unit, at);
+        NAME(gru_vectors)(2, block, at);
     }
-    const ptrdiff_t count = NAME(vectors)(block, at);
-    for (; i + 2 <= count; i += 2)
-        NAME(gru_vectors)(2, block, at + i);
-    if (i < count)
-        NAME(gru_vectors)(1, block, at + i);
+    if (left) {
+        NAME(next_vectors)(1, block, &row, &unit, at);
+        NAME(gru_vectors)(1, block, at);
+    }
 }
 
 /* h' = tanh(total) */
@@ -118,36 +114,32 @@ INLINE TARGET void NAME(rnn_tanh_vectors)(const int n, const struct NAME(block) 
 
 static NOINLINE TARGET CHAINED void NAME(rnn_tanh_update)(const struct NAME(block) *block)
 {
-    struct NAME(vector) at[3 * BLOCK_ROWS * PANEL_VECTORS];
-    ptrdiff_t i = 0;
+    struct NAME(vector) at[4];
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
 
-    if (block->units == BLOCK_UNITS) {
-        for (ptrdiff_t row = 0; row < block->rows; row++) {
-            UNROLL
-            for (int j = 0; j < PANEL_VECTORS; j++)
-                at[j] = NAME(vector_at)(block, row, j * LANES, LANES);
-            NAME(rnn_tanh_vectors)(PANEL_VECTORS, block, at);
-        }
-        return;
+    for (; left >= 4; left -= 4) {
+        NAME(next_vectors)(4, block, &row, &unit, at);
+        NAME(rnn_tanh_vectors)(4, block, at);
     }
-    const ptrdiff_t count = NAME(vectors)(block, at);
-    for (; i + 4 <= count; i += 4)
-        NAME(rnn_tanh_vectors)(4, block, at + i);
-    for (; i + 2 <= count; i += 2)
-        NAME(rnn_tanh_vectors)(2, block, at + i);
-    if (i < count)
-        NAME(rnn_tanh_vectors)(1, block, at + i);
+    if (left & 2) {
+        NAME(next_vectors)(2, block, &row, &unit, at);
+        NAME(rnn_tanh_vectors)(2, block, at);
+    }
+    if (left & 1) {
+        NAME(next_vectors)(1, block, &row, &unit, at);
+        NAME(rnn_tanh_vectors)(1, block, at);
+    }
 }
 
 /* h' = total < 0 ? 0 : total; -0 and NaN stay as they are */
 static NOINLINE TARGET void NAME(rnn_relu_update)(const struct NAME(block) *block)
 {
-    for (ptrdiff_t row = 0; row < block->rows; row++)
-        for (ptrdiff_t unit = 0; unit < block->units; unit += LANES) {
-            const ptrdiff_t left = block->units - unit;
-            const struct NAME(vector) at =
-                NAME(vector_at)(block, row, unit, left < LANES ? left : LANES);
-            const vec_t total = NAME(load)(at.totals, at.width);
-            NAME(store_h)(block->step, &at, V_ZERO_BELOW(total, V_SET((REAL)0), total));
-        }
+    struct NAME(vector) at;
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
+
+    for (; left > 0; left--) {
+        NAME(next_vectors)(1, block, &row, &unit, &at);
+        const vec_t total = NAME(load)(at.totals, at.width);
+        NAME(store_h)(block->step, &at, V_ZERO_BELOW(total, V_SET((REAL)0), total));
+    }
 }
