@@ -1,6 +1,6 @@
-/* The step of a GRU and of an RNN: block by block of units, a gemm of the inputs and one of h into the
- * totals of some rows, then their update. Included by kernels_template.h, behind gemm_template.h and
- * block_update_template.h; needs their parameters. Defines NAME(block_step).
+/* The step of a GRU, an RNN and a variant: block by block of units, a gemm of the inputs and one of
+ * h into the totals of some rows, then their update. Included by kernels_template.h, behind
+ * gemm_template.h and block_update_template.h; needs their parameters. Defines NAME(block_step).
  *
  * A block is BLOCK_UNITS units, the last one perhaps less; its columns are gate after gate
  * (kernels_segment). So a block is as many whole panels as there are gates, whatever their number.
@@ -116,7 +116,7 @@ INLINE TARGET void NAME(block_recurrent)(const struct NAME(blocks) *blocks, stru
 static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
                                              void (*const update)(const struct NAME(blocks) *))
 {
-    ALIGNED REAL totals[BLOCK_GROUP * 3 * BLOCK_UNITS];
+    ALIGNED REAL totals[BLOCK_GROUP * 4 * BLOCK_UNITS];
     ALIGNED REAL aside[BLOCK_GROUP * BLOCK_UNITS];
     const ptrdiff_t count = (step->end - step->first + BLOCK_UNITS - 1) / BLOCK_UNITS;
     const ptrdiff_t rows = NAME(next_count)(step->rows, BLOCK_GROUP);
