@@ -13,6 +13,7 @@ from support import (
     flatten,
     largest_error,
     layer_of,
+    states_of,
     with_parameters,
 )
 
@@ -299,26 +300,28 @@ def test_packed_training_dropout(kind, dtype):
 
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("proj_size", [0, 2])
-def test_empty_batch(batch_first, bidirectional, proj_size, dtype):
-    options = {"batch_first": batch_first, "bidirectional": bidirectional, "proj_size": proj_size}
-    lstm = pylstm.LSTM(3, 4, 2, **options, dtype=dtype)
-    directions, hidden_out = 1 + bidirectional, proj_size or 4
-    hx = np.zeros((2 * directions, 0, hidden_out)), np.zeros((2 * directions, 0, 4))
-    for states in (None, hx):
-        out, (h, c) = lstm(np.zeros((0, 5, 3) if batch_first else (5, 0, 3)), states)
-        assert out.shape == ((0, 5) if batch_first else (5, 0)) + (directions * hidden_out,)
-        assert h.shape == (2 * directions, 0, hidden_out)
-        assert c.shape == (2 * directions, 0, 4)
-        assert {out.dtype, h.dtype, c.dtype} == {np.dtype(dtype)}
+@pytest.mark.parametrize(("kind", "proj_size"), [*((kind, 0) for kind in KINDS), ("LSTM", 2)])
+def test_empty_batch(kind, batch_first, bidirectional, proj_size, dtype):
+    options = options_of(
+        kind, batch_first=batch_first, bidirectional=bidirectional, proj_size=proj_size
+    )
+    layer = layer_of(kind, 3, 4, 2, **options, dtype=dtype)
+    directions, widths = 1 + bidirectional, (proj_size or 4, 4)[: KINDS[kind].states]
+    zeros = [np.zeros((2 * directions, 0, width)) for width in widths]
+    for hx in (None, as_hx(zeros)):
+        out, states = layer(np.zeros((0, 5, 3) if batch_first else (5, 0, 3)), hx)
+        assert out.shape == ((0, 5) if batch_first else (5, 0)) + (directions * widths[0],)
+        assert [state.shape for state in states_of(states)] == [state.shape for state in zeros]
+        assert {array.dtype for array in flatten((out, states))} == {np.dtype(dtype)}
 
 
-def test_empty_batch_of_a_cell(dtype):
-    cell = pylstm.LSTMCell(3, 4, dtype=dtype)
-    for states in (None, (np.zeros((0, 4)), np.zeros((0, 4)))):
-        h, c = cell(np.zeros((0, 3)), states)
-        assert h.shape == c.shape == (0, 4)
-        assert h.dtype == c.dtype == np.dtype(dtype)
+@of_each_kind
+def test_empty_batch_of_a_cell(kind, dtype):
+    cell = cell_of(kind, 3, 4, dtype=dtype)
+    for hx in (None, as_hx([np.zeros((0, 4))] * KINDS[kind].states)):
+        for state in states_of(cell(np.zeros((0, 3)), hx)):
+            assert state.shape == (0, 4)
+            assert state.dtype == np.dtype(dtype)
 
 
 def read_only(array):
@@ -398,18 +401,21 @@ FORMS = {
 
 @pytest.mark.parametrize("of_dtype", ["float32", "float64"])
 @pytest.mark.parametrize("form", FORMS)
-def test_forms_of_input(form, of_dtype, dtype):
-    lstm = pylstm.LSTM(3, 4, 2, dtype=dtype)
-    cell = pylstm.LSTMCell(3, 4, dtype=dtype)
+@of_each_kind
+def test_forms_of_input(kind, form, of_dtype, dtype):
+    if kind != "LSTM" and form == "tuple of arrays":
+        form = "list"  # as a state it is refused, see test_states_in_a_tuple_are_refused
+    layer, cell = layer_of(kind, 3, 4, 2, dtype=dtype), cell_of(kind, 3, 4, dtype=dtype)
     x = fractions(1, (5, 2, 3)).astype(of_dtype)
-    hx = [fractions(seed, (2, 2, 4)).astype(of_dtype) for seed in (2, 3)]
+    states = [fractions(2 + i, (2, 2, 4)).astype(of_dtype) for i in range(KINDS[kind].states)]
     change = FORMS[form]
-    plain = [np.array(change(a) if form == "broadcast" else a) for a in (x, *hx)]
-    given = [change(a) for a in (x, *hx)]
-    assert_same_bits(lstm(given[0], given[1:]), lstm(plain[0], plain[1:]))
+    plain = [np.array(change(a) if form == "broadcast" else a) for a in (x, *states)]
+    given = [change(a) for a in (x, *states)]
+    expected = layer(plain[0], as_hx(plain[1:]))
+    assert_same_bits(layer(given[0], as_hx(given[1:])), expected)
     given = [change(a[0]) for a in plain]
     plain = [np.array(change(a[0]) if form == "broadcast" else a[0]) for a in plain]
-    assert_same_bits(cell(given[0], tuple(given[1:])), cell(plain[0], tuple(plain[1:])))
+    assert_same_bits(cell(given[0], as_hx(given[1:])), cell(plain[0], as_hx(plain[1:])))
 
 
 # What is read of an object that is no array, and which others it must have for that.
@@ -453,35 +459,40 @@ def test_other_number_types(integer, dtype):
 @pytest.mark.parametrize(
     "form", ["read-only", "every second element", "Fortran order", "misaligned"]
 )
-def test_inputs_are_never_written(form, dtype):
-    lstm = pylstm.LSTM(3, 4, 2, bidirectional=True, dtype=dtype)
+@of_each_kind
+def test_inputs_are_never_written(kind, form, dtype):
+    layer = layer_of(kind, 3, 4, 2, bidirectional=True, dtype=dtype)
     x = fractions(1, (5, 2, 3)).astype(dtype)
-    hx = [fractions(seed, (4, 2, 4)).astype(dtype) for seed in (2, 3)]
-    given = [FORMS[form](a) for a in (x, *hx)]
+    states = [fractions(2 + i, (4, 2, 4)).astype(dtype) for i in range(KINDS[kind].states)]
+    given = [FORMS[form](a) for a in (x, *states)]
     before = [np.array(a).tobytes() for a in given]
-    lstm(given[0], given[1:])
+    layer(given[0], as_hx(given[1:]))
     assert [np.array(a).tobytes() for a in given] == before
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_results_are_fresh(batch_first, dtype):
-    lstm = pylstm.LSTM(3, 4, batch_first=batch_first, dtype=dtype)
+@of_each_kind
+def test_results_are_fresh(kind, batch_first, dtype):
+    layer = layer_of(kind, 3, 4, batch_first=batch_first, dtype=dtype)
     x = fractions(1, (5, 2, 3)).astype(dtype)
-    out, (h, c) = lstm(x)
-    again, (h2, c2) = lstm(x)
-    for array in (out, h, c):
+    result = layer(x)
+    assert type(result) is tuple and len(result) == 2
+    assert type(result[1]) is (tuple if kind == "LSTM" else np.ndarray)
+    arrays, again = flatten(result), flatten(layer(x))
+    for array in arrays:
         assert type(array) is np.ndarray
         assert array.flags.c_contiguous and array.flags.writeable and array.flags.owndata
-    for a in (out, h, c):
-        assert not any(np.shares_memory(a, b) for b in (x, again, h2, c2))
-    assert not np.shares_memory(h, out)
+        assert not any(np.shares_memory(array, other) for other in (x, *again))
+    assert not np.shares_memory(arrays[1], arrays[0])
 
 
-def test_results_of_a_cell_are_fresh(dtype):
-    cell = pylstm.LSTMCell(3, 4, dtype=dtype)
+@of_each_kind
+def test_results_of_a_cell_are_fresh(kind, dtype):
+    cell = cell_of(kind, 3, 4, dtype=dtype)
     result = cell(np.ones(3))
-    assert type(result) is tuple and len(result) == 2
-    for array in result:
+    assert type(result) is (tuple if kind == "LSTM" else np.ndarray)
+    assert len(states_of(result)) == KINDS[kind].states
+    for array in states_of(result):
         assert type(array) is np.ndarray
         assert array.flags.c_contiguous and array.flags.writeable and array.flags.owndata
 
@@ -508,36 +519,74 @@ def test_forms_of_cell_states(dtype):
     assert_same_bits(cell(x, None), cell(x))
 
 
+@of_other_kinds
+def test_forms_of_the_one_state(kind, dtype):
+    for module, x, h in (
+        (layer_of(kind, 3, 4, 2, dtype=dtype), fractions(1, (5, 2, 3)), fractions(2, (2, 2, 4))),
+        (cell_of(kind, 3, 4, dtype=dtype), fractions(1, (2, 3)), fractions(2, (2, 4))),
+    ):
+        expected = module(x, h)
+        assert_same_bits(module(x, hx=h), expected)
+        assert_same_bits(module(x, h.tolist()), expected)
+        assert_same_bits(module(input=x, hx=h.astype(np.float32)), expected)
+        assert_same_bits(module(x, np.asfortranarray(h)), expected)
+        assert_same_bits(module.forward(x, h), expected)
+        assert_same_bits(module(x, None), module(x))
+
+
+@of_other_kinds
+def test_states_in_a_tuple_are_refused(kind, dtype):
+    """np.asarray would make two rows of a batch of a pair (h, c) of 1-D states."""
+    layer, cell = layer_of(kind, 3, 4, dtype=dtype), cell_of(kind, 3, 4, dtype=dtype)
+    packed = pack_padded_sequence(np.ones((5, 2, 3)), [5, 3])
+    h = np.zeros((1, 2, 4), dtype)
+    for module, x, states in (
+        (layer, np.ones((5, 2, 3)), ((h, h), [h, h], (h,), [h], (h, h, h), ())),
+        (layer, np.ones((5, 3)), ((h[:, 0], h[:, 0]), [h[:, 0]], (h[0, 0],))),
+        (layer, packed, ((h, h), [h], (h,))),
+        (cell, np.ones((2, 3)), ((h[0], h[0]), (h[0],), [h[0, 0], h[0, 1]], (h[0, 0], h[0, 1]))),
+        (cell, np.ones(3), ((h[0, 0], h[0, 0]), [h[0, 0]])),
+    ):
+        for hx in states:
+            with pytest.raises(TypeError, match="hx"):
+                module(x, hx)
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("unbatched", [True, False])
-def test_cell(bias, unbatched, dtype):
-    cell = with_parameters(pylstm.LSTMCell(5, 7, bias=bias, dtype=dtype), 5)
+@of_each_kind
+def test_cell(kind, bias, unbatched, dtype):
+    cell = with_parameters(cell_of(kind, 5, 7, bias=bias, dtype=dtype), 5)
     rows = () if unbatched else (3,)
-    x, hx = fractions(1, (*rows, 5), 2.0), [fractions(s, (*rows, 7), 2.0) for s in (2, 3)]
-    for states in (None, hx):
-        expected = reference.lstm_cell(cell.state_dict(), x, states)
-        result = cell(x, states)
-        assert [r.shape for r in result] == [(*rows, 7)] * 2
-        assert largest_error(result, expected) <= {"float64": 1e-14, "float32": 2e-6}[dtype]
+    x = fractions(1, (*rows, 5), 2.0)
+    states = [fractions(2 + i, (*rows, 7), 2.0) for i in range(KINDS[kind].states)]
+    for hx in (None, as_hx(states)):
+        expected = states_of(reference.cell(kind, cell.state_dict(), x, hx))
+        result = states_of(cell(x, hx))
+        assert [r.shape for r in result] == [(*rows, 7)] * len(states)
+        bound = {"float64": 1e-14, "float32": 2e-6}[dtype] * max(1.0, largest(expected))
+        assert largest_error(result, expected) <= bound
 
 
-@pytest.mark.parametrize("cls", [pylstm.LSTM, pylstm.LSTMCell])
-def test_keywords_that_are_not_interned(cls):
-    module, x = cls(3, 4), np.ones((2, 3), np.float32)
+@pytest.mark.parametrize("make", [layer_of, cell_of])
+@of_each_kind
+def test_keywords_that_are_not_interned(kind, make):
+    module, x = make(kind, 3, 4), np.ones((2, 3), np.float32)
     names = ["".join(letters) for letters in (("in", "put"), ("h", "x"))]
     expected = module(x)
-    for call in (module, module.forward, lambda **given: cls.__call__(module, **given)):
+    for call in (module, module.forward, lambda **given: type(module).__call__(module, **given)):
         given = dict(zip(names, (x, None), strict=True))
         assert_same_bits(flatten(call(**given)), flatten(expected))
         with pytest.raises(TypeError, match="unexpected keyword argument 'hx_'"):
             call(**given, **{names[1] + "_": None})
 
 
-def test_batch_first_is_live(dtype):
-    lstm = pylstm.LSTM(3, 4, dtype=dtype)
+@of_each_kind
+def test_batch_first_is_live(kind, dtype):
+    layer = layer_of(kind, 3, 4, dtype=dtype)
     x = fractions(1, (5, 2, 3))
-    out, states = lstm(x)
-    lstm.batch_first = True
-    swapped, swapped_states = lstm(x.swapaxes(0, 1))
+    out, states = layer(x)
+    layer.batch_first = True
+    swapped, swapped_states = layer(x.swapaxes(0, 1))
     assert_same_bits(np.ascontiguousarray(swapped.swapaxes(0, 1)), out)
     assert_same_bits(swapped_states, states)
