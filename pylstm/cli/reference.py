@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..weights.kinds import GRU, KINDS, LSTM, Kind
+from ..weights.kinds import GRU, LSTM, Kind, kind_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,9 +29,7 @@ def directions_of(module: Module) -> int:
 
 def kind_of_module(module: Module) -> Kind:
     """Return the row of a module's kind."""
-    gates = module.state_dict()
-    weight = next(array for name, array in gates.items() if name.startswith("weight_ih"))
-    return next(kind for kind in KINDS.values() if kind.rows(module.hidden_size) == len(weight))
+    return kind_of(module._kind)
 
 
 def groups_of(module: Module) -> list[list[Array]]:

@@ -17,7 +17,7 @@ from ..files.base.walk import dotted
 from . import values
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
 from .find import opened
-from .kinds import CELL, NAMES, counterpart, with_article
+from .kinds import CELL, counterpart, with_article
 from .survey import Candidate, Survey, survey
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     class Fillable(Protocol):
         """What a module offers that is made here; see ``pylstm.modules.native``."""
+
+        _kind: str
 
         @classmethod
         def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self: ...
@@ -49,7 +51,7 @@ def from_weights(
     cls: type[AnyModule], source: Any, prefix: str | None, options: dict[str, Any]
 ) -> AnyModule:
     """Do what :meth:`pylstm.LSTM.from_weights` says."""
-    kind = class_name_of(cls)
+    kind = cls._kind
     if prefix is not None and not isinstance(prefix, str):
         raise TypeError(f"prefix must be a str or None, not {type_name(prefix)}")
     check_options(f"{cls.__name__}.from_weights()", kind, options)
@@ -65,13 +67,6 @@ def from_weights(
         except MemoryError:
             reason = f"no memory for its {candidate.found.num_parameters} parameters"
             raise WeightFileError(name, candidate.found.prefix, reason) from None
-
-
-def class_name_of(cls: type) -> str:
-    """Return the name of pylstm's class that a class is, or is derived from."""
-    import pylstm
-
-    return next(name for name in NAMES if issubclass(cls, getattr(pylstm, name, ())))
 
 
 def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
