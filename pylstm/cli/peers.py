@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..weights.answers import STRUCTURE
 from ..weights.kinds import GRU, RNN, Kind
 from .output import Failure
 from .reference import directions_of, groups_of, kind_of_module
@@ -49,8 +50,8 @@ class Torch:
     def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run in the module's dtype."""
         torch = self._torch
-        names = (*module._structure, "nonlinearity")
-        options = {n: getattr(module, n) for n in names if n != "mode" and hasattr(module, n)}
+        names = (*STRUCTURE[module._kind], *(("nonlinearity",) * hasattr(module, "nonlinearity")))
+        options = {name: getattr(module, name) for name in names}
         peer = getattr(torch.nn, type(module).__name__)(**options).to(getattr(torch, str(x.dtype)))
         values = {name: torch.tensor(value) for name, value in module.state_dict().items()}
         peer.load_state_dict(values)

@@ -44,6 +44,8 @@ _VALUES: dict[str, tuple[str, ...] | type] = {
     "peepholes": bool,
     "reverse": bool,
 }
+# What torch calls its RNNs.
+_MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
 
 
 class NamedArrays(dict[str, Any]):
@@ -139,12 +141,15 @@ def _objects(source: Source, key: str) -> Iterable[tuple[str, Any]]:
 
 def options_in(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is among a module's facts that its numbers depend on beside ``batch_first``."""
-    return {
-        name: facts[name]
-        for name, known in _VALUES.items()
-        if name in facts
-        and (isinstance(facts[name], known) if isinstance(known, type) else facts[name] in known)
-    }
+    found = {}
+    for name, known in _VALUES.items():
+        value = facts.get(name)
+        if isinstance(value, known if isinstance(known, type) else str):
+            found.update({name: value} if isinstance(known, type) or value in known else {})
+    # Of torch's RNN it decides, whatever else the module says.
+    mode = facts.get("mode")
+    found.update({"nonlinearity": _MODES[mode]} if mode in _MODES else {})
+    return found
 
 
 def metadata_of(options: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
