@@ -31,7 +31,7 @@ static inline bool cell_is_variant(const struct cell_variant *variant)
 static inline int cell_step(enum cell_kind kind, const struct cell_variant *variant)
 {
     if (!cell_is_variant(variant))
-        return kind;
+        return (int)kind;
     if (kind == CELL_LSTM)
         return STEP_LSTM_VARIANT;
     return variant->reset_before ? STEP_GRU_RESET_BEFORE : STEP_GRU_VARIANT;
