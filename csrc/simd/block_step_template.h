@@ -124,7 +124,8 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
         NAME(set_part)(block, &tile, step->wx, step->depth_x, step->x, step->x_stride);
         NAME(add_columns)(&tile, block->rows, together);
         if (parts) {
-            NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside, BLOCK_UNITS);
+            NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside,
+                        BLOCK_UNITS);
             NAME(add_columns)(&tile, block->rows, BLOCK_UNITS);
         }
         tile.from = tile.to = block->totals;
