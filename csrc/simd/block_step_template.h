@@ -109,8 +109,8 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
 {
     const struct rnn_step *step = block->step;
     const ptrdiff_t columns = gates * block->segment;
-    const bool parts = gates == 3 && block->segment == BLOCK_UNITS;
-    const ptrdiff_t together = parts ? 2 * BLOCK_UNITS : columns;
+    const bool separate = gates == 3 && block->segment == BLOCK_UNITS;
+    const ptrdiff_t together = separate ? 2 * BLOCK_UNITS : columns;
     struct NAME(tile) tile = {
         .from = (const REAL *)step->init + block->row * step->init_stride + block->column,
         .from_stride = step->init_stride,
@@ -123,22 +123,22 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
     if (step->wx) {
         NAME(set_part)(block, &tile, step->wx, step->depth_x, step->x, step->x_stride);
         NAME(add_columns)(&tile, block->rows, together);
-        if (parts) {
+        if (separate) {
             NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside,
                         BLOCK_UNITS);
             NAME(add_columns)(&tile, block->rows, BLOCK_UNITS);
         }
         tile.from = tile.to = block->totals;
         tile.from_stride = tile.to_stride = block->stride;
-    } else if (parts) {
+    } else if (separate) {
         block->aside = tile.from + together;
         block->aside_stride = tile.from_stride;
     }
-    if (gates == 3 && !parts)
+    if (gates == 3 && !separate)
         NAME(part_last_gate)(block, &tile, aside);
     NAME(set_part)(block, &tile, step->wh, step->depth_h, step->h, step->h_stride);
     NAME(add_recurrent)(block, &tile, together);
-    if (parts) {
+    if (separate) {
         NAME(go_on)(&tile, together, (const REAL *)step->bias_h + block->unit, 0,
                     block->totals + together, block->stride);
         NAME(add_recurrent)(block, &tile, BLOCK_UNITS);
