@@ -16,7 +16,7 @@ import numpy as np
 
 import pylstm
 
-from ..weights.kinds import KINDS
+from ..weights.kinds import KINDS, Kind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,7 +107,7 @@ class Case:
             "bidirectional": self.bidirectional,
             "dtype": self.dtype,
         }
-        if KINDS[self.layer].may_project:
+        if kind_of(self.layer).may_project:
             arguments["proj_size"] = self.proj_size
         layer = getattr(pylstm, name)(**(arguments | options))
         scale = 2.0 ** -round(0.5 * np.log2(self.hidden_size))
@@ -131,7 +131,7 @@ class Case:
         ]
         return [
             values(self.inputs, self.seed + index, shape, self.dtype)
-            for index, shape in enumerate(shapes[: 1 + len(KINDS[self.layer].states)])
+            for index, shape in enumerate(shapes[: 1 + len(kind_of(self.layer).states)])
         ]
 
     def hash(self) -> str:
@@ -149,6 +149,11 @@ def class_of(mode: str) -> tuple[str, dict[str, str]]:
     return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
 
 
+def kind_of(mode: str) -> Kind:
+    """Return the row of a layer in the table of kinds."""
+    return KINDS[class_of(mode)[0]]
+
+
 def as_hx(hx_items: list[Array]) -> Any:
     """Return states as a module takes them: a tuple where there are two."""
     return tuple(hx_items) if len(hx_items) > 1 else hx_items[0]
@@ -164,7 +169,7 @@ def hash_of(name: str) -> str:
 
 def activations(dtype: str, layer: str = LAYERS[0]) -> list[Array]:
     """Return the states of a cell for totals from -100 to 100 in every gate, c_0 from -20 to 20."""
-    gates = len(KINDS[layer].gates)
+    gates = len(kind_of(layer).gates)
     name, kind = class_of(layer)
     cell = getattr(pylstm, name + "Cell")(gates, 1, bias=False, dtype=dtype, **kind)
     # Weights that pass the input on to the gates.
