@@ -166,7 +166,7 @@ def _lone(
 
 
 def _has_output(first: Any, second: Any, batch_first: bool) -> bool:
-    """Return whether a pair of arrays is an output and its h, not h and c: an output ends in its h."""
+    """Return whether two arrays are an output and its h, not h and c: an output ends in its h."""
     from ..utils.rnn import PackedSequence
 
     if isinstance(first, PackedSequence):

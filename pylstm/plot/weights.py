@@ -92,8 +92,9 @@ def plot_weights(
 ) -> Any:
     """Draw the parameters of a layer or a cell, the gates one below the other.
 
-    The gates are i, f, g and o of an LSTM, r, z and n of a GRU. All pictures share one colour scale. No lease is taken: calls stay as fast as they were. A line
-    divides the features that a layer gets from the two directions of the layer below.
+    The gates are i, f, g and o of an LSTM, r, z and n of a GRU. All pictures share one colour
+    scale. No lease is taken: calls stay as fast as they were. A line divides the features that a
+    layer gets from the two directions of the layer below.
 
     Parameters
     ----------
