@@ -1,6 +1,6 @@
-/* The step of a GRU and of an RNN: block by block of units, a gemm of the inputs and one of h into the
- * totals of some rows, then their update. Included by kernels_template.h, behind gemm_template.h and
- * block_update_template.h; needs their parameters. Defines NAME(block_step).
+/* The step of a GRU, an RNN and a variant: block by block of units, a gemm of the inputs and one of
+ * h into the totals of some rows, then their update. Included by kernels_template.h, behind
+ * gemm_template.h and block_update_template.h; needs their parameters. Defines NAME(block_step).
  *
  * A block is BLOCK_UNITS units, the last one perhaps less; its columns are gate after gate
  * (kernels_segment). So a block is as many whole panels as there are gates, whatever their number.
@@ -109,8 +109,8 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
 {
     const struct rnn_step *step = block->step;
     const ptrdiff_t columns = gates * block->segment;
-    const bool parts = gates == 3 && block->segment == BLOCK_UNITS;
-    const ptrdiff_t together = parts ? 2 * BLOCK_UNITS : columns;
+    const bool separate = gates == 3 && block->segment == BLOCK_UNITS;
+    const ptrdiff_t together = separate ? 2 * BLOCK_UNITS : columns;
     struct NAME(tile) tile = {
         .from = (const REAL *)step->init + block->row * step->init_stride + block->column,
         .from_stride = step->init_stride,
@@ -123,22 +123,22 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
     if (step->wx) {
         NAME(set_part)(block, &tile, step->wx, step->depth_x, step->x, step->x_stride);
         NAME(add_columns)(&tile, block->rows, together);
-        if (parts) {
+        if (separate) {
             NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside,
                         BLOCK_UNITS);
             NAME(add_columns)(&tile, block->rows, BLOCK_UNITS);
         }
         tile.from = tile.to = block->totals;
         tile.from_stride = tile.to_stride = block->stride;
-    } else if (parts) {
+    } else if (separate) {
         block->aside = tile.from + together;
         block->aside_stride = tile.from_stride;
     }
-    if (gates == 3 && !parts)
+    if (gates == 3 && !separate)
         NAME(part_last_gate)(block, &tile, aside);
     NAME(set_part)(block, &tile, step->wh, step->depth_h, step->h, step->h_stride);
     NAME(add_recurrent)(block, &tile, together);
-    if (parts) {
+    if (separate) {
         NAME(go_on)(&tile, together, (const REAL *)step->bias_h + block->unit, 0,
                     block->totals + together, block->stride);
         NAME(add_recurrent)(block, &tile, BLOCK_UNITS);
@@ -149,10 +149,10 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
 static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
                                              void (*const update)(const struct NAME(block) *))
 {
-    ALIGNED REAL totals[BLOCK_ROWS * 3 * BLOCK_UNITS];
+    ALIGNED REAL totals[BLOCK_ROWS * 4 * BLOCK_UNITS];
     ALIGNED REAL aside[BLOCK_ROWS * BLOCK_UNITS];
     const ptrdiff_t count = (step->end - step->first + BLOCK_UNITS - 1) / BLOCK_UNITS;
-    const ptrdiff_t most = gates == 3 ? BLOCK_ROWS : 3 * BLOCK_ROWS;
+    const ptrdiff_t most = gates >= 3 ? BLOCK_ROWS : 3 * BLOCK_ROWS / gates;
     const ptrdiff_t rows = step->rows > most ? NAME(next_count)(step->rows, most) : step->rows;
     struct NAME(block) block = {
         .step = step,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...weights.kinds import BY_GATES, LSTM, OTHER_GATES
+from ...weights.kinds import BY_GATES, LSTM, RNN
 from ..base.extras import Leaves, answering_for, in_memory
 from ..base.hdf5 import Hdf5File
 from ..base.record import Record, RecurrentLayer, Unsupported
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..base.tensor import Bytes
 
 # By the columns of a recurrent kernel for each of its rows; Keras has a name of its own for RNN.
-_KINDS = BY_GATES | {OTHER_GATES["RNN"]: "SimpleRNN"}
+_KINDS = BY_GATES | {len(RNN.gates): "SimpleRNN"}
 _SUFFIXES = {"forward": "_l0", "backward": "_l0_reverse"}
 
 # How Keras names the files of weights that it splits; the index is a .json file.
