@@ -150,11 +150,6 @@ def class_of(mode: str) -> tuple[str, dict[str, str]]:
     return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
 
 
-def kind_of(mode: str) -> Kind:
-    """Return the row of a layer in the table of kinds."""
-    return KINDS[class_of(mode)[0]]
-
-
 def as_hx(hx_items: list[Array]) -> Any:
     """Return states as a module takes them: a tuple where there are two."""
     return tuple(hx_items) if len(hx_items) > 1 else hx_items[0]
