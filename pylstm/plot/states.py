@@ -224,7 +224,7 @@ def _panels(
     nested = isinstance(states[1], (tuple, list))
     if kind is not None and (nested or kind != "output"):
         raise ValueError(f"kind must be left out for a {type_name(states)} of two, got {kind!r}")
-    if nested or kind == "output" or _has_output(*states, batch_first):
+    if nested or kind == "output" or _has_output(states[0], states[1], batch_first):
         return _result(states, batch, batch_first, both)
     _, count, panels = _pair(states, batch, both)
     if count is not None or both is not None:
