@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from reference import fractions
+from support import cell_of, layer_of
 
 import pylstm
 from pylstm import _core
@@ -47,6 +48,12 @@ def shared(batch=32, **kwargs):
     """A call that two threads share."""
     pylstm.set_num_threads(2)
     return native(pylstm.LSTM(64, 64, **kwargs), lambda m: m(LONG[:, :batch]))
+
+
+def shared_of(kind, hidden_size, **kwargs):
+    """The same with a layer of another kind."""
+    pylstm.set_num_threads(2)
+    return native(layer_of(kind, 64, hidden_size, **kwargs), lambda m: m(LONG))
 
 
 def construct(cls, *args, **kwargs):
@@ -90,6 +97,54 @@ def loading(module, **kwargs):
     dtype = np.float64 if kwargs else np.float32
     state = {name: np.full(value.shape, 0.25, dtype) for name, value in module.state_dict().items()}
     return on(module, lambda m: m.load_state_dict(state, **kwargs) and None, changes=True)
+
+
+def of_kind(kind, *args, **kwargs):
+    """A layer of one of reference.KINDS; its state is STATES[0]."""
+    return layer_of(kind, 4, 6, *args, **kwargs)
+
+
+def refused_by_gru():
+    """What a wrong call with one state makes of hx_errors.c."""
+    module, cell = of_kind("GRU"), pylstm.RNNCell(4, 6, nonlinearity="x")
+    packed = packed_batch()
+    return on(module, lambda module: refuse_states(module, cell, packed))
+
+
+def refuse_states(module, cell, packed):
+    for function, *arguments in (
+        (module, X[..., :3]),
+        (module, X, STATES),
+        (module, X, [STATES[0]]),
+        (module, X, STATES[0][:, :1]),
+        (module, X, STATES[0][0]),
+        (module, packed, STATES),
+        (module, packed, STATES[0][:, :1]),
+        (module, X, 3),
+        (cell, X[0]),
+        (cell, X[0], STATES[0]),
+        (cell, X[0], (STATES[0][0],)),
+    ):
+        try:
+            function(*arguments)
+        except MemoryError:
+            raise
+        except Exception:
+            continue
+        raise AssertionError("a wrong call came through")
+
+
+def changed_activation():
+    def change(cell):
+        try:
+            cell.nonlinearity = "tanh"
+            first = cell(X[0])
+        finally:
+            cell.nonlinearity = "relu"
+        return first, cell(X[0], STATES[0][0])
+
+    # Where the second assignment fails, the first one stays.
+    return on(pylstm.RNNCell(4, 6, nonlinearity="relu"), change, changes=True)
 
 
 def assigning():
@@ -256,6 +311,37 @@ CASES: dict[str, Callable[[], Case]] = {
     "copy in": lambda: native(lstm(), lambda m: m._assign({"bias_hh_l0": m._parameter_view("bias_hh_l0")})),
     "refused": lambda: native(lstm(), refused),
     "refused dtype": lambda: on(lstm(), refused_dtype),
+    **{
+        f"{what} {kind}": case
+        for kind in ("GRU", "RNN_TANH", "RNN_RELU")
+        for what, case in (
+            ("dense", lambda kind=kind: native(of_kind(kind), lambda m: m(X))),
+            ("dense with a state", lambda kind=kind: native(of_kind(kind), lambda m: m(X, STATES[0]))),
+            ("packed", lambda kind=kind: on(of_kind(kind), lambda m: packed_result(m, STATES[0]))),
+            ("cell", lambda kind=kind: native(cell_of(kind, 4, 6), lambda m: m(X[0], STATES[0][0]))),
+        )
+    },
+    "construct GRU": lambda: construct(pylstm.GRU, 4, 6, 2, bidirectional=True),
+    "construct RNN": lambda: construct(pylstm.RNN, 4, 6, 1, "relu", bias=False),
+    "construct RNNCell": lambda: construct(pylstm.RNNCell, 4, 6, nonlinearity="relu"),
+    "deep GRU": lambda: native(
+        of_kind("GRU", 3, bidirectional=True, batch_first=True), lambda m: m(X, hx=None)
+    ),
+    "GRU converted": lambda: native(
+        of_kind("GRU"), lambda m: m(X.tolist(), STATES[0].astype(np.float64))
+    ),
+    "GRU unbatched": lambda: native(of_kind("GRU"), lambda m: m(X[:, 0], STATES[0][:, 0])),
+    "shared GRU": lambda: shared_of("GRU", 64),
+    "shared RNN": lambda: shared_of("RNN_TANH", 128, num_layers=2),
+    "dropout of a GRU": lambda: on(
+        of_kind("GRU", 2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]
+    ),
+    "refused by a GRU": refused_by_gru,
+    "changed activation": changed_activation,
+    "pickle RNN": lambda: on(of_kind("RNN_RELU"), pickled),
+    "load into a GRU": lambda: loading(of_kind("GRU", 2)),
+    "double an RNN": lambda: on(of_kind("RNN_TANH"), lambda m: m.double() and None, changes=True),
+    "repr of an RNN": lambda: on(of_kind("RNN_RELU", 2), lambda m: (repr(m), m._repr_html_())),
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),
@@ -285,8 +371,8 @@ def state_bits(modules):
     pylstm.manual_seed(2)  # masks
     for module in modules:
         for part in module.modules():
-            if isinstance(part, pylstm.LSTM | pylstm.LSTMCell):
-                shape = (2, 2) if isinstance(part, pylstm.LSTM) else (2,)
+            if hasattr(part, "input_size"):
+                shape = (2,) if type(part).__name__.endswith("Cell") else (2, 2)
                 results.append(part(np.full((*shape, part.input_size), 0.5)))
                 results.append(list(part.state_dict().values()))
     return bits(results)
