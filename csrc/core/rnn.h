@@ -24,6 +24,9 @@ struct rnn_net {
     ptrdiff_t num_layers;
     int num_directions; /* 1 or 2 */
     bool bias;
+    bool reverse;                /* the one direction begins at the end of the sequence */
+    struct cell_variant variant; /* of an LSTM without reset_before, of a GRU without peepholes and
+                                    clip, of an RNN none */
 };
 
 /* Features of h: P where there is a projection, else H. */

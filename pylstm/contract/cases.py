@@ -137,9 +137,9 @@ class Case:
 
     def hash(self) -> str:
         """Run a batch with states and a single row without them; hash all results."""
-        x, *states = self.arrays(5 if self.hidden_size > 64 else 9)
+        x, *hx_items = self.arrays(5 if self.hidden_size > 64 else 9)
         results: list[Array] = []
-        for output, hx in (self.module()(x, as_hx(states)), self.module()(x[:, :1])):
+        for output, hx in (self.module()(x, as_hx(hx_items)), self.module()(x[:, :1])):
             results += output, *(hx if isinstance(hx, tuple) else (hx,))
         return hash_arrays(results)
 
@@ -150,9 +150,9 @@ def class_of(mode: str) -> tuple[str, dict[str, str]]:
     return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
 
 
-def as_hx(states: list[Array]) -> Any:
+def as_hx(hx_items: list[Array]) -> Any:
     """Return states as a module takes them: a tuple where there are two."""
-    return tuple(states) if len(states) > 1 else states[0]
+    return tuple(hx_items) if len(hx_items) > 1 else hx_items[0]
 
 
 def hash_of(name: str) -> str:
