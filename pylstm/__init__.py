@@ -1,4 +1,4 @@
-"""torch.nn's LSTM and LSTMCell for NumPy arrays.
+"""torch.nn's LSTM, GRU, RNN and their cells for NumPy arrays.
 
 >>> import numpy as np
 >>> import pylstm as nn
@@ -14,8 +14,9 @@ try:
     from . import _core
     from ._core import get_num_threads, set_num_threads
     from ._version import __version__
+    from .modules.cells import GRUCell, LSTMCell, RNNCell
     from .modules.module import Module
-    from .modules.rnn import LSTM, LSTMCell
+    from .modules.rnn import GRU, LSTM, RNN
     from .runtime.generator import get_rng_state, initial_seed, manual_seed, set_rng_state
     from .runtime.threadpools import announce as _announce
 except ImportError as _error:
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
     from .weights.find import FoundLSTM, find_lstms
 
 __all__ = [
+    "GRU",
     "LSTM",
+    "RNN",
     "FoundLSTM",
+    "GRUCell",
     "LSTMCell",
     "Module",
+    "RNNCell",
     "WeightFileError",
     "WeightFileWarning",
     "__version__",
@@ -76,7 +81,7 @@ def _public_name(name: str) -> object:
         hint = ""
         if name[:1].isupper() or name == "functional":
             hint = (
-                ": of torch.nn it has LSTM, LSTMCell, Module and utils.rnn; "
+                ": of torch.nn it has LSTM, GRU, RNN, their cells, Module and utils.rnn; "
                 "docs/torch-to-numpy.md has NumPy expressions for other layers"
             )
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

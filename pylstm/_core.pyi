@@ -7,7 +7,6 @@ import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 _Array = npt.NDArray[Any]
-_States = tuple[_Array, _Array]
 
 @disjoint_base
 class Layer:
@@ -28,31 +27,37 @@ class Layer:
     def _share(self, other: Layer, /) -> None: ...
     def flatten_parameters(self) -> None: ...
 
-class LSTM(Layer):
+class RNN(Layer):
     batch_first: bool
     dropout: float
     def _build(
         self,
+        mode: str,
         input_size: SupportsIndex,
         hidden_size: SupportsIndex,
-        num_layers: SupportsIndex,
-        bias: bool,
-        bidirectional: bool,
-        proj_size: SupportsIndex,
-        dtype: str,
-        /,
+        *,
+        num_layers: SupportsIndex = 1,
+        bias: bool = True,
+        bidirectional: bool = False,
+        proj_size: SupportsIndex = 0,
+        dtype: str = "float32",
     ) -> None: ...
-    def forward(self, input: Any, hx: Any = None) -> tuple[Any, _States]: ...
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def _run_packed(
-        self, data: Any, batch_sizes: Any, h0: Any, c0: Any, /
-    ) -> tuple[_Array, _Array, _Array]: ...
+    def _run_packed(self, data: Any, batch_sizes: Any, hx: Any, /) -> tuple[_Array, Any]: ...
 
-class LSTMCell(Layer):
+class Cell(Layer):
+    _mode: str | None
     def _build(
-        self, input_size: SupportsIndex, hidden_size: SupportsIndex, bias: bool, dtype: str, /
+        self,
+        mode: str,
+        input_size: SupportsIndex,
+        hidden_size: SupportsIndex,
+        *,
+        bias: bool = True,
+        dtype: str = "float32",
     ) -> None: ...
-    def forward(self, input: Any, hx: Any = None) -> _States: ...
+    def forward(self, input: Any, hx: Any = None) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 @final
@@ -67,6 +72,7 @@ def get_num_threads() -> int: ...
 def _limit_threads(n: SupportsIndex, /) -> None: ...
 def _close_threads() -> None: ...
 def as_array(obj: Any, name: str, dtype: str | None = None, /) -> _Array: ...
+def arrays_are_in(obj: Any, /) -> bool: ...
 def simd_level() -> str: ...
 def simd_levels() -> dict[str, tuple[bool, bool]]: ...
 def compiler() -> str: ...

@@ -1,5 +1,6 @@
-"""The name in pickles of earlier versions; see :mod:`pylstm.modules.rnn`."""
+"""The name in pickles of earlier versions; see :mod:`pylstm.modules.rnn` and ``cells``."""
 
-from .modules.rnn import LSTM, LSTMCell
+from .modules.cells import LSTMCell
+from .modules.rnn import LSTM
 
 __all__ = ["LSTM", "LSTMCell"]

@@ -357,12 +357,9 @@ def test_wild_arguments_raise_and_nothing_else(seed):
     )
     saved = pylstm.get_rng_state()
     for _ in range(400):
-        layer = choose.choice([_core.LSTM, _core.LSTMCell])()
+        layer = choose.choice([_core.RNN, _core.Cell])()
         if choose.random() < 0.7:
-            layer._build(
-                *((4, 3, 1, True, False, 0) if type(layer) is _core.LSTM else (4, 3, True)),
-                "float32",
-            )
+            layer._build(choose.choice(["LSTM", "GRU", "RNN_TANH"]), 4, 3)
         names = [name for name in dir(layer) if name not in dir(object)]
         entry = getattr(
             layer,
@@ -380,7 +377,8 @@ def test_wild_arguments_raise_and_nothing_else(seed):
             _core.manual_seed,
             _core.set_rng_state,
             _core.as_array,
-            _core.LSTM,
+            _core.RNN,
+            _core.Cell,
             _core.Layer,
             _core.Lease,
         ),
@@ -407,13 +405,13 @@ def test_wild_arguments_raise_and_nothing_else(seed):
 )
 def test_batch_sizes_are_believed_only_after_checks(modules, batch_sizes):
     with pytest.raises((ValueError, TypeError)):
-        modules["lstm"]._run_packed(z(5, 4), batch_sizes, None, None)
+        modules["lstm"]._run_packed(z(5, 4), batch_sizes, None)
 
 
 def test_batch_sizes_may_be_any_integers(modules):
-    expected = modules["lstm"]._run_packed(z(5, 4), np.array([3, 2]), None, None)
+    expected = modules["lstm"]._run_packed(z(5, 4), np.array([3, 2]), None)
     for sizes in ([3, 2], np.array([3, 2], np.uint8), np.array([3, 9, 2])[::2]):
-        assert_same_bits(modules["lstm"]._run_packed(z(5, 4), sizes, None, None), expected)
+        assert_same_bits(modules["lstm"]._run_packed(z(5, 4), sizes, None), expected)
 
 
 # ---------------------------------------------------------------------------- code run by a call
@@ -429,7 +427,7 @@ def test_batch_sizes_that_reshape_the_data_are_read_before_the_checks():
             return np.array([6])
 
     with pytest.raises(RuntimeError, match="input must have 2 dimensions, got 1"):
-        module._run_packed(data, Reshaping(), None, None)
+        module._run_packed(data, Reshaping(), None)
 
 
 def test_an_error_handler_that_reshapes_the_input_changes_nothing(modules):
@@ -450,14 +448,14 @@ def test_an_error_handler_that_reshapes_the_input_changes_nothing(modules):
 
 
 def test_a_cell_does_not_run_on_the_parameters_of_a_deeper_network():
-    class Both(_core.LSTM, _core.LSTMCell):
+    class Both(_core.RNN, _core.Cell):
         pass
 
     both = Both()
-    both._build(3, 64, 3, True, True, 0, "float32")
+    both._build("LSTM", 3, 64, num_layers=3, bidirectional=True)
     with pytest.raises(
         TypeError, match=r"LSTMCell\.forward\(\) needs the parameters of an LSTMCell"
     ):
-        _core.LSTMCell.forward(both, z(2, 3))
-    both._build(3, 4, 1, True, False, 0, "float32")
-    assert _core.LSTMCell.forward(both, z(2, 3))[0].shape == (2, 4)
+        _core.Cell.forward(both, z(2, 3))
+    both._build("LSTM", 3, 4)
+    assert _core.Cell.forward(both, z(2, 3))[0].shape == (2, 4)

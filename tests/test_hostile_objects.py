@@ -186,9 +186,9 @@ PLACES = {
     "list of states": (LSTM, lambda m, act: m(X, acting(HostileList, act, [H, C]))),
     "nested lists": (LSTM, lambda m, act: m([[[Hostile(act, 0.5)] * 4]])),
     "list as input": (LSTM, lambda m, act: m(acting(HostileList, act, X.tolist()))),
-    "packed data": (LSTM, lambda m, act: m._run_packed(Hostile(act, FLAT), SIZES, None, None)),
-    "packed sizes": (LSTM, lambda m, act: m._run_packed(FLAT, Hostile(act, SIZES), None, None)),
-    "packed states": (LSTM, lambda m, act: m._run_packed(FLAT, SIZES, H, Hostile(act, C))),
+    "packed data": (LSTM, lambda m, act: m._run_packed(Hostile(act, FLAT), SIZES, None)),
+    "packed sizes": (LSTM, lambda m, act: m._run_packed(FLAT, Hostile(act, SIZES), None)),
+    "packed states": (LSTM, lambda m, act: m._run_packed(FLAT, SIZES, (H, Hostile(act, C)))),
     "packed sequence": (LSTM, lambda m, act: m(packed(Hostile(act, FLAT), Hostile(act, SIZES)))),
     "cell input": (LSTMCell, lambda m, act: m(Hostile(act, X[0]))),
     "cell h_0": (LSTMCell, lambda m, act: m(X[0], (Hostile(act, H[0]), C[0]))),
@@ -204,7 +204,7 @@ PLACES = {
     "bidirectional": (LSTM, lambda m, act: m.__init__(4, 3, bidirectional=Hostile(act, 1))),
     "proj_size": (LSTM, lambda m, act: m.__init__(4, 3, proj_size=Hostile(act, 2))),
     "cell sizes": (LSTMCell, lambda m, act: m.__init__(Hostile(act, 4), Hostile(act, 3), Hostile(act, 1))),
-    "_build": (LSTM, lambda m, act: m._build(Hostile(act, 4), 3, 1, Hostile(act, 1), Hostile(act, 0), 0, "float32")),
+    "_build": (LSTM, lambda m, act: m._build("LSTM", Hostile(act, 4), 3, bias=Hostile(act, 1), bidirectional=Hostile(act, 0))),
     "dropout": (LSTM, lambda m, act: setattr(m, "dropout", Hostile(act, 0.5))),
     "batch_first": (LSTM, lambda m, act: setattr(m, "batch_first", Hostile(act, 0))),
     "training": (LSTM, lambda m, act: setattr(m, "training", Hostile(act, 1))),
@@ -295,7 +295,7 @@ def test_arrays_that_the_collector_reshapes(case, kind):
     def call(x, h, c):
         sizes = SIZES.copy()
         arrays.append(sizes)
-        return module._run_packed(x, sizes, h, c) if case == "packed" else module(x, (h, c))
+        return module._run_packed(x, sizes, (h, c)) if case == "packed" else module(x, (h, c))
 
     def reshape(phase, info):
         collections.append(phase)
@@ -416,7 +416,7 @@ def test_an_index_that_is_a_lie(index):
         with pytest.raises((ValueError, TypeError, MemoryError)):
             lstm.__init__(*arguments)
         with pytest.raises((ValueError, TypeError, MemoryError)):
-            lstm._build(*(*arguments, 1)[:3], True, False, 0, "float32")
+            lstm._build("LSTM", *arguments[:2], num_layers=(*arguments, 1)[2])
     if index != 0:  # a cell without units is a cell
         with pytest.raises((RuntimeError, TypeError, MemoryError)):
             LSTMCell(Size(boom, 4), Size(boom, 3))
@@ -614,7 +614,7 @@ def test_what_the_native_types_refuse():
             lstm._convert(dtype)
     for sizes in ((0, 3, 1), (4, 0, 1), (4, 3, 0)):
         with pytest.raises(ValueError, match="at least 1"):
-            lstm._build(*sizes, True, False, 0, "float32")
+            lstm._build("LSTM", *sizes[:2], num_layers=sizes[2])
     with pytest.raises(ValueError, match="not negative"):
-        make(LSTMCell)._build(-1, 3, True, "float32")
+        make(LSTMCell)._build("LSTM", -1, 3)
     assert lstm._dtype == np.float32

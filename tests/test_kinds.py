@@ -11,7 +11,7 @@ import pylstm
 from pylstm.weights.kinds import BY_GATES, KINDS, LSTM, OTHER_GATES
 
 ROW = re.compile(
-    r"\[CELL_\w+\] = \{\s*\"(?P<mode>\w+)\",\s*\"(?P<names>\w+)\",\s*(?P<gates>\d+),\s*"
+    r"\[CELL_\w+\] = \{\s*\"(?P<mode>\w+)\",\s*\"\w+\",\s*\"(?P<names>\w+)\",\s*(?P<gates>\d+),\s*"
     r"(?P<states>\d+)(?P<flags>(?:,\s*\.\w+ = \w+)*),?\s*\}"
 )
 FLAGS = ("separate_bias", "may_project")
@@ -31,8 +31,8 @@ def rows_of_c(text):
 
 def test_rows_of_c_are_read():
     text = """const struct cell cells[CELL_KINDS] = {
-    [CELL_A] = {"A", "xy", 2, 1, .separate_bias = true, .may_project = false},
-    [CELL_B] = {"B", "h", 1, 1},
+    [CELL_A] = {"A", "A", "xy", 2, 1, .separate_bias = true, .may_project = false},
+    [CELL_B] = {"B", "B", "h", 1, 1},
 };"""
     assert rows_of_c(text) == {"A": ("xy", 2, 1, {"separate_bias"}), "B": ("h", 1, 1, set())}
     with pytest.raises(AssertionError, match="not read"):

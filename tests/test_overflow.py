@@ -57,7 +57,7 @@ def test_a_module_stays_as_it_was():
         with pytest.raises(MemoryError):
             lstm.__init__(*sizes)
         with pytest.raises(MemoryError):
-            lstm._build(*sizes, 1, True, False, 0, "float32")
+            lstm._build("LSTM", *sizes)
     assert_same_bits(lstm(x), before)
 
 
@@ -112,7 +112,7 @@ def test_packed_sequences():
         (np.ones((5, 4)), np.uint64([2**64 - 1, 6]), ValueError),
     ]:
         with pytest.raises(error):
-            lstm._run_packed(data, sizes, None, None)
+            lstm._run_packed(data, sizes, None)
 
 
 # ---------------------------------------------------------------------------- the rest

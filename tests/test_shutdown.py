@@ -110,7 +110,7 @@ def test_calls_when_the_module_has_been_cleared():
         pylstm_call = pylstm.LSTM.forward
         lstm.unseen = [Unseen() for _ in range(3)]
         pylstm._core.unseen = [Unseen()]
-        pylstm._core.LSTM.__mro__
+        pylstm._core.RNN.__mro__
         del lstm, check
         for name in [*sys.modules]:
             if "pylstm" in name:
@@ -185,7 +185,7 @@ def test_a_library_that_is_imported_again_is_unloaded():
             pylstm.set_num_threads(2)
             lstm = pylstm.LSTM(64, 64)
             lstm(x)
-            return weakref.ref(pylstm._core), weakref.ref(pylstm._core.LSTM)
+            return weakref.ref(pylstm._core), weakref.ref(pylstm._core.RNN)
         gone = [again() for _ in range(5)][:-1]
         del pylstm
         gc.collect()

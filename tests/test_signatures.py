@@ -85,7 +85,7 @@ def test_containers_show_their_forward():
     assert without_types(pylstm.Module()) == "(*args, **kwargs)"
 
 
-@pytest.mark.parametrize("name", ["LSTM", "LSTMCell"])
+@pytest.mark.parametrize("name", ["RNN", "Cell"])
 def test_everything_public_on_the_types_in_c_has_a_docstring(name):
     native = getattr(pylstm._core, name)
     public = [native, *(getattr(native, n) for n in dir(native) if not n.startswith("_"))]
@@ -96,9 +96,10 @@ def test_everything_public_on_the_types_in_c_has_a_docstring(name):
 
 
 def test_the_c_half_and_the_python_half_show_the_same_forward():
-    for name in ("LSTM", "LSTMCell"):
-        native = getattr(pylstm._core, name).forward
-        assert inspect.signature(native) == inspect.signature(getattr(pylstm, name).forward)
+    for name in ("LSTM", "GRU", "RNN"):
+        for native, public in ((pylstm._core.RNN, name), (pylstm._core.Cell, name + "Cell")):
+            expected = inspect.signature(getattr(pylstm, public).forward)
+            assert inspect.signature(native.forward) == expected
 
 
 def test_mypy_passes_on_the_typed_examples():

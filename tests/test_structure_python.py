@@ -69,7 +69,7 @@ def test_imports_are_seen():
     assert "pylstm.files.formats.skops" in IMPORTS["pylstm.files.open"]  # by a text
     assert "pylstm.weights.build" in IMPORTS["pylstm.modules.native"]  # in a function
     assert "pylstm.modules.rnn" in IMPORTS["pylstm"]
-    assert "pylstm._core" in IMPORTS["pylstm.modules.rnn"]
+    assert "pylstm._core" in IMPORTS["pylstm.modules.rnn_base"]
     assert "pylstm.plot.ticks" in IMPORTS["pylstm.plot.drawing"]
     assert sum(map(len, IMPORTS.values())) > 300
 

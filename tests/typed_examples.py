@@ -47,6 +47,21 @@ def steps(count: int) -> Array:
     return h + c + first + second
 
 
+def one_state() -> Array:
+    """Networks whose state is one array."""
+    gru = nn.GRU(4, 8, num_layers=2, batch_first=True)
+    rnn = nn.RNN(4, 8, 1, "relu", bidirectional=True)
+    assert_type(rnn.nonlinearity, str)
+    output, h_n = gru(np.ones((3, 7, 4)))
+    _, last = rnn.forward(output[..., :4])
+    assert_type(last, Array)
+    gated, plain = nn.GRUCell(4, 8), nn.RNNCell(4, 8, nonlinearity="relu", dtype=np.float64)
+    assert_type(gated.forward(np.ones((3, 4))), Array)
+    h = plain(np.ones((3, 4)), gated(np.ones((3, 4))))
+    plain.nonlinearity = "tanh"
+    return np.asarray(h + h_n[0])
+
+
 class Tagger(nn.Module):
     """A container with a child and an array of its own."""
 
@@ -128,7 +143,7 @@ def generator() -> int:
 def missing() -> str:
     """A checker knows which names there are: strict mode reports comments that ignore nothing."""
     try:
-        nn.GRU(4, 8)  # type: ignore[attr-defined]
+        nn.Linear(4, 8)  # type: ignore[attr-defined]
     except AttributeError as error:
         return str(error)
     return ""
@@ -138,6 +153,7 @@ def main() -> None:
     """Run everything."""
     sequences()
     steps(3)
+    one_state()
     modules()
     packed()
     weights()

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 struct cell {
-    const char *mode;       /* "LSTM", as torch calls the layer */
+    const char *mode; /* "RNN_TANH", as torch has it in the attribute of that name */
+    const char *name; /* "RNN", torch's class of the layer; with "Cell" behind it, the cell's */
     const char *gate_names; /* one letter a gate, in the order of the rows of weight_ih */
     int gates;
     int states;         /* h alone, or h and c */
@@ -16,6 +17,9 @@ struct cell {
 };
 
 extern const struct cell cells[CELL_KINDS];
+
+/* True if a state is h and c, false if it is h alone. */
+static inline bool cell_has_c(const struct cell *cell) { return cell->states == 2; }
 
 static inline bool cell_is_variant(const struct cell_variant *variant)
 {

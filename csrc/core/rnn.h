@@ -33,6 +33,7 @@ struct rnn_net {
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
 /* Rows of weight_ih: gates * H. */
 ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
+static inline bool rnn_has_c(const struct rnn_net *net) { return cell_has_c(&cells[net->kind]); }
 
 /* One call: inputs, outputs and the options that may change between calls. */
 struct rnn_call {
@@ -49,10 +50,12 @@ struct rnn_call {
 
     const void *h0; /* [Y*D, N, Hout]; NULL: zeros */
     ptrdiff_t h0_layer, h0_row;
-    const void *c0; /* [Y*D, N, H]; NULL: zeros */
+    const void *c0; /* [Y*D, N, H]; NULL: zeros, and where there is no c */
     ptrdiff_t c0_layer, c0_row;
     void *h_n; /* [Y*D, N, Hout], contiguous */
-    void *c_n; /* [Y*D, N, H], contiguous; no result overlaps an input, or another result but y */
+    /* [Y*D, N, H], contiguous; NULL where there is no c. No result overlaps an input, or another
+     * result but y. */
+    void *c_n;
 
     bool finite_weights;   /* what rnn_pack() returned */
     double dropout;        /* 0 unless training */

@@ -1,29 +1,55 @@
 #include "arguments.h"
 
 #include "arrays.h"
-#include "call_errors.h"
+#include "hx_errors.h"
 
 /* ---- Which objects ---- */
 
-/* Texts as Python has them for a function with these parameters. */
-COLD static int error_positional(const char *callee, Py_ssize_t count)
+/* What is behind the texts of Python's. */
+#define PARAMETERS "input and hx, %s"
+
+COLD static const char *hx_parameter(const struct cell *kind)
 {
-    return error_raise(
-        PyExc_TypeError,
-        "%s() takes from 2 to 3 positional arguments but %zd were given: input, and hx, the "
-        "states as one pair (h_0, c_0)",
-        callee, count + 1);
+    return cell_has_c(kind) ? "the states as one pair (h_0, c_0)" : "the state h_0";
 }
 
-COLD static int error_keyword(const char *callee, PyObject *key, bool known)
+/* Texts as Python has them for a function with these parameters. */
+COLD static int error_positional(const struct request *request, Py_ssize_t count)
 {
+    const struct cell *kind = layer_kind(request->self);
+
+    if (kind == NULL)
+        return -1;
+    return error_raise(
+        PyExc_TypeError,
+        "%s%s.forward() takes from 2 to 3 positional arguments but %zd were given: " PARAMETERS,
+        kind->name, request->callee->cell, count + 1, hx_parameter(kind));
+}
+
+COLD static int error_keyword(const struct request *request, PyObject *key, bool known)
+{
+    const struct cell *kind = layer_kind(request->self);
+
+    if (kind == NULL)
+        return -1;
     if (known)
-        return error_raise(PyExc_TypeError, "%s() got multiple values for argument '%S'", callee,
-                           key);
+        return error_raise(PyExc_TypeError, "%s%s.forward() got multiple values for argument '%S'",
+                           kind->name, request->callee->cell, key);
     return error_raise(PyExc_TypeError,
-                       "%s() got an unexpected keyword argument '%S': the parameters are input and "
-                       "hx, the states as a pair (h_0, c_0)",
-                       callee, key);
+                       "%s%s.forward() got an unexpected keyword argument '%S': the parameters "
+                       "are " PARAMETERS,
+                       kind->name, request->callee->cell, key, hx_parameter(kind));
+}
+
+COLD static int error_no_input(const struct request *request)
+{
+    const struct cell *kind = layer_kind(request->self);
+
+    if (kind == NULL)
+        return -1;
+    return error_raise(PyExc_TypeError,
+                       "%s%s.forward() missing 1 required positional argument: 'input'", kind->name,
+                       request->callee->cell);
 }
 
 /* Where keyword "key" stands among (input, hx), or 2. Keywords in source code are interned, as our
@@ -48,7 +74,7 @@ static int read_keyword(struct request *request, PyObject *key, PyObject *value,
     const int index = keyword_index(request->self->module_state, key);
 
     if (index == 2 || index < positional)
-        return error_keyword(request->callee->name, key, index < 2);
+        return error_keyword(request, key, index < 2);
     if (index == 0)
         request->input = value;
     else
@@ -60,10 +86,9 @@ static int read_keyword(struct request *request, PyObject *key, PyObject *value,
 static int check_read(struct request *request, Py_ssize_t positional)
 {
     if (positional > 2)
-        return error_positional(request->callee->name, positional);
+        return error_positional(request, positional);
     if (request->input == NULL)
-        return error_raise(PyExc_TypeError, "%s() missing 1 required positional argument: 'input'",
-                           request->callee->name);
+        return error_no_input(request);
     if (request->hx == Py_None)
         request->hx = NULL;
     return 0;
@@ -99,8 +124,6 @@ int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwar
 
 /* ---- States ---- */
 
-const char *arguments_hx_name(int index) { return index == 0 ? "hx[0]" : "hx[1]"; }
-
 /* Opens item "index" of a tuple or list. */
 static int open_hx_item(struct request *request, PyObject *hx, int index)
 {
@@ -119,7 +142,7 @@ static int open_hx_item(struct request *request, PyObject *hx, int index)
         return error_hx_is_none(index);
     }
     nested = !PyArray_CheckExact(item) && is_tuple_of_arrays(item);
-    request->hx_items[index] = array_open(item, arguments_hx_name(index));
+    request->hx_items[index] = array_open(item, request_hx_name(request, index));
     Py_DECREF(item);
     if (request->hx_items[index] != NULL)
         return 0;
@@ -138,11 +161,11 @@ static int open_stacked(struct request *request, PyObject *hx)
         if (!PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
         PyErr_Clear();
-        return error_hx_type(hx);
+        return error_hx_type(request, hx);
     }
     rows = PyArray_NDIM(array) == 0 ? -1 : PyArray_DIM(array, 0);
     if (rows < 0)
-        result = error_hx_type(hx);
+        result = error_hx_type(request, hx);
     else if (rows < 2)
         result = error_hx_index(array);
     for (int i = 0; result == 0 && i < 2; i++) {
@@ -153,7 +176,7 @@ static int open_stacked(struct request *request, PyObject *hx)
         if (item != NULL && PyArray_Check(item))
             request->hx_items[i] = (PyArrayObject *)Py_NewRef(item);
         else if (item != NULL)
-            request->hx_items[i] = array_open(item, arguments_hx_name(i));
+            request->hx_items[i] = array_open(item, request_hx_name(request, i));
         Py_XDECREF(item);
         result = request->hx_items[i] == NULL ? -1 : 0;
     }
@@ -163,8 +186,24 @@ static int open_stacked(struct request *request, PyObject *hx)
     return result;
 }
 
+/* hx is the one state. */
+static int open_one(struct request *request, PyObject *hx)
+{
+    if (!PyArray_CheckExact(hx)) {
+        const int holds = arrays_are_in(hx);
+        if (holds != 0)
+            return holds < 0 ? -1 : error_hx_is_tuple(request, hx);
+        if (PyArray_CheckAnyScalar(hx))
+            return error_hx_type(request, hx);
+    }
+    request->hx_items[0] = array_open(hx, "hx");
+    return request->hx_items[0] == NULL ? -1 : 0;
+}
+
 static int open_hx(struct request *request, PyObject *hx)
 {
+    if (!request->pair)
+        return open_one(request, hx);
     if (!PyTuple_Check(hx) && !PyList_Check(hx))
         return open_stacked(request, hx);
     request->given = PySequence_Size(hx);
@@ -201,6 +240,8 @@ int arguments_open(struct request *request)
     request->snapshot = layer_snapshot(request->self);
     if (request->snapshot == NULL)
         return -1;
+    request->net = &request->snapshot->net;
+    request->pair = rnn_has_c(request->net);
     request->x = array_open(request->input, "input");
     if (request->x == NULL || (request->hx != NULL && open_hx(request, request->hx) < 0))
         return -1;
@@ -222,7 +263,7 @@ void arguments_close(struct request *request)
 
 static int fit(struct request *request, PyArrayObject **array)
 {
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+    const enum dtype dtype = request->net->kernels->dtype;
 
     if (*array == NULL || array_fits(*array, dtype))
         return 0;

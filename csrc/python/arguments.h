@@ -19,7 +19,4 @@ int arguments_fit(struct request *request);
 /* Gives back what arguments_open() took. */
 void arguments_close(struct request *request);
 
-/* What error texts call state `index`: "hx[0]" or "hx[1]". */
-const char *arguments_hx_name(int index);
-
 #endif

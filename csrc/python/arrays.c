@@ -71,11 +71,11 @@ static int is_masked(PyObject *object)
     return result;
 }
 
-/* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says; another
- * object is its own item 0. A new reference; NULL, without an exception, beyond the end. */
-static PyObject *item_of(PyObject *object, Py_ssize_t index)
+/* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says. A new
+ * reference; NULL, without an exception, beyond the end. */
+static PyObject *item_in(PyObject *object, Py_ssize_t index)
 {
-    PyObject *item = index == 0 ? object : NULL;
+    PyObject *item = NULL;
 
 #ifdef Py_GIL_DISABLED /* another thread may take it off the list at any moment */
     if (PyList_Check(object)) {
@@ -91,6 +91,14 @@ static PyObject *item_of(PyObject *object, Py_ssize_t index)
     if (PyTuple_Check(object))
         item = index < PyTuple_Size(object) ? PyTuple_GetItem(object, index) : NULL;
     return Py_XNewRef(item);
+}
+
+/* Like item_in(), but another object is its own item 0. */
+static PyObject *item_of(PyObject *object, Py_ssize_t index)
+{
+    if (PyList_Check(object) || PyTuple_Check(object))
+        return item_in(object, index);
+    return index == 0 ? Py_NewRef(object) : NULL;
 }
 
 /* TypeError for masked arrays and for lists of them, whose mask NumPy would drop. */
@@ -266,6 +274,47 @@ PyArrayObject *array_open_other(PyObject *object, const char *name)
     array = from_anything(object, name);
     Py_XDECREF(tensor);
     return (PyArrayObject *)array;
+}
+
+/* 1 if an item of a list is an array of at least one axis, by "ndim" or else by its length; 0 or -1
+ * as arrays_are_in(). */
+static int is_array(PyObject *item)
+{
+    PyObject *ndim;
+    long axes;
+
+    if (PyArray_Check(item))
+        return PyArray_NDIM((PyArrayObject *)item) > 0;
+    if (item == Py_None || PyArray_CheckAnyScalar(item))
+        return 0;
+    ndim = get_attribute(item, "ndim");
+    axes = ndim == NULL || !PyLong_Check(ndim) ? -1 : PyLong_AsLong(ndim);
+    Py_XDECREF(ndim);
+    clear_exception();
+    if (axes >= 0 || PyErr_Occurred())
+        return PyErr_Occurred() ? -1 : axes > 0;
+    if (PyObject_Size(item) >= 0)
+        return 1;
+    clear_exception();
+    return PyErr_Occurred() ? -1 : has(item, "__array__");
+}
+
+int arrays_are_in(PyObject *object)
+{
+    PyObject *item;
+    int found = 0;
+
+    if (!PyList_Check(object) && !PyTuple_Check(object))
+        return 0;
+    if (Py_EnterRecursiveCall(" while looking for arrays in a list"))
+        return -1;
+    for (Py_ssize_t i = 0; found == 0 && (item = item_in(object, i)) != NULL; i++) {
+        const bool nested = PyList_Check(item) || PyTuple_Check(item);
+        found = nested ? arrays_are_in(item) : is_array(item);
+        Py_DECREF(item);
+    }
+    Py_LeaveRecursiveCall();
+    return found;
 }
 
 /* ---- Values ---- */

@@ -32,6 +32,9 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
     Py_INCREF(object);
     return (PyArrayObject *)object;
 }
+/* 1 if "object" is a tuple or list with arrays in it, at any depth, and not of numbers alone, 0 if
+ * not, -1 on error. May run code of others. */
+int arrays_are_in(PyObject *object);
 /* TypeError unless the array holds real numbers or integers. */
 int array_check_real(PyArrayObject *array, const char *name);
 /* Replaces *array, an owned reference, by a C-contiguous array of the dtype, itself if it is one.

@@ -57,7 +57,7 @@ static PyObject *request_dispatch(struct request *request)
     struct module_state *module_state = request->self->module_state;
     int packed;
 
-    if (request->callee->cell)
+    if (request->callee->is_cell)
         return request_run(request);
     packed = is_packed(module_state, request->input);
     if (packed < 0)
@@ -97,8 +97,8 @@ static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObjec
     return result;
 }
 
-static const struct callee rnn_callee = {"LSTM.forward", rnn_call_slot, false};
-static const struct callee cell_callee = {"LSTMCell.forward", cell_call_slot, true};
+static const struct callee rnn_callee = {rnn_call_slot, "", false};
+static const struct callee cell_callee = {cell_call_slot, "Cell", true};
 
 PyObject *rnn_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -124,27 +124,16 @@ PyObject *cell_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t 
 
 PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
 {
-    PyObject *h0, *c0, *result, *hx_n, *flat = NULL;
     struct request request;
 
     request_begin(&request, self, &rnn_callee);
     request.packed = true;
-    if (!PyArg_ParseTuple(args, "OOOO:_run_packed", &request.input, &request.given_sizes, &h0, &c0))
+    if (!PyArg_ParseTuple(args, "OOO:_run_packed", &request.input, &request.given_sizes,
+                          &request.hx))
         return NULL;
-    if (h0 != Py_None || c0 != Py_None) {
-        request.hx = PyTuple_Pack(2, h0, c0);
-        if (request.hx == NULL)
-            return NULL;
-    }
-    result = request_run(&request);
-    if (result != NULL) {
-        hx_n = PyTuple_GetItem(result, 1);
-        flat = PyTuple_Pack(3, PyTuple_GetItem(result, 0), PyTuple_GetItem(hx_n, 0),
-                            PyTuple_GetItem(hx_n, 1));
-    }
-    Py_XDECREF(request.hx);
-    Py_XDECREF(result);
-    return flat;
+    if (request.hx == Py_None)
+        request.hx = NULL;
+    return request_run(&request);
 }
 
 static ternaryfunc tp_call_of(PyObject *object)

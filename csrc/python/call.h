@@ -1,4 +1,4 @@
-/* The ways from Python into a call of LSTM or LSTMCell. request.h says how a call goes on. */
+/* The ways from Python into a call of a layer or a cell. request.h says how a call goes on. */
 #ifndef PYLSTM_PYTHON_CALL_H
 #define PYLSTM_PYTHON_CALL_H
 
@@ -15,7 +15,7 @@ PyObject *rnn_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t c
                              PyObject *names);
 PyObject *cell_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t count,
                               PyObject *names);
-/* _run_packed(data, batch_sizes, h0, c0): (output, h_n, c_n). */
+/* _run_packed(data, batch_sizes, hx): as forward() returns it. */
 PyObject *rnn_run_packed_method(PyObject *self, PyObject *args);
 
 #endif

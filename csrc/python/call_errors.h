@@ -14,28 +14,11 @@ COLD int error_input_rank(const struct request *request);
 COLD int error_input_size(const struct request *request);
 COLD int error_no_steps(const struct request *request);
 
-/* ---- States, while they are opened ---- */
+/* ---- Cells ---- */
 
-/* hx is neither a tuple nor a list nor an array. */
-COLD int error_hx_type(PyObject *hx);
-COLD int error_hx_is_none(Py_ssize_t index);
-COLD int error_hx_is_nested(const struct request *request, Py_ssize_t index);
-/* hx is one array of fewer than two states. */
-COLD int error_hx_index(PyArrayObject *hx);
-/* True for a tuple or list of arrays, such as a whole pair where one state should be. */
-bool is_tuple_of_arrays(PyObject *object);
-
-/* ---- States that were opened ---- */
-
-COLD int error_hx_missing(const struct request *request);
-COLD int error_hx_count(const struct request *request);
-/* hx is one array, whose items would do for states. */
-COLD int error_hx_stacked(const struct request *request);
-COLD int error_rnn_hx_ranks(const struct request *request);
-COLD int error_rnn_hx_size(const struct request *request, int index);
-COLD int error_cell_hx_rank(const struct request *request, int index);
-COLD int error_cell_mixed_ranks(const struct request *request, int index);
-COLD int error_cell_batch(const struct request *request, int index);
-COLD int error_cell_hx_size(const struct request *request, int index);
+/* The weights are those of more than one layer or direction. */
+COLD int error_not_of_a_cell(const struct request *request);
+/* The nonlinearity of an RNNCell is none. */
+COLD int error_nonlinearity(const struct request *request);
 
 #endif

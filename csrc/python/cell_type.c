@@ -1,7 +1,10 @@
-/* _core.LSTMCell: the call of torch.nn.LSTMCell.
+/* _core.Cell: the call of torch.nn.LSTMCell, torch.nn.GRUCell and torch.nn.RNNCell. Which of them an
+ * object is, its weights say, from _build() on.
  *
- *     class LSTMCell(Layer):
- *         def _build(self, input_size: int, hidden_size: int, bias: bool, dtype: str, /): ...
+ *     class Cell(Layer):
+ *         _mode: str | None
+ *         def _build(self, mode: str, input_size: int, hidden_size: int, *, bias: bool = True,
+ *                    dtype: str = "float32") -> None: ...
  *         def forward(self, input, hx=None): ...
  *         def __call__(self, input, hx=None): ...
  */
@@ -22,19 +25,22 @@ PyDoc_STRVAR(
     "input : array_like\n"
     "    ``(N, input_size)`` or, unbatched, ``(input_size,)``. Real numbers of any dtype\n"
     "    are converted to the module's dtype (torch would raise).\n"
-    "hx : tuple or list of two array_like, optional\n"
-    "    ``(h_0, c_0)``, each ``(N, hidden_size)`` or ``(hidden_size,)``; zeros if omitted.\n\n"
+    "hx : array_like, or of an LSTMCell a tuple or list of two, optional\n"
+    "    ``h_0``, of an LSTMCell ``(h_0, c_0)``: each ``(N, hidden_size)`` or\n"
+    "    ``(hidden_size,)``; zeros if omitted.\n\n"
     "Returns\n-------\n"
-    "(h_1, c_1) : tuple of numpy.ndarray\n"
-    "    The states after the step: new, C-contiguous arrays.\n\n"
+    "h_1 : numpy.ndarray, or of an LSTMCell ``(h_1, c_1)``, a tuple of two\n"
+    "    The state after the step: new, C-contiguous arrays.\n\n"
     "Raises\n------\n"
     "ValueError, RuntimeError\n"
     "    Where shapes do not fit, with the types and texts of torch.\n"
     "TypeError\n"
-    "    For complex, boolean, object, string, date and masked arrays.\n\n"
+    "    For complex, boolean, object, string, date and masked arrays; for an hx that is a pair\n"
+    "    where it should be one array, or the other way round.\n\n"
     "Notes\n-----\n"
-    "Mirrors ``torch.nn.LSTMCell.forward``,\n"
-    "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html\n\n"
+    "Mirrors the method ``forward`` of ``torch.nn.LSTMCell``, ``torch.nn.GRUCell`` and\n"
+    "``torch.nn.RNNCell``,\n"
+    "https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers\n\n"
     "Examples\n--------\n"
     ">>> import numpy as np\n"
     ">>> import pylstm as nn\n"
@@ -42,30 +48,39 @@ PyDoc_STRVAR(
     ">>> h, c = cell(np.ones((2, 3)))\n"
     ">>> h, c = cell(np.ones((2, 3)), (h, c))\n"
     ">>> h.shape\n"
+    "(2, 4)\n"
+    ">>> nn.GRUCell(3, 4)(np.ones((2, 3)), h).shape\n"
     "(2, 4)");
 
-/* ---- Construction ---- */
+/* ---- Construction and attributes ---- */
 
-PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, bias, dtype, /)\n--\n\n"
-                        "Allocate the parameters, all zero.");
+PyDoc_STRVAR(build_doc,
+             "_build($self, mode, input_size, hidden_size, *, bias=True, dtype='float32')\n--\n\n"
+             "Allocate the parameters, all zero. The mode is that of torch's layer; of an RNNCell\n"
+             "it is \"RNN_TANH\", and the attribute _mode may change it.");
 
-static PyObject *cell_build(PyObject *self, PyObject *args)
+static PyObject *cell_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
+    static const char *const names[] = {"mode", "input_size", "hidden_size", "bias", "dtype", NULL};
     Py_ssize_t input_size, hidden_size;
-    int bias, dtype;
-    const char *name;
+    int bias = 1, kind, dtype;
+    const char *mode, *dtype_text = "float32";
 
-    if (!PyArg_ParseTuple(args, "nnps:_build", &input_size, &hidden_size, &bias, &name))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$ps:_build", KEYWORDS(names), &mode,
+                                     &input_size, &hidden_size, &bias, &dtype_text))
         return error_overflow();
-    dtype = dtype_from_name(name);
+    kind = layer_kind_from_mode(mode);
+    dtype = kind < 0 ? -1 : dtype_from_name(dtype_text);
     if (dtype < 0)
         return NULL;
-    if (input_size < 0 || hidden_size < 0) {
-        PyErr_SetString(PyExc_ValueError, "_build() takes sizes that are not negative");
+    if (input_size < 0 || hidden_size < 0 || kind == CELL_RNN_RELU) {
+        PyErr_SetString(PyExc_ValueError, "_build() takes sizes that are not negative, and "
+                                          "\"RNN_TANH\" for every RNNCell");
         return NULL;
     }
     const struct rnn_net net = {
         .kernels = kernels_current((enum dtype)dtype),
+        .kind = (enum cell_kind)kind,
         .input_size = input_size,
         .hidden_size = hidden_size,
         .num_layers = 1,
@@ -75,25 +90,58 @@ static PyObject *cell_build(PyObject *self, PyObject *args)
     return layer_build(self, &net, true);
 }
 
+static PyObject *get_mode(PyObject *self, void *closure)
+{
+    const int kind = ((layer_object *)self)->nonlinearity;
+
+    (void)closure;
+    if (kind < 0)
+        Py_RETURN_NONE;
+    return PyUnicode_FromString(cells[kind].mode);
+}
+
+static int set_mode(PyObject *self, PyObject *value, void *closure)
+{
+    const char *mode;
+    int kind = -1;
+
+    (void)closure;
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError, "_mode cannot be deleted");
+    if (value != Py_None) {
+        mode = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : "";
+        kind = mode == NULL ? -1 : layer_kind_from_mode(mode);
+        if (kind < 0)
+            return -1;
+        if (kind != CELL_RNN_TANH && kind != CELL_RNN_RELU)
+            return error_raise(PyExc_ValueError, "_mode is that of an RNN, or None");
+    }
+    ((layer_object *)self)->nonlinearity = kind;
+    return 0;
+}
+
+static PyGetSetDef cell_getset[] = {
+    {"_mode", get_mode, set_mode, "Of an RNNCell: what calls compute; None: they raise.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMethodDef cell_methods[] = {
-    {"_build", cell_build, METH_VARARGS, build_doc},
+    {"_build", (PyCFunction)(void (*)(void))cell_build, METH_VARARGS | METH_KEYWORDS, build_doc},
     {"forward", (PyCFunction)(void (*)(void))cell_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(cell_doc, "The C half of pylstm.LSTMCell.");
+PyDoc_STRVAR(cell_doc, "The C half of pylstm.LSTMCell, pylstm.GRUCell and pylstm.RNNCell.");
 
 static PyType_Slot cell_slots[] = {
-    {Py_tp_doc, (void *)cell_doc},
-    {Py_tp_call, SLOT_FUNCTION(cell_call_slot)},
-    {Py_tp_methods, cell_methods},
-    {Py_tp_members, layer_members},
-    {0, NULL},
+    {Py_tp_doc, (void *)cell_doc},  {Py_tp_call, SLOT_FUNCTION(cell_call_slot)},
+    {Py_tp_getset, cell_getset},    {Py_tp_methods, cell_methods},
+    {Py_tp_members, layer_members}, {0, NULL},
 };
 
 PyType_Spec cell_type_spec = {
-    .name = "pylstm._core.LSTMCell",
+    .name = "pylstm._core.Cell",
     .basicsize = sizeof(layer_object),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,

@@ -1,4 +1,4 @@
-/* _core.LSTMCell: the call of torch.nn.LSTMCell. */
+/* _core.Cell: the call of torch.nn.LSTMCell, torch.nn.GRUCell and torch.nn.RNNCell. */
 #ifndef PYLSTM_PYTHON_CELL_TYPE_H
 #define PYLSTM_PYTHON_CELL_TYPE_H
 

@@ -3,13 +3,14 @@
 #include "arguments.h"
 #include "arrays.h"
 #include "call_errors.h"
+#include "hx_errors.h"
 
 /* ---- Of both ---- */
 
 /* TypeError for what cannot be converted; finds out whether anything has to be. */
 static int check_real(struct request *request)
 {
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+    const enum dtype dtype = request->net->kernels->dtype;
 
     request->fits = array_fits(request->x, dtype);
     if (!request->fits && array_check_real(request->x, "input") < 0)
@@ -19,7 +20,7 @@ static int check_real(struct request *request)
         if (hx_item == NULL || array_fits(hx_item, dtype))
             continue;
         request->fits = false;
-        if (array_check_real(hx_item, arguments_hx_name(i)) < 0)
+        if (array_check_real(hx_item, request_hx_name(request, i)) < 0)
             return -1;
     }
     return 0;
@@ -31,12 +32,12 @@ static ptrdiff_t features(PyArrayObject *array)
     return PyArray_DIM(array, PyArray_NDIM(array) - 1);
 }
 
-/* ---- LSTM ---- */
+/* ---- Layers ---- */
 
-/* A tuple or list of fewer than two states: torch's indexing fails there. */
+/* A tuple or list of fewer than two states, of an LSTM: torch's indexing fails there. */
 static int check_rnn_count(const struct request *request)
 {
-    if (request->hx == NULL || request->stacked || request->given >= 2)
+    if (request->hx == NULL || !request->pair || request->stacked || request->given >= 2)
         return 0;
     return error_hx_missing(request);
 }
@@ -48,11 +49,11 @@ static int check_rnn_ranks(struct request *request)
     if (ndim != 2 && (request->packed || ndim != 3))
         return error_input_rank(request);
     request->batched = request->packed || ndim == 3;
-    if (request->hx == NULL)
-        return 0;
-    const int rank = request->batched ? 3 : 2;
-    if (PyArray_NDIM(request->hx_items[0]) != rank || PyArray_NDIM(request->hx_items[1]) != rank)
-        return error_rnn_hx_ranks(request);
+    for (int index = 0; index < 2; index++) {
+        PyArrayObject *hx_item = request->hx_items[index];
+        if (hx_item != NULL && PyArray_NDIM(hx_item) != (request->batched ? 3 : 2))
+            return error_rnn_hx_ranks(request);
+    }
     return 0;
 }
 
@@ -111,7 +112,7 @@ static int read_sizes(struct request *request)
 
 static bool rnn_hx_size_is_right(const struct request *request, int index)
 {
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
     PyArrayObject *hx_item = request->hx_items[index];
 
     return PyArray_DIM(hx_item, 0) == net->num_layers * net->num_directions &&
@@ -121,14 +122,14 @@ static bool rnn_hx_size_is_right(const struct request *request, int index)
 
 static int check_rnn_sizes(const struct request *request)
 {
-    if (features(request->x) != request->snapshot->net.input_size)
+    if (features(request->x) != request->net->input_size)
         return error_input_size(request);
     for (int index = 0; index < 2; index++)
         if (request->hx_items[index] != NULL && !rnn_hx_size_is_right(request, index))
             return error_rnn_hx_size(request, index);
     if (request->stacked && request->batched)
         return error_hx_stacked(request);
-    if (request->hx != NULL && request->given != 2)
+    if (request->pair && request->hx != NULL && request->given != 2)
         return error_hx_count(request);
     if (request->call.steps == 0)
         return error_no_steps(request);
@@ -143,19 +144,16 @@ static int check_rnn(struct request *request)
                : check_rnn_sizes(request);
 }
 
-/* ---- LSTMCell ---- */
+/* ---- Cells ---- */
 
-/* A class made of both types, or an object whose __class__ was set, may hold an LSTM's weights. */
+/* A class made of both types, or an object whose __class__ was set, may hold a layer's weights. */
 static int check_cell_net(const struct request *request)
 {
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
 
     if (net->num_layers == 1 && net->num_directions == 1 && net->proj_size == 0)
         return 0;
-    return error_raise(
-        PyExc_TypeError,
-        "LSTMCell.forward() needs the parameters of an LSTMCell, and these are those of "
-        "an LSTM with several layers, directions or a projection");
+    return error_not_of_a_cell(request);
 }
 
 static int check_cell_ranks(struct request *request)
@@ -175,6 +173,24 @@ static int check_cell_ranks(struct request *request)
     return 0;
 }
 
+/* Of an RNNCell: takes the nonlinearity that the object has now. */
+static int check_nonlinearity(struct request *request)
+{
+    int kind;
+
+    if (request->net->kind != CELL_RNN_TANH)
+        return 0;
+    kind = request->self->nonlinearity;
+    if (kind == CELL_RNN_TANH)
+        return 0;
+    if (kind < 0)
+        return error_nonlinearity(request);
+    request->other_net = *request->net;
+    request->other_net.kind = (enum cell_kind)kind;
+    request->net = &request->other_net;
+    return 0;
+}
+
 static int check_cell_hx_item(const struct request *request, int index)
 {
     PyArrayObject *hx_item = request->hx_items[index];
@@ -183,7 +199,7 @@ static int check_cell_hx_item(const struct request *request, int index)
         return error_cell_mixed_ranks(request, index);
     if (request->batched && PyArray_DIM(hx_item, 0) != request->call.batch)
         return error_cell_batch(request, index);
-    if (features(hx_item) != request->snapshot->net.hidden_size)
+    if (features(hx_item) != request->net->hidden_size)
         return error_cell_hx_size(request, index);
     return 0;
 }
@@ -192,24 +208,25 @@ static int check_cell_sizes(const struct request *request)
 {
     if (request->stacked && request->batched)
         return error_hx_stacked(request);
-    if (request->hx != NULL && request->given != 2)
+    if (request->pair && request->hx != NULL && request->given != 2)
         return error_hx_count(request);
-    if (features(request->x) != request->snapshot->net.input_size)
+    if (features(request->x) != request->net->input_size)
         return error_input_size(request);
-    for (int index = 0; request->hx != NULL && index < 2; index++)
-        if (check_cell_hx_item(request, index) < 0)
+    for (int index = 0; index < 2; index++)
+        if (request->hx_items[index] != NULL && check_cell_hx_item(request, index) < 0)
             return -1;
     return 0;
 }
 
 static int check_cell(struct request *request)
 {
-    return check_cell_net(request) < 0 || check_cell_ranks(request) < 0 || check_real(request) < 0
+    return check_cell_net(request) < 0 || check_cell_ranks(request) < 0 ||
+                   check_nonlinearity(request) < 0 || check_real(request) < 0
                ? -1
                : check_cell_sizes(request);
 }
 
 int request_check(struct request *request)
 {
-    return request->callee->cell ? check_cell(request) : check_rnn(request);
+    return request->callee->is_cell ? check_cell(request) : check_rnn(request);
 }

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A function that runs on errors alone: compiled for size, and away from the code of calls. */
 #if defined(__GNUC__) || defined(__clang__)
@@ -28,6 +29,9 @@
 #else
 #define COLD
 #endif
+
+/* Names of keywords as PyArg_ParseTupleAndKeywords() wants them, which writes to none. */
+#define KEYWORDS(names) ((char **)(uintptr_t)(names))
 
 /* A function as PyType_Slot and PyModuleDef_Slot want it, and back: ISO C has no such
  * conversion, every platform of CPython has. */

@@ -2,6 +2,8 @@
 
 #include "errors.h"
 
+#include <string.h>
+
 PyMemberDef layer_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(layer_object, vectorcall), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -68,6 +70,23 @@ struct snapshot *layer_snapshot(layer_object *self)
     snapshot = weights_snapshot(weights);
     weights_release(weights);
     return snapshot;
+}
+
+const struct cell *layer_kind(layer_object *self)
+{
+    struct weights *weights = layer_weights(self);
+    const struct cell *kind = weights == NULL ? NULL : &cells[weights->net.kind];
+
+    weights_release(weights);
+    return kind;
+}
+
+int layer_kind_from_mode(const char *mode)
+{
+    for (int kind = 0; kind < CELL_KINDS; kind++)
+        if (strcmp(mode, cells[kind].mode) == 0)
+            return kind;
+    return error_raise(PyExc_ValueError, "there is no kind of cell called '%s'", mode);
 }
 
 void layer_set_weights(layer_object *self, struct weights *weights)

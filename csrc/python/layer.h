@@ -1,4 +1,4 @@
-/* The object behind LSTM and LSTMCell: weights and the options of calls.
+/* The object behind every layer and cell: weights and the options of calls.
  *
  * An object may be used by several threads at once: its options are atomic, and its weights are
  * exchanged as a whole, so that running calls and exported arrays keep the old ones.
@@ -24,6 +24,9 @@ typedef struct {
     _Atomic double dropout;
     atomic_bool batch_first;
     atomic_bool training;
+    /* Of an RNNCell: the kind that it is now, CELL_RNN_TANH or CELL_RNN_RELU, or -1 for what is
+     * neither. Its weights are of the former always, and packed alike for both. */
+    atomic_int nonlinearity;
     atomic_bool direct; /* a call may skip hooks and Python's forward: there are none */
 } layer_object;
 
@@ -36,6 +39,10 @@ void layer_set_weights(layer_object *self, struct weights *weights);
 struct weights *layer_weights(layer_object *self);
 /* A snapshot of the present weights, a new reference. RuntimeError before _build. */
 struct snapshot *layer_snapshot(layer_object *self);
+/* What the table of kinds says of the weights. RuntimeError before _build; returns NULL then. */
+COLD const struct cell *layer_kind(layer_object *self);
+/* The kind with a mode of torch's, such as "GRU". ValueError for others; returns -1 then. */
+int layer_kind_from_mode(const char *mode);
 /* What _build() returns: gives the object fresh weights, all zero. */
 PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell);
 

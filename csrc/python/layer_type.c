@@ -1,4 +1,4 @@
-/* _core.Layer: what LSTM and LSTMCell share, namely parameters and options.
+/* _core.Layer: what all layers and cells share, namely parameters and options.
  *
  *     class Layer:
  *         training: bool
@@ -72,6 +72,7 @@ static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     atomic_init(&self->dropout, 0.0);
     atomic_init(&self->batch_first, false);
     atomic_init(&self->training, true);
+    atomic_init(&self->nonlinearity, CELL_RNN_TANH);
     atomic_init(&self->direct, true);
     return (PyObject *)self;
 }
@@ -243,27 +244,50 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
 }
 
 PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
-                        "Use the parameters of \"other\", a layer of the same kind; a bare Layer\n"
-                        "is of either.");
+                        "Use the parameters of \"other\", a layer or a cell of the same kind as\n"
+                        "this one; a bare Layer may have those of any.");
+
+/* The type that "object" is of, layers or cells: a bare Layer is of both. */
+static PyTypeObject *shape_of(layer_object *object)
+{
+    if (PyObject_TypeCheck((PyObject *)object, object->module_state->cell_type))
+        return object->module_state->cell_type;
+    if (PyObject_TypeCheck((PyObject *)object, object->module_state->rnn_type))
+        return object->module_state->rnn_type;
+    return object->module_state->layer_type;
+}
+
+/* True if "self", with or without weights of its own, may have the weights of "other". */
+static bool may_share(layer_object *self, layer_object *other, const struct weights *weights)
+{
+    PyTypeObject *bare = self->module_state->layer_type;
+    PyTypeObject *shape = shape_of(self), *other_shape = shape_of(other);
+    bool same = true;
+
+    lock_acquire(&self->lock);
+    if (self->weights != NULL)
+        same = self->weights->net.kind == weights->net.kind;
+    lock_release(&self->lock);
+    return same && (shape == bare || other_shape == bare || shape == other_shape);
+}
 
 static PyObject *layer_share(PyObject *object, PyObject *other)
 {
     layer_object *self = (layer_object *)object;
-    PyTypeObject *kind = self->module_state->rnn_type;
-    PyTypeObject *bare = self->module_state->layer_type;
     struct weights *weights;
 
-    if (Py_TYPE(object) == bare || Py_TYPE(other) == bare)
-        kind = bare;
-    else if (PyObject_TypeCheck(object, self->module_state->cell_type))
-        kind = self->module_state->cell_type;
-    if (!PyObject_TypeCheck(object, kind) || !PyObject_TypeCheck(other, kind)) {
+    if (!PyObject_TypeCheck(other, self->module_state->layer_type)) {
         error_type("_share() takes a layer of the same kind", other);
         return NULL;
     }
     weights = layer_weights((layer_object *)other);
     if (weights == NULL)
         return NULL;
+    if (!may_share(self, (layer_object *)other, weights)) {
+        weights_release(weights);
+        error_type("_share() takes a layer of the same kind", other);
+        return NULL;
+    }
     layer_set_weights(self, weights);
     Py_RETURN_NONE;
 }
@@ -306,7 +330,7 @@ static PyMethodDef layer_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(layer_doc, "What LSTM and LSTMCell share: parameters and options.");
+PyDoc_STRVAR(layer_doc, "What all layers and cells share: parameters and options.");
 
 static PyType_Slot layer_slots[] = {
     {Py_tp_doc, (void *)layer_doc},

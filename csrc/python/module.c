@@ -1,8 +1,8 @@
 /* pylstm._core: the C half of pylstm.
  *
  *     class Layer: ...                    # layer_type.c
- *     class LSTM(Layer): ...              # rnn_type.c
- *     class LSTMCell(Layer): ...          # cell_type.c
+ *     class RNN(Layer): ...               # rnn_type.c
+ *     class Cell(Layer): ...              # cell_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
  *     def initial_seed() -> int: ...
@@ -11,6 +11,7 @@
  *     def set_num_threads(n: int, /) -> None: ...                   # num_threads.c
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
+ *     def arrays_are_in(obj, /) -> bool: ...
  *     def simd_level() -> str: ...
  *     def simd_levels() -> dict[str, tuple[bool, bool]]: ...
  *     def compiler() -> str: ...
@@ -38,6 +39,18 @@ PyDoc_STRVAR(
     "With a dtype, 'float32' or 'float64', the result is C-contiguous and of that\n"
     "dtype; with 'any', arrays of complex numbers, bools and others pass as well. No copy\n"
     "is made where none is needed. \"name\" is for error texts.");
+
+PyDoc_STRVAR(arrays_are_in_doc,
+             "arrays_are_in($module, obj, /)\n--\n\n"
+             "True for a tuple or list with arrays in it, at any depth, such as a pair of states.");
+
+static PyObject *arrays_in(PyObject *module, PyObject *object)
+{
+    const int found = arrays_are_in(object);
+
+    (void)module;
+    return found < 0 ? NULL : PyBool_FromLong(found);
+}
 
 PyDoc_STRVAR(simd_level_doc, "simd_level($module, /)\n--\n\n"
                              "The instruction set in use.");
@@ -84,6 +97,7 @@ static PyObject *compiler(PyObject *module, PyObject *unused)
 
 static PyMethodDef module_methods[] = {
     {"as_array", array_from_python, METH_VARARGS, as_array_doc},
+    {"arrays_are_in", arrays_in, METH_O, arrays_are_in_doc},
     {"simd_level", simd_level, METH_NOARGS, simd_level_doc},
     {"simd_levels", simd_levels, METH_NOARGS, simd_levels_doc},
     {"compiler", compiler, METH_NOARGS, compiler_doc},

@@ -1,12 +1,12 @@
-/* One call of LSTM or LSTMCell on its way to the core: all that is known of it, in one structure.
+/* One call of a layer or a cell on its way to the core: all that is known of it, in one structure.
  *
  * The way, each file with the fields that it fills:
  *
  *     call.c         where Python comes in           self, callee, packed
- *     arguments.c    which objects were given, the   input, hx, given_sizes; snapshot, batch_first;
- *                    arrays behind them              x, hx_items, given, stacked
+ *     arguments.c    which objects were given, the   input, hx, given_sizes; snapshot, net, pair,
+ *                    arrays behind them              batch_first; x, hx_items, given, stacked
  *     checks.c       torch's checks, in its order    batched, rows, fits, batch_sizes; steps and
- *                                                    batch of `call`
+ *                                                    batch of `call`; net of an RNNCell
  *     run.c          conversions, fresh results,     the other fields of `call`; results
  *                    the GIL, one thread or more
  *     core/          rnn_forward() on `call`
@@ -22,11 +22,11 @@
 
 #include "layer.h"
 
-/* What is called. */
+/* What is called: one for each shape of call. The kind of cell is that of the net. */
 struct callee {
-    const char *name; /* in error texts */
     ternaryfunc slot; /* tp_call of the type */
-    bool cell;        /* one step: no sequence, no layers */
+    const char *cell; /* "Cell": one step, no sequence, no layers; else "" */
+    bool is_cell;
 };
 
 struct team;
@@ -39,15 +39,18 @@ struct request {
     PyObject *input, *hx;  /* as they were given, borrowed; hx is NULL where omitted or None */
     PyObject *given_sizes; /* likewise: batch_sizes of a packed sequence */
     struct snapshot *snapshot;
+    const struct rnn_net *net; /* that of the snapshot, or other_net */
+    struct rnn_net other_net;  /* of an RNNCell that is another one than its snapshot */
+    bool pair;                 /* a state is a pair, h and c; else it is h alone */
     PyArrayObject *x;
-    PyArrayObject *hx_items[2]; /* h_0, c_0; NULL where hx is omitted */
-    Py_ssize_t given;           /* how many states hx holds */
-    bool stacked;               /* hx is one array, not a pair */
+    PyArrayObject *hx_items[2]; /* h_0, c_0; NULL where hx is omitted, and where there is no c */
+    Py_ssize_t given;           /* how many arrays hx holds, where a state is a pair */
+    bool stacked;               /* hx is one array, not a pair as it should be */
     bool batch_first;
 
     bool batched;
     bool fits;                  /* no array needs a conversion */
-    ptrdiff_t rows;             /* of two-dimensional input to LSTM: unbatched or packed */
+    ptrdiff_t rows;             /* of two-dimensional input to a layer: unbatched or packed */
     PyArrayObject *batch_sizes; /* packed: opened, and then a checked copy of our own */
 
     PyObject *results;
@@ -58,5 +61,13 @@ struct request {
 
     struct rnn_call call;
 };
+
+/* What error texts call state `index`: "hx[0]", "hx[1]", or "hx" where there is one. */
+static inline const char *request_hx_name(const struct request *request, int index)
+{
+    if (!request->pair)
+        return "hx";
+    return index == 0 ? "hx[0]" : "hx[1]";
+}
 
 #endif

@@ -1,13 +1,15 @@
-/* _core.LSTM: the call of torch.nn.LSTM.
+/* _core.RNN: the call of torch.nn.LSTM, torch.nn.GRU and torch.nn.RNN. Which of them an object is,
+ * its weights say, from _build() on.
  *
- *     class LSTM(Layer):
+ *     class RNN(Layer):
  *         batch_first: bool
  *         dropout: float
- *         def _build(self, input_size: int, hidden_size: int, num_layers: int, bias: bool,
- *                    bidirectional: bool, proj_size: int, dtype: str, /) -> None: ...
+ *         def _build(self, mode: str, input_size: int, hidden_size: int, *, num_layers: int = 1,
+ *                    bias: bool = True, bidirectional: bool = False, proj_size: int = 0,
+ *                    dtype: str = "float32") -> None: ...
  *         def forward(self, input, hx=None): ...
  *         def __call__(self, input, hx=None): ...
- *         def _run_packed(self, data, batch_sizes, h0, c0, /): ...
+ *         def _run_packed(self, data, batch_sizes, hx, /): ...
  */
 #include "rnn_type.h"
 
@@ -28,64 +30,77 @@ PyDoc_STRVAR(forward_doc,
              "    ``(L, N, input_size)``, with ``batch_first=True`` ``(N, L, input_size)``, or\n"
              "    unbatched ``(L, input_size)``. Real numbers of any dtype are converted to the\n"
              "    module's dtype (torch would raise).\n"
-             "hx : tuple or list of two array_like, optional\n"
-             "    ``(h_0, c_0)`` of shapes ``(D*num_layers, N, H_out)`` and\n"
+             "hx : array_like, or of an LSTM a tuple or list of two, optional\n"
+             "    ``h_0``, of an LSTM ``(h_0, c_0)``: of shapes ``(D*num_layers, N, H_out)`` and\n"
              "    ``(D*num_layers, N, hidden_size)``, without the batch axis for unbatched input;\n"
-             "    zeros if omitted. D is 2 if bidirectional, else 1; H_out is proj_size, or\n"
-             "    hidden_size where that is 0. Never batch-first.\n\n"
+             "    zeros if omitted. D is 2 if bidirectional, else 1; H_out is hidden_size, or the\n"
+             "    proj_size of an LSTM that has one. Never batch-first.\n\n"
              "Returns\n-------\n"
              "output : numpy.ndarray or PackedSequence\n"
              "    ``(L, N, D*H_out)``, ``(N, L, D*H_out)`` or ``(L, D*H_out)``.\n"
-             "(h_n, c_n) : tuple of numpy.ndarray\n"
+             "h_n : numpy.ndarray, or of an LSTM ``(h_n, c_n)``, a tuple of two\n"
              "    Shaped as h_0 and c_0. All results are new, C-contiguous arrays.\n\n"
              "Raises\n------\n"
              "ValueError, RuntimeError\n"
              "    Where shapes do not fit, with the types and texts of torch.\n"
              "TypeError\n"
-             "    For complex, boolean, object, string, date and masked arrays.\n\n"
+             "    For complex, boolean, object, string, date and masked arrays; for an hx that is\n"
+             "    a pair where it should be one array, or the other way round.\n\n"
              "Notes\n-----\n"
-             "Mirrors ``torch.nn.LSTM.forward``,\n"
-             "https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html\n\n"
+             "Mirrors the method ``forward`` of ``torch.nn.LSTM``, ``torch.nn.GRU`` and\n"
+             "``torch.nn.RNN``,\n"
+             "https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers\n\n"
              "Examples\n--------\n"
              ">>> import numpy as np\n"
              ">>> import pylstm as nn\n"
              ">>> lstm = nn.LSTM(input_size=3, hidden_size=4)\n"
              ">>> output, (h_n, c_n) = lstm(np.ones((5, 2, 3)))\n"
              ">>> output.shape, h_n.shape\n"
-             "((5, 2, 4), (1, 2, 4))");
+             "((5, 2, 4), (1, 2, 4))\n"
+             ">>> output, h_n = nn.GRU(3, 4)(np.ones((5, 2, 3)))\n"
+             ">>> h_n.shape\n"
+             "(1, 2, 4)");
 
 PyDoc_STRVAR(run_packed_doc,
-             "_run_packed($self, data, batch_sizes, h0, c0, /)\n--\n\n"
+             "_run_packed($self, data, batch_sizes, hx, /)\n--\n\n"
              "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
-             "The states, [layers, batch_sizes[0], features] or both None, are in the order of\n"
-             "the packed sequences. Returns (output, h_n, c_n).");
+             "The states, [layers, batch_sizes[0], features], or None, are in the order of the\n"
+             "packed sequences. Returns what forward() returns.");
 
 /* ---- Construction and attributes ---- */
 
-PyDoc_STRVAR(build_doc, "_build($self, input_size, hidden_size, num_layers, bias, bidirectional,\n"
-                        "       proj_size, dtype, /)\n--\n\n"
-                        "Allocate the parameters, all zero.");
+PyDoc_STRVAR(build_doc,
+             "_build($self, mode, input_size, hidden_size, *, num_layers=1, bias=True,\n"
+             "       bidirectional=False, proj_size=0, dtype='float32')\n--\n\n"
+             "Allocate the parameters, all zero. The mode is that of torch, such as \"RNN_TANH\".");
 
-static PyObject *rnn_build(PyObject *self, PyObject *args)
+static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    Py_ssize_t input_size, hidden_size, num_layers, proj_size;
-    int bias, bidirectional, dtype;
-    const char *name;
+    static const char *const names[] = {"mode",       "input_size", "hidden_size",
+                                        "num_layers", "bias",       "bidirectional",
+                                        "proj_size",  "dtype",      NULL};
+    Py_ssize_t input_size, hidden_size, num_layers = 1, proj_size = 0;
+    int bias = 1, bidirectional = 0, kind, dtype;
+    const char *mode, *dtype_text = "float32";
 
-    if (!PyArg_ParseTuple(args, "nnnppns:_build", &input_size, &hidden_size, &num_layers, &bias,
-                          &bidirectional, &proj_size, &name))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppns:_build", KEYWORDS(names), &mode,
+                                     &input_size, &hidden_size, &num_layers, &bias, &bidirectional,
+                                     &proj_size, &dtype_text))
         return error_overflow();
-    dtype = dtype_from_name(name);
+    kind = layer_kind_from_mode(mode);
+    dtype = kind < 0 ? -1 : dtype_from_name(dtype_text);
     if (dtype < 0)
         return NULL;
     if (input_size < 1 || hidden_size < 1 || num_layers < 1 || proj_size < 0 ||
-        proj_size >= hidden_size) {
+        proj_size >= hidden_size || (proj_size > 0 && !cells[kind].may_project)) {
         PyErr_SetString(PyExc_ValueError,
-                        "_build() takes sizes of at least 1 and a proj_size below hidden_size");
+                        "_build() takes sizes of at least 1, and of an LSTM alone a proj_size, "
+                        "which is below hidden_size");
         return NULL;
     }
     const struct rnn_net net = {
         .kernels = kernels_current((enum dtype)dtype),
+        .kind = (enum cell_kind)kind,
         .input_size = input_size,
         .hidden_size = hidden_size,
         .proj_size = proj_size,
@@ -132,14 +147,14 @@ static PyGetSetDef rnn_getset[] = {
 };
 
 static PyMethodDef rnn_methods[] = {
-    {"_build", rnn_build, METH_VARARGS, build_doc},
+    {"_build", (PyCFunction)(void (*)(void))rnn_build, METH_VARARGS | METH_KEYWORDS, build_doc},
     {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(rnn_doc, "The C half of pylstm.LSTM.");
+PyDoc_STRVAR(rnn_doc, "The C half of pylstm.LSTM, pylstm.GRU and pylstm.RNN.");
 
 static PyType_Slot rnn_slots[] = {
     {Py_tp_doc, (void *)rnn_doc},   {Py_tp_call, SLOT_FUNCTION(rnn_call_slot)},
@@ -148,7 +163,7 @@ static PyType_Slot rnn_slots[] = {
 };
 
 PyType_Spec rnn_type_spec = {
-    .name = "pylstm._core.LSTM",
+    .name = "pylstm._core.RNN",
     .basicsize = sizeof(layer_object),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,

@@ -1,4 +1,4 @@
-/* _core.LSTM: the call of torch.nn.LSTM. */
+/* _core.RNN: the call of torch.nn.LSTM, torch.nn.GRU and torch.nn.RNN. */
 #ifndef PYLSTM_PYTHON_RNN_TYPE_H
 #define PYLSTM_PYTHON_RNN_TYPE_H
 

@@ -19,18 +19,19 @@
 /* True if the first axis of input and output is the batch. */
 static bool has_batch_first(const struct request *request)
 {
-    return request->batch_first && request->batched && !request->packed && !request->callee->cell;
+    return request->batch_first && request->batched && !request->packed &&
+           !request->callee->is_cell;
 }
 
 static void set_x(struct request *request)
 {
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+    const enum dtype dtype = request->net->kernels->dtype;
     struct rnn_call *call = &request->call;
     const int step_axis = has_batch_first(request) ? 1 : 0;
 
     call->x = PyArray_DATA(request->x);
     call->x_step = call->x_row = 0;
-    if (request->callee->cell) {
+    if (request->callee->is_cell) {
         if (request->batched)
             call->x_row = array_stride(request->x, 0, dtype);
         return;
@@ -48,7 +49,7 @@ static void hx_strides(const struct request *request, int index, ptrdiff_t *laye
     const int ndim = PyArray_NDIM(hx_item);
     const int row_axis = request->batched ? ndim - 2 : -1;
     const int layer_axis = ndim - (request->batched ? 3 : 2);
-    const enum dtype dtype = request->snapshot->net.kernels->dtype;
+    const enum dtype dtype = request->net->kernels->dtype;
 
     *row = row_axis < 0 ? 0 : array_stride(hx_item, row_axis, dtype);
     *layer = layer_axis < 0 ? 0 : array_stride(hx_item, layer_axis, dtype);
@@ -68,15 +69,17 @@ static int set_inputs(struct request *request)
     call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
     call->finite_weights = request->snapshot->finite;
     call->dropout = 0.0;
-    if (request->self->training && request->snapshot->net.num_layers > 1)
+    if (request->self->training && request->net->num_layers > 1)
         call->dropout = request->self->dropout;
     call->rng = NULL;
     call->stop = NULL;
     if (request->hx == NULL)
         return 0;
     call->h0 = PyArray_DATA(request->hx_items[0]);
-    call->c0 = PyArray_DATA(request->hx_items[1]);
     hx_strides(request, 0, &call->h0_layer, &call->h0_row);
+    if (!request->pair)
+        return 0;
+    call->c0 = PyArray_DATA(request->hx_items[1]);
     hx_strides(request, 1, &call->c0_layer, &call->c0_row);
     return 0;
 }
@@ -85,18 +88,17 @@ static int set_inputs(struct request *request)
 
 static PyArrayObject *new_array(const struct request *request, int ndim, const npy_intp *dims)
 {
-    return array_new(request->self->module_state, request->snapshot->net.kernels->dtype, ndim,
-                     dims);
+    return array_new(request->self->module_state, request->net->kernels->dtype, ndim, dims);
 }
 
 /* h_n or c_n: layers, rows and features, of which a cell and an unbatched call lack one. */
 static PyArrayObject *new_hx_item(const struct request *request, ptrdiff_t features)
 {
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
     npy_intp dims[3];
     int ndim = 0;
 
-    if (!request->callee->cell)
+    if (!request->callee->is_cell)
         dims[ndim++] = net->num_layers * net->num_directions;
     if (request->batched)
         dims[ndim++] = request->call.batch;
@@ -116,16 +118,17 @@ static PyArrayObject *new_output(const struct request *request, ptrdiff_t width)
     return new_array(request, 2, flat);
 }
 
-/* A tuple of what the call returns. Steals the arrays, each of which may be NULL. */
+/* What the call returns. Steals the arrays, each of which may be NULL; c_n is NULL also where there
+ * is no c. */
 static PyObject *pack_results(const struct request *request, PyArrayObject *output,
                               PyArrayObject *h_n, PyArrayObject *c_n)
 {
     PyObject *hx_n = NULL, *result = NULL;
 
-    if (output != NULL && h_n != NULL && c_n != NULL) {
-        hx_n = PyTuple_Pack(2, h_n, c_n);
+    if (output != NULL && h_n != NULL && (c_n != NULL || !request->pair)) {
+        hx_n = request->pair ? PyTuple_Pack(2, h_n, c_n) : Py_NewRef((PyObject *)h_n);
         if (hx_n != NULL)
-            result = request->callee->cell ? Py_NewRef(hx_n) : PyTuple_Pack(2, output, hx_n);
+            result = request->callee->is_cell ? Py_NewRef(hx_n) : PyTuple_Pack(2, output, hx_n);
     }
     Py_XDECREF(hx_n);
     if (output != h_n)
@@ -139,14 +142,14 @@ static PyObject *pack_results(const struct request *request, PyArrayObject *outp
  * them. That they could be made bounds every count of elements. */
 static PyObject *set_results(struct request *request)
 {
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
     const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
     const bool batch_first = has_batch_first(request);
     struct rnn_call *call = &request->call;
     PyArrayObject *h_n = new_hx_item(request, out);
-    PyArrayObject *c_n = new_hx_item(request, net->hidden_size);
+    PyArrayObject *c_n = request->pair ? new_hx_item(request, net->hidden_size) : NULL;
     /* One step's output is its h. */
-    PyArrayObject *output = request->callee->cell ? h_n : new_output(request, width);
+    PyArrayObject *output = request->callee->is_cell ? h_n : new_output(request, width);
 
     request->results = pack_results(request, output, h_n, c_n);
     if (request->results == NULL)
@@ -155,7 +158,7 @@ static PyObject *set_results(struct request *request)
     call->y_step = batch_first ? width : call->batch * width;
     call->y_row = batch_first ? call->steps * width : width;
     call->h_n = PyArray_DATA(h_n);
-    call->c_n = PyArray_DATA(c_n);
+    call->c_n = c_n == NULL ? NULL : PyArray_DATA(c_n);
     return request->results;
 }
 
@@ -173,14 +176,14 @@ static int run_with_dropout(struct request *request, double work, void *workspac
     if (work > INTERRUPTIBLE_WORK)
         interrupt_watch(&interrupt, call, work, &module_state->rng_lock);
     lock_acquire(&module_state->rng_lock);
-    rnn_forward(&request->snapshot->net, request->snapshot->packed, call, workspace);
+    rnn_forward(request->net, request->snapshot->packed, call, workspace);
     lock_release(&module_state->rng_lock);
     return interrupt.raised ? -1 : 0;
 }
 
 static int run_in(struct request *request, double work, void *workspace)
 {
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
     struct interrupt interrupt;
 
     if (request->call.dropout != 0.0)
@@ -197,7 +200,7 @@ static int run_in(struct request *request, double work, void *workspace)
 static int run_alone(struct request *request, double work)
 {
     alignas(MEMORY_ALIGNMENT) unsigned char workspace[STACK_WORKSPACE];
-    const ptrdiff_t size = rnn_workspace_size(&request->snapshot->net, &request->call);
+    const ptrdiff_t size = rnn_workspace_size(request->net, &request->call);
     void *memory;
     int result;
 
@@ -217,7 +220,7 @@ static int run_alone(struct request *request, double work)
 static int run(struct request *request)
 {
     struct module_state *module_state = request->self->module_state;
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
     const struct rnn_call *call = &request->call;
     const double work = rnn_work(net, call);
     struct plan plan = {.threads = 1};

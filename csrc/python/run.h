@@ -4,7 +4,7 @@
 
 #include "request.h"
 
-/* Returns (output, (h_n, c_n)), of a cell (h, c): new, C-contiguous arrays that share no memory
+/* Returns (output, hx_n), of a cell hx_n, which is (h_n, c_n) or, where there is no c, h_n: new, C-contiguous arrays that share no memory
  * with the arguments. The amount of work decides about the GIL and about other threads, neither of
  * which changes a bit. */
 PyObject *run_request(struct request *request);

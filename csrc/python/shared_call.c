@@ -18,7 +18,7 @@ static void release(struct team *team) { memory_free(((struct shared_call *)team
 
 static struct team *team_new(const struct request *request, const struct plan *plan)
 {
-    const struct rnn_net *net = &request->snapshot->net;
+    const struct rnn_net *net = request->net;
     const ptrdiff_t spare = (ptrdiff_t)(sizeof(struct shared_call) + alignof(struct shared_call));
     const ptrdiff_t size = plan_workspace(plan, net, &request->call);
     struct shared_call *shared;

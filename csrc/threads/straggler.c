@@ -54,8 +54,9 @@ static struct redo redo_layout(const struct team *team)
     redo.call.y_step = redo.call.batch * width;
     redo.y = take_elements(team, &redo.size, all->steps * redo.call.y_step);
     redo.h_n = take_elements(team, &redo.size, scans * redo.call.batch * out);
-    redo.c_n =
-        take_elements(team, &redo.size, all->c_n ? scans * redo.call.batch * net->hidden_size : 0);
+    redo.c_n = redo.size;
+    if (rnn_has_c(net))
+        take_elements(team, &redo.size, scans * redo.call.batch * net->hidden_size);
     redo.workspace = redo.size;
     const ptrdiff_t workspace = rnn_workspace_size(net, &redo.call);
     if (redo.size >= 0)
@@ -105,7 +106,7 @@ static void put_results(const struct team *team, const struct redo *redo, const 
     put_rows(team, redo, memory + redo->y, all->y, all->steps, all->y_step, all->y_row,
              net->num_directions * out);
     put_rows(team, redo, memory + redo->h_n, all->h_n, scans, all->batch * out, out, out);
-    if (all->c_n)
+    if (rnn_has_c(net))
         put_rows(team, redo, memory + redo->c_n, all->c_n, scans, all->batch * hidden, hidden,
                  hidden);
 }
@@ -117,7 +118,7 @@ static bool compute(struct team *team, struct redo *redo, char *memory)
 
     redo->call.y = memory + redo->y;
     redo->call.h_n = memory + redo->h_n;
-    redo->call.c_n = team->call.c_n ? memory + redo->c_n : NULL; /* of an LSTM */
+    redo->call.c_n = rnn_has_c(&team->net) ? memory + redo->c_n : NULL;
     redo->call.stop = &needless;
     return rnn_forward(&team->net, team->packed, &redo->call, memory + redo->workspace);
 }

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 import operator
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+Parameters = ParamSpec("Parameters")
+
+NONLINEARITIES = ("tanh", "relu")
 
 
 def _whole_number(value: Any) -> int:
@@ -13,7 +19,7 @@ def _whole_number(value: Any) -> int:
     return value if isinstance(value, int) else operator.index(value)
 
 
-def _check_dropout(dropout: Any, num_layers: Any) -> float:
+def _check_dropout(dropout: Any, num_layers: Any, stacklevel: int) -> float:
     probability = float(dropout)
     if (
         not isinstance(dropout, numbers.Number)
@@ -29,7 +35,7 @@ def _check_dropout(dropout: Any, num_layers: Any) -> float:
             "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
             f"expects num_layers greater than 1, but got dropout={dropout} and "
             f"num_layers={num_layers}",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     return probability
 
@@ -60,7 +66,40 @@ def _check_size(name: str, value: Any) -> int:
     return size
 
 
-def check_lstm(
+def check_nonlinearity(value: Any) -> str:
+    """Return the name that an RNN's nonlinearity is equal to."""
+    for name in NONLINEARITIES:
+        if value == name:
+            return name
+    raise ValueError(f"Unknown nonlinearity '{value}'. Select from 'tanh' or 'relu'.")
+
+
+def torch_order(init: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Decorate an ``__init__`` of GRU or RNN: check what torch checks before it counts arguments.
+
+    That is whether there is a ``proj_size``, and then what the nonlinearity is.
+    """
+    code = init.__code__
+    names = code.co_varnames[: code.co_argcount]
+    position = names.index("nonlinearity") if "nonlinearity" in names else None
+
+    @functools.wraps(init)
+    def __init__(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError(
+                "proj_size argument is only supported for LSTM, not RNN or GRU: leave it out"
+            )
+        if position is not None and len(args) > position:
+            check_nonlinearity(args[position])
+        elif position is not None:
+            check_nonlinearity(kwargs.get("nonlinearity", "tanh"))
+        init(*args, **kwargs)
+
+    return __init__
+
+
+def check_layer(
+    mode: str,
     input_size: Any,
     hidden_size: Any,
     num_layers: Any,
@@ -69,9 +108,14 @@ def check_lstm(
     dropout: Any,
     bidirectional: Any,
     proj_size: Any,
+    *,
+    stacklevel: int,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return LSTM's structural attributes, and its options with their values."""
-    probability = _check_dropout(dropout, num_layers)
+    """Return a layer's structural attributes, and its options with their values.
+
+    A warning is shown ``stacklevel`` frames above this function, as :func:`warnings.warn` counts.
+    """
+    probability = _check_dropout(dropout, num_layers, stacklevel + 1)
     bool(bidirectional)  # may raise; torch asks before it checks the other arguments
     _check_bool("bias", bias)
     _check_bool("batch_first", batch_first)
@@ -92,7 +136,7 @@ def check_lstm(
     if proj_size is True or not hasattr(proj_size, "__index__"):
         raise _wrong_size_type("proj_size", proj_size)
     structure = {
-        "mode": "LSTM",
+        "mode": mode,
         "input_size": input_size,
         "hidden_size": hidden_size,
         "num_layers": _whole_number(num_layers),
@@ -103,8 +147,8 @@ def check_lstm(
     return structure, {"batch_first": batch_first, "dropout": probability}
 
 
-def check_cell(input_size: Any, hidden_size: Any, bias: Any) -> dict[str, Any]:
-    """Return LSTMCell's structural attributes. torch checks no more than that they are sizes."""
+def check_cell(mode: str, input_size: Any, hidden_size: Any, bias: Any) -> dict[str, Any]:
+    """Return a cell's structural attributes. torch checks no more than that they are sizes."""
     sizes = {}
     for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
         try:
@@ -112,9 +156,9 @@ def check_cell(input_size: Any, hidden_size: Any, bias: Any) -> dict[str, Any]:
         except TypeError:
             raise _wrong_size_type(name, value) from None
     if min(sizes.values()) < 0:
-        from ..weights.kinds import LSTM  # only mistakes need it
+        from ..weights import kinds  # only mistakes need it
 
-        rows = LSTM.rows(sizes["hidden_size"])
+        rows = getattr(kinds, mode.partition("_")[0]).rows(sizes["hidden_size"])
         negative = rows if rows < 0 else sizes["input_size"]
         raise RuntimeError(
             f"Trying to create tensor with negative dimension {negative}: "

@@ -60,11 +60,13 @@ def _contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
 
 
 class NativeModule(Layer, Module):
-    """A module whose parameters live in C; base class of LSTM and LSTMCell.
+    """A module whose parameters live in C; base class of all layers and cells.
 
-    In the bases of those two the class in C comes first, so that a call enters C directly.
+    In their bases the class in C comes first, so that a call enters C directly.
     """
 
+    # The name of pylstm's class that the module is, or is derived from.
+    _kind = ""
     # What the constructor fixes: attributes that can be read and never written again.
     _structure: tuple[str, ...] = ()
     # What may change between calls, apart from parameters: attributes that C stores.
@@ -117,6 +119,8 @@ class NativeModule(Layer, Module):
             self._set_parameter(name, value)
         elif name in self._structure and self._is_built():
             self._refuse_change(name, "cannot be changed")
+        elif name in self._options:  # whatever is given: no module becomes a child of that name
+            object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
             if name in _DECIDING and self._is_built():

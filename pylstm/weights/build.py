@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .. import _core
 from .._core import as_array
 from ..arguments.naming import type_name
 from ..files.base.errors import WeightFileError, WeightFileWarning
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
     class Fillable(Protocol):
         """What a module offers that is made here; see ``pylstm.modules.native``."""
+
+        _kind: str
 
         @classmethod
         def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self: ...
@@ -52,7 +53,7 @@ def from_weights(
     cls: type[AnyModule], source: Any, prefix: str | None, options: dict[str, Any]
 ) -> AnyModule:
     """Do what :meth:`pylstm.LSTM.from_weights` says."""
-    kind = "LSTM" if issubclass(cls, _core.LSTM) else "LSTMCell"
+    kind = cls._kind
     if prefix is not None and not isinstance(prefix, str):
         raise TypeError(f"prefix must be a str or None, not {type_name(prefix)}")
     check_options(f"{cls.__name__}.from_weights()", kind, options)

@@ -76,6 +76,23 @@ LSTM = Kind(
     may_project=True,
     onnx_gates="iofg",
 )
+GRU = Kind(
+    mode="GRU",
+    gates="rzn",
+    states="h",
+    separate_bias=True,
+    may_project=False,
+    onnx_gates="zrn",
+)
+# Its mode goes on with the nonlinearity where torch names it: RNN_TANH, RNN_RELU.
+RNN = Kind(
+    mode="RNN",
+    gates="h",
+    states="h",
+    separate_bias=False,
+    may_project=False,
+    onnx_gates="h",
+)
 
 KINDS = {kind.mode: kind for kind in (LSTM,)}
 

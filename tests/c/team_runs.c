@@ -81,9 +81,9 @@ static void point_results(struct subject *subject, unsigned char *results)
 
     call->y = results;
     call->h_n = results + (size_t)subject->data.y_size * itemsize;
-    call->c_n = subject->data.c_size
-                    ? results + (size_t)(subject->data.y_size + subject->data.h_size) * itemsize
-                    : NULL;
+    call->c_n = NULL;
+    if (subject->data.c_size)
+        call->c_n = results + (size_t)(subject->data.y_size + subject->data.h_size) * itemsize;
 }
 
 static void pack(struct subject *subject)

@@ -1,0 +1,275 @@
+"""The cells, which are one step: what all of them share, and LSTMCell, GRUCell and RNNCell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from ..arguments.constructors import check_cell, check_nonlinearity
+from ..arguments.dtypes import check_device, construction_dtype
+from .native import NativeModule
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+
+class RNNCellBase(_core.Cell, NativeModule):
+    """What the cells share: the base of LSTMCell, GRUCell and RNNCell."""
+
+    _structure = ("input_size", "hidden_size", "bias")
+    _native_forward = _core.Cell.forward
+    # As torch has it on the layer of the same kind; an RNNCell may change to relu.
+    _layer_mode = ""
+
+    input_size: int
+    hidden_size: int
+    bias: bool
+
+    def _construct(
+        self, input_size: Any, hidden_size: Any, bias: Any, device: Any, dtype: Any
+    ) -> None:
+        """Do what a constructor does."""
+        structure = check_cell(self._layer_mode, input_size, hidden_size, bias)
+        has_bias = bool(bias)
+        check_device(device)
+        self._build_structure(structure, construction_dtype(dtype))
+        super().__init__()
+        if not has_bias:
+            self.register_parameter("bias_ih", None)
+            self.register_parameter("bias_hh", None)
+        self._hooks_changed()
+        self.reset_parameters()
+
+    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
+        sizes = int(structure["input_size"]), int(structure["hidden_size"])
+        self._build(self._layer_mode, *sizes, bias=bool(structure["bias"]), dtype=dtype)
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and what differs from its default."""
+        sizes = f"{self.input_size}, {self.hidden_size}"
+        return sizes if self.bias is True else f"{sizes}, bias={self.bias}"
+
+
+class LSTMCell(RNNCellBase):
+    """One step of an LSTM.
+
+    Parameters
+    ----------
+    input_size : int
+        Number of features of the input, I.
+    hidden_size : int
+        Number of features of the state, H.
+    bias : bool
+        Whether there are ``bias_ih`` and ``bias_hh``; without them both attributes are None.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
+
+    Attributes
+    ----------
+    weight_ih, weight_hh, bias_ih, bias_hh : ndarray
+        (4H, I), (4H, H), (4H,) and (4H,), rows in the order i, f, g, o. Writable: changes count
+        from the next call. What is assigned to such an attribute is copied into the parameter.
+
+    Notes
+    -----
+    Mirrors ``torch.nn.LSTMCell``. Its bits are those of an :class:`LSTM` of one layer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pylstm as nn
+    >>> cell = nn.LSTMCell(100, 20)
+    >>> h, c = np.zeros((3, 20)), np.zeros((3, 20))
+    >>> for step in np.random.rand(10, 3, 100):
+    ...     h, c = cell(step, (h, c))
+    >>> h.shape, c.shape
+    ((3, 20), (3, 20))
+    """
+
+    if TYPE_CHECKING:
+
+        def forward(self, input: Any, hx: Any = None) -> tuple[Array, Array]: ...
+
+    _kind = "LSTMCell"
+    _layer_mode = "LSTM"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self._construct(input_size, hidden_size, bias, device, dtype)
+
+
+class GRUCell(RNNCellBase):
+    """One step of a gated recurrent unit network.
+
+    Parameters
+    ----------
+    input_size : int
+        Number of features of the input, I.
+    hidden_size : int
+        Number of features of the state, H.
+    bias : bool
+        Whether there are ``bias_ih`` and ``bias_hh``; without them both attributes are None.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
+
+    Attributes
+    ----------
+    weight_ih, weight_hh, bias_ih, bias_hh : ndarray
+        (3H, I), (3H, H), (3H,) and (3H,), rows in the order r, z, n. Writable: changes
+        count from the next call. What is assigned to such an attribute is copied into the
+        parameter.
+
+    Notes
+    -----
+    Mirrors ``torch.nn.GRUCell``; the equations are those of :class:`GRU`, and so are the bits of
+    a layer without a second one above it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pylstm as nn
+    >>> cell = nn.GRUCell(100, 20)
+    >>> h = np.zeros((3, 20))
+    >>> for step in np.random.rand(10, 3, 100):
+    ...     h = cell(step, h)
+    >>> h.shape
+    (3, 20)
+    """
+
+    if TYPE_CHECKING:
+
+        def forward(self, input: Any, hx: Any = None) -> Array: ...
+
+    _kind = "GRUCell"
+    _layer_mode = "GRU"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self._construct(input_size, hidden_size, bias, device, dtype)
+
+
+class RNNCell(RNNCellBase):
+    """One step of an Elman network.
+
+    Parameters
+    ----------
+    input_size : int
+        Number of features of the input, I.
+    hidden_size : int
+        Number of features of the state, H.
+    bias : bool
+        Whether there are ``bias_ih`` and ``bias_hh``; without them both attributes are None.
+    nonlinearity : str
+        ``"tanh"`` or ``"relu"``. As in torch, any other is refused by the first call only.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
+
+    Attributes
+    ----------
+    weight_ih, weight_hh, bias_ih, bias_hh : ndarray
+        (H, I), (H, H), (H,) and (H,). Writable: changes
+        count from the next call. What is assigned to such an attribute is copied into the
+        parameter.
+    nonlinearity : str
+        May be changed between calls.
+
+    Notes
+    -----
+    Mirrors ``torch.nn.RNNCell``; the equation is that of :class:`RNN`, and so are the bits of a
+    layer without a second one above it. As in torch, the third positional argument is ``bias``,
+    and of :class:`RNN` it is ``num_layers``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pylstm as nn
+    >>> cell = nn.RNNCell(100, 20, nonlinearity="relu")
+    >>> h = np.zeros((3, 20))
+    >>> for step in np.random.rand(10, 3, 100):
+    ...     h = cell(step, h)
+    >>> h.shape
+    (3, 20)
+    >>> cell.nonlinearity = "tanh"
+    >>> cell
+    RNNCell(100, 20)
+    """
+
+    if TYPE_CHECKING:
+
+        def forward(self, input: Any, hx: Any = None) -> Array: ...
+
+    _kind = "RNNCell"
+    _layer_mode = "RNN_TANH"
+    _options = ("training", "nonlinearity")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self._construct(input_size, hidden_size, bias, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    @property
+    def nonlinearity(self) -> Any:
+        """The activation of the next call; anything may be set, and a call takes tanh or relu."""
+        try:
+            return vars(self)["nonlinearity"]
+        except KeyError:
+            raise AttributeError(
+                f"'{self._get_name()}' object has no attribute 'nonlinearity'"
+            ) from None
+
+    @nonlinearity.setter
+    def nonlinearity(self, value: Any) -> None:
+        try:
+            mode = f"RNN_{check_nonlinearity(value).upper()}"
+        except Exception:  # of whatever the value's comparison raises
+            mode = None
+        vars(self)["nonlinearity"] = value
+        self._mode = mode
+
+    @nonlinearity.deleter
+    def nonlinearity(self) -> None:
+        if vars(self).pop("nonlinearity", self) is self:
+            raise AttributeError("nonlinearity")
+        self._mode = None
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        super().__setstate__(values)
+        if "nonlinearity" in vars(self):
+            self.nonlinearity = vars(self)["nonlinearity"]
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and what differs from its default."""
+        value = vars(self).get("nonlinearity", "tanh")
+        other = "" if value == "tanh" else f", nonlinearity={value}"
+        return super().extra_repr() + other
+
+
+# As in module.py.
+LSTMCell.__module__ = GRUCell.__module__ = RNNCell.__module__ = "pylstm"

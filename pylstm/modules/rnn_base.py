@@ -1,0 +1,157 @@
+"""What the layers share; rnn.py has the layers themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _core
+from .._core import as_array
+from ..arguments.dtypes import check_device, construction_dtype
+from .native import NativeModule
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+
+class RNNBase(_core.RNN, NativeModule):
+    """What the layers share: the base of LSTM, GRU and RNN, which differ in their constructors."""
+
+    _structure: tuple[str, ...] = (
+        "mode",
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bias",
+        "bidirectional",
+        "proj_size",
+    )
+    _options = ("training", "batch_first", "dropout")
+    _native_forward = _core.RNN.forward
+
+    mode: str
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    bidirectional: bool
+    proj_size: int
+
+    def _construct(
+        self, structure: dict[str, Any], options: dict[str, Any], device: Any, dtype: Any
+    ) -> None:
+        """Do what a constructor does after it has checked its arguments."""
+        check_device(device)
+        self._build_structure(structure, construction_dtype(dtype))
+        super().__init__()
+        for name, value in options.items():
+            setattr(self, name, value)
+        self._hooks_changed()
+        self.reset_parameters()
+
+    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
+        self._build(
+            structure["mode"],
+            int(structure["input_size"]),
+            int(structure["hidden_size"]),
+            num_layers=int(structure["num_layers"]),
+            bias=structure["bias"],
+            bidirectional=bool(structure["bidirectional"]),
+            proj_size=int(structure["proj_size"]),
+            dtype=dtype,
+        )
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and what differs from its default."""
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        if self.proj_size != 0:
+            parts.append(f"proj_size={self.proj_size}")
+        if self.num_layers != 1:
+            parts.append(f"num_layers={self.num_layers}")
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        if self.batch_first is not False:
+            parts.append(f"batch_first={self.batch_first}")
+        if self.dropout != 0:
+            parts.append(f"dropout={self.dropout}")
+        if self.bidirectional is not False:
+            parts.append(f"bidirectional={self.bidirectional}")
+        return ", ".join(parts)
+
+    @property
+    def _all_weights(self) -> list[list[str]]:
+        """The names of the parameters, a list for every layer and direction."""
+        names = self._parameter_names
+        directions = self.num_layers * (2 if self.bidirectional else 1)
+        each = len(names) // directions
+        return [list(names[k * each : (k + 1) * each]) for k in range(directions)]
+
+    @property
+    def all_weights(self) -> list[list[Array]]:
+        """The parameters, writable: a list for every layer and direction."""
+        return [[self._parameter(name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        """The names of the parameters in one list."""
+        return list(self._parameter_names)
+
+    @property
+    def _flat_weights(self) -> list[Array]:
+        """The parameters, writable, in one list."""
+        return [self._parameter(name) for name in self._parameter_names]
+
+    def _forward_packed(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """Run over a packed sequence, pylstm's or torch's; C calls this where it meets one.
+
+        Parameters
+        ----------
+        input : PackedSequence
+            ``data`` (rows, I) and ``batch_sizes`` (L,).
+        hx : ndarray, or of an LSTM (ndarray, ndarray), optional
+            States (Y*D, batch, Hout) and (Y*D, batch, H) in the caller's order.
+
+        Returns
+        -------
+        (PackedSequence, hx)
+            With the batch sizes and indices of ``input``, the same objects; of its type, or
+            pylstm's where ``input`` is torch's. The states are in the caller's order again.
+        """
+        # Here, because most programs never pack and import in half the time without it.
+        from ..utils._packed import PackedSequence, checked_permutation
+
+        hx = self._checked_hx(hx)
+        batch_sizes = as_array(input.batch_sizes, "batch_sizes", None)
+        batch = int(batch_sizes.flat[0]) if batch_sizes.size else 0
+        if input.sorted_indices is not None and hx is not None:
+            hx = self._permuted(
+                hx, checked_permutation(input.sorted_indices, "sorted_indices", batch)
+            )
+        data, hx_n = self._run_packed(input.data, batch_sizes, hx)
+        if input.unsorted_indices is not None:
+            order = checked_permutation(input.unsorted_indices, "unsorted_indices", batch)
+            hx_n = self._permuted(hx_n, order)
+        if isinstance(input, PackedSequence):
+            return input._replace(data=data), hx_n
+        # torch's class would hold an array that its methods cannot use.
+        fields = input.batch_sizes, input.sorted_indices, input.unsorted_indices
+        return PackedSequence(data, *fields), hx_n
+
+    def _checked_hx(self, hx: Any) -> Any:
+        """Return the states that came with a packed sequence, in the form that a call takes."""
+        return hx
+
+    def _permuted(self, hx: Any, order: Array) -> Any:
+        """Put the states into the order of the packed rows; what is wrong is left to the run."""
+        return hx if _core.arrays_are_in(hx) else self._permuted_one(hx, "hx", order)
+
+    def _permuted_one(self, given: Any, name: str, order: Array) -> Array | None:
+        if given is None:
+            return None
+        array = as_array(given, name, self._dtype.name)
+        if array.ndim != 3 or array.shape[1] != order.size:
+            return array
+        return np.take(array, order, axis=1)
