@@ -31,6 +31,37 @@ def lstm_step(x, states, weights):
     return h, c
 
 
+def gru_step(x, states, weights):
+    """One step of a GRU: x [n, I], states (h [n, H],) -> (the new h,)."""
+    (h,) = states
+    of_input, of_state = x @ weights["weight_ih"].T, h @ weights["weight_hh"].T
+    if weights.get("bias_ih") is not None:
+        of_input, of_state = of_input + weights["bias_ih"], of_state + weights["bias_hh"]
+    r_input, z_input, n_input = np.split(of_input, 3, axis=-1)
+    r_state, z_state, n_state = np.split(of_state, 3, axis=-1)
+    r, z = sigmoid(r_input + r_state), sigmoid(z_input + z_state)
+    n = np.tanh(n_input + r * n_state)
+    return ((1.0 - z) * n + z * h,)
+
+
+def relu(x):
+    """The rectifier; NaN stays NaN."""
+    return np.where(x < 0.0, 0.0, x)
+
+
+def rnn_step(activation):
+    """One step of an RNN with this activation: x [n, I], states (h [n, H],) -> (the new h,)."""
+
+    def step(x, states, weights):
+        (h,) = states
+        total = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
+        if weights.get("bias_ih") is not None:
+            total = total + weights["bias_ih"] + weights["bias_hh"]
+        return (activation(total),)
+
+    return step
+
+
 @dataclass(frozen=True)
 class Kind:
     """What differs between kinds of cells.
@@ -45,7 +76,13 @@ class Kind:
     step: Callable
 
 
-KINDS = {"LSTM": Kind(gates=4, states=2, step=lstm_step)}
+# By torch's modes.
+KINDS = {
+    "LSTM": Kind(gates=4, states=2, step=lstm_step),
+    "GRU": Kind(gates=3, states=1, step=gru_step),
+    "RNN_TANH": Kind(gates=1, states=1, step=rnn_step(np.tanh)),
+    "RNN_RELU": Kind(gates=1, states=1, step=rnn_step(relu)),
+}
 
 
 def parameter_shapes(
