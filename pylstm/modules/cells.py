@@ -337,6 +337,8 @@ class RNNCell(RNNCellBase):
         super().__setstate__(values)
         if "nonlinearity" in vars(self):
             self.nonlinearity = vars(self)["nonlinearity"]
+        else:  # as the first call says
+            self._mode = None
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""

@@ -354,6 +354,10 @@ class NativeModule(Layer, Module):
             return f"<{self._get_name()} without parameters: __init__() has not been called>"
         return super().__repr__()
 
+    def _present_options(self) -> dict[str, Any]:
+        """Return the options by name; the nonlinearity of an RNNCell may have been deleted."""
+        return {name: getattr(self, name) for name in self._options if hasattr(self, name)}
+
     def __copy__(self) -> Self:
         """Return a module that shares the parameters, as a shallow copy in torch does.
 
@@ -364,8 +368,8 @@ class NativeModule(Layer, Module):
         Module.__init__(other)
         vars(other).update({name: vars(self)[name] for name in self._structure})
         vars(other).update(self._own_variants())
-        for name in self._options:
-            object.__setattr__(other, name, getattr(self, name))
+        for name, value in self._present_options().items():
+            object.__setattr__(other, name, value)
         attributes = {
             name: value.copy() if name in _TABLES else value
             for name, value in self.__getstate__().items()
@@ -384,7 +388,7 @@ class NativeModule(Layer, Module):
         saved = {
             "version": _PICKLE_VERSION if variants else 1,
             "structure": {**{name: vars(self)[name] for name in self._structure}, **variants},
-            "options": {name: getattr(self, name) for name in self._options},
+            "options": self._present_options(),
             "dtype": self._dtype.name,
             "parameters": {name: self._parameter_view(name) for name in names},
         }

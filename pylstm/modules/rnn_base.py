@@ -187,7 +187,9 @@ class RNNBase(_core.RNN, NativeModule):
 
     def _permuted(self, hx: Any, order: Array) -> Any:
         """Put the states into the order of the packed rows; what is wrong is left to the run."""
-        return hx if _core.arrays_are_in(hx) else self._permuted_one(hx, "hx", order)
+        if _core.arrays_are_in(hx) or isinstance(hx, (int, float, complex)):
+            return hx
+        return self._permuted_one(hx, "hx", order)
 
     def _permuted_one(self, given: Any, name: str, order: Array) -> Array | None:
         if given is None:

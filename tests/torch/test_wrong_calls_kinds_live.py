@@ -332,7 +332,6 @@ Layer(nonlinearity='bad', proj_size=1)
 Layer(0, 0, nonlinearity='bad')
 Layer(2, 3, nonlinearity='bad', foo=1)
 Layer(2, 3, nonlinearity='bad', dropout=2.0)
-Layer(2, 3, 1, 'tanh', nonlinearity='relu')
 Cell(2, 3, True, 'tanh', None, None, 1)
 Cell(4, 5, nonlinearity='bad')(ones(2, 4))
 Cell(4, 5, nonlinearity=None)(ones(2, 4))
@@ -551,7 +550,7 @@ OF_BOTH = [
     ("layer([[1.0, 2.0], [3.0]])", ValueError, "input must be an array"),
     ("layer(cast(ones(3, 2, 4), bool_))", TypeError, "input must hold real numbers, got dtype bool"),
     ("layer(cast(ones(3, 2, 4), complex64))", TypeError, "input must hold real numbers"),
-    ("layer(ones(3, 2, 4), 5)", RuntimeError, "hx should also be 3-D but got 0-D"),
+    ("layer(ones(3, 2, 4), 5)", TypeError, "hx must be one array, h_0, got int"),
     ("layer(ones(3, 2, 4), 'ab')", TypeError, "hx must be an array"),
     ("layer(ones(3, 2, 4), {})", TypeError, "hx must be an array"),
     ("layer(ones(3, 2, 4), cast(ones(2, 2, 5), complex64))", TypeError, "must hold real numbers"),
