@@ -12,12 +12,13 @@ import pickle
 import threading
 import warnings
 
+import numpy as np
 import reference
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from reference import fractions
-from support import assert_same_bits, flatten, largest_error
+from support import as_hx, assert_same_bits, flatten, kind_of, largest_error
 
 import pylstm
 
@@ -48,10 +49,11 @@ class Model:
 
     def expected(self, x, hx):
         """What the reference says."""
-        if isinstance(self.module, pylstm.LSTMCell):
-            return reference.lstm_cell(self.parameters, x, hx)
-        return reference.lstm(
-            self.parameters, x, hx, batch_first=self.arguments.get("batch_first", False)
+        kind = kind_of(self.module)
+        if isinstance(self.module, pylstm._core.Cell):
+            return reference.cell(kind, self.parameters, x, hx)
+        return reference.layer(
+            kind, self.parameters, x, hx, batch_first=self.arguments.get("batch_first", False)
         )
 
 
@@ -66,10 +68,17 @@ def values_for(parameters, seed, dtype):
     }
 
 
+LAYERS = st.sampled_from([pylstm.LSTM, pylstm.LSTM, pylstm.GRU, pylstm.RNN])
+CELLS = st.sampled_from([pylstm.LSTMCell, pylstm.GRUCell, pylstm.RNNCell])
+NONLINEARITIES = st.sampled_from(["tanh", "relu"])
+
+
 @st.composite
-def lstm_arguments(draw):
+def layer_arguments(draw):
+    """Those of an LSTM, and the nonlinearity of an RNN; `of_class` takes what a class has."""
     hidden = draw(st.sampled_from([1, 3, 8, 17, 64]))
     return {
+        "nonlinearity": draw(NONLINEARITIES),
         "input_size": draw(st.sampled_from([1, 4, 33])),
         "hidden_size": hidden,
         "num_layers": draw(st.integers(1, 3)),
@@ -85,8 +94,21 @@ CELL_ARGUMENTS = st.fixed_dictionaries(
         "input_size": st.sampled_from([1, 4, 33]),
         "hidden_size": st.sampled_from([1, 3, 8, 17, 64]),
         "bias": st.booleans(),
+        "nonlinearity": NONLINEARITIES,
     }
 )
+
+
+def of_class(cls, arguments):
+    """The arguments that a class takes."""
+    lacks = set()
+    if not issubclass(cls, pylstm.LSTM):
+        lacks.add("proj_size")
+    if not issubclass(cls, pylstm.RNN | pylstm.RNNCell):
+        lacks.add("nonlinearity")
+    if issubclass(cls, pylstm._core.Cell):
+        lacks |= {"num_layers", "batch_first", "bidirectional"}
+    return {name: value for name, value in arguments.items() if name not in lacks}
 
 
 CALL = {
@@ -114,22 +136,23 @@ class Machine(RuleBasedStateMachine):
 
     # ---- making modules
 
-    @rule(arguments=lstm_arguments(), dtype=DTYPES, seed=SEEDS)
-    def construct(self, arguments, dtype, seed):
+    @rule(cls=LAYERS, arguments=layer_arguments(), dtype=DTYPES, seed=SEEDS)
+    def construct(self, cls, arguments, dtype, seed):
         pylstm.manual_seed(seed)
-        self.add(Model(pylstm.LSTM(**arguments, dtype=dtype), arguments))
+        arguments = of_class(cls, arguments)
+        self.add(Model(cls(**arguments, dtype=dtype), arguments))
 
-    @rule(arguments=CELL_ARGUMENTS, dtype=DTYPES, seed=SEEDS)
-    def construct_cell(self, arguments, dtype, seed):
+    @rule(cls=CELLS, arguments=CELL_ARGUMENTS, dtype=DTYPES, seed=SEEDS)
+    def construct_cell(self, cls, arguments, dtype, seed):
         pylstm.manual_seed(seed)
-        self.add(Model(pylstm.LSTMCell(**arguments, dtype=dtype), arguments))
+        arguments = of_class(cls, arguments)
+        self.add(Model(cls(**arguments, dtype=dtype), arguments))
 
     @precondition(lambda self: self.models)
-    @rule(number=PICK, arguments=lstm_arguments(), dtype=DTYPES)
+    @rule(number=PICK, arguments=layer_arguments(), dtype=DTYPES)
     def construct_again(self, number, arguments, dtype):
         model = self.pick(number)
-        if isinstance(model.module, pylstm.LSTMCell):
-            arguments = {name: arguments[name] for name in ("input_size", "hidden_size", "bias")}
+        arguments = of_class(type(model.module), arguments)
         model.module.__init__(**arguments, dtype=dtype)
         model.arguments, model.parameters = arguments, snapshot(model.module)
 
@@ -152,6 +175,15 @@ class Machine(RuleBasedStateMachine):
     def copy(self, number):
         model = self.pick(number)
         self.add(Model(copy.copy(model.module), model.arguments, model.parameters))
+
+    @precondition(lambda self: any(isinstance(m.module, pylstm.RNNCell) for m in self.models))
+    @rule(number=PICK, nonlinearity=NONLINEARITIES)
+    def set_nonlinearity(self, number, nonlinearity):
+        """Of one cell; shallow copies keep theirs."""
+        cells = [m for m in self.models if isinstance(m.module, pylstm.RNNCell)]
+        model = cells[number % len(cells)]
+        model.module.nonlinearity = nonlinearity
+        model.arguments = {**model.arguments, "nonlinearity": nonlinearity}
 
     @precondition(lambda self: self.models)
     @rule(number=PICK)
@@ -253,21 +285,26 @@ class Machine(RuleBasedStateMachine):
         """An input for the model, and states or None."""
         arguments = model.arguments
         size = arguments["input_size"]
-        if isinstance(model.module, pylstm.LSTMCell):
+        if isinstance(model.module, pylstm._core.Cell):
             shape, states = (batch, size), [(batch, arguments["hidden_size"])] * 2
         else:
             shape = (batch, steps, size) if arguments["batch_first"] else (steps, batch, size)
             layers = arguments["num_layers"] * (2 if arguments["bidirectional"] else 1)
-            out = arguments["proj_size"] or arguments["hidden_size"]
+            out = arguments.get("proj_size") or arguments["hidden_size"]
             states = [(layers, batch, out), (layers, batch, arguments["hidden_size"])]
         x = fractions(seed, shape).astype(dtype)
         hx = [fractions(seed + 1 + i, state).astype(dtype) for i, state in enumerate(states)]
-        return x, (tuple(hx) if given else None)
+        del hx[reference.KINDS[kind_of(model.module)].states :]
+        return x, (as_hx(hx) if given else None)
 
     def check(self, model, x, hx, *results):
         """Compare results of a call with the reference, and their bits with a fresh module's."""
+        expected = model.expected(x, hx)
+        size = 1.0
+        if kind_of(model.module) == "RNN_RELU":  # whose states grow from step to step
+            size = max(size, *(float(np.abs(a).max(initial=0.0)) for a in flatten(expected)))
         for result in results:
-            assert largest_error(result, model.expected(x, hx)) < TOLERANCE[model.dtype]
+            assert largest_error(result, expected) < TOLERANCE[model.dtype] * size
             assert_same_bits(result, model.fresh()(x, hx))
 
     @precondition(lambda self: self.models)
