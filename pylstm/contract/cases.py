@@ -16,7 +16,7 @@ import numpy as np
 
 import pylstm
 
-from ..weights.kinds import KINDS, Kind
+from ..weights.kinds import GRU, LSTM, RNN
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 # The scale of "special" values is 1; infinities, NaN and -0 are put among them.
 INPUTS = ("ordinary", "huge", "tiny", "subnormal", "special")
 
-# Modes of the layers. A case whose name names none of them is of the first.
-LAYERS = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+# By the mode of a layer. A case whose name names none of them is of the first.
+LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN, "RNN_RELU": RNN}
+_FIRST = "LSTM"
 
 _NAME = re.compile(
     rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?"
@@ -63,7 +64,7 @@ class Case:
     bias: bool
     inputs: str
     infinite_weight: bool = False
-    layer: str = LAYERS[0]
+    layer: str = _FIRST
 
     @classmethod
     def named(cls, name: str) -> Case:
@@ -76,10 +77,10 @@ class Case:
         fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
         fields |= {key: match[key] is not None for key in switches}
         fields |= {key: match[key] for key in ("dtype", "inputs")}
-        return cls(**fields, layer=match["layer"] or LAYERS[0])
+        return cls(**fields, layer=match["layer"] or _FIRST)
 
     def __str__(self) -> str:
-        words = [self.layer] * (self.layer != LAYERS[0])
+        words = [self.layer] * (self.layer != _FIRST)
         words += [f"{self.input_size}-{self.hidden_size}", self.dtype, f"layers{self.num_layers}"]
         words += ["bidirectional"] * self.bidirectional
         words += [f"proj{self.proj_size}"] * bool(self.proj_size)
@@ -107,7 +108,7 @@ class Case:
             "bidirectional": self.bidirectional,
             "dtype": self.dtype,
         }
-        if kind_of(self.layer).may_project:
+        if LAYERS[self.layer].may_project:
             arguments["proj_size"] = self.proj_size
         layer = getattr(pylstm, name)(**(arguments | options))
         scale = 2.0 ** -round(0.5 * np.log2(self.hidden_size))
@@ -131,7 +132,7 @@ class Case:
         ]
         return [
             values(self.inputs, self.seed + index, shape, self.dtype)
-            for index, shape in enumerate(shapes[: 1 + len(kind_of(self.layer).states)])
+            for index, shape in enumerate(shapes[: 1 + len(LAYERS[self.layer].states)])
         ]
 
     def hash(self) -> str:
@@ -149,11 +150,6 @@ def class_of(mode: str) -> tuple[str, dict[str, str]]:
     return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
 
 
-def kind_of(mode: str) -> Kind:
-    """Return the row of a layer in the table of kinds."""
-    return KINDS[class_of(mode)[0]]
-
-
 def as_hx(hx_items: list[Array]) -> Any:
     """Return states as a module takes them: a tuple where there are two."""
     return tuple(hx_items) if len(hx_items) > 1 else hx_items[0]
@@ -163,13 +159,13 @@ def hash_of(name: str) -> str:
     """Run the case of this name at the SIMD level in use; return its hash in hexadecimal."""
     match = _ACTIVATIONS.fullmatch(name)
     if match:
-        return hash_arrays(activations(match["dtype"], match["layer"] or LAYERS[0]))
+        return hash_arrays(activations(match["dtype"], match["layer"] or _FIRST))
     return Case.named(name).hash()
 
 
-def activations(dtype: str, layer: str = LAYERS[0]) -> list[Array]:
+def activations(dtype: str, layer: str = _FIRST) -> list[Array]:
     """Return the states of a cell for totals from -100 to 100 in every gate, c_0 from -20 to 20."""
-    gates = len(kind_of(layer).gates)
+    gates = len(LAYERS[layer].gates)
     name, kind = class_of(layer)
     cell = getattr(pylstm, name + "Cell")(gates, 1, bias=False, dtype=dtype, **kind)
     # Weights that pass the input on to the gates.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from .kinds import NONLINEARITIES
+
 # The arguments of constructors, and their values in torch's modules.
 DEFAULTS: dict[str, Any] = {
     "gate_activation": "sigmoid",
@@ -18,7 +20,11 @@ DEFAULTS: dict[str, Any] = {
     "reverse": False,
 }
 # Those that each class takes, by the mode of its kind, with the values that it computes.
-COMPUTED: dict[str, dict[str, tuple[Any, ...]]] = {"LSTM": {}, "GRU": {}, "RNN": {}}
+COMPUTED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "LSTM": {},
+    "GRU": {},
+    "RNN": {"nonlinearity": NONLINEARITIES},
+}
 
 
 class Said(NamedTuple):

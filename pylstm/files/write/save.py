@@ -166,9 +166,12 @@ class Known:
                 if (name, value) != ("nonlinearity", "tanh"):  # which is assumed
                     others.setdefault(f"{name}={value!r}", []).append(prefix)
         for argument, prefixes in others.items():
+            what = "pass it to from_weights"
+            if argument.startswith("merge_mode"):
+                what = "a module returns both directions, and its caller joins them"
             lines.append(
                 f"{path} cannot say that {_listed(prefixes)} {_are(prefixes, 'has', 'have')} "
-                f"{argument}: pass it to from_weights"
+                f"{argument}: {what}"
             )
         prefixes = [
             name for name, layer in self._modules.items() if layer.initial_states is not None
