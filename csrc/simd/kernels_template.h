@@ -39,7 +39,7 @@
 #define PANEL_TOTALS (PANEL_VECTORS * LANES) /* totals of one panel, one row */
 #define GROUP_VECTORS 32                     /* panels of one update, rows counted: 4 to 8 KB */
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)  /* of all but a plain LSTM */
-#define BLOCK_GROUP 24                       /* blocks of one update, rows counted: 12 to 32 KB */
+#define BLOCK_ROWS 24                        /* of one update of a block of a GRU: 12 to 24 KB */
 
 #include "tile_template.h"
 
@@ -64,7 +64,7 @@
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS
 #undef BLOCK_UNITS
-#undef BLOCK_GROUP
+#undef BLOCK_ROWS
 #undef NARROW
 #undef NARROW_LANES
 #undef NAME

@@ -60,11 +60,12 @@ static NOINLINE TARGET void NAME(store_states)(void *states, ptrdiff_t stride, p
 }
 
 /* Totals of one gate. */
-static NOINLINE TARGET void NAME(load_gate)(ptrdiff_t gate, ptrdiff_t count,
-                                            const struct NAME(vector) *at, vec_t *v)
+static NOINLINE TARGET void NAME(load_gate)(const struct NAME(block) *block, ptrdiff_t gate,
+                                            ptrdiff_t count, const struct NAME(vector) *at,
+                                            vec_t *v)
 {
     for (ptrdiff_t j = 0; j < ABREAST; j++)
-        v[j] = j < count ? NAME(load)(at[j].totals + gate * at[j].segment, at[j].width)
+        v[j] = j < count ? NAME(load)(at[j].totals + gate * block->segment, at[j].width)
                          : V_SET((REAL)0);
 }
 
@@ -79,26 +80,30 @@ INLINE TARGET void NAME(add_peephole)(const struct rnn_step *step, ptrdiff_t ind
 }
 
 /* One of the gates i, f and o, its peephole included. */
-static NOINLINE TARGET void NAME(lstm_gate)(const struct rnn_step *step, ptrdiff_t gate,
+static NOINLINE TARGET void NAME(lstm_gate)(const struct NAME(block) *block, ptrdiff_t gate,
                                             ptrdiff_t count, const struct NAME(vector) *at,
                                             const vec_t *c, vec_t *v)
 {
-    NAME(load_gate)(gate, count, at, v);
+    const struct rnn_step *step = block->step;
+
+    NAME(load_gate)(block, gate, count, at, v);
     NAME(add_peephole)(step, gate < 2 ? gate : 2, count, at, c, v);
     NAME(activate_gate)(step->variant->gate_activation, v);
 }
 
 /* c' = f c + i g, bounded;  h' = o act(c') */
-static NOINLINE TARGET void NAME(lstm_variant_vectors)(const struct rnn_step *step, ptrdiff_t count,
+static NOINLINE TARGET void NAME(lstm_variant_vectors)(const struct NAME(block) *block,
+                                                       ptrdiff_t count,
                                                        const struct NAME(vector) *at)
 {
+    const struct rnn_step *step = block->step;
     const REAL clip = (REAL)step->variant->cell_clip;
     vec_t i[ABREAST], f[ABREAST], g[ABREAST], c[ABREAST];
 
     NAME(load_states)(step->c, step->c_stride, count, at, c);
-    NAME(lstm_gate)(step, 0, count, at, c, i);
-    NAME(lstm_gate)(step, 1, count, at, c, f);
-    NAME(load_gate)(2, count, at, g);
+    NAME(lstm_gate)(block, 0, count, at, c, i);
+    NAME(lstm_gate)(block, 1, count, at, c, f);
+    NAME(load_gate)(block, 2, count, at, g);
     NAME(activate)(step->variant->activation, g);
     for (int j = 0; j < ABREAST; j++) {
         c[j] = V_FMA(f[j], c[j], V_MUL(i[j], g[j]));
@@ -106,7 +111,7 @@ static NOINLINE TARGET void NAME(lstm_variant_vectors)(const struct rnn_step *st
             c[j] = V_MIN(V_SET(clip), V_MAX(V_SET(-clip), c[j]));
     }
     NAME(store_states)(step->c_out, step->c_out_stride, count, at, c);
-    NAME(lstm_gate)(step, 3, count, at, c, i);
+    NAME(lstm_gate)(block, 3, count, at, c, i);
     NAME(activate)(step->variant->activation, c);
     for (int j = 0; j < ABREAST; j++)
         c[j] = V_MUL(i[j], c[j]);
@@ -129,31 +134,34 @@ static NOINLINE TARGET void NAME(store_mixed)(const struct rnn_step *step, const
 }
 
 /* n = act(r q + p) */
-static NOINLINE TARGET void NAME(gru_variant_vectors)(const struct rnn_step *step, ptrdiff_t count,
+static NOINLINE TARGET void NAME(gru_variant_vectors)(const struct NAME(block) *block,
+                                                      ptrdiff_t count,
                                                       const struct NAME(vector) *at)
 {
+    const struct rnn_step *step = block->step;
     vec_t r[ABREAST], z[ABREAST], n[ABREAST];
 
-    NAME(load_gate)(0, count, at, r);
+    NAME(load_gate)(block, 0, count, at, r);
     NAME(activate_gate)(step->variant->gate_activation, r);
-    NAME(load_gate)(1, count, at, z);
+    NAME(load_gate)(block, 1, count, at, z);
     NAME(activate_gate)(step->variant->gate_activation, z);
-    NAME(load_gate)(2, count, at, n);
+    NAME(load_gate)(block, 2, count, at, n);
     for (ptrdiff_t j = 0; j < count; j++)
         n[j] = V_FMA(r[j], n[j], V_LOAD(at[j].aside));
     NAME(store_mixed)(step, step->h, step->h_stride, count, at, z, n);
 }
 
 /* z to h_out, and r h to reset_h */
-static NOINLINE TARGET void NAME(reset_vectors)(const struct rnn_step *step, ptrdiff_t count,
+static NOINLINE TARGET void NAME(reset_vectors)(const struct NAME(block) *block, ptrdiff_t count,
                                                 const struct NAME(vector) *at)
 {
+    const struct rnn_step *step = block->step;
     vec_t r[ABREAST], h[ABREAST];
 
-    NAME(load_gate)(1, count, at, r);
+    NAME(load_gate)(block, 1, count, at, r);
     NAME(activate_gate)(step->variant->gate_activation, r);
     NAME(store_states)(step->h_out, step->h_out_stride, count, at, r);
-    NAME(load_gate)(0, count, at, r);
+    NAME(load_gate)(block, 0, count, at, r);
     NAME(activate_gate)(step->variant->gate_activation, r);
     NAME(load_states)(step->h, step->h_stride, count, at, h);
     for (int j = 0; j < ABREAST; j++)
@@ -162,46 +170,51 @@ static NOINLINE TARGET void NAME(reset_vectors)(const struct rnn_step *step, ptr
 }
 
 /* n from its total, z from h_out; h is where c of an LSTM is */
-static NOINLINE TARGET void NAME(new_vectors)(const struct rnn_step *step, ptrdiff_t count,
+static NOINLINE TARGET void NAME(new_vectors)(const struct NAME(block) *block, ptrdiff_t count,
                                               const struct NAME(vector) *at)
 {
+    const struct rnn_step *step = block->step;
     vec_t z[ABREAST], n[ABREAST];
 
-    NAME(load_gate)(0, count, at, n);
+    NAME(load_gate)(block, 0, count, at, n);
     NAME(load_states)(step->h_out, step->h_out_stride, count, at, z);
     NAME(store_mixed)(step, step->c, step->c_stride, count, at, z, n);
 }
 
-static NOINLINE TARGET void NAME(update_abreast)(const struct NAME(blocks) *blocks, int gates,
-                                                 void (*const update)(const struct rnn_step *,
+static NOINLINE TARGET void NAME(update_abreast)(const struct NAME(block) *block,
+                                                 void (*const update)(const struct NAME(block) *,
                                                                       ptrdiff_t,
                                                                       const struct NAME(vector) *))
 {
-    struct NAME(vector) at[BLOCK_GROUP * PANEL_VECTORS];
-    const ptrdiff_t count = NAME(vectors)(blocks, gates, at);
+    struct NAME(vector) at[ABREAST];
+    ptrdiff_t row = 0, unit = 0;
 
-    for (ptrdiff_t i = 0; i < count; i += ABREAST)
-        update(blocks->step, count - i < ABREAST ? count - i : ABREAST, at + i);
+    for (ptrdiff_t left = NAME(count_vectors)(block), count; left > 0; left -= count) {
+        count = left < ABREAST ? left : ABREAST;
+        for (ptrdiff_t j = 0; j < count; j++)
+            NAME(next_vectors)(1, block, &row, &unit, at + j);
+        update(block, count, at);
+    }
 }
 
-static TARGET void NAME(lstm_variant_update)(const struct NAME(blocks) *blocks)
+static TARGET void NAME(lstm_variant_update)(const struct NAME(block) *block)
 {
-    NAME(update_abreast)(blocks, 4, NAME(lstm_variant_vectors));
+    NAME(update_abreast)(block, NAME(lstm_variant_vectors));
 }
 
-static TARGET void NAME(gru_variant_update)(const struct NAME(blocks) *blocks)
+static TARGET void NAME(gru_variant_update)(const struct NAME(block) *block)
 {
-    NAME(update_abreast)(blocks, 3, NAME(gru_variant_vectors));
+    NAME(update_abreast)(block, NAME(gru_variant_vectors));
 }
 
-static TARGET void NAME(reset_update)(const struct NAME(blocks) *blocks)
+static TARGET void NAME(reset_update)(const struct NAME(block) *block)
 {
-    NAME(update_abreast)(blocks, 2, NAME(reset_vectors));
+    NAME(update_abreast)(block, NAME(reset_vectors));
 }
 
-static TARGET void NAME(new_update)(const struct NAME(blocks) *blocks)
+static TARGET void NAME(new_update)(const struct NAME(block) *block)
 {
-    NAME(update_abreast)(blocks, 1, NAME(new_vectors));
+    NAME(update_abreast)(block, NAME(new_vectors));
 }
 
 /* r and z of all units, since each unit's n needs all of r h; then n, with r h in place of h. */

@@ -1,4 +1,4 @@
-"""A plain float64 evaluation of an LSTM or LSTMCell in NumPy: what `verify` takes as the truth."""
+"""A plain float64 evaluation of recurrent modules in NumPy: what `verify` takes as the truth."""
 
 from __future__ import annotations
 
@@ -6,79 +6,123 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import pylstm
-
-from ..weights.kinds import LSTM
+from ..weights.kinds import GRU, LSTM, Kind, kind_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
-    Results = tuple[Array, Array, Array]
-    Module = pylstm.LSTM | pylstm.LSTMCell
+    # The output, and the last states: h_n, and c_n of an LSTM.
+    Results = tuple[Array, ...]
+    Module = Any  # a layer or a cell
+
+
+def layers_of(module: Module) -> int:
+    """Return the number of layers; a cell counts as one."""
+    return int(getattr(module, "num_layers", 1))
+
+
+def directions_of(module: Module) -> int:
+    """Return the number of directions."""
+    return 1 + bool(getattr(module, "bidirectional", False))
+
+
+def kind_of_module(module: Module) -> Kind:
+    """Return the row of a module's kind."""
+    return kind_of(module._kind)
 
 
 def groups_of(module: Module) -> list[list[Array]]:
     """Return the parameters of every layer and direction, in torch's order.
 
-    That is weight_ih (4H, I), weight_hh (4H, Hout), the biases (4H,) if there are any, and
-    weight_hr (P, H) of a projection.
+    That is weight_ih (G*H, I), weight_hh (G*H, Hout), the biases (G*H,) if there are any, and
+    weight_hr (P, H) of a projection, where G is the number of gates.
     """
     arrays = list(module.state_dict().values())
-    each = len(arrays)
-    if isinstance(module, pylstm.LSTM):
-        each //= module.num_layers * (1 + bool(module.bidirectional))
+    each = len(arrays) // (layers_of(module) * directions_of(module))
     return [arrays[start : start + each] for start in range(0, len(arrays), each)]
 
 
-def run_reference(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
+def run_reference(module: Module, x: Array, *states: Array) -> Results:
     """Run a module's parameters in float64.
 
     Parameters
     ----------
-    module : LSTM or LSTMCell
+    module : Module
         Its option ``batch_first`` plays no role here. A cell counts as one layer.
     x : ndarray
         (T, N, I).
-    h_0, c_0 : ndarray
-        (Y*D, N, Hout) and (Y*D, N, H).
+    *states : ndarray
+        h_0 (Y*D, N, Hout), and c_0 (Y*D, N, H) of an LSTM.
 
     Returns
     -------
-    (ndarray, ndarray, ndarray)
-        Output (T, N, D*Hout), h_n and c_n, all float64.
+    tuple of ndarray
+        Output (T, N, D*Hout), and the last states, all float64.
     """
-    directions = 1 + bool(getattr(module, "bidirectional", False))
+    directions = directions_of(module)
+    step = _STEPS[kind_of_module(module).mode]
+    nonlinearity = _relu if getattr(module, "nonlinearity", "") == "relu" else np.tanh
     sequence = np.asarray(x, np.float64)
-    outputs, h_n, c_n = [], [], []
+    outputs, last = [], []
     for index, parameters in enumerate(groups_of(module)):
         is_reverse = index % directions == 1
         weights = [array.astype(np.float64) for array in parameters]
-        h, c = h_0[index].astype(np.float64), c_0[index].astype(np.float64)
+        if not module.bias:
+            zeros = np.zeros(len(weights[0]))
+            weights[2:2] = [zeros, zeros]
+        present = tuple(state[index].astype(np.float64) for state in states)
         steps = []
-        for step in sequence[::-1] if is_reverse else sequence:
-            h, c = _step(step, h, c, weights, bool(module.bias))
-            steps.append(h)
+        for row in sequence[::-1] if is_reverse else sequence:
+            present = step(row, present, weights, nonlinearity)
+            steps.append(present[0])
         outputs.append(np.stack(steps[::-1] if is_reverse else steps))
-        h_n.append(h)
-        c_n.append(c)
+        last.append(present)
         if len(outputs) == directions:
             sequence, outputs = np.concatenate(outputs, axis=2), []
-    return sequence, np.stack(h_n), np.stack(c_n)
+    return (sequence, *(np.stack(each) for each in zip(*last, strict=True)))
 
 
-def _step(
-    x: Array, h: Array, c: Array, weights: list[Array], has_bias: bool
-) -> tuple[Array, Array]:
+def _lstm_step(
+    x: Array, states: tuple[Array, ...], weights: list[Array], _: Any
+) -> tuple[Array, ...]:
     """Return h (N, Hout) and c (N, H) after one step."""
-    weight_ih, weight_hh, *others = weights
-    gates = x @ weight_ih.T + h @ weight_hh.T
-    if has_bias:
-        gates = gates + others.pop(0) + others.pop(0)
+    h, c = states
+    weight_ih, weight_hh, bias_ih, bias_hh, *others = weights
+    gates = x @ weight_ih.T + h @ weight_hh.T + bias_ih + bias_hh
     i, f, g, o = np.split(gates, len(LSTM.gates), axis=1)
     c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
     h = _sigmoid(o) * np.tanh(c)
     return (h @ others[0].T if others else h), c
+
+
+def _gru_step(
+    x: Array, states: tuple[Array, ...], weights: list[Array], _: Any
+) -> tuple[Array, ...]:
+    """Return h (N, H) after one step."""
+    [h] = states
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    r_x, z_x, n_x = np.split(x @ weight_ih.T + bias_ih, len(GRU.gates), axis=1)
+    r_h, z_h, n_h = np.split(h @ weight_hh.T + bias_hh, len(GRU.gates), axis=1)
+    z = _sigmoid(z_x + z_h)
+    n = np.tanh(n_x + _sigmoid(r_x + r_h) * n_h)
+    return ((1 - z) * n + z * h,)
+
+
+def _rnn_step(
+    x: Array, states: tuple[Array, ...], weights: list[Array], nonlinearity: Any
+) -> tuple[Array, ...]:
+    """Return h (N, H) after one step."""
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    return (nonlinearity(x @ weight_ih.T + bias_ih + states[0] @ weight_hh.T + bias_hh),)
+
+
+_STEPS: dict[str, Any] = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN": _rnn_step}
+
+
+def _relu(x: Array) -> Array:
+    # Keeps NaN, unlike a maximum.
+    return np.where(x < 0, 0.0, x)
 
 
 def _sigmoid(x: Array) -> Array:

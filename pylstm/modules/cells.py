@@ -189,8 +189,8 @@ class GRUCell(RNNCellBase):
 
     Notes
     -----
-    Mirrors ``torch.nn.GRUCell``; what follows ``dtype`` torch has not. The equations are those of
-    :class:`GRU`, and so are the bits of a layer without a second one above it.
+    Mirrors ``torch.nn.GRUCell``; what follows ``dtype`` torch has not. Its equations are those of
+    :class:`GRU`, and its bits those of a GRU of one layer.
 
     Examples
     --------
@@ -269,9 +269,9 @@ class RNNCell(RNNCellBase):
 
     Notes
     -----
-    Mirrors ``torch.nn.RNNCell``; the equation is that of :class:`RNN`, and so are the bits of a
-    layer without a second one above it. As in torch, the third positional argument is ``bias``,
-    and of :class:`RNN` it is ``num_layers``.
+    Mirrors ``torch.nn.RNNCell``. Its equation is that of :class:`RNN`, and its bits those of an
+    RNN of one layer. As in torch, the third positional argument is ``bias``; that of :class:`RNN`
+    is ``num_layers``.
 
     Examples
     --------
@@ -322,10 +322,15 @@ class RNNCell(RNNCellBase):
     def nonlinearity(self, value: Any) -> None:
         try:
             mode = f"RNN_{check_nonlinearity(value).upper()}"
+        except MemoryError:
+            raise
         except Exception:  # of whatever the value's comparison raises
             mode = None
+        # What interrupts this leaves a cell whose calls raise, not one that computes another thing
+        # than it says; object's method needs no memory.
+        object.__setattr__(self, "_mode", None)
         vars(self)["nonlinearity"] = value
-        self._mode = mode
+        object.__setattr__(self, "_mode", mode)
 
     @nonlinearity.deleter
     def nonlinearity(self) -> None:

@@ -292,30 +292,35 @@ class NativeModule(Layer, Module):
         prefix : str, optional
             The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
             ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
-            only one. :func:`pylstm.find_lstms` lists them. Where no LSTM fits, an LSTMCell that
-            does is read as an LSTM of one layer; the other way round, an LSTM of one layer and
-            one direction without a projection is read as an LSTMCell.
+            only one of its kind. :func:`pylstm.find_lstms` lists LSTMs. Where no layer of this
+            class fits, its cell that does is read as a layer; the other way round, a layer of one
+            direction, without a second one above it and without a projection, is read as a cell.
+            A GRU is never read as an LSTM.
         **options
-            What shapes cannot tell: ``dtype``, ``device`` and, for an LSTM, ``batch_first`` and
+            What shapes cannot tell: ``dtype``, ``device`` and, for a layer, ``batch_first`` and
             ``dropout``. A file with a whole module records the last two, and whether the module
             is in training mode; they are the defaults then. The dtype is float64 if any of the
             parameters is float64, else float32. Then the answers to what a file may leave open:
 
             ``bias`` : bool
                 True gives zeros to a module that has no biases in the file.
+            ``nonlinearity`` : str
+                Of an RNN: ``"tanh"`` or ``"relu"``, which no ``state_dict`` tells.
             ``gate_activation``, ``activation`` : str
-                ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
+                Of an LSTM or GRU: ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
+            ``reset_after`` : bool
+                Of a GRU: True is what pylstm computes.
             ``reverse`` : bool
-                False, for an LSTM only: pylstm has none that only runs from the end.
+                False, for a layer only: pylstm has none that only runs from the end.
             ``merge_mode`` : str
-                ``"concat"``, for an LSTM only: how Keras joins the outputs of two directions.
+                ``"concat"``, for a layer only: how Keras joins the outputs of two directions.
 
             ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
 
         Returns
         -------
         module
-            Of this class. A subclass is constructed with the arguments that LSTM or LSTMCell
+            Of this class. A subclass is constructed with the arguments that pylstm's own class
             takes, by name.
 
         Raises
