@@ -1,8 +1,8 @@
 """RMS errors of float32 modules against float64, side by side with torch's.
 
-Run with torch installed: python tests/accuracy.py
-Every figure is pooled over the outputs and final cell states of 20 seeds; the truth is torch's
-float64 run of the same float32 weights and inputs. Exits with 1 where a budget is broken.
+Run with torch installed: python tests/accuracy.py [KIND ...]
+Every figure is pooled over the outputs, and the final cell states of an LSTM, of 20 seeds; the truth
+is torch's float64 run of the same float32 weights and inputs. Exits with 1 where a budget is broken.
 """
 
 import sys
@@ -10,73 +10,69 @@ import sys
 import numpy as np
 import recorded
 import torch
+from reference import KINDS
+from support import layer_of
 
 import pylstm
 
 
-def cell_loop(cell, x, stack):
-    """(output, c_n) of a cell that walks through x, in either library."""
-    hx, outputs = None, []
-    for xt in x:
-        hx = cell(xt, hx)
-        outputs.append(hx[0])
-    return stack(outputs), hx[1]
-
-
-def errors(input_size, hidden_size, rows, seed):
-    """Mean square errors of one seed: ours, torch's LSTM, torch's LSTMCell."""
+def errors(kind, input_size, hidden_size, rows, seed):
+    """Mean square errors of one seed: ours, torch's layer, torch's cell."""
     torch.manual_seed(seed)
-    lstm = torch.nn.LSTM(input_size, hidden_size)
-    cell = torch.nn.LSTMCell(input_size, hidden_size)
-    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in lstm.state_dict().items()})
-    ours = pylstm.LSTM(input_size, hidden_size)
-    ours.load_state_dict(lstm.state_dict())
+    name, options = recorded.class_of(kind)
+    layer = getattr(torch.nn, name)(input_size, hidden_size, **options)
+    cell = getattr(torch.nn, name + "Cell")(input_size, hidden_size, **options)
+    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in layer.state_dict().items()})
+    ours = layer_of(kind, input_size, hidden_size)
+    ours.load_state_dict(layer.state_dict())
     array = recorded.accuracy_input(seed, input_size, rows)
     x = torch.from_numpy(array)
-
-    out, (_, c) = ours(array)
-    results = [(out, c[0])]
-    out, (_, c) = lstm(x)
-    results += [(out, c[0]), cell_loop(cell, x, torch.stack)]
-    truth, (_, truth_c) = lstm.double()(x.double())
-    exact = truth.numpy(), truth_c[0].numpy()
-    return [recorded.mean_square(zip(map(np.asarray, r), exact, strict=True)) for r in results]
+    results = ours(array), layer(x), recorded.cell_loop(cell, x, torch.stack)
+    exact = recorded.judged(layer.double()(x.double()))
+    return [
+        recorded.mean_square(zip(recorded.judged(result), exact, strict=True)) for result in results
+    ]
 
 
-def measure(input_size, hidden_size, rows):
-    """Root mean square errors over all seeds: ours, torch's LSTM, torch's LSTMCell."""
-    squares = [errors(input_size, hidden_size, rows, seed) for seed in recorded.ACCURACY_SEEDS]
+def measure(kind, input_size, hidden_size, rows):
+    """Root mean square errors over all seeds: ours, torch's layer, torch's cell."""
+    squares = [errors(kind, input_size, hidden_size, rows, s) for s in recorded.ACCURACY_SEEDS]
     return np.sqrt(np.mean(squares, axis=0))
 
 
-def main():
-    """Print the table; return whether every budget holds."""
-    print(f"RMS error of float32 against float64, T {recorded.ACCURACY_STEPS}, "
-          f"{len(recorded.ACCURACY_SEEDS)} seeds, torch {torch.__version__}, "
-          f"pylstm {pylstm.__version__} ({pylstm._core.simd_level()})")  # fmt: skip
-    print(f"{'input':>5} {'hidden':>6} {'batch':>5} {'pylstm':>10} {'LSTM':>10} {'LSTMCell':>10} "
-          f"{'/ LSTM':>7} {'/ Cell':>7}")  # fmt: skip
+def print_table(kind):
+    """Print the table of a kind; return how many budgets are broken."""
+    print(f"\n{kind}\n{'input':>5} {'hidden':>6} {'batch':>5} {'pylstm':>10} {'layer':>10} "
+          f"{'cell':>10} {'/ layer':>7} {'/ cell':>7}")  # fmt: skip
     broken = 0
     for rows in recorded.ACCURACY_ROWS:
         for input_size, hidden_size in recorded.ACCURACY_SIZES:
-            ours, lstm, cell = measure(input_size, hidden_size, rows)
-            limits = recorded.lstm_budget(hidden_size), recorded.CELL_BUDGET
+            ours, *theirs = measure(kind, input_size, hidden_size, rows)
+            limits = recorded.layer_budget(hidden_size), recorded.CELL_BUDGETS[kind]
             fails = [
                 text
-                for text, error, limit in zip(
-                    ("LSTM", "LSTMCell"), (lstm, cell), limits, strict=True
-                )
+                for text, error, limit in zip(("layer", "cell"), theirs, limits, strict=True)
                 if ours > limit * error
             ]
             broken += len(fails)
-            print(f"{input_size:5} {hidden_size:6} {rows:5} {ours:10.3e} {lstm:10.3e} {cell:10.3e} "
-                  f"{ours / lstm:7.3f} {ours / cell:7.3f}"
+            layer, cell = theirs
+            print(f"{input_size:5} {hidden_size:6} {rows:5} {ours:10.3e} {layer:10.3e} {cell:10.3e} "
+                  f"{ours / layer:7.3f} {ours / cell:7.3f}"
                   + "".join(f"  over budget: {text}" for text in fails))  # fmt: skip
-    print(f"{broken} broken budgets (recorded.py states them)")
+    return broken
+
+
+def main(kinds):
+    """Print a table for each kind; return whether every budget holds."""
+    print(f"RMS error of float32 against float64, T {recorded.ACCURACY_STEPS}, "
+          f"{len(recorded.ACCURACY_SEEDS)} seeds, torch {torch.__version__}, "
+          f"pylstm {pylstm.__version__} ({pylstm._core.simd_level()})")  # fmt: skip
+    broken = sum(print_table(kind) for kind in kinds)
+    print(f"\n{broken} broken budgets (recorded.py states them)")
     return not broken
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with torch.inference_mode():
-        sys.exit(0 if main() else 1)
+        sys.exit(0 if main(sys.argv[1:] or list(KINDS)) else 1)

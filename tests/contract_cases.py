@@ -8,36 +8,47 @@ tests/data/record_contract.py writes that file.
 import itertools
 from dataclasses import replace
 
-from pylstm.contract.cases import INPUTS, Case
+from pylstm.contract.cases import INPUTS, LAYERS, Case
 
 HIDDEN = (1, 3, 16, 17, 20, 33, 64, 100, 128, 200)
 INPUT = (1, 4, 63, 64, 65, 100, 257)
 POOL = 33  # rows of the largest batch
 
 
-def contract_cases():
-    """Cases that together hold every hidden size x input size, and every pair of other options."""
-    others = itertools.cycle(
+OTHERS = tuple(LAYERS)[1:]
+
+
+def options():
+    """All combinations of (num_layers, bidirectional, projected, dtype), again and again."""
+    return itertools.cycle(
         itertools.product((1, 2, 3), (False, True), (False, True), ("float32", "float64"))
     )
-    cases = []
-    for number, (hidden, inputs) in enumerate(itertools.product(HIDDEN, INPUT)):
-        num_layers, bidirectional, projected, dtype = next(others)
-        cases.append(
-            Case(
-                hidden,
-                inputs,
-                dtype,
-                # Three wide layers prove nothing that two do not; they only take their time.
-                min(num_layers, 2) if hidden * inputs > 10_000 else num_layers,
-                bidirectional,
-                (hidden + 1) // 2 if projected and hidden > 1 else 0,
-                number % 5 != 4,
-                INPUTS[number % len(INPUTS)],
-                number % 7 == 6,
-            )
+
+
+def layers_of(hidden, inputs, num_layers):
+    """Three wide layers prove nothing that two do not; they only take their time."""
+    return min(num_layers, 2) if hidden * inputs > 10_000 else num_layers
+
+
+def contract_cases():
+    """Cases that together hold every hidden size x input size, and every pair of other options."""
+    sizes = itertools.product(HIDDEN, INPUT)
+    return [
+        Case(
+            hidden,
+            inputs,
+            dtype,
+            layers_of(hidden, inputs, num_layers),
+            bidirectional,
+            (hidden + 1) // 2 if projected and hidden > 1 else 0,
+            number % 5 != 4,
+            INPUTS[number % len(INPUTS)],
+            number % 7 == 6,
         )
-    return cases
+        for number, ((hidden, inputs), (num_layers, bidirectional, projected, dtype)) in enumerate(
+            zip(sizes, options(), strict=False)
+        )
+    ]
 
 
 def plain_cases():
@@ -48,8 +59,42 @@ def plain_cases():
     ]
 
 
+def cases_of(layer):
+    """Cases of another kind: half of the sizes, and every pair of other options with them."""
+    sizes = list(itertools.product(HIDDEN, INPUT))[(OTHERS.index(layer) + 1) % 2 :: 2]
+    return [
+        Case(
+            hidden,
+            inputs,
+            dtype,
+            layers_of(hidden, inputs, num_layers),
+            bidirectional,
+            0,
+            number % 3 != 2,
+            INPUTS[number % len(INPUTS)],
+            number % 7 == 6,
+            layer,
+        )
+        for number, ((hidden, inputs), (num_layers, bidirectional, _, dtype)) in enumerate(
+            zip(sizes, options(), strict=False)
+        )
+    ]
+
+
+def plain_cases_of(layer):
+    """Like plain_cases(), of another kind."""
+    return [
+        replace(case, num_layers=1, bidirectional=False)
+        for case in cases_of(layer)[(OTHERS.index(layer) + 1) % 3 :: 3]
+    ]
+
+
 def names():
-    """Names of all cases that have a recorded hash."""
-    cases = dict.fromkeys(contract_cases() + plain_cases())
+    """Names of all cases that have a recorded hash; those of other kinds than LSTM come last."""
+    found = [*map(str, dict.fromkeys(contract_cases() + plain_cases()))]
     # The activations alone, densely.
-    return [*map(str, cases), "activations-float32", "activations-float64"]
+    found += ["activations-float32", "activations-float64"]
+    for layer in OTHERS:
+        found += map(str, dict.fromkeys(cases_of(layer) + plain_cases_of(layer)))
+        found += [f"{layer}-activations-float32", f"{layer}-activations-float64"]
+    return found

@@ -1,7 +1,8 @@
 """What many small calls and constructions leave behind: ``python tests/growth.py``.
 
-A million calls and ten thousand constructions (or as many as the two arguments say), after as
-many as a tenth of them to warm caches up. Printed are the growth of the resident memory, of
+A million calls and ten thousand constructions of LSTM and LSTMCell, and half as many of each pair
+of a layer and a cell of another kind (or as many as the two arguments say), after as many as a tenth
+of them to warm caches up. Printed are the growth of the resident memory, of
 Python's memory blocks, of the objects that the garbage collector knows, and of the references to
 what every call touches. None of them may grow: a leak of 16 bytes per call would be 16 MB.
 """
@@ -82,6 +83,22 @@ def cases(calls: int, constructions: int) -> list[tuple[str, Callable[[], Any], 
         kept[0][0, 0] += 1
         held(x, states)
 
+    others = [
+        pylstm.GRU(4, 4),
+        pylstm.GRUCell(4, 4),
+        pylstm.RNN(4, 4),
+        pylstm.RNNCell(4, 4, nonlinearity="relu"),
+    ]
+    touched += others
+
+    def call_and_construct(module: Any) -> list[tuple[str, Callable[[], Any], int, list[Any]]]:
+        name, make = type(module).__name__, type(module)
+        arguments = (row, h[0]) if name.endswith("Cell") else (x, h)
+        return [
+            (f"{name}(x, hx)", lambda: module(*arguments), calls // 4, touched),
+            (f"{name}(...)", lambda: make(4, 4), constructions // 4, touched),
+        ]
+
     return [
         ("LSTMCell(x, hx)", lambda: cell(row, cell_states), calls // 2, touched),
         ("LSTM(x, hx)", lambda: lstm(x, states), calls // 2, touched),
@@ -89,6 +106,7 @@ def cases(calls: int, constructions: int) -> list[tuple[str, Callable[[], Any], 
         ("written: LSTM(x, hx)", write_and_call, calls // 10, touched),
         ("LSTM(...)", lambda: pylstm.LSTM(4, 4, 2), constructions // 2, touched),
         ("LSTMCell(...)", lambda: pylstm.LSTMCell(4, 4), constructions // 2, touched),
+        *(case for module in others for case in call_and_construct(module)),
     ]
 
 

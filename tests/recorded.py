@@ -11,9 +11,20 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-from reference import fractions, make_parameters, parameter_shapes
+from reference import KINDS, fractions, make_parameters, parameter_shapes
 
 DATA = Path(__file__).parent / "data"
+
+
+def file_of(name, kind):
+    """The name of what is recorded of a kind of cells: `options`, `options_gru`, ..."""
+    return name if kind == "LSTM" else f"{name}_{kind.lower()}"
+
+
+def class_of(kind):
+    """(name of the layer's class, constructor arguments that choose the kind)."""
+    name, _, nonlinearity = kind.partition("_")
+    return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
 
 
 def load(name):
@@ -38,11 +49,11 @@ OPTION_SIZES = {"input_size": 3, "hidden_size": 3}
 OPTION_STEPS, OPTION_ROWS = 3, 2
 
 
-def option_cases():
+def option_cases(kind="LSTM"):
     """All combinations of the options, as (constructor arguments, unbatched, states given, seed)."""
-    grid = itertools.product(
-        (1, 2, 3), (True, False), (False, True), (False, True), (0, 2), (False, True), (False, True)
-    )
+    flags = (False, True)
+    projections = (0, 2) if kind == "LSTM" else (0,)
+    grid = itertools.product((1, 2, 3), flags[::-1], flags, flags, projections, flags, flags)
     cases = []
     for seed, case in enumerate(grid):
         num_layers, bias, batch_first, bidirectional, proj_size, unbatched, states = case
@@ -51,18 +62,19 @@ def option_cases():
             "bias": bias,
             "batch_first": batch_first,
             "bidirectional": bidirectional,
-            "proj_size": proj_size,
         }
+        if kind == "LSTM":
+            options["proj_size"] = proj_size
         cases.append((options, unbatched, states, seed))
     return cases
 
 
-def option_arrays(options, unbatched, states, seed):
+def option_arrays(options, unbatched, states, seed, kind="LSTM"):
     """(parameters, x, hx, result shapes) of an option case, in float64 and exact in float32."""
     sizes = OPTION_SIZES | {k: v for k, v in options.items() if k != "batch_first"}
-    parameters = make_parameters(seed, parameter_shapes(**sizes), scale=1.0)
+    parameters = make_parameters(seed, parameter_shapes(**sizes, kind=kind), scale=1.0)
     directions = 2 if options["bidirectional"] else 1
-    hidden_out = options["proj_size"] or OPTION_SIZES["hidden_size"]
+    hidden_out = options.get("proj_size") or OPTION_SIZES["hidden_size"]
     rows = () if unbatched else (OPTION_ROWS,)
     swapped = options["batch_first"] and not unbatched
 
@@ -71,13 +83,18 @@ def option_arrays(options, unbatched, states, seed):
         return (shape[1], shape[0], shape[2]) if swapped else shape
 
     depth = options["num_layers"] * directions
-    h_shape = (depth, *rows, hidden_out)
-    c_shape = (depth, *rows, OPTION_SIZES["hidden_size"])
+    widths = (hidden_out, OPTION_SIZES["hidden_size"])[: KINDS[kind].states]
+    state_shapes = [(depth, *rows, width) for width in widths]
     x = fractions(50_000 + seed, sequence(OPTION_SIZES["input_size"]), 2.0)
     hx = None
     if states:
-        hx = (fractions(60_000 + seed, h_shape), fractions(70_000 + seed, c_shape, 2.0))
-    return parameters, x, hx, (sequence(directions * hidden_out), h_shape, c_shape)
+        # Values of h up to 1, of c up to 2.
+        hx = tuple(
+            fractions(60_000 + 10_000 * index + seed, shape, 1.0 + index)
+            for index, shape in enumerate(state_shapes)
+        )
+        hx = hx if len(hx) > 1 else hx[0]
+    return parameters, x, hx, (sequence(directions * hidden_out), *state_shapes)
 
 
 # The tutorial's three examples ----------------------------------------------------------------
@@ -103,6 +120,14 @@ TUTORIAL_SHAPES = {
     "cell_c_carried": [(10, 3, 20), (3, 20)],
     "cell_carried": [(10, 3, 20), (3, 20)],
     "two_cells": [(3, 30), (3, 30), (3, 20), (3, 20)],
+}
+
+# The same of the kinds that have one state: the layer, a cell, a stack of two cells.
+OTHER_TUTORIAL_SHAPES = {
+    "layer": [(10, 3, 20), (4, 3, 20)],
+    "layer_states": [(10, 3, 20), (4, 3, 20)],
+    "cell_carried": [(10, 3, 20), (3, 20)],
+    "two_cells": [(3, 30), (3, 20)],
 }
 
 
@@ -133,6 +158,25 @@ def run_tutorial(name, make, x, states, zeros, stack):
     return [h1, c1, h2, c2]
 
 
+def run_other_tutorial(name, make, x, states, stack):
+    """Like run_tutorial(), but with a kind that has one state: `make(is_cell, *sizes)`."""
+    if name.startswith("layer"):
+        layer = make(False, 100, 20, 4)
+        return list(layer(x) if name == "layer" else layer(x, states[0]))
+    if name == "cell_carried":
+        cell, h, outputs = make(True, 100, 20), None, []
+        for xt in x:
+            h = cell(xt, h)
+            outputs.append(h)
+        return [stack(outputs), h]
+    first, second = make(True, 100, 30), make(True, 30, 20)
+    h1 = h2 = None
+    for xt in x:
+        h1 = first(xt, h1)
+        h2 = second(h1, h2)
+    return [h1, h2]
+
+
 # Initial parameters ---------------------------------------------------------------------------
 
 
@@ -160,6 +204,24 @@ def initial_cases():
     return cases
 
 
+def other_initial_cases():
+    """300 (kind, seed, constructor arguments) of the other classes; kinds are names of classes."""
+    rng = np.random.RandomState(614)
+    kinds = ("GRU", "RNN", "GRUCell", "GRU", "RNN", "RNNCell")
+    cases = []
+    for index, (_, seed, options) in enumerate(initial_cases()):
+        kind = kinds[index % len(kinds)]
+        options = {name: options[name] for name in ("input_size", "hidden_size", "bias")}
+        if not kind.endswith("Cell"):
+            options["num_layers"] = int(rng.randint(1, 4))
+            options["batch_first"] = bool(rng.randint(2))
+            options["bidirectional"] = bool(rng.randint(2))
+        if kind.startswith("RNN"):
+            options["nonlinearity"] = ("tanh", "relu")[rng.randint(2)]
+        cases.append((kind, seed, options))
+    return cases
+
+
 def digest(named_arrays):
     """16 bytes of SHA-256 over names, shapes and little-endian bytes, NaNs made equal."""
     sha = hashlib.sha256()
@@ -174,11 +236,12 @@ def digest(named_arrays):
 
 # Accuracy -------------------------------------------------------------------------------------
 
-CELL_BUDGET = 1.25  # times the error of torch's LSTMCell
+# Times the error of torch's cell.
+CELL_BUDGETS = {"LSTM": 1.25, "GRU": 1.25, "RNN_TANH": 1.3, "RNN_RELU": 1.4}
 
 
-def lstm_budget(hidden_size):
-    """The RMS error that a float32 module may have, as a multiple of torch's LSTM's."""
+def layer_budget(hidden_size):
+    """The RMS error that a float32 module may have, as a multiple of that of torch's layer."""
     return 0.8 if hidden_size >= 128 else 1.1
 
 
@@ -207,3 +270,21 @@ def mean_square(pairs):
     """Mean of the squared differences of (result, truth) pairs of arrays, in float64."""
     squares = [np.square(np.asarray(a, np.float64) - b) for a, b in pairs]
     return sum(s.sum() for s in squares) / sum(s.size for s in squares)
+
+
+def cell_loop(cell, x, stack):
+    """What the layer returns, from a cell that walks through x, in either library."""
+    hx, outputs = None, []
+    for xt in x:
+        hx = cell(xt, hx)
+        outputs.append(hx[0] if isinstance(hx, tuple) else hx)
+    if isinstance(hx, tuple):
+        return stack(outputs), tuple(state[None] for state in hx)
+    return stack(outputs), hx[None]
+
+
+def judged(result):
+    """The arrays of a layer's result that errors are taken of: the output and c_n, if there is one."""
+    output, states = result
+    arrays = [output, states[1]] if isinstance(states, tuple) else [output]
+    return [np.asarray(array) for array in arrays]

@@ -31,6 +31,37 @@ def lstm_step(x, states, weights):
     return h, c
 
 
+def gru_step(x, states, weights):
+    """One step of a GRU: x [n, I], states (h [n, H],) -> (the new h,)."""
+    (h,) = states
+    of_input, of_state = x @ weights["weight_ih"].T, h @ weights["weight_hh"].T
+    if weights.get("bias_ih") is not None:
+        of_input, of_state = of_input + weights["bias_ih"], of_state + weights["bias_hh"]
+    r_input, z_input, n_input = np.split(of_input, 3, axis=-1)
+    r_state, z_state, n_state = np.split(of_state, 3, axis=-1)
+    r, z = sigmoid(r_input + r_state), sigmoid(z_input + z_state)
+    n = np.tanh(n_input + r * n_state)
+    return ((1.0 - z) * n + z * h,)
+
+
+def relu(x):
+    """The rectifier; NaN stays NaN."""
+    return np.where(x < 0.0, 0.0, x)
+
+
+def rnn_step(activation):
+    """One step of an RNN with this activation: x [n, I], states (h [n, H],) -> (the new h,)."""
+
+    def step(x, states, weights):
+        (h,) = states
+        total = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
+        if weights.get("bias_ih") is not None:
+            total = total + weights["bias_ih"] + weights["bias_hh"]
+        return (activation(total),)
+
+    return step
+
+
 @dataclass(frozen=True)
 class Kind:
     """What differs between kinds of cells.
@@ -45,7 +76,13 @@ class Kind:
     step: Callable
 
 
-KINDS = {"LSTM": Kind(gates=4, states=2, step=lstm_step)}
+# By torch's modes.
+KINDS = {
+    "LSTM": Kind(gates=4, states=2, step=lstm_step),
+    "GRU": Kind(gates=3, states=1, step=gru_step),
+    "RNN_TANH": Kind(gates=1, states=1, step=rnn_step(np.tanh)),
+    "RNN_RELU": Kind(gates=1, states=1, step=rnn_step(relu)),
+}
 
 
 def parameter_shapes(
@@ -105,7 +142,16 @@ def lstm(parameters, x, hx=None, **options):
 
 
 def layer(
-    kind, parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout=0.0, words=None
+    kind,
+    parameters,
+    x,
+    hx=None,
+    *,
+    batch_first=False,
+    batch_sizes=None,
+    dropout=0.0,
+    words=None,
+    reverse=False,
 ):
     """A layer with the structure that the names and shapes in `parameters` (a state_dict) imply.
 
@@ -116,6 +162,7 @@ def layer(
     hx : None or h_0 [Y*D, N, Hout], without N where unbatched; of an LSTM (h_0, c_0 [Y*D, N, H])
     batch_sizes : rows of every step of a packed sequence (states in its sorted order)
     dropout, words : probability of training-mode dropout; words(n) draws n 32-bit words of MT19937
+    reverse : the one direction goes from the end
 
     Returns
     -------
@@ -144,7 +191,8 @@ def layer(
         for direction, suffix in enumerate(suffixes):
             weights = _of_layer(parameters, f"_l{index}{suffix}")
             states = _initial(kind, hx, len(final), len(steps[0]), weights)
-            outputs.append(_run(kind, steps, states, weights, descending=direction == 1))
+            descending = direction == 1 or reverse
+            outputs.append(_run(kind, steps, states, weights, descending))
             final.append(states)
         steps = [np.concatenate(both, axis=-1) for both in zip(*outputs, strict=True)]
 

@@ -1,6 +1,9 @@
 """Small helpers that several test files use."""
 
+import sys
+
 import numpy as np
+from recorded import class_of
 from reference import make_parameters
 
 import pylstm
@@ -59,8 +62,36 @@ def reshape_in_place(array, shape):
 def with_parameters(module, seed, scale=None):
     """`module` with exact, machine-independent parameters (reference.make_parameters)."""
     shapes = {name: value.shape for name, value in module.state_dict().items()}
-    module.load_state_dict(make_parameters(seed, shapes, scale=scale))
+    module.load_state_dict(make_parameters(seed, shapes, scale=scale, kind=kind_of(module)))
     return module
+
+
+def layer_of(kind, *sizes, **options):
+    """pylstm's layer of one of reference.KINDS."""
+    name, of_kind = class_of(kind)
+    return getattr(pylstm, sys.intern(name))(*sizes, **options, **of_kind)
+
+
+def cell_of(kind, *sizes, **options):
+    """pylstm's cell of one of reference.KINDS."""
+    name, of_kind = class_of(kind)
+    return getattr(pylstm, sys.intern(name + "Cell"))(*sizes, **options, **of_kind)
+
+
+def kind_of(module):
+    """The one of reference.KINDS that a layer or a cell is of."""
+    name = type(module).__name__.removesuffix("Cell")
+    return f"RNN_{module.nonlinearity.upper()}" if name == "RNN" else name
+
+
+def as_hx(states):
+    """States, one or two arrays in a sequence, as a module takes and returns them."""
+    return tuple(states) if len(states) > 1 else states[0]
+
+
+def states_of(hx):
+    """The arrays of what a module takes or returns as its states."""
+    return list(hx) if isinstance(hx, tuple | list) else [hx]
 
 
 def available_levels():

@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 import recorded
 import reference
+from support import layer_of
 
 import pylstm
 
 
 @pytest.fixture(scope="module")
 def torch_errors():
-    return recorded.load("accuracy")
+    """Mean square errors of torch's (layer, cell) by kind, each [sizes, rows, seeds]."""
+    found = {}
+    for kind in reference.KINDS:
+        data = recorded.load(recorded.file_of("accuracy", kind))
+        found[kind] = data["lstm" if kind == "LSTM" else "layer"], data["cell"]
+    return found
 
 
 # The largest sizes and batches are left to accuracy.py: they would take half of the suite's time
@@ -27,16 +33,18 @@ MEASURED = [
 
 
 @pytest.mark.parametrize(("sizes", "rows"), MEASURED)
-def test_budget(torch_errors, sizes, rows):
+@pytest.mark.parametrize("kind", reference.KINDS)
+def test_budget(torch_errors, kind, sizes, rows):
     squares = []
     for seed in recorded.ACCURACY_SEEDS:
         pylstm.manual_seed(seed)  # draws torch's weights
-        lstm = pylstm.LSTM(*sizes)
+        layer = layer_of(kind, *sizes)
         x = recorded.accuracy_input(seed, sizes[0], rows)
-        out, (_, c) = lstm(x)
-        truth, (_, truth_c) = reference.lstm(lstm.state_dict(), x)
-        squares.append(recorded.mean_square([(out, truth), (c, truth_c)]))
+        truth = reference.layer(kind, layer.state_dict(), x)
+        pairs = zip(recorded.judged(layer(x)), recorded.judged(truth), strict=True)
+        squares.append(recorded.mean_square(pairs))
     index = recorded.ACCURACY_SIZES.index(sizes), recorded.ACCURACY_ROWS.index(rows)
+    of_layer, of_cell = (np.sqrt(errors[index].mean()) for errors in torch_errors[kind])
     ours = np.sqrt(np.mean(squares))
-    assert ours <= recorded.lstm_budget(sizes[1]) * np.sqrt(torch_errors["lstm"][index].mean())
-    assert ours <= recorded.CELL_BUDGET * np.sqrt(torch_errors["cell"][index].mean())
+    assert ours <= recorded.layer_budget(sizes[1]) * of_layer
+    assert ours <= recorded.CELL_BUDGETS[kind] * of_cell

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 import pylstm
-from pylstm import LSTM, LSTMCell
+from pylstm import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+
+LAYERS = (LSTM, GRU, RNN)
+CELLS = (LSTMCell, GRUCell, RNNCell)
+GATES = (4, 3, 1)
 
 DROPOUT = (
     "dropout should be a number in range [0, 1] "
@@ -39,9 +43,18 @@ def test_all_arguments_by_position():
     assert (lstm.bidirectional, lstm.proj_size) == (True, 3)
     assert lstm.mode == "LSTM" and lstm.training is True
     assert lstm.weight_hr_l1_reverse.dtype == np.float64
-    cell = LSTMCell(4, 8, False, "cpu", np.float64)
-    assert (cell.input_size, cell.hidden_size, cell.bias) == (4, 8, False)
-    assert cell.weight_ih.dtype == np.float64
+    gru = GRU(4, 8, 2, False, True, 0.5, True, "cpu", np.float64)
+    rnn = RNN(4, 8, 2, "relu", False, True, 0.5, True, "cpu", np.float64)
+    for layer, mode in ((gru, "GRU"), (rnn, "RNN_RELU")):
+        assert (layer.input_size, layer.hidden_size, layer.num_layers) == (4, 8, 2)
+        assert (layer.bias, layer.batch_first, layer.dropout) == (False, True, 0.5)
+        assert (layer.bidirectional, layer.proj_size, layer.mode) == (True, 0, mode)
+        assert layer.weight_hh_l1_reverse.dtype == np.float64
+    assert rnn.nonlinearity == "relu" and not hasattr(gru, "nonlinearity")
+    for cls, nonlinearity in ((LSTMCell, ()), (GRUCell, ()), (RNNCell, ("relu",))):
+        cell = cls(4, 8, False, *nonlinearity, "cpu", np.float64)
+        assert (cell.input_size, cell.hidden_size, cell.bias) == (4, 8, False)
+        assert cell.weight_ih.dtype == np.float64
 
 
 # ---------------------------------------------------------------------------- refusals
@@ -101,6 +114,32 @@ WRONG_CELL = [
     ("(2, 3, num_layers=2)", TypeError, "unexpected keyword argument 'num_layers'"),
 ]
 
+# Beside those of LSTM that do not speak of a projection.
+UNKNOWN = "Unknown nonlinearity '{}'. Select from 'tanh' or 'relu'."
+NO_PROJECTION = "proj_size argument is only supported for LSTM, not RNN or GRU"
+WRONG_OTHERS = [
+    *(wrong for wrong in WRONG_LSTM if not re.search("proj_size|nonlinearity|mode", wrong[0])),
+    ("(2, 3, proj_size=0)", ValueError, NO_PROJECTION),
+    ("(2, 3, proj_size=2)", ValueError, NO_PROJECTION),
+    ("(proj_size=None)", ValueError, NO_PROJECTION),
+    ("(2, 3, mode='GRU')", TypeError, "unexpected keyword argument 'mode'"),
+    ("(2, 3, foo=1)", TypeError, "unexpected keyword argument 'foo'"),
+]
+WRONG_RNN = [
+    ("(2, 3, nonlinearity='RELU')", ValueError, UNKNOWN.format("RELU")),
+    ("(2, 3, nonlinearity=None)", ValueError, UNKNOWN.format("None")),
+    ("(2, 3, nonlinearity='')", ValueError, UNKNOWN.format("")),
+    ("(2, 3, nonlinearity=b'tanh')", ValueError, UNKNOWN.format("b'tanh'")),
+    ("(2, 3, nonlinearity=['tanh'])", ValueError, UNKNOWN.format("['tanh']")),
+    ("(2, 3, 1, True)", ValueError, UNKNOWN.format("True")),
+    ("(2, 3, 1, 'bad', nonlinearity='tanh')", ValueError, UNKNOWN.format("bad")),
+    ("(2, 3, 1, 'tanh', nonlinearity='relu')", TypeError, "argument 'nonlinearity'"),
+    ("(nonlinearity='bad')", ValueError, UNKNOWN.format("bad")),
+    ("(0, 0, nonlinearity='bad', dropout='x', foo=1)", ValueError, UNKNOWN.format("bad")),
+    ("(nonlinearity='bad', proj_size=1)", ValueError, NO_PROJECTION),
+    ("(nonlinearity='relu')", TypeError, "missing 2 required positional arguments"),
+]
+
 WRONG_DTYPE = [
     ("int32", RuntimeError, "Only Tensors of floating point and complex dtype can require grad"),
     ("bool", RuntimeError, "Only Tensors of floating point and complex dtype can require grad"),
@@ -133,27 +172,87 @@ def test_lstm_refuses(arguments, error, text):
         eval(f"LSTM{arguments}" if arguments != "(2)" else "LSTM(2)")
 
 
-@pytest.mark.parametrize("arguments, error, text", WRONG_CELL)
-def test_cell_refuses(arguments, error, text):
+@pytest.mark.filterwarnings("ignore:dropout option")
+@pytest.mark.parametrize("name", ["GRU", "RNN"])
+@pytest.mark.parametrize("arguments, error, text", WRONG_OTHERS)
+def test_gru_and_rnn_refuse(name, arguments, error, text):
     with pytest.raises(error, match=re.escape(text)):
-        eval(f"LSTMCell{arguments}")
+        eval(f"{name}{arguments}")
+
+
+@pytest.mark.parametrize("arguments, error, text", WRONG_RNN)
+def test_rnn_refuses(arguments, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        eval(f"RNN{arguments}")
+
+
+def test_gru_has_no_nonlinearity():
+    for arguments in ({"nonlinearity": "tanh"}, {"nonlinearity": "bad"}):
+        for cls in (GRU, GRUCell):
+            text = (
+                rf"{cls.__name__}\.__init__\(\) got an unexpected keyword argument 'nonlinearity'"
+            )
+            with pytest.raises(TypeError, match=text):
+                cls(2, 3, **arguments)
+    with pytest.raises(RuntimeError, match="device 'relu'"):
+        GRUCell(2, 3, True, "relu")
+
+
+@pytest.mark.parametrize("arguments, error, text", WRONG_CELL)
+@pytest.mark.parametrize(("name", "gates"), [("LSTMCell", 4), ("GRUCell", 3), ("RNNCell", 1)])
+def test_cell_refuses(name, gates, arguments, error, text):
+    text = text.replace("-12", str(-3 * gates)).replace("12", str(3 * gates))
+    with pytest.raises(error, match=re.escape(text)):
+        eval(f"{name}{arguments}")
+
+
+def test_a_cell_takes_any_nonlinearity():
+    """As in torch, the first call looks at it."""
+    for value in ("bad", None, 3, [], np.array(["tanh", "relu"]), pylstm.Module()):
+        cell = RNNCell(2, 3, nonlinearity=value)
+        assert cell.nonlinearity is value
+        with pytest.raises(RuntimeError, match="Unknown nonlinearity"):
+            cell(np.ones(2))
+
+
+@pytest.mark.parametrize("cls", [RNN, RNNCell])
+def test_a_nonlinearity_that_is_equal_is_kept(cls):
+    for name in ("tanh", "relu"):
+        value = np.str_(name)
+        module = cls(2, 3, nonlinearity=value)
+        assert module.nonlinearity is value
+        x = np.full((1, 2), 3.0)
+        plain = cls(2, 3, nonlinearity=name)
+        plain.load_state_dict(module.state_dict())
+        given, expected = module(x), plain(x)
+        if cls is RNN:
+            assert module.mode == plain.mode == f"RNN_{name.upper()}"
+            given, expected = given[0], expected[0]
+        assert given.tobytes() == expected.tobytes()
+
+
+def test_the_third_argument_of_a_cell_is_its_bias():
+    for cell in (RNNCell(10, 20, "relu"), GRUCell(10, 20, "tanh"), LSTMCell(10, 20, "x")):
+        assert cell.bias in ("relu", "tanh", "x") and cell.bias_ih.ndim == 1
+    assert RNNCell(10, 20, "relu").nonlinearity == "tanh"
 
 
 @pytest.mark.parametrize("dtype, error, text", WRONG_DTYPE)
-@pytest.mark.parametrize("cls", [LSTM, LSTMCell])
+@pytest.mark.parametrize("cls", [*LAYERS, *CELLS])
 def test_dtypes_refused(cls, dtype, error, text):
     with pytest.raises(error, match=re.escape(text)):
         cls(2, 3, dtype=dtype)
 
 
 @pytest.mark.parametrize("place, error", WRONG_DEVICE)
-@pytest.mark.parametrize("cls", [LSTM, LSTMCell])
+@pytest.mark.parametrize("cls", [*LAYERS, *CELLS])
 def test_devices_refused(cls, place, error):
     with pytest.raises(error, match="'cpu'"):
         cls(2, 3, device=place)
 
 
-def test_the_first_mistake_in_the_order_of_torch_is_reported():
+@pytest.mark.parametrize("cls", LAYERS)
+def test_the_first_mistake_in_the_order_of_torch_is_reported(cls):
     """Every call has all the later mistakes as well."""
     wrong = {
         "dropout": "x",
@@ -175,61 +274,66 @@ def test_the_first_mistake_in_the_order_of_torch_is_reported():
         "proj_size": 0,
         "device": None,
     }
+    if cls is not LSTM:
+        del wrong["proj_size"], right["proj_size"]
     for name in list(wrong):
         with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
-            LSTM(**wrong)
+            cls(**wrong)
         expected = "could not convert" if name == "dropout" else name
         assert str(caught.value).startswith(expected)
         wrong[name] = right[name]
-    LSTM(**wrong)
+    cls(**wrong)
 
 
 def test_sizes_beyond_memory_are_memory_errors():
     for arguments in [(10**9, 10**9), (2, 10**18), (10**30, 1)]:
-        with pytest.raises(MemoryError, match="parameters do not fit into memory: LSTM with"):
-            LSTM(*arguments)
-        with pytest.raises(MemoryError, match="parameters do not fit into memory: LSTMCell with"):
-            LSTMCell(*arguments)
-    with pytest.raises(MemoryError):
-        LSTM(1, 1, 10**30)
+        for cls in (*LAYERS, *CELLS):
+            text = f"parameters do not fit into memory: {cls.__name__} with"
+            with pytest.raises(MemoryError, match=text):
+                cls(*arguments)
+    for cls in LAYERS:
+        with pytest.raises(MemoryError):
+            cls(1, 1, 10**30)
 
 
-def test_a_refused_second_init_changes_nothing():
-    lstm = LSTM(2, 3)
-    before = lstm.weight_ih_l0.copy()
+@pytest.mark.parametrize(("cls", "gates"), [*zip(LAYERS, GATES, strict=True)])
+def test_a_refused_second_init_changes_nothing(cls, gates):
+    layer = cls(2, 3)
+    before = layer.weight_ih_l0.copy()
     with pytest.raises(ValueError):
-        lstm.__init__(2, 0)
-    assert repr(lstm) == "LSTM(2, 3)"
-    assert np.array_equal(lstm.weight_ih_l0, before)
-    lstm.__init__(4, 5, batch_first=True)
-    assert repr(lstm) == "LSTM(4, 5, batch_first=True)"
-    assert lstm.weight_ih_l0.shape == (20, 4)
+        layer.__init__(2, 0)
+    assert repr(layer) == f"{cls.__name__}(2, 3)"
+    assert np.array_equal(layer.weight_ih_l0, before)
+    layer.__init__(4, 5, batch_first=True)
+    assert repr(layer) == f"{cls.__name__}(4, 5, batch_first=True)"
+    assert layer.weight_ih_l0.shape == (5 * gates, 4)
 
 
 # ---------------------------------------------------------------------------- warning
 
 
-def test_dropout_without_a_layer_to_follow_warns_at_the_callers_line():
+@pytest.mark.parametrize("cls", LAYERS)
+def test_dropout_without_a_layer_to_follow_warns_at_the_callers_line(cls):
     with pytest.warns(UserWarning) as caught:
-        LSTM(2, 3, dropout=0.5)
+        cls(2, 3, dropout=0.5)
     assert str(caught[0].message) == (
         "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
         "expects num_layers greater than 1, but got dropout=0.5 and num_layers=1"
     )
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="got dropout=1 and num_layers=1"):
-        assert LSTM(2, 3, dropout=1).dropout == 1.0
+        assert cls(2, 3, dropout=1).dropout == 1.0
     with pytest.warns(UserWarning), pytest.raises(TypeError):
-        LSTM(2, 3, dropout=0.5, bias=1)
+        cls(2, 3, dropout=0.5, bias=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        LSTM(2, 3, 2, dropout=0.5)
+        cls(2, 3, 2, dropout=0.5)
 
 
 # ---------------------------------------------------------------------------- what is taken
 
 
-@pytest.mark.parametrize("cls", [LSTM, LSTMCell])
+@pytest.mark.parametrize("cls", [*LAYERS, *CELLS])
 @pytest.mark.parametrize(
     "dtype, name",
     [
@@ -255,15 +359,17 @@ def test_spellings_of_a_dtype(cls, dtype, name):
 
 @pytest.mark.parametrize("place", [None, "cpu", "cpu:0", device("cpu")])
 def test_spellings_of_the_cpu(place):
-    LSTM(2, 3, device=place)
-    LSTMCell(2, 3, device=place)
+    for cls in (*LAYERS, *CELLS):
+        cls(2, 3, device=place)
 
 
 def test_whole_numbers_of_any_type_are_sizes():
     lstm = LSTM(np.int64(2), np.uint8(6), np.int16(2), proj_size=np.array(3))
     assert repr(lstm) == "LSTM(2, 6, proj_size=3, num_layers=2)"
     assert all(type(size) is int for size in (lstm.input_size, lstm.hidden_size, lstm.num_layers))
-    assert LSTMCell(np.int64(2), np.int32(3)).weight_ih.shape == (12, 2)
+    assert repr(GRU(np.int64(2), np.uint8(6), np.int16(2))) == "GRU(2, 6, num_layers=2)"
+    for cls, gates in zip(CELLS, GATES, strict=True):
+        assert cls(np.int64(2), np.int32(3)).weight_ih.shape == (3 * gates, 2)
 
 
 def test_bools_stay_as_they_were_given():
@@ -277,9 +383,10 @@ def test_bools_stay_as_they_were_given():
     assert len(list(LSTMCell(2, 3, "x").parameters())) == 4
 
 
-def test_cells_of_size_zero():
-    assert LSTMCell(2, 0).weight_ih.shape == (0, 2)
-    assert LSTMCell(0, 3).weight_ih.shape == (12, 0)
+@pytest.mark.parametrize(("cls", "gates"), [*zip(CELLS, GATES, strict=True)])
+def test_cells_of_size_zero(cls, gates):
+    assert cls(2, 0).weight_ih.shape == (0, 2)
+    assert cls(0, 3).weight_ih.shape == (3 * gates, 0)
 
 
 @pytest.mark.parametrize(
@@ -293,6 +400,18 @@ def test_cells_of_size_zero():
             "bidirectional=True)",
         ),
         ("LSTM(10, 20, dtype='f8')", "LSTM(10, 20)"),
+        (
+            "GRU(10, 20, 2, False, True, 0.5, True)",
+            "GRU(10, 20, num_layers=2, bias=False, batch_first=True, dropout=0.5, "
+            "bidirectional=True)",
+        ),
+        ("GRU(10, 20, bidirectional=[])", "GRU(10, 20, bidirectional=[])"),
+        ("RNN(2, 3, nonlinearity='relu')", "RNN(2, 3)"),
+        ("RNN(2, 3, 2, 'relu', dropout=0.25)", "RNN(2, 3, num_layers=2, dropout=0.25)"),
+        ("GRUCell(2, 3, bias=0)", "GRUCell(2, 3, bias=0)"),
+        ("RNNCell(2, 3)", "RNNCell(2, 3)"),
+        ("RNNCell(2, 3, False, 'relu')", "RNNCell(2, 3, bias=False, nonlinearity=relu)"),
+        ("RNNCell(2, 3, nonlinearity=None)", "RNNCell(2, 3, nonlinearity=None)"),
         ("LSTMCell(2, 3)", "LSTMCell(2, 3)"),
         ("LSTMCell(2, 3, bias=False)", "LSTMCell(2, 3, bias=False)"),
     ],
@@ -366,7 +485,7 @@ def test_initial_values_lie_within_one_over_the_root_of_hidden_size():
 # ---------------------------------------------------------------------------- before __init__
 
 
-@pytest.mark.parametrize("cls", [LSTM, LSTMCell])
+@pytest.mark.parametrize("cls", [*LAYERS, *CELLS])
 def test_an_object_without_init_is_safe_to_touch(cls):
     module = cls.__new__(cls)
     assert "__init__() has not been called" in repr(module)

@@ -9,8 +9,9 @@ import weakref
 
 import numpy as np
 import pytest
+from reference import KINDS as CELL_KINDS
 from reference import fractions
-from support import assert_same_bits
+from support import as_hx, assert_same_bits, kind_of
 
 import pylstm
 
@@ -100,6 +101,13 @@ def test_the_writeable_flag_can_be_toggled(lstm):
 
 # ---------------------------------------------------------------------------- held for many calls
 
+
+def positive(module):
+    """`module` with no negative weight: with an input like that, every weight of a relu counts."""
+    module.load_state_dict({name: abs(value) for name, value in module.state_dict().items()})
+    return module
+
+
 KINDS = {
     "hidden 64": lambda **options: pylstm.LSTM(40, 64, **options),
     "hidden 256": lambda **options: pylstm.LSTM(40, 256, **options),
@@ -109,6 +117,17 @@ KINDS = {
     "hidden 1": lambda **options: pylstm.LSTM(1, 1, **options),
     "cell": lambda **options: pylstm.LSTMCell(40, 64, **options),
     "cell, no bias": lambda **options: pylstm.LSTMCell(6, 13, bias=False, **options),
+    "GRU": lambda **options: pylstm.GRU(40, 64, **options),
+    "GRU, deep, both directions": lambda **options: pylstm.GRU(
+        5, 20, 2, bidirectional=True, **options
+    ),
+    "GRUCell": lambda **options: pylstm.GRUCell(6, 13, **options),
+    "RNN": lambda **options: pylstm.RNN(40, 64, **options),
+    "relu, no bias": lambda **options: positive(
+        pylstm.RNN(3, 16, 2, "relu", bias=False, **options)
+    ),
+    "RNNCell": lambda **options: pylstm.RNNCell(6, 13, **options),
+    "relu cell": lambda **options: positive(pylstm.RNNCell(6, 13, nonlinearity="relu", **options)),
 }
 
 
@@ -121,16 +140,20 @@ def operands(module):
     """An input and states, so that every parameter has a part in the result."""
     values = module.state_dict()
     dtype = next(iter(values.values())).dtype
-    if isinstance(module, pylstm.LSTMCell):
+    kind = CELL_KINDS[kind_of(module)]
+    if "weight_ih" in values:
         rows, size = values["weight_ih"].shape
-        shapes = [(2, size), (2, rows // 4), (2, rows // 4)]
+        shapes = [(2, size), *[(2, rows // kind.gates)] * 2]
     else:
         size = values["weight_ih_l0"].shape[1]
-        out = values["weight_hh_l0"].shape[1]
+        rows, out = values["weight_hh_l0"].shape
         count = sum(name.startswith("weight_hh") for name in values)
-        shapes = [(2, 2, size), (count, 2, out), (count, 2, len(values["weight_hh_l0"]) // 4)]
-    x, h, c = (fractions(seed, shape).astype(dtype) for seed, shape in enumerate(shapes))
-    return x, (h, c)
+        shapes = [(2, 2, size), (count, 2, out), (count, 2, rows // kind.gates)]
+    shapes = shapes[: 1 + kind.states]
+    x, *states = (fractions(seed, shape).astype(dtype) for seed, shape in enumerate(shapes))
+    if kind_of(module) == "RNN_RELU":
+        x, states = np.abs(x), [np.abs(state) for state in states]
+    return x, as_hx(states)
 
 
 def hold_all(module, calls=12):
@@ -247,7 +270,7 @@ def test_changes_by_the_library_count_while_parameters_are_held(module):
         lambda: module.load_state_dict(state),
         module.reset_parameters,
         lambda: setattr(module, names[-1], np.full(held[names[-1]].shape, 0.25)),
-        lambda: module._assign({names[0]: np.full_like(held[names[0]], -0.5)}),
+        lambda: module._assign({names[0]: np.full_like(held[names[0]], 0.75)}),
     ):
         change()
         result = check_next_call(module, result)
@@ -331,7 +354,10 @@ def packs(module, call=None):
     return most_traced(call or (lambda: module(x, hx))) >= least
 
 
-@pytest.fixture(params=["hidden 64", "hidden 256", "deep, both directions", "projection", "cell"])
+PACKED = ("hidden 64", "hidden 256", "deep, both directions", "projection", "cell", "GRU", "RNN")
+
+
+@pytest.fixture(params=PACKED)
 def packed(request, dtype):
     """A module that has packed its parameters, in a build whose memory Python traces."""
     module = KINDS[request.param](dtype=dtype)

@@ -118,7 +118,33 @@ def make_actions():
         "as_array": lambda: (_core.as_array([[1, 2]], "x", "float32"), _core.as_array(X, "x")),
         "levels": lambda: (_core.simd_level(), _core.simd_levels(), _core.compiler()),
     }
+    gru, relu = pylstm.GRU(4, 3), pylstm.RNN(4, 3, 2, "relu", bidirectional=True, dropout=0.5)
+    gru_cell, rnn_cell = pylstm.GRUCell(4, 3), pylstm.RNNCell(4, 3)
+    calls |= {
+        "gru": lambda: gru(X),
+        "gru with a state": lambda: gru(X, STATES[0]),
+        "gru converted": lambda: gru(X.astype(np.float64), hx=STATES[0].tolist()),
+        "gru packed": lambda: gru(packed, STATES[0]),
+        "gru held": lambda: held_for(gru, 5),
+        "relu with dropout": lambda: relu(X),
+        "gru cell": lambda: gru_cell(X[0], STATES[0][0]),
+        "rnn cell unbatched": lambda: rnn_cell(X[0, 0]),
+        "rnn cell changed": lambda: (setattr(rnn_cell, "nonlinearity", "relu"), rnn_cell(X[0])),
+        "build a gru": lambda: pylstm.GRU(4, 3, 2)(X),
+        "build an rnn again": lambda: relu.__init__(4, 3, 2, "relu"),
+        "pickle a gru": lambda: pickle.loads(pickle.dumps(gru))(X),
+        "copy an rnn": lambda: (copy.copy(relu)(X), copy.deepcopy(rnn_cell)(X[0])),
+    }
     errors = {
+        "gru, two states": lambda: gru(X, STATES),
+        "gru, state size": lambda: gru(X, STATES[0][:, :1]),
+        "gru, state rank": lambda: gru(X, STATES[0][0]),
+        "gru, input size": lambda: gru(X[..., :3]),
+        "gru, packed, two states": lambda: gru(packed, list(STATES)),
+        "gru cell, two states": lambda: gru_cell(X[0], (STATES[0][0], STATES[1][0])),
+        "gru cell, batch": lambda: gru_cell(X[0], STATES[0][0, :1]),
+        "rnn cell, unknown activation": lambda: pylstm.RNNCell(4, 3, nonlinearity="x")(X[0]),
+        "rnn, unknown activation": lambda: pylstm.RNN(4, 3, 1, "x"),
         "input rank": lambda: lstm(np.zeros(4)),
         "input size": lambda: lstm(np.zeros((5, 2, 9))),
         "input dtype": lambda: lstm(np.zeros((5, 2, 4), complex)),

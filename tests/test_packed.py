@@ -1,8 +1,17 @@
-"""LSTM on packed input: each sequence's result is that of a run of its own, bit for bit."""
+"""Layers on packed input: each sequence's result is that of a run of its own, bit for bit."""
 
 import numpy as np
 import pytest
-from support import assert_same_bits, with_parameters
+from reference import KINDS
+from support import (
+    as_hx,
+    assert_same_bits,
+    flatten,
+    kind_of,
+    layer_of,
+    states_of,
+    with_parameters,
+)
 
 from pylstm import LSTM
 from pylstm.utils.rnn import (
@@ -23,6 +32,12 @@ OPTIONS = {
     "layers": {"num_layers": 3},
     "projection": {"proj_size": 3},
     "all": {"num_layers": 2, "bidirectional": True, "proj_size": 4},
+    **{
+        f"{kind}{' of layers' * bool(options)}": {"kind": kind, **options}
+        for kind in KINDS
+        if kind != "LSTM"
+        for options in ({}, {"num_layers": 2, "bidirectional": True, "bias": False})
+    },
 }
 
 
@@ -31,8 +46,8 @@ def options(request):
     return request.param
 
 
-def make_lstm(input_size=5, hidden_size=6, seed=1, **options):
-    return with_parameters(LSTM(input_size, hidden_size, **options), seed)
+def make_layer(input_size=5, hidden_size=6, seed=1, kind="LSTM", **options):
+    return with_parameters(layer_of(kind, input_size, hidden_size, **options), seed)
 
 
 def make_sequences(dtype, lengths=LENGTHS, input_size=5):
@@ -40,117 +55,123 @@ def make_sequences(dtype, lengths=LENGTHS, input_size=5):
     return [draw.normal(size=(n, input_size)).astype(dtype) for n in lengths]
 
 
-def make_states(lstm, batch, dtype):
+def make_states(layer, batch, dtype):
+    """hx for a batch."""
     draw = np.random.default_rng(1)
-    layers = lstm.num_layers * (2 if lstm.bidirectional else 1)
-    widths = (lstm.proj_size or lstm.hidden_size, lstm.hidden_size)
-    return tuple(draw.normal(size=(layers, batch, width)).astype(dtype) for width in widths)
+    layers = layer.num_layers * (2 if layer.bidirectional else 1)
+    widths = (layer.proj_size or layer.hidden_size, layer.hidden_size)
+    widths = widths[: KINDS[kind_of(layer)].states]
+    return as_hx([draw.normal(size=(layers, batch, width)).astype(dtype) for width in widths])
 
 
-def assert_equals_single_runs(lstm, sequences, packed, hx):
+def assert_equals_single_runs(layer, sequences, packed, hx):
     """Run `packed` and every one of `sequences`, with its own columns of `hx`."""
-    output, (h_n, c_n) = lstm(packed, hx)
-    assert h_n.shape[1] == c_n.shape[1] == len(sequences)
+    output, final = layer(packed, hx)
+    assert {state.shape[1] for state in states_of(final)} == {len(sequences)}
     for index, (sequence, result) in enumerate(
         zip(sequences, unpack_sequence(output), strict=True)
     ):
-        own = None if hx is None else tuple(state[:, index] for state in hx)
-        single = lstm(sequence, own)
-        assert_same_bits((result, (h_n[:, index], c_n[:, index])), single)
+        own = None if hx is None else as_hx([state[:, index] for state in states_of(hx)])
+        of_row = as_hx([state[:, index] for state in states_of(final)])
+        assert_same_bits((result, of_row), layer(sequence, own))
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["zero states", "states"])
 def test_equals_single_runs(options, dtype, given):
-    lstm = make_lstm(dtype=dtype, **options)
+    layer = make_layer(dtype=dtype, **options)
     sequences = make_sequences(dtype)
-    hx = make_states(lstm, len(sequences), dtype) if given else None
+    hx = make_states(layer, len(sequences), dtype) if given else None
     packed = pack_sequence(sequences, enforce_sorted=False)
-    assert_equals_single_runs(lstm, sequences, packed, hx)
+    assert_equals_single_runs(layer, sequences, packed, hx)
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["zero states", "states"])
 def test_sorted_sequences(options, dtype, given):
     """Without indices nothing is permuted."""
-    lstm = make_lstm(dtype=dtype, **options)
+    layer = make_layer(dtype=dtype, **options)
     sequences = make_sequences(dtype, sorted(LENGTHS, reverse=True))
-    hx = make_states(lstm, len(sequences), dtype) if given else None
+    hx = make_states(layer, len(sequences), dtype) if given else None
     packed = pack_sequence(sequences)
     assert packed.sorted_indices is None
-    assert_equals_single_runs(lstm, sequences, packed, hx)
+    assert_equals_single_runs(layer, sequences, packed, hx)
 
 
 @pytest.mark.parametrize(
     "lengths", [(1,), (9,), (1, 1, 1), (4, 4, 4, 4), (1, 33), (2, 1, 3, 1, 2), tuple(range(1, 40))]
 )
 def test_length_patterns(lengths, dtype):
-    lstm = make_lstm(3, 17, num_layers=2, bidirectional=True, dtype=dtype)
+    layer = make_layer(3, 17, num_layers=2, bidirectional=True, dtype=dtype)
     sequences = make_sequences(dtype, lengths, 3)
-    hx = make_states(lstm, len(lengths), dtype)
+    hx = make_states(layer, len(lengths), dtype)
     packed = pack_sequence(sequences, enforce_sorted=False)
-    assert_equals_single_runs(lstm, sequences, packed, hx)
+    assert_equals_single_runs(layer, sequences, packed, hx)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_random_batches(seed):
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_batches(kind, seed):
     draw = np.random.default_rng(seed)
     dtype = ("float32", "float64")[seed % 2]
     input_size, hidden_size = (int(n) for n in draw.integers(2, 40, 2))
-    lstm = make_lstm(
+    layer = make_layer(
         input_size,
         hidden_size,
         num_layers=int(draw.integers(1, 4)),
         bias=bool(draw.integers(2)),
         bidirectional=bool(draw.integers(2)),
-        proj_size=int(draw.integers(0, hidden_size)),
+        **({"proj_size": int(draw.integers(0, hidden_size))} if kind == "LSTM" else {}),
         batch_first=bool(draw.integers(2)),
+        kind=kind,
         dtype=dtype,
     )
     lengths = draw.integers(1, 12, int(draw.integers(1, 40)))
     sequences = make_sequences(dtype, lengths, input_size)
-    hx = make_states(lstm, len(lengths), dtype) if draw.integers(2) else None
+    hx = make_states(layer, len(lengths), dtype) if draw.integers(2) else None
     packed = pack_sequence(sequences, enforce_sorted=False)
-    assert_equals_single_runs(make_copy_without_batch_first(lstm), sequences, packed, hx)
-    assert_same_bits(run_fields(lstm, packed, hx), run_fields(lstm, packed, hx))
+    assert_equals_single_runs(make_copy_without_batch_first(layer), sequences, packed, hx)
+    assert_same_bits(run_fields(layer, packed, hx), run_fields(layer, packed, hx))
 
 
-def make_copy_without_batch_first(lstm):
-    lstm.batch_first = False
-    return lstm
+def make_copy_without_batch_first(layer):
+    layer.batch_first = False
+    return layer
 
 
-def run_fields(lstm, packed, hx=None):
-    output, states = lstm(packed, hx)
+def run_fields(layer, packed, hx=None):
+    output, states = layer(packed, hx)
     return output.data, states
 
 
 def test_equal_lengths_are_a_dense_batch(options, dtype):
-    lstm = make_lstm(dtype=dtype, **options)
+    layer = make_layer(dtype=dtype, **options)
     batch = np.random.default_rng(2).normal(size=(5, 4, 5)).astype(dtype)
-    output, states = lstm(pack_padded_sequence(batch, [5, 5, 5, 5]))
-    assert_same_bits((pad_packed_sequence(output)[0], states), lstm(batch))
+    output, states = layer(pack_padded_sequence(batch, [5, 5, 5, 5]))
+    assert_same_bits((pad_packed_sequence(output)[0], states), layer(batch))
 
 
-def test_batch_first_is_ignored(dtype):
-    lstm = make_lstm(num_layers=2, bidirectional=True, dtype=dtype)
+@pytest.mark.parametrize("kind", KINDS)
+def test_batch_first_is_ignored(kind, dtype):
+    layer = make_layer(num_layers=2, bidirectional=True, kind=kind, dtype=dtype)
     packed = pack_sequence(make_sequences(dtype), enforce_sorted=False)
-    hx = make_states(lstm, len(LENGTHS), dtype)
-    expected = run_fields(lstm, packed, hx)
-    lstm.batch_first = True
-    assert_same_bits(run_fields(lstm, packed, hx), expected)
+    hx = make_states(layer, len(LENGTHS), dtype)
+    expected = run_fields(layer, packed, hx)
+    layer.batch_first = True
+    assert_same_bits(run_fields(layer, packed, hx), expected)
 
 
-def test_fields_of_the_output(dtype):
-    lstm = make_lstm(bidirectional=True, dtype=dtype)
+@pytest.mark.parametrize("kind", KINDS)
+def test_fields_of_the_output(kind, dtype):
+    layer = make_layer(bidirectional=True, kind=kind, dtype=dtype)
     for enforce_sorted in (True, False):
         lengths = sorted(LENGTHS, reverse=True) if enforce_sorted else LENGTHS
         packed = pack_sequence(make_sequences(dtype, lengths), enforce_sorted)
-        output, (h_n, c_n) = lstm(packed)
+        output, final = layer(packed)
         assert type(output) is PackedSequence
         assert output.data.shape == (sum(LENGTHS), 12)
         assert output.batch_sizes is packed.batch_sizes
         assert output.sorted_indices is packed.sorted_indices
         assert output.unsorted_indices is packed.unsorted_indices
-        for result in (output.data, h_n, c_n):
+        for result in (output.data, *states_of(final)):
             assert result.dtype == dtype
             assert result.flags.owndata and result.flags.c_contiguous and result.flags.writeable
 
@@ -183,53 +204,57 @@ def test_golden_values():
     np.testing.assert_allclose(c_n, expected_c, rtol=0, atol=1e-12)
 
 
-def test_variable_sequences_come_back():
+@pytest.mark.parametrize("kind", KINDS)
+def test_variable_sequences_come_back(kind):
     """torch's own test: lengths 10, 10, 6, 2, 2, 1, 1, two bidirectional layers."""
     lengths = [10, 10, 6, 2, 2, 1, 1]
-    lstm = make_lstm(3, 4, num_layers=2, bidirectional=True)
+    layer = make_layer(3, 4, num_layers=2, bidirectional=True, kind=kind)
     sequences = make_sequences("float32", lengths, 3)
     packed = pack_sequence(sequences)
-    assert_equals_single_runs(lstm, sequences, packed, None)
-    _, back = pad_packed_sequence(lstm(packed)[0])
+    assert_equals_single_runs(layer, sequences, packed, None)
+    _, back = pad_packed_sequence(layer(packed)[0])
     assert back.tolist() == lengths
 
 
-def test_foreign_dtypes_are_converted(dtype):
-    lstm = make_lstm(dtype=dtype)
+@pytest.mark.parametrize("kind", KINDS)
+def test_foreign_dtypes_are_converted(kind, dtype):
+    layer = make_layer(kind=kind, dtype=dtype)
     packed = pack_sequence([np.round(10 * s) for s in make_sequences(dtype)], enforce_sorted=False)
-    expected = run_fields(lstm, packed)
+    expected = run_fields(layer, packed)
     for same in (packed.int(), packed.double(), packed._replace(data=packed.data.tolist())):
-        assert_same_bits(run_fields(lstm, same), expected)
-    states = [np.ones_like(state) for state in expected[1]]
-    whole = [state.astype(int).tolist() for state in states]
-    assert_same_bits(run_fields(lstm, packed, whole), run_fields(lstm, packed, states))
+        assert_same_bits(run_fields(layer, same), expected)
+    states = [np.ones_like(state) for state in states_of(expected[1])]
+    whole = as_hx([state.astype(int).tolist() for state in states])
+    assert_same_bits(run_fields(layer, packed, whole), run_fields(layer, packed, as_hx(states)))
 
 
-def test_arguments_are_left_alone(dtype):
-    lstm = make_lstm(num_layers=2, dtype=dtype)
+@pytest.mark.parametrize("kind", KINDS)
+def test_arguments_are_left_alone(kind, dtype):
+    layer = make_layer(num_layers=2, kind=kind, dtype=dtype)
     packed = pack_sequence(make_sequences(dtype), enforce_sorted=False)
-    hx = make_states(lstm, len(LENGTHS), dtype)
-    arguments = [*packed, *hx]
+    hx = make_states(layer, len(LENGTHS), dtype)
+    arguments = [*packed, *states_of(hx)]
     before = [a.tobytes() for a in arguments]
     for a in arguments:
         a.flags.writeable = False
-    output, states = lstm(packed, hx)
+    output, states = layer(packed, hx)
     assert [a.tobytes() for a in arguments] == before
-    for result in (output.data, *states):
+    for result in (output.data, *states_of(states)):
         assert not any(np.shares_memory(result, a) for a in arguments)
 
 
-def test_hidden_nan_stays_in_its_sequence():
+@pytest.mark.parametrize("kind", KINDS)
+def test_hidden_nan_stays_in_its_sequence(kind):
     """One poisoned sequence leaves the others as they were."""
-    lstm = make_lstm(num_layers=2, bidirectional=True)
+    layer = make_layer(num_layers=2, bidirectional=True, kind=kind)
     sequences = make_sequences("float32")
-    clean = lstm(pack_sequence(sequences, enforce_sorted=False))
+    clean = layer(pack_sequence(sequences, enforce_sorted=False))
     sequences[1][2] = np.nan
-    output, states = lstm(pack_sequence(sequences, enforce_sorted=False))
+    output, states = layer(pack_sequence(sequences, enforce_sorted=False))
     others = [index for index in range(len(LENGTHS)) if index != 1]
     for index in others:
         assert_same_bits(unpack_sequence(output)[index], unpack_sequence(clean[0])[index])
-    for state, clean_state in zip(states, clean[1], strict=True):
+    for state, clean_state in zip(flatten((states,)), flatten((clean[1],)), strict=True):
         assert_same_bits(state[:, others].copy(), clean_state[:, others].copy())
 
 

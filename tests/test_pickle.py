@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import flatten
 
 import pylstm
 from pylstm import LSTM, LSTMCell, Module
@@ -143,6 +144,50 @@ def test_round_trips_of_a_cell_are_equal_as_bytes(options):
         assert (copied.bias_ih is None) == (cell.bias_ih is None)
         assert copied(X[0])[0].tobytes() == cell(X[0])[0].tobytes()
     assert np.array_equal(pylstm.get_rng_state(), state)
+
+
+OTHER_OPTIONS = [
+    ("GRU", {}),
+    ("GRU", {"num_layers": 2, "bidirectional": True, "dropout": 0.5, "bias": False}),
+    ("GRU", {"batch_first": True, "dtype": "f8"}),
+    ("RNN", {}),
+    ("RNN", {"nonlinearity": "relu"}),
+    ("RNN", {"nonlinearity": "relu", "num_layers": 3, "bidirectional": True, "dtype": "f8"}),
+    ("GRUCell", {}),
+    ("GRUCell", {"bias": False, "dtype": "f8"}),
+    ("RNNCell", {}),
+    ("RNNCell", {"nonlinearity": "relu"}),
+    ("RNNCell", {"bias": "relu"}),
+    ("RNNCell", {"nonlinearity": "relu", "bias": False, "dtype": "f8"}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), OTHER_OPTIONS, ids=str)
+def test_round_trips_of_other_kinds_are_equal_as_bytes(name, options):
+    module = getattr(pylstm, name)(4, 3, **options).eval()
+    x = X[0] if name.endswith("Cell") else X
+    expected = [array.tobytes() for array in flatten(module(x))]
+    state = pylstm.get_rng_state()
+    for trip in round_trips():
+        copied = trip(module)
+        assert type(copied) is type(module) and repr(copied) == repr(module)
+        assert same_state(copied, module)
+        assert copied.training is False and copied._direct
+        for attribute in ("mode", "nonlinearity", "batch_first", "dropout", "bias"):
+            assert getattr(copied, attribute, None) == getattr(module, attribute, None)
+        assert [array.tobytes() for array in flatten(copied(x))] == expected
+        next(iter(copied.parameters()))[...] = 0
+        assert [array.tobytes() for array in flatten(module(x))] == expected
+    assert np.array_equal(pylstm.get_rng_state(), state)
+
+
+def test_a_changed_activation_of_a_cell_is_copied():
+    cell = pylstm.RNNCell(4, 3)
+    cell.nonlinearity = "relu"
+    expected = cell(X[0]).tobytes()
+    for trip in (*round_trips(), copy.copy):
+        assert trip(cell).nonlinearity == "relu"
+        assert trip(cell)(X[0]).tobytes() == expected
 
 
 def test_copying_leaves_no_lease_behind():
@@ -281,7 +326,7 @@ def test_the_pickled_values_are_plain_and_carry_a_version():
 def test_a_pickle_of_a_later_version_says_so():
     rebuild, (cls, saved), _ = LSTM(4, 3).__reduce_ex__(2)
     with pytest.raises(ValueError, match="a newer pylstm wrote it"):
-        rebuild(cls, {**saved, "version": 2})
+        rebuild(cls, {**saved, "version": 3})
 
 
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from reference import fractions
-from support import assert_same_bits, flatten, largest_error
+from support import as_hx, assert_same_bits, flatten, kind_of, largest_error
 
 import pylstm
 
@@ -48,11 +48,21 @@ class Model:
 
     def expected(self, x, hx):
         """What the reference says."""
-        if isinstance(self.module, pylstm.LSTMCell):
-            return reference.lstm_cell(self.parameters, x, hx)
-        return reference.lstm(
-            self.parameters, x, hx, batch_first=self.arguments.get("batch_first", False)
+        if is_cell(self.module):
+            return reference.cell(kind_of(self.module), self.parameters, x, hx)
+        batch_first = self.arguments.get("batch_first", False)
+        return reference.layer(
+            kind_of(self.module), self.parameters, x, hx, batch_first=batch_first
         )
+
+
+def largest(result):
+    """The largest absolute value: a relu network is not bounded by 1."""
+    return max(float(abs(array).max(initial=0.0)) for array in flatten(result))
+
+
+def is_cell(module):
+    return type(module).__name__.endswith("Cell")
 
 
 def snapshot(module):
@@ -80,6 +90,18 @@ def lstm_arguments(draw):
     }
 
 
+def arguments_of(cls, arguments):
+    """Those of `arguments`, of an LSTM, that a class takes."""
+    absent = set() if cls is pylstm.LSTM else {"proj_size"}
+    if cls.__name__.endswith("Cell"):
+        absent |= arguments.keys() - {"input_size", "hidden_size", "bias", "nonlinearity"}
+    if not cls.__name__.startswith("RNN"):
+        absent |= {"nonlinearity"}
+    return {name: value for name, value in arguments.items() if name not in absent}
+
+
+OTHERS = st.sampled_from([pylstm.GRU, pylstm.GRUCell, pylstm.RNN, pylstm.RNNCell])
+ACTIVATIONS = st.sampled_from(["tanh", "relu"])
 CELL_ARGUMENTS = st.fixed_dictionaries(
     {
         "input_size": st.sampled_from([1, 4, 33]),
@@ -124,12 +146,25 @@ class Machine(RuleBasedStateMachine):
         pylstm.manual_seed(seed)
         self.add(Model(pylstm.LSTMCell(**arguments, dtype=dtype), arguments))
 
+    @rule(cls=OTHERS, arguments=lstm_arguments(), activation=ACTIVATIONS, dtype=DTYPES, seed=SEEDS)
+    def construct_another_kind(self, cls, arguments, activation, dtype, seed):
+        pylstm.manual_seed(seed)
+        arguments = arguments_of(cls, arguments | {"nonlinearity": activation})
+        self.add(Model(cls(**arguments, dtype=dtype), arguments))
+
+    @precondition(lambda self: any(isinstance(m.module, pylstm.RNNCell) for m in self.models))
+    @rule(number=PICK, activation=ACTIVATIONS)
+    def change_the_activation(self, number, activation):
+        cells = [m for m in self.models if isinstance(m.module, pylstm.RNNCell)]
+        model = cells[number % len(cells)]
+        model.module.nonlinearity = activation
+        model.arguments = model.arguments | {"nonlinearity": activation}
+
     @precondition(lambda self: self.models)
-    @rule(number=PICK, arguments=lstm_arguments(), dtype=DTYPES)
-    def construct_again(self, number, arguments, dtype):
+    @rule(number=PICK, arguments=lstm_arguments(), activation=ACTIVATIONS, dtype=DTYPES)
+    def construct_again(self, number, arguments, activation, dtype):
         model = self.pick(number)
-        if isinstance(model.module, pylstm.LSTMCell):
-            arguments = {name: arguments[name] for name in ("input_size", "hidden_size", "bias")}
+        arguments = arguments_of(type(model.module), arguments | {"nonlinearity": activation})
         model.module.__init__(**arguments, dtype=dtype)
         model.arguments, model.parameters = arguments, snapshot(model.module)
 
@@ -253,21 +288,24 @@ class Machine(RuleBasedStateMachine):
         """An input for the model, and states or None."""
         arguments = model.arguments
         size = arguments["input_size"]
-        if isinstance(model.module, pylstm.LSTMCell):
+        if is_cell(model.module):
             shape, states = (batch, size), [(batch, arguments["hidden_size"])] * 2
         else:
             shape = (batch, steps, size) if arguments["batch_first"] else (steps, batch, size)
             layers = arguments["num_layers"] * (2 if arguments["bidirectional"] else 1)
-            out = arguments["proj_size"] or arguments["hidden_size"]
+            out = arguments.get("proj_size") or arguments["hidden_size"]
             states = [(layers, batch, out), (layers, batch, arguments["hidden_size"])]
         x = fractions(seed, shape).astype(dtype)
+        states = states[: reference.KINDS[kind_of(model.module)].states]
         hx = [fractions(seed + 1 + i, state).astype(dtype) for i, state in enumerate(states)]
-        return x, (tuple(hx) if given else None)
+        return x, (as_hx(hx) if given else None)
 
     def check(self, model, x, hx, *results):
         """Compare results of a call with the reference, and their bits with a fresh module's."""
         for result in results:
-            assert largest_error(result, model.expected(x, hx)) < TOLERANCE[model.dtype]
+            expected = model.expected(x, hx)
+            bound = TOLERANCE[model.dtype] * max(1.0, largest(expected))
+            assert largest_error(result, expected) < bound
             assert_same_bits(result, model.fresh()(x, hx))
 
     @precondition(lambda self: self.models)
@@ -350,7 +388,7 @@ def in_a_fork(work):
 
 TestSequences = Machine.TestCase
 TestSequences.settings = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,  # a change is judged by what it breaks, not by luck

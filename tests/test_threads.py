@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import assert_same_bits, with_parameters
+from reference import KINDS
+from support import assert_same_bits, cell_of, flatten, layer_of, with_parameters
 
 import pylstm
 from pylstm.runtime import threads
@@ -110,9 +111,33 @@ def test_threads_change_no_bit(kind, layers, bidirectional, proj_size, bias, dty
             assert_same_bits(unpack(module(x, hx)), expected)
 
 
+OTHER_OPTIONS = [(1, False, True), (2, True, False), (3, False, True)]
+
+
 @pytest.mark.usefixtures("restore_threads")
-def test_a_cell_with_many_rows(dtype):
-    cell = with_parameters(pylstm.LSTMCell(100, 128, dtype=dtype), 1)
+@pytest.mark.parametrize("form", ["unbatched", "one row", "few rows", "many rows", "packed"])
+@pytest.mark.parametrize(("layers", "bidirectional", "bias"), OTHER_OPTIONS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "LSTM"])
+def test_threads_change_no_bit_of_other_kinds(kind, form, layers, bidirectional, bias, dtype):
+    options = {"bias": bias, "bidirectional": bidirectional, "batch_first": layers == 3}
+    # Large enough for another thread, with a quarter or three quarters of an LSTM's work.
+    hidden_size = 96 if kind == "GRU" else 160
+    module = with_parameters(layer_of(kind, 40, hidden_size, layers, **options, dtype=dtype), 3)
+    x = make_input(form, dtype, options["batch_first"], layers)
+    pylstm.set_num_threads(1)
+    first = module(x)
+    hx = first[1] if layers > 1 else None
+    expected = unpack(module(x, hx))
+    for count in (2, 3, 4):
+        pylstm.set_num_threads(count)
+        for _ in range(3):
+            assert_same_bits(unpack(module(x, hx)), expected)
+
+
+@pytest.mark.usefixtures("restore_threads")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cell_with_many_rows(kind, dtype):
+    cell = with_parameters(cell_of(kind, 100, 128, dtype=dtype), 1)
     x = np.random.default_rng(0).standard_normal((300, 100)).astype(dtype)
     pylstm.set_num_threads(1)
     expected = cell(x)
@@ -122,8 +147,9 @@ def test_a_cell_with_many_rows(dtype):
 
 
 @pytest.mark.usefixtures("restore_threads")
-def test_dropout_draws_the_same_masks():
-    module = with_parameters(pylstm.LSTM(40, 72, 3, dropout=0.5), 1).train()
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_draws_the_same_masks(kind):
+    module = with_parameters(layer_of(kind, 40, 72, 3, dropout=0.5), 1).train()
     x = make_input("few rows", "float32", False, 1)
     results = []
     for count in (1, 4):
@@ -134,13 +160,13 @@ def test_dropout_draws_the_same_masks():
 
 
 @pytest.mark.usefixtures("restore_threads")
-def test_results_and_inputs_are_the_callers_alone():
-    module = with_parameters(pylstm.LSTM(64, 64), 1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_and_inputs_are_the_callers_alone(kind):
+    module = with_parameters(layer_of(kind, 64, 64), 1)
     x = np.random.default_rng(0).standard_normal((48, 1, 64)).astype(np.float32)
     pylstm.set_num_threads(2)
     for _ in range(50):
-        output, (h, c) = module(x)
-        for array in (output, h, c, x):
+        for array in (*flatten(module(x)), x):
             assert array.base is None and array.flags.owndata
         before = sys.getrefcount(x)
         module(x)

@@ -193,7 +193,7 @@ static int open_one(struct request *request, PyObject *hx)
         const int holds = arrays_are_in(hx);
         if (holds != 0)
             return holds < 0 ? -1 : error_hx_is_tuple(request, hx);
-        if (PyArray_CheckAnyScalar(hx))
+        if (PyArray_IsPythonNumber(hx))
             return error_hx_type(request, hx);
     }
     request->hx_items[0] = array_open(hx, "hx");

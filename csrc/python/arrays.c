@@ -299,23 +299,25 @@ static int is_array(PyObject *item)
     return PyErr_Occurred() ? -1 : has(item, "__array__");
 }
 
-int arrays_are_in(PyObject *object)
+/* Axes of the states of a batch: a list that is nested deeper is none, whatever is in it. */
+#define MOST_NESTED 3
+
+static int find_array(PyObject *object, int depth)
 {
     PyObject *item;
     int found = 0;
 
-    if (!PyList_Check(object) && !PyTuple_Check(object))
-        return 0;
-    if (Py_EnterRecursiveCall(" while looking for arrays in a list"))
-        return -1;
     for (Py_ssize_t i = 0; found == 0 && (item = item_in(object, i)) != NULL; i++) {
-        const bool nested = PyList_Check(item) || PyTuple_Check(item);
-        found = nested ? arrays_are_in(item) : is_array(item);
+        if (!PyList_Check(item) && !PyTuple_Check(item))
+            found = is_array(item);
+        else if (depth < MOST_NESTED)
+            found = find_array(item, depth + 1);
         Py_DECREF(item);
     }
-    Py_LeaveRecursiveCall();
     return found;
 }
+
+int arrays_are_in(PyObject *object) { return find_array(object, 1); }
 
 /* ---- Values ---- */
 

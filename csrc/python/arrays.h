@@ -32,7 +32,7 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
     Py_INCREF(object);
     return (PyArrayObject *)object;
 }
-/* 1 if "object" is a tuple or list with arrays in it, at any depth, and not of numbers alone, 0 if
+/* 1 if "object" is a tuple or list with arrays in it, at a depth where a state may have numbers, 0 if
  * not, -1 on error. May run code of others. */
 int arrays_are_in(PyObject *object);
 /* TypeError unless the array holds real numbers or integers. */

@@ -1,4 +1,4 @@
-/* _core.Layer: what LSTM and LSTMCell share, namely parameters and options. */
+/* _core.Layer: what all layers and cells share, namely parameters and options. */
 #ifndef PYLSTM_PYTHON_LAYER_TYPE_H
 #define PYLSTM_PYTHON_LAYER_TYPE_H
 

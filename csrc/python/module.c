@@ -42,7 +42,7 @@ PyDoc_STRVAR(
 
 PyDoc_STRVAR(arrays_are_in_doc,
              "arrays_are_in($module, obj, /)\n--\n\n"
-             "True for a tuple or list with arrays in it, at any depth, such as a pair of states.");
+             "True for a tuple or list with arrays in it, such as a pair of states.");
 
 static PyObject *arrays_in(PyObject *module, PyObject *object)
 {

@@ -39,12 +39,11 @@ struct request {
     PyObject *input, *hx;  /* as they were given, borrowed; hx is NULL where omitted or None */
     PyObject *given_sizes; /* likewise: batch_sizes of a packed sequence */
     struct snapshot *snapshot;
-    const struct rnn_net *net; /* that of the snapshot, or other_net */
-    struct rnn_net other_net;  /* of an RNNCell that is another one than its snapshot */
-    bool pair;                 /* a state is a pair, h and c; else it is h alone */
     PyArrayObject *x;
     PyArrayObject *hx_items[2]; /* h_0, c_0; NULL where hx is omitted, and where there is no c */
+    const struct rnn_net *net;  /* that of the snapshot, or other_net */
     Py_ssize_t given;           /* how many arrays hx holds, where a state is a pair */
+    bool pair;                  /* a state is a pair, h and c; else it is h alone */
     bool stacked;               /* hx is one array, not a pair as it should be */
     bool batch_first;
 
@@ -60,6 +59,7 @@ struct request {
     PyObject *late_results;
 
     struct rnn_call call;
+    struct rnn_net other_net; /* of an RNNCell that is another one than its snapshot */
 };
 
 /* What error texts call state `index`: "hx[0]", "hx[1]", or "hx" where there is one. */

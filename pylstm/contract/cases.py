@@ -16,6 +16,8 @@ import numpy as np
 
 import pylstm
 
+from ..weights.kinds import GRU, LSTM, RNN
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 # The scale of "special" values is 1; infinities, NaN and -0 are put among them.
 INPUTS = ("ordinary", "huge", "tiny", "subnormal", "special")
 
-# A case whose name names none of these layers is of the first.
-LAYERS = ("LSTM",)
+# By the mode of a layer. A case whose name names none of them is of the first.
+LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN, "RNN_RELU": RNN}
+_FIRST = "LSTM"
 
 _NAME = re.compile(
     rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?"
@@ -33,6 +36,7 @@ _NAME = re.compile(
     r"(?P<bidirectional>-bidirectional)?(?:-proj(?P<proj_size>\d+))?(?P<bias>-bias)?"
     rf"-(?P<inputs>{'|'.join(INPUTS)})(?P<infinite_weight>-infinite)?"
 )
+_ACTIVATIONS = re.compile(rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?activations-(?P<dtype>\w+)")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Case:
     infinite_weight : bool
         Whether one recurrent weight is infinite.
     layer : str
-        The name of the module's class: one of `LAYERS`.
+        The mode of the module: one of `LAYERS`.
     """
 
     hidden_size: int
@@ -60,7 +64,7 @@ class Case:
     bias: bool
     inputs: str
     infinite_weight: bool = False
-    layer: str = LAYERS[0]
+    layer: str = _FIRST
 
     @classmethod
     def named(cls, name: str) -> Case:
@@ -73,10 +77,10 @@ class Case:
         fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
         fields |= {key: match[key] is not None for key in switches}
         fields |= {key: match[key] for key in ("dtype", "inputs")}
-        return cls(**fields, layer=match["layer"] or LAYERS[0])
+        return cls(**fields, layer=match["layer"] or _FIRST)
 
     def __str__(self) -> str:
-        words = [self.layer] * (self.layer != LAYERS[0])
+        words = [self.layer] * (self.layer != _FIRST)
         words += [f"{self.input_size}-{self.hidden_size}", self.dtype, f"layers{self.num_layers}"]
         words += ["bidirectional"] * self.bidirectional
         words += [f"proj{self.proj_size}"] * bool(self.proj_size)
@@ -93,18 +97,20 @@ class Case:
         """Length of the input, enough for chunks of steps where that is cheap."""
         return 11 if self.hidden_size * self.input_size <= 5000 else 5
 
-    def module(self, **options: Any) -> pylstm.LSTM:
+    def module(self, **options: Any) -> Any:
         """Return the case's layer, with constructor arguments replaced by ``options``."""
-        arguments: dict[str, Any] = {
+        name, kind = class_of(self.layer)
+        arguments: dict[str, Any] = kind | {
             "input_size": self.input_size,
             "hidden_size": self.hidden_size,
             "num_layers": self.num_layers,
             "bias": self.bias,
             "bidirectional": self.bidirectional,
-            "proj_size": self.proj_size,
             "dtype": self.dtype,
         }
-        layer: pylstm.LSTM = getattr(pylstm, self.layer)(**(arguments | options))
+        if LAYERS[self.layer].may_project:
+            arguments["proj_size"] = self.proj_size
+        layer = getattr(pylstm, name)(**(arguments | options))
         scale = 2.0 ** -round(0.5 * np.log2(self.hidden_size))
         layer.load_state_dict(
             {
@@ -117,44 +123,60 @@ class Case:
         return layer
 
     def arrays(self, rows: int) -> list[Array]:
-        """Return x [T, rows, I], h_0 and c_0 in the module's dtype."""
+        """Return x [T, rows, I], h_0 and, of an LSTM, c_0 in the module's dtype."""
         depth = self.num_layers * (1 + self.bidirectional)
-        shapes = (
+        shapes = [
             (self.steps, rows, self.input_size),
             (depth, rows, self.proj_size or self.hidden_size),
             (depth, rows, self.hidden_size),
-        )
+        ]
         return [
             values(self.inputs, self.seed + index, shape, self.dtype)
-            for index, shape in enumerate(shapes)
+            for index, shape in enumerate(shapes[: 1 + len(LAYERS[self.layer].states)])
         ]
 
     def hash(self) -> str:
         """Run a batch with states and a single row without them; hash all results."""
-        x, h_0, c_0 = self.arrays(5 if self.hidden_size > 64 else 9)
+        x, *hx_items = self.arrays(5 if self.hidden_size > 64 else 9)
         results: list[Array] = []
-        for output, (h_n, c_n) in (self.module()(x, (h_0, c_0)), self.module()(x[:, :1])):
-            results += output, h_n, c_n
+        for output, hx in (self.module()(x, as_hx(hx_items)), self.module()(x[:, :1])):
+            results += output, *(hx if isinstance(hx, tuple) else (hx,))
         return hash_arrays(results)
+
+
+def class_of(mode: str) -> tuple[str, dict[str, str]]:
+    """Return the name of a layer's class, and the constructor argument that chooses the mode."""
+    name, _, nonlinearity = mode.partition("_")
+    return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
+
+
+def as_hx(hx_items: list[Array]) -> Any:
+    """Return states as a module takes them: a tuple where there are two."""
+    return tuple(hx_items) if len(hx_items) > 1 else hx_items[0]
 
 
 def hash_of(name: str) -> str:
     """Run the case of this name at the SIMD level in use; return its hash in hexadecimal."""
-    prefix, _, dtype = name.partition("-")
-    return hash_arrays(activations(dtype)) if prefix == "activations" else Case.named(name).hash()
+    match = _ACTIVATIONS.fullmatch(name)
+    if match:
+        return hash_arrays(activations(match["dtype"], match["layer"] or _FIRST))
+    return Case.named(name).hash()
 
 
-def activations(dtype: str) -> tuple[Array, Array]:
-    """Return h and c of a cell for totals from -100 to 100 in every gate, c_0 from -20 to 20."""
-    cell = pylstm.LSTMCell(4, 1, bias=False, dtype=dtype)
+def activations(dtype: str, layer: str = _FIRST) -> list[Array]:
+    """Return the states of a cell for totals from -100 to 100 in every gate, c_0 from -20 to 20."""
+    gates = len(LAYERS[layer].gates)
+    name, kind = class_of(layer)
+    cell = getattr(pylstm, name + "Cell")(gates, 1, bias=False, dtype=dtype, **kind)
     # Weights that pass the input on to the gates.
-    cell.load_state_dict({"weight_ih": np.eye(4), "weight_hh": np.zeros((4, 1))})
-    totals = fractions(11, (20_000, 4), 16.0)
+    cell.load_state_dict({"weight_ih": np.eye(gates), "weight_hh": np.zeros((gates, 1))})
+    totals = fractions(11, (20_000, gates), 16.0)
     totals[::4] *= 6.25
     totals[1::4] *= 2.0**-20
-    c_0 = fractions(12, (20_000, 1), 20.0)
-    h, c = cell(totals, (c_0 * 0, c_0))
-    return h, c
+    if layer == "LSTM":
+        c_0 = fractions(12, (20_000, 1), 20.0)
+        return list(cell(totals, (c_0 * 0, c_0)))
+    return [cell(totals, fractions(12, (20_000, 1), 1.0))]
 
 
 def fractions(seed: int, shape: tuple[int, ...], scale: float = 1.0) -> Array:

@@ -1,1 +1,1 @@
-"""The modules, under torch.nn's own file names: rnn has LSTM and LSTMCell, module their base."""
+"""The modules, under torch.nn's own file names: rnn has the layers, module their base."""

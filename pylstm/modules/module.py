@@ -30,7 +30,7 @@ def _memory(array: Array) -> tuple[Any, ...] | None:
 
 
 class Module(Castable):
-    """What LSTM and LSTMCell share, and a base class for containers of them.
+    """What all layers and cells share, and a base class for containers of them.
 
     A subclass calls ``super().__init__()`` first. From then on modules that are assigned to
     attributes become children: their parameters, their state, ``train()``, ``to()`` and

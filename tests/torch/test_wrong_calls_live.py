@@ -1,150 +1,20 @@
 """Wrong calls beside torch 2.13: the same exception class, and torch's text inside ours.
 
-A call is an expression over the names that `names` makes, once with torch and once with pylstm.
+A call is an expression over the names that wrong_calls.names makes, of torch and of pylstm.
 Calls that differ on purpose are listed under the difference, by its row in the migration page;
 mistakes that reach torch's depths, or pass, are listed with the clear text they get here. Those of
 utils.rnn are in the file on utils.rnn.
 """
 
-import re
-import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-import pylstm
-from pylstm.utils import rnn
 
 # By its submodule, since this folder itself would do for a module of the name "torch".
 pytest.importorskip("torch.nn")
-import torch
+from wrong_calls import agree, check, core_of, normalised, outcomes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "migrating-from-torch.md"
-
-# What must read differently: where a class lives, the class that defines a method, how a dtype
-# is spelled and what a module's numbers are kept in.
-SPELLINGS = {
-    r"torch\.nn\.modules\.\w+\.|\bpylstm\.(?=[A-Z])": "",
-    r"\bNativeModule\.": "Module.",
-    r"\bRNNBase\.(?=__init__)": "LSTM.",
-    r"\bRNNBase\.": "Module.",
-    r"torch\.FloatTensor": "numpy.ndarray",
-    r"\btorch\.(?=u?int\d|bool|float\d)": "",
-}
-
-
-class Numbers:
-    """How one of the two libraries makes arrays."""
-
-    def __init__(self, library):
-        self.library = library
-        for name in ("float16", "float32", "float64", "int64", "int32", "uint8", "complex64"):
-            setattr(self, name, getattr(library, name))
-        self.bool_ = np.bool_ if library is np else torch.bool
-
-    def ones(self, *shape):
-        return self.library.ones(shape, dtype=self.float32)
-
-    def array(self, value):
-        return np.float32(value) if self.library is np else torch.tensor(value)
-
-    def cast(self, array, dtype):
-        return array.astype(dtype) if self.library is np else array.to(dtype)
-
-    def parameter(self, array):
-        return array if self.library is np else torch.nn.Parameter(array)
-
-
-def make_tagger(nn, numbers):
-    """A container with a child, a parameter and a buffer; and a class that forgets its base."""
-
-    class Tagger(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lstm = nn.LSTM(4, 5)
-            self.register_parameter("weight", numbers.parameter(numbers.ones(2, 5)))
-            self.register_buffer("mean", numbers.ones(2))
-
-    class Unready(nn.Module):
-        def __init__(self):
-            self.lstm = nn.LSTM(2, 3)
-
-    return {"tagger": Tagger(), "Unready": Unready}
-
-
-def names(nn, numbers, packing):
-    """What the calls below may use, with fresh modules."""
-    lstm = nn.LSTM(4, 5, 2)
-
-    def run_with(register):
-        def run(hook, **options):
-            getattr(lstm, register)(hook, **options)
-            return lstm(numbers.ones(3, 2, 4))
-
-        return run
-
-    def without(*absent):
-        return {name: value for name, value in lstm.state_dict().items() if name not in absent}
-
-    return {
-        "LSTM": nn.LSTM,
-        "LSTMCell": nn.LSTMCell,
-        "Module": nn.Module,
-        "lstm": lstm,
-        "first": nn.LSTM(4, 5, 2, batch_first=True),
-        "two_way": nn.LSTM(4, 5, 2, bidirectional=True),
-        "projected": nn.LSTM(4, 5, 2, proj_size=3),
-        "bare": nn.LSTM(4, 5, 2, bias=False),
-        "cell": nn.LSTMCell(4, 5),
-        **make_tagger(nn, numbers),
-        **{name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("__")},
-        "packed": lambda x, *lengths: packing.pack_padded_sequence(x, lengths or (3, 2)),
-        "state": lambda **changes: {**lstm.state_dict(), **changes},
-        "without": without,
-        "hooked": run_with("register_forward_hook"),
-        "pre_hooked": run_with("register_forward_pre_hook"),
-        "set_": setattr,
-        "del_": delattr,
-        "np": np,
-        "nan": float("nan"),
-        "inf": float("inf"),
-    }
-
-
-def error_of(call, *library):
-    """The exception that a call raises, or None."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # such as that on dropout with one layer
-        scope = names(*library)
-        try:
-            eval(call, scope)
-        except Exception as error:
-            return error
-    return None
-
-
-def outcomes(call):
-    """(torch's exception, pylstm's), None where there is none."""
-    theirs = error_of(call, torch.nn, Numbers(torch), torch.nn.utils.rnn)
-    return theirs, error_of(call, pylstm, Numbers(np), rnn)
-
-
-def normalised(error):
-    text = str(error)
-    for pattern, spelling in SPELLINGS.items():
-        text = re.sub(pattern, spelling, text)
-    return text
-
-
-def core_of(error):
-    """torch's text without the overloads and the stack of its C++ functions."""
-    return re.split(r", but expected one of| - got \(|\nException raised", normalised(error))[0]
-
-
-def agree(theirs, ours):
-    return type(theirs) is type(ours) and core_of(theirs) in normalised(ours)
-
 
 # ---------------------------------------------------------------------------- as torch
 
@@ -824,11 +694,6 @@ DIFFERENT_BY_ROW = {
 }  # fmt: skip
 
 DIFFERENT = [(*entry, row) for row, entries in DIFFERENT_BY_ROW.items() for entry in entries]
-
-
-def check(ours, kind, text):
-    assert type(ours) is (type(None) if kind is None else kind), repr(ours)
-    assert text in str(ours)
 
 
 @pytest.mark.parametrize(

@@ -70,15 +70,15 @@ def settings_of(layer: Layer, version: str) -> Settings:
         told = f"the configuration says that it is a {layer.class_name}"
         return Settings(None, [told], [])
     if not is_bidirectional(layer):
-        return _settings_of(entry, version, backwards=False)
+        return _settings_of(entry, version, in_reverse=False)
     problems = []
     merge_mode = layer.settings.get("merge_mode", _CONCAT)
     if merge_mode != _CONCAT and merge_mode not in _MERGED:
         problems.append(f"it merges its directions by {_shown(merge_mode)}, not 'concat'")
     sides = []
-    for key, backwards in (("layer", False), ("backward_layer", True)):
+    for key, in_reverse in (("layer", False), ("backward_layer", True)):
         if isinstance(layer.settings.get(key), dict):
-            sides.append(_settings_of(layer.settings[key], version, backwards))
+            sides.append(_settings_of(layer.settings[key], version, in_reverse))
         elif key == "layer":
             problems.append("its configuration says nothing of its directions")
     for side in sides:
@@ -103,17 +103,17 @@ def foreign(class_name: str) -> str:
     return f"its class {class_name[:_LONGEST_NAME]} is another one than Keras's"
 
 
-def _settings_of(entry: dict[str, Any], version: str, backwards: bool) -> Settings:
-    """Return what one direction is: ``backwards`` is how it should run."""
+def _settings_of(entry: dict[str, Any], version: str, in_reverse: bool) -> Settings:
+    """Return what one direction is: ``in_reverse`` is how it should run."""
     class_name, settings = str(entry.get("class_name")), settings_in(entry)
     if origin_of(entry) == "elsewhere":
         return Settings(None, [foreign(class_name)], [])
     settings = settings if isinstance(settings, dict) else {}
     problems: list[str] = []
     said: list[Said] = []
-    if bool(settings.get("go_backwards")) and not backwards:
+    if bool(settings.get("go_backwards")) and not in_reverse:
         said.append(Said("reverse", True, "it runs backwards (go_backwards)"))
-    elif backwards and not settings.get("go_backwards"):
+    elif in_reverse and not settings.get("go_backwards"):
         problems.append("go_backwards is off")
     kind = _KINDS.get(class_name)
     if class_name == "RNN":
