@@ -37,6 +37,14 @@ class Peer(Protocol):
     def run(self, module: Module, x: Array, *states: Array) -> Results: ...
 
 
+def refuse_variants(module: Module) -> None:
+    """Raise if a module has what torch's has not."""
+    own = module._own_variants()
+    if own:
+        told = ", ".join(f"{name}={value!r}" for name, value in own.items())
+        raise CannotRun(f"it is compared with torch's kinds of modules alone, not {told}")
+
+
 class Torch:
     """torch's own modules, given the same parameters."""
 
@@ -49,6 +57,7 @@ class Torch:
 
     def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run in the module's dtype."""
+        refuse_variants(module)
         torch = self._torch
         names = (*STRUCTURE[module._kind], *(("nonlinearity",) * hasattr(module, "nonlinearity")))
         options = {name: getattr(module, name) for name in names}
@@ -98,6 +107,7 @@ class OnnxRuntime:
 
     def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run a float32 module without projections; refuse others."""
+        refuse_variants(module)
         if getattr(module, "proj_size", 0):
             raise CannotRun("ONNX has no projections")
         kind = kind_of_module(module)

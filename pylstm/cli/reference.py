@@ -36,7 +36,7 @@ def groups_of(module: Module) -> list[list[Array]]:
     """Return the parameters of every layer and direction, in torch's order.
 
     That is weight_ih (G*H, I), weight_hh (G*H, Hout), the biases (G*H,) if there are any, and
-    weight_hr (P, H) of a projection, where G is the number of gates.
+    weight_hr (P, H) of a projection, where G is the number of gates; behind them peepholes (H,).
     """
     arrays = list(module.state_dict().values())
     each = len(arrays) // (layers_of(module) * directions_of(module))
@@ -62,11 +62,10 @@ def run_reference(module: Module, x: Array, *states: Array) -> Results:
     """
     directions = directions_of(module)
     step = _STEPS[kind_of_module(module).mode]
-    nonlinearity = _relu if getattr(module, "nonlinearity", "") == "relu" else np.tanh
     sequence = np.asarray(x, np.float64)
     outputs, last = [], []
     for index, parameters in enumerate(groups_of(module)):
-        is_reverse = index % directions == 1
+        is_reverse = index % directions == 1 or bool(getattr(module, "reverse", False))
         weights = [array.astype(np.float64) for array in parameters]
         if not module.bias:
             zeros = np.zeros(len(weights[0]))
@@ -74,7 +73,7 @@ def run_reference(module: Module, x: Array, *states: Array) -> Results:
         present = tuple(state[index].astype(np.float64) for state in states)
         steps = []
         for row in sequence[::-1] if is_reverse else sequence:
-            present = step(row, present, weights, nonlinearity)
+            present = step(row, present, weights, module)
             steps.append(present[0])
         outputs.append(np.stack(steps[::-1] if is_reverse else steps))
         last.append(present)
@@ -84,40 +83,49 @@ def run_reference(module: Module, x: Array, *states: Array) -> Results:
 
 
 def _lstm_step(
-    x: Array, states: tuple[Array, ...], weights: list[Array], _: Any
+    x: Array, states: tuple[Array, ...], weights: list[Array], module: Module
 ) -> tuple[Array, ...]:
     """Return h (N, Hout) and c (N, H) after one step."""
     h, c = states
+    gate, activation = _GATES[module.gate_activation], _ACTIVATIONS[module.activation]
     weight_ih, weight_hh, bias_ih, bias_hh, *others = weights
     gates = x @ weight_ih.T + h @ weight_hh.T + bias_ih + bias_hh
     i, f, g, o = np.split(gates, len(LSTM.gates), axis=1)
-    c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
-    h = _sigmoid(o) * np.tanh(c)
+    peepholes = np.zeros((3, 1))
+    if module.peepholes:
+        others, peepholes = others[:-3], np.stack(others[-3:])
+    c = gate(f + peepholes[1] * c) * c + gate(i + peepholes[0] * c) * activation(g)
+    if module.cell_clip is not None:
+        c = np.clip(c, -module.cell_clip, module.cell_clip)
+    h = gate(o + peepholes[2] * c) * activation(c)
     return (h @ others[0].T if others else h), c
 
 
 def _gru_step(
-    x: Array, states: tuple[Array, ...], weights: list[Array], _: Any
+    x: Array, states: tuple[Array, ...], weights: list[Array], module: Module
 ) -> tuple[Array, ...]:
     """Return h (N, H) after one step."""
     [h] = states
+    gate, activation = _GATES[module.gate_activation], _ACTIVATIONS[module.activation]
     weight_ih, weight_hh, bias_ih, bias_hh = weights
     r_x, z_x, n_x = np.split(x @ weight_ih.T + bias_ih, len(GRU.gates), axis=1)
     r_h, z_h, n_h = np.split(h @ weight_hh.T + bias_hh, len(GRU.gates), axis=1)
-    z = _sigmoid(z_x + z_h)
-    n = np.tanh(n_x + _sigmoid(r_x + r_h) * n_h)
+    r, z = gate(r_x + r_h), gate(z_x + z_h)
+    if module.reset_after:
+        n = activation(n_x + r * n_h)
+    else:
+        rows = len(weight_hh) // len(GRU.gates)
+        n = activation(n_x + (r * h) @ weight_hh[-rows:].T + bias_hh[-rows:])
     return ((1 - z) * n + z * h,)
 
 
 def _rnn_step(
-    x: Array, states: tuple[Array, ...], weights: list[Array], nonlinearity: Any
+    x: Array, states: tuple[Array, ...], weights: list[Array], module: Module
 ) -> tuple[Array, ...]:
     """Return h (N, H) after one step."""
     weight_ih, weight_hh, bias_ih, bias_hh = weights
-    return (nonlinearity(x @ weight_ih.T + bias_ih + states[0] @ weight_hh.T + bias_hh),)
-
-
-_STEPS: dict[str, Any] = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN": _rnn_step}
+    total = x @ weight_ih.T + bias_ih + states[0] @ weight_hh.T + bias_hh
+    return (_ACTIVATIONS[module.nonlinearity](total),)
 
 
 def _relu(x: Array) -> Array:
@@ -129,3 +137,17 @@ def _sigmoid(x: Array) -> Array:
     # Of -|x|, since that overflows at neither end and keeps the digits of small results.
     power = np.exp(-np.abs(x))
     return np.where(x < 0, power, 1.0) / (1.0 + power)
+
+
+_GATES: dict[str, Any] = {
+    "sigmoid": _sigmoid,
+    "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    "hard_sigmoid3": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+}
+_ACTIVATIONS: dict[str, Any] = {
+    "tanh": np.tanh,
+    "relu": _relu,
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "linear": lambda x: x,
+}
+_STEPS: dict[str, Any] = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN": _rnn_step}

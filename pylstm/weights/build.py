@@ -128,6 +128,8 @@ def _obstacle(found: FoundRecurrent) -> str:
         layer = counterpart(found.kind)
         return "" if found.input_size else f"{with_article(layer)} has inputs"
     problems = []
+    if found.options.get("reverse"):
+        problems.append("its only direction in reverse")
     if found.num_layers != 1:
         problems.append(f"{found.num_layers} layers")
     if found.bidirectional:

@@ -11,7 +11,7 @@ from .._core import as_array
 from ..files.base.errors import WeightFileError
 from ..files.base.paddle import is_state_dict
 from ..files.base.pieces import in_pieces
-from ..files.base.record import Record, Unsupported
+from ..files.base.record import Record, RecurrentLayer, Unsupported
 from ..files.base.tensor import Tensor
 from ..files.base.walk import Place, dotted, name_text, walk
 from .adapters import adapted, is_hint
@@ -228,6 +228,9 @@ def _judged_plain(
     companions: Mapping[tuple[str, str], Any],
 ) -> Candidate | NearMiss:
     owner = group.owner
+    if owner is not None and not isinstance(owner, RecurrentLayer):
+        # torch's modules are what they are, whatever else they hold.
+        plain = {name: leaf for name, leaf in plain.items() if not name.startswith("weight_p")}
     values = scaled(prefix, plain, companions) if owner is None else plain
     if isinstance(values, NearMiss):
         return values

@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ..arguments.variants import ACTIVATIONS, GRU_VARIANTS, LSTM_VARIANTS
 from .kinds import NONLINEARITIES
 
 # The arguments of constructors, and their values in torch's modules.
-DEFAULTS: dict[str, Any] = {
-    "gate_activation": "sigmoid",
-    "activation": "tanh",
-    "reset_after": True,
-    "peepholes": False,
-    "reverse": False,
-}
-# Those that each class takes, by the mode of its kind, with the values that it computes.
+DEFAULTS: dict[str, Any] = {**LSTM_VARIANTS, **GRU_VARIANTS, "reverse": False}
+_TWO = (False, True)
+# Those that each class takes, by the mode of its kind, with the values that it computes; a cell has
+# no direction.
+_GATED = {**ACTIVATIONS, "reverse": _TWO}
 COMPUTED: dict[str, dict[str, tuple[Any, ...]]] = {
-    "LSTM": {},
-    "GRU": {},
-    "RNN": {"nonlinearity": NONLINEARITIES},
+    "LSTM": {**_GATED, "peepholes": _TWO},
+    "GRU": {**_GATED, "reset_after": _TWO},
+    "RNN": {"nonlinearity": NONLINEARITIES, "reverse": _TWO},
 }
+OF_LAYERS = ("reverse",)
 
 
 class Said(NamedTuple):
@@ -46,7 +45,7 @@ class Said(NamedTuple):
 
 def is_computed(mode: str, name: str, value: Any) -> bool:
     """Tell whether the class of a kind computes a variant."""
-    return value == DEFAULTS.get(name) or value in COMPUTED[mode].get(name, ())
+    return value in COMPUTED[mode].get(name, ())
 
 
 def refused(mode: str, what: Iterable[Said]) -> list[str]:
