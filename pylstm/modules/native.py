@@ -292,10 +292,9 @@ class NativeModule(Layer, Module):
         prefix : str, optional
             The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
             ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
-            only one of its kind. :func:`pylstm.find_lstms` lists LSTMs. Where no layer of this
-            class fits, its cell that does is read as a layer; the other way round, a layer of one
-            direction, without a second one above it and without a projection, is read as a cell.
-            A GRU is never read as an LSTM.
+            only one of this class. :func:`pylstm.find_recurrent` lists them. Where none fits, a
+            cell that does is read as a layer of its kind; the other way round, a layer of one
+            direction without a projection, which has no other layers, is read as a cell.
         **options
             What shapes cannot tell: ``dtype``, ``device`` and, for a layer, ``batch_first`` and
             ``dropout``. A file with a whole module records the last two, and whether the module
@@ -305,23 +304,21 @@ class NativeModule(Layer, Module):
             ``bias`` : bool
                 True gives zeros to a module that has no biases in the file.
             ``nonlinearity`` : str
-                Of an RNN: ``"tanh"`` or ``"relu"``, which no ``state_dict`` tells.
-            ``gate_activation``, ``activation`` : str
-                Of an LSTM or GRU: ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
-            ``reset_after`` : bool
-                Of a GRU: True is what pylstm computes.
-            ``reverse`` : bool
-                False, for a layer only: pylstm has none that only runs from the end.
+                ``"tanh"`` or ``"relu"``, of an RNN or RNNCell: no ``state_dict`` says it.
+            ``gate_activation``, ``activation``, ``reset_after``, ``reverse``
+                As the constructor takes them; what the file says holds.
             ``merge_mode`` : str
-                ``"concat"``, for a layer only: how Keras joins the outputs of two directions.
+                For a layer only: how Keras joins the outputs of two directions, ``"concat"`` where
+                the file does not say it. Where it says another one, the same is wanted: the module
+                gives both directions, and its caller joins them.
 
-            ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
+            ``**found.assumed`` of the :class:`FoundRecurrent` confirms all that was assumed.
 
         Returns
         -------
         module
-            Of this class. A subclass is constructed with the arguments that pylstm's own class
-            takes, by name.
+            Of this class. A subclass is constructed with the arguments that its base takes, by
+            name.
 
         Raises
         ------
@@ -337,9 +334,10 @@ class NativeModule(Layer, Module):
         -----
         WeightFileWarning
             If numbers depend on what was assumed and not answered: by a Keras file without the
-            configuration of the layer, for instance, or by one of PaddlePaddle, whose LSTMs are
-            batch first unless their program says otherwise. Also if the file starts from constant
-            states that are not zero: :func:`find_lstms` gives them as ``initial_states``.
+            configuration of the layer, for instance, by a ``state_dict`` of an RNN, or by a file
+            of PaddlePaddle, whose layers are batch first unless their program says otherwise. Also
+            if the file starts from constant states that are not zero: :func:`find_recurrent` gives
+            them as ``initial_states``.
 
         Examples
         --------
