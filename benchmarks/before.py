@@ -23,6 +23,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import environment, grids
+from benchmarks.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 NOW, BEFORE = "pylstm_now", "pylstm_before"
@@ -67,7 +68,7 @@ def import_as(name: str, package: Path) -> None:
 
 
 def measure(
-    names: list[str], words: list[str], rounds: int, seconds: float
+    names: list[str], words: list[str], kind: str, rounds: int, seconds: float
 ) -> list[tuple[str, float]]:
     """Return each cell's label and the median ratio of its rounds."""
     from benchmarks.engines import Pylstm
@@ -85,7 +86,7 @@ def measure(
 
     found = []
     for grid in names:
-        for case in grids.select(grids.GRIDS[grid], words):
+        for case in grids.select(grids.GRIDS[grid], words, kind):
             problem = Problem(case)
             runners = {}
             for engine_type in (Now, Before):
@@ -99,14 +100,15 @@ def measure(
     return found
 
 
-def measure_calls(rounds: int, seconds: float) -> list[tuple[str, float]]:
+def measure_calls(name: str, rounds: int, seconds: float) -> list[tuple[str, float]]:
     """Return the same for the smallest calls that there are."""
-    from benchmarks.overhead import CALLS, names_of
+    from benchmarks.overhead import calls_of, names_of
     from benchmarks.timing import Runner, interleave, ratios
 
-    now, before = names_of(NOW), names_of(BEFORE)
+    kind = KINDS[name]
+    now, before = names_of(NOW, kind), names_of(BEFORE, kind)
     found = []
-    for statement in dict.fromkeys(call.statement for call in CALLS):
+    for statement in dict.fromkeys(call.statement for call in calls_of(kind)):
         runners = {"now": Runner(statement, now), "before": Runner(statement, before)}
         samples = interleave(runners, rounds, seconds)
         ratio = ratios(samples["before"], samples["now"])
@@ -121,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("revision", help="the earlier commit")
     choices = [*grids.GRIDS, "overhead"]
     add("--grid", nargs="+", choices=choices, default=["head", "people", "overhead"])
+    add("--cell", choices=list(KINDS), default="lstm", help="the kind (default lstm)")
     add("--filter", action="append", default=[], metavar="WORDS", help='only cases like "b1 h64"')
     add("--rounds", type=int, default=15)
     add("--target", type=float, default=3.0, metavar="MS", help="of one figure (default 3 ms)")
@@ -136,9 +139,10 @@ def main(arguments: list[str] | None = None) -> int:
             (place := Path(folder) / str(number)).mkdir()
             import_copies(built, place)
             names = [name for name in options.grid if name != "overhead"]
-            found = measure(names, options.filter, options.rounds, options.target / 1e3)
+            seconds = options.target / 1e3
+            found = measure(names, options.filter, options.cell, options.rounds, seconds)
             if "overhead" in options.grid:
-                found += measure_calls(options.rounds, options.target / 1e3)
+                found += measure_calls(options.cell, options.rounds, seconds)
             for label, ratio in found:
                 ratios.setdefault(label, []).append(ratio)
     return report({label: sorted(each) for label, each in ratios.items()})

@@ -24,9 +24,23 @@ FMA_SHARES = {
     "avx2": {64: 0.70, 128: 0.78, 256: 0.82, 512: 0.82},
 }
 LOAD_SHARE = 0.90
-# Geometric means of the head grid against the fastest peer, by steps.
-HEAD_MEANS = {1: 2.2, 10: 1.5, 100: 1.25}
+# Geometric means of the head grid against the fastest peer, over all cells (None) and by steps.
+HEAD_MEANS: dict[str, dict[int | None, float]] = {
+    "lstm": {None: 1.6, 1: 2.2, 10: 1.5, 100: 1.25},
+    "gru": {None: 1.8, 1: 2.4, 10: 1.7, 100: 1.3},
+    "rnn": {None: 1.8},
+    "rnn-relu": {None: 1.8},
+}
+# Most of our LSTM's time at the same size: from a hidden size on, the later one counts.
+OF_LSTM: dict[str, dict[int, float]] = {
+    "gru": {0: 1.0, 64: 0.88},
+    "rnn": {128: 0.45},
+    "rnn-relu": {128: 0.45},
+}
 IMPORT_SECONDS = 5e-3
+
+
+FASTEST = "geometric mean against the fastest peer"
 
 
 @dataclass
@@ -84,23 +98,53 @@ def grid_budgets(grid: str, rows: Sequence[Row], level: str | None) -> list[Budg
     if grid == "stream":
         return [_load_budget(row) for row in rows]
     budgets = [_worst_budget(grid, rows)]
-    eager = TorchEager.name
-    fastest = "geometric mean against the fastest peer"
-    against_eager = f"geometric mean against {eager}"
-    cells = len(GRIDS[grid])
+    kind = rows[0].case.kind
     if grid == "head":
-        budgets.append(_mean_budget(f"head: {fastest}", rows, cells, 1.6))
-        for steps, least in HEAD_MEANS.items():
-            some = [row for row in rows if row.case.steps == steps]
-            part = sum(case.steps == steps for case in GRIDS[grid])
-            if some:
-                what = f"head, T {steps}: {fastest}"
-                budgets.append(_mean_budget(what, some, part, least))
-        budgets.append(_mean_budget(f"head: {against_eager}", rows, cells, 4.0, eager))
-        budgets += _fma_budgets(rows, level)
+        budgets += _head_means(kind, rows)
+        budgets += _of_lstm_budgets(kind, rows)
+    if kind != "lstm" or grid not in ("head", "people"):
+        return budgets
+    eager = TorchEager.name
+    cells = len(GRIDS[grid])
     if grid == "people":
-        budgets.append(_mean_budget(f"people: {fastest}", rows, cells, 1.4))
-        budgets.append(_mean_budget(f"people: {against_eager}", rows, cells, 3.5, eager))
+        budgets.append(_mean_budget(f"people: {FASTEST}", rows, cells, 1.4))
+    least = 4.0 if grid == "head" else 3.5
+    against_eager = f"{grid}: geometric mean against {eager}"
+    budgets.append(_mean_budget(against_eager, rows, cells, least, eager))
+    return budgets + (_fma_budgets(rows, level) if grid == "head" else [])
+
+
+def _head_means(kind: str, rows: Sequence[Row]) -> list[Budget]:
+    budgets = []
+    for steps, least in HEAD_MEANS[kind].items():
+        some = [row for row in rows if steps in (None, row.case.steps)]
+        cells = sum(steps in (None, case.steps) for case in GRIDS["head"])
+        what = "head" if steps is None else f"head, T {steps}"
+        if some:
+            budgets.append(_mean_budget(f"{what}: {FASTEST}", some, cells, least))
+    return budgets
+
+
+def _of_lstm_budgets(kind: str, rows: Sequence[Row]) -> list[Budget]:
+    """Judge the time against our LSTM's of the same size, by bands of hidden sizes."""
+    bands = OF_LSTM.get(kind, {})
+    ends: list[int | None] = [*list(bands)[1:], *([None] if bands else [])]
+    budgets = []
+    for (first, allowed), end in zip(bands.items(), ends, strict=True):
+        measured = [
+            (row.of_lstm.median, row.case.label)
+            for row in rows
+            if row.of_lstm is not None
+            and row.case.hidden_size >= first
+            and (end is None or row.case.hidden_size < end)
+        ]
+        band = f"from hidden {first} on" if end is None else f"below hidden {end}"
+        what = f"head, {band}: at most {allowed:.2f} of our LSTM's time"
+        if measured:
+            worst, label = max(measured)
+            over = sum(share > allowed for share, _ in measured)
+            figure = f"worst {worst:.2f} at {label}, {over} of {len(measured)} above"
+            budgets.append(Budget(what, figure, worst <= allowed))
     return budgets
 
 

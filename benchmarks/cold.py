@@ -46,8 +46,8 @@ def _run_numpy(folder: Path, x_shape: tuple[int, ...]) -> list[float]:
     import numpy as np
 
     imported = perf_counter()
-    from benchmarks.engines import NumpyLoop
     from benchmarks.grids import Case
+    from benchmarks.numpy_engine import NumpyLoop
     from benchmarks.problem import Problem
 
     # The loop itself has nothing to load but its arrays.

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from benchmarks.kinds import KINDS, Kind
+
 
 @dataclass(frozen=True)
 class Case:
     """One network and one call of it; arrays are time-major, (T, N, input_size).
 
-    ``states`` says whether (h_0, c_0) are passed. Steps of a stream (T = 1) pass them, whole
-    sequences start from zeros, as people do. ``cell`` means a loop of LSTMCell over T steps.
+    ``states`` says whether the initial states are passed. Steps of a stream (T = 1) pass them,
+    whole sequences start from zeros, as people do. ``cell`` means a loop of LSTMCell, or the cell
+    of another ``kind``, over T steps.
     """
 
     input_size: int
@@ -24,6 +27,11 @@ class Case:
     states: bool = False
     cell: bool = False
     dtype: str = "float32"
+    kind: str = "lstm"
+
+    @property
+    def kind_of_cell(self) -> Kind:
+        return KINDS[self.kind]
 
     @property
     def num_directions(self) -> int:
@@ -50,7 +58,7 @@ class Case:
     @property
     def flops(self) -> float:
         """Multiplications and additions of the matrix products; activations do not count."""
-        rows = 4 * self.hidden_size * self.num_directions
+        rows = self.kind_of_cell.gates * self.hidden_size * self.num_directions
         columns = sum(depth + self.hidden_size for depth in self.layer_inputs())
         return 2.0 * rows * columns * self.batch * self.steps
 
@@ -58,12 +66,12 @@ class Case:
     def recurrent_bytes(self) -> int:
         """Bytes of all weight_hh: what every step at batch 1 must stream."""
         units = self.hidden_size * self.num_directions * self.num_layers
-        return 4 * units * self.hidden_size * self.itemsize
+        return self.kind_of_cell.gates * units * self.hidden_size * self.itemsize
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of all weights without the biases."""
-        rows = 4 * self.hidden_size * self.num_directions
+        rows = self.kind_of_cell.gates * self.hidden_size * self.num_directions
         columns = sum(depth + self.hidden_size for depth in self.layer_inputs())
         return rows * columns * self.itemsize
 
@@ -126,9 +134,13 @@ GRIDS: dict[str, list[Case]] = {
 SPECIAL = ("cold", "overhead", "packed", "memory")
 
 
-def select(cases: Sequence[Case], filters: Sequence[str]) -> list[Case]:
-    """Cases whose label holds every word of at least one filter; all of them without filters."""
+def select(cases: Sequence[Case], filters: Sequence[str], kind: str = "lstm") -> list[Case]:
+    """Cases whose label holds every word of at least one filter; all of them without filters.
+
+    They are returned as cases of ``kind``.
+    """
+    cases = [replace(case, kind=kind) for case in cases]
     if not filters:
-        return list(cases)
+        return cases
     wanted = [set(text.split()) for text in filters]
     return [case for case in cases if any(words <= set(case.label.split()) for words in wanted)]

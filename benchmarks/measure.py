@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from benchmarks.engines import BASELINE, AbsentError, Engine, NumpyLoop, Pylstm, UnsupportedError
+from benchmarks.engines import BASELINE, AbsentError, Engine, Pylstm, UnsupportedError
 from benchmarks.grids import Case
+from benchmarks.numpy_engine import NumpyLoop
 from benchmarks.onnx_engines import OnnxRuntime, OpenVino
 from benchmarks.problem import Problem, errors
 from benchmarks.roof import NoRoofError, Roof
@@ -31,6 +32,7 @@ GRID_ENGINES = {
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
 FMA, LOAD = "fma loop", "load loop"
+OWN_LSTM = "pylstm's LSTM"
 
 
 @dataclass
@@ -63,7 +65,8 @@ class Row:
     """All engines on one case.
 
     ``fma_fraction`` and ``load_fraction`` are pylstm's share of the two loops that were timed
-    in the same rounds, None without them. ``disturbed`` is the share of figures during which
+    in the same rounds, None without them; ``of_lstm`` is its share of the time of its LSTM of the
+    same size, where the case is of another kind. ``disturbed`` is the share of figures during which
     other processes held the core.
     """
 
@@ -73,6 +76,7 @@ class Row:
     gflops: float | None = None
     fma_fraction: Spread | None = None
     load_fraction: Spread | None = None
+    of_lstm: Spread | None = None
     disturbed: float = 0.0
 
     def fastest_peer(self) -> str | None:
@@ -114,6 +118,8 @@ def measure_case(grid: str, case: Case, options: Options, roof: Roof | None) -> 
         if runner:
             runners[name] = runner
     work = _add_roofs(runners, case, roof) if BASELINE in runners else {}
+    if BASELINE in runners and case.kind != "lstm":
+        runners[OWN_LSTM] = Pylstm(Problem(replace(case, kind="lstm"))).runner
     samples = interleave(runners, options.rounds, options.target, settle=options.settle)
     for name, outcome in row.outcomes.items():
         if name in samples:
@@ -122,6 +128,8 @@ def measure_case(grid: str, case: Case, options: Options, roof: Roof | None) -> 
                 outcome.ratio = ratios(samples[name], samples[BASELINE])
     if BASELINE in samples:
         _fill_roofs(row, samples, work)
+    if OWN_LSTM in samples:
+        row.of_lstm = ratios(samples[BASELINE], samples[OWN_LSTM])
     figures = options.rounds * len(runners)
     row.disturbed = sum(runner.disturbed for runner in runners.values()) / max(figures, 1)
     runners.clear()

@@ -1,4 +1,4 @@
-"""Peak memory of a call beyond inputs, outputs and weights: ``python -m benchmarks.memory``.
+"""Peak memory of a call beyond inputs, outputs and weights: ``python -m benchmarks.memory [KIND]``.
 
 Every figure comes from a process of its own. Linux keeps the highest resident size of a
 process (VmHWM) and resets it on request, so the peak is the call's own and not the import's.
@@ -47,23 +47,29 @@ def resident(field: str) -> int:
     return int(found.group(1)) * 1024
 
 
-def child(steps: int, batch: int, hidden: int, layers: int, bidirectional: bool) -> dict[str, int]:
+def child(
+    kind: str, steps: int, batch: int, hidden: int, layers: int, bidirectional: bool
+) -> dict[str, int]:
     """Run one call in this process and return its peak beyond inputs, outputs and weights."""
     import numpy as np
 
     import pylstm as nn
+    from benchmarks.engines import module_of
+    from benchmarks.grids import Case
+    from benchmarks.problem import parted
 
-    lstm = nn.LSTM(hidden, hidden, layers, bidirectional=bidirectional)
+    case = Case(hidden, hidden, steps, batch, layers, bidirectional, kind=kind)
+    rnn = module_of(nn, case)
     x = np.ones((steps, batch, hidden), np.float32)
     # Weights are packed and the library's pages are in before the counting starts. What this
     # call has freed must leave the process too, or the next one would use it unseen.
-    lstm(x[:2])
+    rnn(x[:2])
     _trim()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = resident("VmRSS")
-    y, (h_n, c_n) = lstm(x)
+    y, states = rnn(x)
     peak = resident("VmHWM")
-    outputs = y.nbytes + h_n.nbytes + c_n.nbytes
+    outputs = y.nbytes + sum(state.nbytes for state in parted(states))
     layer_output = y.nbytes if layers > 1 else 0
     return {
         "beyond": peak - before - outputs,
@@ -79,7 +85,7 @@ def _trim() -> None:
         trim(0)
 
 
-def measure_memory() -> list[MemoryRow] | str:
+def measure_memory(kind: str = "lstm") -> list[MemoryRow] | str:
     """Measure every case, or return a text where that cannot be done."""
     if not Path("/proc/self/clear_refs").exists():
         return "needs /proc/self/clear_refs (Linux)"
@@ -89,7 +95,7 @@ def measure_memory() -> list[MemoryRow] | str:
         label += (f" x{layers}" if layers > 1 else "") + (" bi" if bidirectional else "")
         arguments = [str(int(number)) for number in (steps, batch, hidden, layers, bidirectional)]
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.memory", "--child", *arguments],
+            [sys.executable, "-m", "benchmarks.memory", "--child", kind, *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -102,12 +108,12 @@ def measure_memory() -> list[MemoryRow] | str:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: print the figures; ``--child`` is what a measuring process gets."""
+    """Command line: print the figures of a kind; ``--child`` is what a measuring process gets."""
     if arguments[:1] == ["--child"]:
-        steps, batch, hidden, layers, bidirectional = (int(text) for text in arguments[1:])
-        print(json.dumps(child(steps, batch, hidden, layers, bool(bidirectional))))
+        steps, batch, hidden, layers, bidirectional = (int(text) for text in arguments[2:])
+        print(json.dumps(child(arguments[1], steps, batch, hidden, layers, bool(bidirectional))))
         return 0
-    rows = measure_memory()
+    rows = measure_memory(*arguments[:1])
     if isinstance(rows, str):
         print(rows)
         return 1

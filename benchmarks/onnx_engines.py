@@ -1,4 +1,4 @@
-"""onnxruntime and OpenVINO on one ONNX model with an LSTM node per layer."""
+"""onnxruntime and OpenVINO on one ONNX model with a recurrent node per layer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from benchmarks.grids import Case
 from benchmarks.problem import Array, Outputs, Problem
 from benchmarks.timing import Runner
 
-# ONNX's gate order is i, o, f, c; torch's is i, f, g, o.
-FROM_TORCH = (0, 3, 1, 2)
 OPSET, IR_VERSION = 17, 8
 
 
@@ -22,8 +20,9 @@ def build_model(problem: Problem) -> bytes:
     """Build the case as an ONNX model.
 
     Inputs are ``x`` and, where the case passes states, ``h0_l0``, ``c0_l0``, ``h0_l1`` ...;
-    outputs are ``y``, ``hn_l0``, ``cn_l0``, ``hn_l1`` ... States stay apart by layer so that
-    nothing has to be joined or cut at run time. A cell is a sequence of one step.
+    outputs are ``y``, ``hn_l0``, ``cn_l0``, ``hn_l1`` ... (c is an LSTM's alone). States stay
+    apart by layer so that nothing has to be joined or cut at run time. A cell is a sequence of one
+    step.
     """
     onnx = require("onnx")
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
@@ -39,22 +38,22 @@ def build_model(problem: Problem) -> bytes:
     ]
     nodes: list[Any] = []
     constants: list[Any] = []
-    layer_input = "x"
+    layer_input, letters = "x", state_letters(case)
     for layer in range(case.num_layers):
-        names = [f"h0_l{layer}", f"c0_l{layer}"] if case.states else []
+        names = [f"{state}0_l{layer}" for state in letters] if case.states else []
         inputs += [helper.make_tensor_value_info(name, float32, state) for name in names]
         layer_output = "y" if layer == case.num_layers - 1 else f"y_l{layer}"
         nodes += _layer_nodes(helper, case, layer, layer_input, layer_output, names)
         constants += _layer_constants(onnx, problem, layer)
         outputs += [
-            helper.make_tensor_value_info(f"{name}_l{layer}", float32, state)
-            for name in ("hn", "cn")
+            helper.make_tensor_value_info(f"{letter}n_l{layer}", float32, state)
+            for letter in letters
         ]
         layer_input = layer_output
     # Where the direction axis goes: the axis to squeeze, or the shape that joins it.
     target = [steps, case.batch, -1] if case.bidirectional else [1]
     constants.append(onnx.numpy_helper.from_array(np.array(target, np.int64), "target"))
-    graph = helper.make_graph(nodes, "lstm", inputs, outputs, constants)
+    graph = helper.make_graph(nodes, case.kind, inputs, outputs, constants)
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
@@ -65,21 +64,26 @@ def build_model(problem: Problem) -> bytes:
 def _layer_nodes(
     helper: Any, case: Case, layer: int, source: str, target: str, states: list[str]
 ) -> list[Any]:
-    """Make the LSTM node and what turns its (T, D, N, H) into torch's (T, N, D*H)."""
+    """Make the recurrent node and what turns its (T, D, N, H) into torch's (T, N, D*H)."""
     raw = f"raw_l{layer}"
     weights = [f"{name}_l{layer}" for name in ("W", "R", "B")]
-    lstm = helper.make_node(
-        "LSTM",
+    kind = case.kind_of_cell
+    attributes = dict(kind.attributes)
+    if "activations" in attributes:
+        attributes["activations"] = attributes["activations"] * case.num_directions
+    node = helper.make_node(
+        kind.operator,
         [source, *weights, *(["", *states] if states else [])],
-        [raw, f"hn_l{layer}", f"cn_l{layer}"],
+        [raw, *(f"{letter}n_l{layer}" for letter in state_letters(case))],
         hidden_size=case.hidden_size,
         direction="bidirectional" if case.bidirectional else "forward",
+        **attributes,
     )
     if not case.bidirectional:
-        return [lstm, helper.make_node("Squeeze", [raw, "target"], [target])]
+        return [node, helper.make_node("Squeeze", [raw, "target"], [target])]
     turned = f"turned_l{layer}"
     return [
-        lstm,
+        node,
         helper.make_node("Transpose", [raw], [turned], perm=[0, 2, 1, 3]),
         helper.make_node("Reshape", [turned, "target"], [target]),
     ]
@@ -87,15 +91,17 @@ def _layer_nodes(
 
 def _layer_constants(onnx: Any, problem: Problem, layer: int) -> list[Any]:
     case = problem.case
+    count = case.kind_of_cell.gates
     suffixes = [""] if case.cell else [f"_l{layer}", f"_l{layer}_reverse"][: case.num_directions]
 
     def gates(name: str) -> Array:
         """Return parameter ``name`` of both directions in ONNX's gate order."""
         blocks = [
-            problem.weights[name + suffix].reshape(4, case.hidden_size, -1) for suffix in suffixes
+            problem.weights[name + suffix].reshape(count, case.hidden_size, -1)
+            for suffix in suffixes
         ]
-        stacked = np.stack([block[list(FROM_TORCH)] for block in blocks])
-        return stacked.reshape(len(suffixes), 4 * case.hidden_size, -1)
+        stacked = np.stack([block[list(case.kind_of_cell.order)] for block in blocks])
+        return stacked.reshape(len(suffixes), count * case.hidden_size, -1)
 
     biases = np.concatenate([gates("bias_ih")[..., 0], gates("bias_hh")[..., 0]], axis=1)
     arrays = {"W": gates("weight_ih"), "R": gates("weight_hh"), "B": biases}
@@ -103,6 +109,11 @@ def _layer_constants(onnx: Any, problem: Problem, layer: int) -> list[Any]:
         onnx.numpy_helper.from_array(np.ascontiguousarray(array), f"{name}_l{layer}")
         for name, array in arrays.items()
     ]
+
+
+def state_letters(case: Case) -> str:
+    """Return the names of the states, a letter each."""
+    return "hc"[: case.kind_of_cell.states]
 
 
 def feeds(problem: Problem) -> dict[str, Array]:
@@ -113,15 +124,15 @@ def feeds(problem: Problem) -> dict[str, Array]:
         directions = case.num_directions
         for layer in range(case.num_layers):
             rows = slice(layer * directions, (layer + 1) * directions)
-            arrays[f"h0_l{layer}"] = problem.h0[rows]
-            arrays[f"c0_l{layer}"] = problem.c0[rows]
+            for letter, state in zip(state_letters(case), problem.states, strict=True):
+                arrays[f"{letter}0_l{layer}"] = state[rows]
     return arrays
 
 
-def collect(results: list[Array]) -> Outputs:
+def collect(results: list[Array], states: int) -> Outputs:
     """Join the model's outputs ``y, hn_l0, cn_l0, ...`` as torch returns them."""
-    arrays = [np.array(result) for result in results]
-    return arrays[0], np.concatenate(arrays[1::2]), np.concatenate(arrays[2::2])
+    y, *finals = (np.array(result) for result in results)
+    return y, *(np.concatenate(finals[index::states]) for index in range(states))
 
 
 class OnnxRuntime(Engine):
@@ -149,14 +160,18 @@ class OnnxRuntime(Engine):
         self.runner = self._runner()
 
     def _runner(self) -> Runner:
+        letters = state_letters(self.case)
         if self.case.cell:
+            fed = ", ".join(f"'{letter}0_l0': {letter}" for letter in letters)
+            names: dict[str, object] = {"steps": list(self.problem.x[:, None])}
+            names |= {"run": self.session.run}
+            names |= {f"{letter}0": self.feeds[f"{letter}0_l0"] for letter in letters}
+            states = ", ".join(letters)
             statement = (
-                "h, c = h0, c0\n"
+                f"{states} = {', '.join(letter + '0' for letter in letters)}\n"
                 "for step in steps:\n"
-                "    _, h, c = run(None, {'x': step, 'h0_l0': h, 'c0_l0': c})"
+                f"    _, {states} = run(None, {{'x': step, {fed}}})"
             )
-            names = {"run": self.session.run, "steps": list(self.problem.x[:, None])}
-            names |= {"h0": self.feeds["h0_l0"], "c0": self.feeds["c0_l0"]}
             return Runner(statement, names)
         binding = self.session.io_binding()
         for name, array in self.feeds.items():
@@ -174,13 +189,16 @@ class OnnxRuntime(Engine):
         if not self.case.cell:
             names = self.runner.names
             names["run"](names["binding"])  # type: ignore[operator]
-            return collect(names["copy"]())  # type: ignore[operator]
-        h, c = self.feeds["h0_l0"], self.feeds["c0_l0"]
+            results = names["copy"]()  # type: ignore[operator]
+            return collect(results, self.case.kind_of_cell.states)
+        letters = state_letters(self.case)
+        states = [self.feeds[f"{letter}0_l0"] for letter in letters]
         steps = []
         for x in self.problem.x[:, None]:
-            y, h, c = self.session.run(None, {"x": x, "h0_l0": h, "c0_l0": c})
+            fed = {f"{letter}0_l0": each for letter, each in zip(letters, states, strict=True)}
+            y, *states = self.session.run(None, {"x": x, **fed})
             steps.append(y[0])
-        return np.stack(steps), h, c
+        return np.stack(steps), *states
 
 
 class OpenVino(Engine):
@@ -217,32 +235,35 @@ class OpenVino(Engine):
         names: dict[str, object] = {"infer": self.request.infer}
         if not self.case.cell:
             return Runner("infer(share_outputs=True)", names)
+        letters = state_letters(self.case)
         statement = (
-            "copy(h, h0); copy(c, c0)\n"
+            "; ".join(f"copy({each}, {each}0)" for each in letters) + "\n"
             "for step in steps:\n"
             "    copy(x, step)\n"
             "    infer(share_outputs=True)\n"
-            "    copy(h, h_n); copy(c, c_n)"
+            "    " + "; ".join(f"copy({each}, {each}_n)" for each in letters)
         )
-        names |= {"copy": np.copyto, "steps": list(self.problem.x)}
-        names |= {"h0": self.problem.h0, "c0": self.problem.c0}
-        names |= dict(zip("xhc", self.inputs.values(), strict=True))
-        names |= {"h_n": self.request.get_tensor("hn_l0").data}
-        names |= {"c_n": self.request.get_tensor("cn_l0").data}
+        names |= {"copy": np.copyto, "steps": list(self.problem.x), "x": self.inputs["x"]}
+        for letter, state in zip(letters, self.problem.states, strict=True):
+            names |= {letter: self.inputs[f"{letter}0_l0"], f"{letter}0": state}
+            names |= {f"{letter}_n": self.request.get_tensor(f"{letter}n_l0").data}
         return Runner(statement, names)
 
     def outputs(self) -> Outputs:
         if not self.case.cell:
             results = self.request.infer(share_outputs=True)
-            return collect([results[index] for index in range(len(results))])
+            arrays = [results[index] for index in range(len(results))]
+            return collect(arrays, self.case.kind_of_cell.states)
         # As the statement that is timed, a step at a time.
-        x, h, c = self.inputs.values()
-        h_n, c_n = (self.request.get_tensor(name).data for name in ("hn_l0", "cn_l0"))
-        h[...], c[...] = self.problem.h0, self.problem.c0
+        x, *states = self.inputs.values()
+        finals = [self.request.get_tensor(f"{each}n_l0").data for each in state_letters(self.case)]
+        for state, first in zip(states, self.problem.states, strict=True):
+            state[...] = first
         steps = []
         for step in self.problem.x:
             x[...] = step
             self.request.infer(share_outputs=True)
-            h[...], c[...] = h_n, c_n
-            steps.append(h[0].copy())
-        return np.stack(steps), h.copy(), c.copy()
+            for state, final in zip(states, finals, strict=True):
+                state[...] = final
+            steps.append(states[0][0].copy())
+        return np.stack(steps), *(state.copy() for state in states)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from benchmarks.engines import AbsentError, require
+from benchmarks.kinds import KINDS, Kind
 from benchmarks.timing import Runner, Spread, interleave, ratios, spread
 
 
@@ -23,20 +24,39 @@ class Call:
 
 ADDITION = "add(a, b)"
 
+# In braces: the name of the layer, and the states of cell and layer.
 CALLS = [
-    Call("cell(x, (h, c))", ADDITION, 1.5),
-    Call("cell(x)", "cell(x, (h, c))", 1.2),
-    Call("cell(input=x, hx=(h, c))", "cell(x, (h, c))", 1.2),
-    Call("lstm(sequence)", ADDITION, 2.0),
-    Call("lstm(sequence, (h0, c0))", "lstm(sequence)", None),
-    Call("lstm(input=sequence)", "lstm(sequence)", 1.2),
-    Call("lstm(input=sequence, hx=(h0, c0))", "lstm(sequence, (h0, c0))", 1.2),
+    Call("cell(x, {states})", ADDITION, 1.5),
+    Call("cell(x)", "cell(x, {states})", 1.2),
+    Call("cell(input=x, hx={states})", "cell(x, {states})", 1.2),
+    Call("{layer}(sequence)", ADDITION, 2.0),
+    Call("{layer}(sequence, {layer_states})", "{layer}(sequence)", None),
+    Call("{layer}(input=sequence)", "{layer}(sequence)", 1.2),
+    Call("{layer}(input=sequence, hx={layer_states})", "{layer}(sequence, {layer_states})", 1.2),
 ]
 
-TORCH_CALLS = ["torch_cell(tx, (th, tc))", "torch_lstm(tsequence)"]
+TORCH_CALLS = ["torch_cell(tx, {torch_states})", "torch_{layer}(tsequence)"]
 
 
-def names_of(package: str) -> dict[str, Any]:
+def written(text: str, kind: Kind) -> str:
+    """Write a statement for a kind of cell."""
+    return text.format(
+        layer=kind.layer.lower(),
+        states=("h", "(h, c)")[kind.states - 1],
+        layer_states=("h0", "(h0, c0)")[kind.states - 1],
+        torch_states=("th", "(th, tc)")[kind.states - 1],
+    )
+
+
+def calls_of(kind: Kind) -> list[Call]:
+    """Return the calls that are timed of a kind of cell."""
+    return [
+        replace(call, statement=written(call.statement, kind), against=written(call.against, kind))
+        for call in CALLS
+    ]
+
+
+def names_of(package: str, kind: Kind) -> dict[str, Any]:
     """Return what the statements use, with modules of the package of that name."""
     nn = require(package)
     one = np.full(1, 0.5, np.float32)
@@ -44,8 +64,8 @@ def names_of(package: str) -> dict[str, Any]:
         "add": np.add,
         "a": one,
         "b": one.copy(),
-        "cell": nn.LSTMCell(1, 1),
-        "lstm": nn.LSTM(1, 1),
+        "cell": getattr(nn, kind.cell)(1, 1, **kind.options),
+        kind.layer.lower(): getattr(nn, kind.layer)(1, 1, **kind.options),
         "x": one.reshape(1, 1),
         "h": np.zeros((1, 1), np.float32),
         "c": np.zeros((1, 1), np.float32),
@@ -55,17 +75,18 @@ def names_of(package: str) -> dict[str, Any]:
     }
 
 
-def _torch_runners() -> dict[str, Runner]:
+def _torch_runners(kind: Kind) -> dict[str, Runner]:
     torch = require("torch")
     names = {
-        "torch_cell": torch.nn.LSTMCell(1, 1).eval(),
-        "torch_lstm": torch.nn.LSTM(1, 1).eval(),
+        "torch_cell": getattr(torch.nn, kind.cell)(1, 1, **kind.options).eval(),
+        f"torch_{kind.layer.lower()}": getattr(torch.nn, kind.layer)(1, 1, **kind.options).eval(),
         "tx": torch.full((1, 1), 0.5),
         "th": torch.zeros(1, 1),
         "tc": torch.zeros(1, 1),
         "tsequence": torch.full((1, 1, 1), 0.5),
     }
-    return {call: Runner(call, names, context=torch.inference_mode) for call in TORCH_CALLS}
+    calls = [written(call, kind) for call in TORCH_CALLS]
+    return {call: Runner(call, names, context=torch.inference_mode) for call in calls}
 
 
 @dataclass
@@ -86,29 +107,31 @@ class OverheadRow:
         return self.ratio.median <= self.allowed
 
 
-def measure_overhead(rounds: int, target: float) -> list[OverheadRow] | str:
-    """Time the calls, interleaved.
+def measure_overhead(rounds: int, target: float, name: str) -> list[OverheadRow] | str:
+    """Time the calls of the kind of that name, interleaved.
 
     Returns
     -------
     list of OverheadRow or str
         A text where pylstm is absent.
     """
+    kind = KINDS[name]
+    calls = calls_of(kind)
     try:
-        names = names_of("pylstm")
+        names = names_of("pylstm", kind)
     except AbsentError as error:
         return f"pylstm absent: {error}"
     runners = {ADDITION: Runner(ADDITION, names)}
-    runners |= {call.statement: Runner(call.statement, names) for call in CALLS}
+    runners |= {call.statement: Runner(call.statement, names) for call in calls}
     with suppress(AbsentError):
-        runners |= _torch_runners()
+        runners |= _torch_runners(kind)
     samples = interleave(runners, rounds, target)
     rows = [OverheadRow(ADDITION, spread(samples[ADDITION]), None, None, None)]
-    for call in CALLS:
+    for call in calls:
         ratio = ratios(samples[call.statement], samples[call.against])
         seconds = spread(samples[call.statement])
         rows.append(OverheadRow(call.statement, seconds, call.against, ratio, call.allowed))
-    for statement in TORCH_CALLS:
+    for statement in [written(call, kind) for call in TORCH_CALLS]:
         if statement not in samples:
             rows.append(OverheadRow(statement, None, ADDITION, None, None))
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,14 +48,14 @@ def lengths_of(case: Case) -> list[int]:
     return [int(length) for length in lengths]
 
 
-def measure_packed(rounds: int, target: float) -> list[PackedRow] | str:
+def measure_packed(rounds: int, target: float, kind: str) -> list[PackedRow] | str:
     """Time packed against padded input, interleaved; a text where pylstm is absent."""
     try:
         nn = require("pylstm")
         require("pylstm.utils.rnn")
     except AbsentError as error:
         return f"pylstm absent: {error}"
-    return [_measure(nn, case, rounds, target) for case in CASES]
+    return [_measure(nn, replace(case, kind=kind), rounds, target) for case in CASES]
 
 
 def _measure(nn: Any, case: Case, rounds: int, target: float) -> PackedRow:
@@ -63,8 +63,8 @@ def _measure(nn: Any, case: Case, rounds: int, target: float) -> PackedRow:
     lengths = lengths_of(case)
     module = Pylstm(problem).module
     packed = nn.utils.rnn.pack_padded_sequence(problem.x, lengths)
-    names = {"lstm": module, "x": problem.x, "packed": packed}
-    runners = {"padded": Runner("lstm(x)", names), "packed": Runner("lstm(packed)", names)}
+    names = {"rnn": module, "x": problem.x, "packed": packed}
+    runners = {"padded": Runner("rnn(x)", names), "packed": Runner("rnn(packed)", names)}
     output, _ = nn.utils.rnn.pad_packed_sequence(module(packed)[0], total_length=case.steps)
     runners |= _torch_runners(problem, lengths)
     samples = interleave(runners, rounds, target)
@@ -86,10 +86,10 @@ def _error(problem: Problem, output: Any, lengths: list[int]) -> float:
     x = problem.x
     for row, length in enumerate(lengths):
         problem.x = x[:length, row : row + 1]
-        states = problem.h0, problem.c0
-        problem.h0, problem.c0 = (state[:, row : row + 1] for state in states)
+        states = problem.states
+        problem.states = tuple(state[:, row : row + 1] for state in states)
         truth = problem.truth()[0][:, 0]
-        problem.h0, problem.c0 = states
+        problem.states = states
         worst = max(worst, float(np.abs(output[:length, row] - truth).max()))
     problem.x = x
     if worst > 1e-4:
@@ -104,12 +104,12 @@ def _torch_runners(problem: Problem, lengths: list[int]) -> dict[str, Runner]:
     except AbsentError:
         return {}
     names = {
-        "lstm": engine.module,
+        "rnn": engine.module,
         "x": engine.x,
         "packed": rnn.pack_padded_sequence(engine.x, lengths),
     }
     context = engine.torch.inference_mode
     return {
-        "torch padded": Runner("lstm(x)", names, context=context),
-        "torch packed": Runner("lstm(packed)", names, context=context),
+        "torch padded": Runner("rnn(x)", names, context=context),
+        "torch packed": Runner("rnn(packed)", names, context=context),
     }

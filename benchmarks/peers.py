@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import environment, grids
+from benchmarks.kinds import KINDS
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
@@ -26,6 +27,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     names = [*grids.GRIDS, *grids.SPECIAL]
     add("--grid", nargs="+", choices=[*names, "all"], default=["head"], help="what to measure")
+    add("--cell", choices=list(KINDS), default="lstm", help="the kind (default lstm)")
     add("--filter", action="append", default=[], metavar="WORDS", help='only cases like "b1 h64"')
     add("--rounds", type=int, help=f"rounds per case (default {ROUNDS})")
     add("--target", type=float, metavar="MS", help=f"of one figure (default {TARGET_MS} ms)")
@@ -72,6 +74,7 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
         command="python -m benchmarks.peers " + shlex.join(options.arguments),
         machine=environment.describe(cores),
         options={"rounds": options.rounds, "target_ms": options.target, "roof": roof_text},
+        cell=options.cell,
         notes=_notes(options, cores, None if roof else roof_text),
     )
     seconds = options.target / 1e3
@@ -80,7 +83,7 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     for grid in options.grid:
         started = time.monotonic()
         if grid in grids.GRIDS:
-            cases = grids.select(grids.GRIDS[grid], options.filter)
+            cases = grids.select(grids.GRIDS[grid], options.filter, options.cell)
             report.grids[grid] = []
             for number, case in enumerate(cases, 1):
                 row = measure.measure_case(grid, case, settings, roof)
@@ -91,11 +94,11 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
             names = [name for name in chosen if options.compile != "none" or "compile" not in name]
             report.cold, report.import_seconds = measure_cold(count, names)
         elif grid == "overhead":
-            report.overhead = measure_overhead(options.rounds, seconds)
+            report.overhead = measure_overhead(options.rounds, seconds, options.cell)
         elif grid == "packed":
-            report.packed = measure_packed(options.rounds, seconds)
+            report.packed = measure_packed(options.rounds, seconds, options.cell)
         elif grid == "memory":
-            report.memory = measure_memory()
+            report.memory = measure_memory(options.cell)
         _tell(f"{grid}: {time.monotonic() - started:.0f} s")
     return report
 

@@ -37,6 +37,7 @@ class Report:
     command: str
     machine: dict[str, Any]
     options: dict[str, Any]
+    cell: str = "lstm"
     notes: list[str] = field(default_factory=list)
     grids: dict[str, list[Row]] = field(default_factory=dict)
     cold: list[ColdRow] | None = None
@@ -82,6 +83,12 @@ def _number_of_threads(machine: Mapping[str, Any]) -> str:
     return "one thread" if len(pinned) == 1 else f"{len(pinned)} threads"
 
 
+def _cell_name(cell: str) -> str:
+    """Return the kind's name for a title."""
+    name, _, activation = cell.partition("-")
+    return f"{name.upper()} ({activation})" if activation else name.upper()
+
+
 def seconds_text(seconds: float) -> str:
     """Format a time with three digits and a unit."""
     for unit, factor in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
@@ -115,6 +122,9 @@ def _peer_cell(outcome: Outcome) -> str:
 def _grid_lines(grid: str, rows: Sequence[Row]) -> list[str]:
     peers = [name for name in rows[0].outcomes if name != BASELINE]
     head = ["case", "pylstm", "GFLOP/s", "of FMA loop", "of load loop", *peers, "fastest peer"]
+    of_lstm = any(row.of_lstm for row in rows)
+    if of_lstm:
+        head.insert(5, "of our LSTM's time")
     lines = []
     for row in rows:
         own = row.outcomes.get(BASELINE)
@@ -127,6 +137,7 @@ def _grid_lines(grid: str, rows: Sequence[Row]) -> list[str]:
                 f"{row.gflops:.1f}" if row.gflops else "",
                 _share(row.fma_fraction),
                 _share(row.load_fraction),
+                *([_share(row.of_lstm)] if of_lstm else []),
                 *(_peer_cell(row.outcomes[peer]) for peer in peers),
                 best,
             ]
@@ -231,8 +242,9 @@ def markdown(report: Report) -> str:
     """Write the whole run as Markdown."""
     machine = report.machine
     versions = ", ".join(f"{name} {text}" for name, text in machine["versions"].items())
+    what = "" if report.cell == "lstm" else f" of {_cell_name(report.cell)}"
     lines = [
-        f"# Results with {_number_of_threads(machine)}",
+        f"# Results{what} with {_number_of_threads(machine)}",
         "",
         f"`{report.command}`",
         "",
@@ -278,6 +290,7 @@ def as_json(report: Report) -> str:
         "command": report.command,
         "machine": report.machine,
         "options": report.options,
+        "cell": report.cell,
         "notes": report.notes,
         "budgets": [{**asdict(budget), "verdict": budget.verdict} for budget in report.budgets()],
         "grids": {grid: [row.as_json() for row in rows] for grid, rows in report.grids.items()},
@@ -300,6 +313,8 @@ def svg(report: Report) -> str:
         if rows and any(name != BASELINE for name in rows[0].outcomes)
     }
     title = f"Time of the fastest peer over pylstm's, {_threads(report.machine)}"
+    if report.cell != "lstm":
+        title += f", {_cell_name(report.cell)}"
     if len(compared) == 1:
         title += f", grid {next(iter(compared))}"
     subtitle = f"{machine['cpu']}, {machine['simd_level']}; torch {versions['torch']}, "

@@ -13,6 +13,10 @@ from time import perf_counter, sleep
 import numpy as np
 
 import pylstm
+from benchmarks.engines import module_of
+from benchmarks.grids import Case
+from benchmarks.kinds import KINDS
+from benchmarks.problem import parted
 from benchmarks.timing import Spread, ratios, spread
 
 THREADS = 2
@@ -58,21 +62,28 @@ SHAPES = [
 class Call:
     """One call, timed with any number of threads."""
 
-    def __init__(self, shape: Shape) -> None:
-        self._module = pylstm.LSTM(
-            shape.hidden_size,
-            shape.hidden_size,
-            shape.num_layers,
-            bidirectional=shape.bidirectional,
+    def __init__(self, shape: Shape, kind: str) -> None:
+        hidden = shape.hidden_size
+        self._module = module_of(
+            pylstm,
+            Case(
+                hidden,
+                hidden,
+                shape.steps,
+                shape.batch,
+                shape.num_layers,
+                shape.bidirectional,
+                kind=kind,
+            ),
         )
-        size = (shape.steps, shape.batch, shape.hidden_size)
+        size = (shape.steps, shape.batch, hidden)
         self._x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
 
     def bytes(self, threads: int) -> bytes:
         """Return the result, to be compared."""
         pylstm.set_num_threads(threads)
-        y, (h, c) = self._module(self._x)
-        return b"".join(array.tobytes() for array in (y, h, c))
+        y, states = self._module(self._x)
+        return b"".join(array.tobytes() for array in (y, *parted(states)))
 
     def seconds(self) -> float:
         """Time one call."""
@@ -97,9 +108,9 @@ def compared(faster: Spread, least: float) -> str:
     return f"two {faster.median:.2f} x [{faster.q1:.2f} to {faster.q3:.2f}]   asked {least:.2f}"
 
 
-def idle(shape: Shape, rounds: int) -> bool:
+def idle(shape: Shape, kind: str, rounds: int) -> bool:
     """Print how much faster two threads are; return whether that is enough."""
-    call = Call(shape)
+    call = Call(shape, kind)
     same = call.bytes(1) == call.bytes(THREADS)
     alone, shared = [], []
     for _ in range(rounds):
@@ -115,9 +126,9 @@ def idle(shape: Shape, rounds: int) -> bool:
     return holds
 
 
-def bursts(shape: Shape, rounds: int) -> bool:
+def bursts(shape: Shape, kind: str, rounds: int) -> bool:
     """Print how much faster two threads are in bursts of calls; return whether that is enough."""
-    call = Call(shape)
+    call = Call(shape, kind)
     times: dict[int, list[float]] = {1: [], THREADS: []}
     for _ in range(rounds):
         for threads, figures in times.items():
@@ -146,9 +157,9 @@ def busy(processes: int) -> Iterator[None]:
             process.wait()
 
 
-def loaded(shape: Shape) -> bool:
+def loaded(shape: Shape, kind: str) -> bool:
     """Print the 90th percentiles of calls beside busy processes; return whether they agree."""
-    call = Call(shape)
+    call = Call(shape, kind)
     times: dict[int, list[float]] = {1: [], THREADS: []}
     with busy(THREADS):
         for _ in range(BUSY_CALLS // 20):
@@ -168,10 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns 1 where something fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--cell", choices=list(KINDS), default="lstm", help="the kind")
     options = parser.parse_args(arguments)
-    results = [idle(shape, options.rounds) for shape in SHAPES]
-    results.append(bursts(BURST_SHAPE, options.rounds))
-    results += [loaded(shape) for shape in SHAPES]
+    kind = options.cell
+    results = [idle(shape, kind, options.rounds) for shape in SHAPES]
+    results.append(bursts(BURST_SHAPE, kind, options.rounds))
+    results += [loaded(shape, kind) for shape in SHAPES]
     return 0 if all(results) else 1
 
 

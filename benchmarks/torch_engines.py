@@ -1,4 +1,4 @@
-"""torch.nn.LSTM and LSTMCell, eager and compiled."""
+"""torch.nn's layers and cells, eager and compiled."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engines import CELL_LOOP, Engine, UnsupportedError, require
+from benchmarks.engines import CELL_LOOP, Engine, UnsupportedError, module_of, require
 from benchmarks.environment import threads
 from benchmarks.grids import Case
-from benchmarks.problem import Outputs, Problem
+from benchmarks.problem import Outputs, Problem, joined, parted
 from benchmarks.timing import Runner
 
 
 class TorchEager(Engine):
-    """``torch.nn.LSTM`` under ``inference_mode``, with tensors in and out (no conversion)."""
+    """A layer of ``torch.nn`` under ``inference_mode``, with tensors in and out (no conversion)."""
 
     name = "torch eager"
 
@@ -27,22 +27,13 @@ class TorchEager(Engine):
         torch.set_num_threads(threads())
         case = self.case
         dtype = getattr(torch, case.dtype)
-        module: Any
-        if case.cell:
-            module = torch.nn.LSTMCell(case.input_size, case.hidden_size, dtype=dtype)
-        else:
-            module = torch.nn.LSTM(
-                case.input_size,
-                case.hidden_size,
-                case.num_layers,
-                bidirectional=case.bidirectional,
-                dtype=dtype,
-            )
+        module = module_of(torch.nn, case, dtype=dtype)
         weights = {name: torch.from_numpy(value) for name, value in problem.weights.items()}
         module.load_state_dict(weights)
         self.module = module.eval()
         self.x = torch.from_numpy(problem.x)
-        self.states = (torch.from_numpy(problem.h0), torch.from_numpy(problem.c0))
+        self.hx = joined([torch.from_numpy(state) for state in problem.states])
+        self.cell_hx = joined([torch.from_numpy(state[0]) for state in problem.states])
         self.call = self.make_call()
         self.runner = self._runner()
 
@@ -53,31 +44,28 @@ class TorchEager(Engine):
     def _runner(self) -> Runner:
         context = self.torch.inference_mode
         if self.case.cell:
-            h0, c0 = (state[0] for state in self.states)
-            names = {"cell": self.call, "steps": list(self.x), "h0": h0, "c0": c0}
+            names = {"cell": self.call, "steps": list(self.x), "hx": self.cell_hx}
             return Runner(CELL_LOOP, names, context=context)
-        names = {"lstm": self.call, "x": self.x, "states": self.states}
-        statement = "lstm(x, states)" if self.case.states else "lstm(x)"
-        return Runner(statement, names, context=context)
+        names = {"rnn": self.call, "x": self.x, "hx": self.hx}
+        return Runner("rnn(x, hx)" if self.case.states else "rnn(x)", names, context=context)
 
     def outputs(self) -> Outputs:
         with self.torch.inference_mode():
             if self.case.cell:
-                h, c = (state[0] for state in self.states)
-                steps = []
+                hx, steps = self.cell_hx, []
                 for x in self.x:
-                    h, c = self.call(x, (h, c))
-                    steps.append(h.numpy().copy())
-                return np.stack(steps), h.numpy()[None], c.numpy()[None]
-            arguments = (self.x, self.states) if self.case.states else (self.x,)
-            y, (h_n, c_n) = self.call(*arguments)
-            return y.numpy(), h_n.numpy(), c_n.numpy()
+                    hx = self.call(x, hx)
+                    steps.append(parted(hx)[0].numpy().copy())
+                return np.stack(steps), *(state.numpy()[None] for state in parted(hx))
+            y, hx = self.call(self.x, self.hx) if self.case.states else self.call(self.x)
+            return y.numpy(), *(state.numpy() for state in parted(hx))
 
 
 class TorchCompiled(TorchEager):
-    """``torch.compile`` at its best for inference: traced through the LSTM, weights frozen.
+    """``torch.compile`` at its best for inference: traced through the layer, weights frozen.
 
-    By default dynamo stops at an LSTM and runs it eagerly; with ``allow_rnn`` it is traced,
+    By default dynamo stops at a recurrent layer and runs it eagerly; with ``allow_rnn`` it is
+    traced,
     and with ``freezing`` its weights are laid out once instead of at every call.
     """
 
@@ -100,9 +88,9 @@ class TorchCompiled(TorchEager):
         call = self.torch.compile(self.module, dynamic=False, fullgraph=True)
         with self.torch.inference_mode(), deadline(self.time_box):
             if self.case.cell:
-                call(self.x[0], tuple(state[0] for state in self.states))
+                call(self.x[0], self.cell_hx)
             elif self.case.states:
-                call(self.x, self.states)
+                call(self.x, self.hx)
             else:
                 call(self.x)
         return call  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@
 
 struct workload {
     const char *name;
+    enum cell_kind kind;
     enum dtype dtype;
     ptrdiff_t input_size, hidden_size, proj_size, num_layers;
     int num_directions;
@@ -20,12 +21,16 @@ struct workload {
 };
 
 static const struct workload WORKLOADS[] = {
-    {"step", DTYPE_FLOAT32, 128, 128, 0, 1, 1, 1, 1},
-    {"stream", DTYPE_FLOAT32, 128, 128, 0, 1, 1, 50, 1},
-    {"batch", DTYPE_FLOAT32, 64, 64, 0, 1, 1, 50, 8},
-    {"tails", DTYPE_FLOAT32, 33, 21, 0, 2, 2, 20, 7},
-    {"projection", DTYPE_FLOAT32, 40, 64, 24, 1, 1, 20, 4},
-    {"double", DTYPE_FLOAT64, 48, 48, 0, 1, 1, 20, 8},
+    {"step", CELL_LSTM, DTYPE_FLOAT32, 128, 128, 0, 1, 1, 1, 1},
+    {"stream", CELL_LSTM, DTYPE_FLOAT32, 128, 128, 0, 1, 1, 50, 1},
+    {"batch", CELL_LSTM, DTYPE_FLOAT32, 64, 64, 0, 1, 1, 50, 8},
+    {"tails", CELL_LSTM, DTYPE_FLOAT32, 33, 21, 0, 2, 2, 20, 7},
+    {"projection", CELL_LSTM, DTYPE_FLOAT32, 40, 64, 24, 1, 1, 20, 4},
+    {"double", CELL_LSTM, DTYPE_FLOAT64, 48, 48, 0, 1, 1, 20, 8},
+    {"gru", CELL_GRU, DTYPE_FLOAT32, 64, 64, 0, 1, 1, 50, 8},
+    {"gru-tails", CELL_GRU, DTYPE_FLOAT32, 33, 21, 0, 2, 2, 20, 7},
+    {"rnn", CELL_RNN_TANH, DTYPE_FLOAT32, 64, 64, 0, 1, 1, 50, 8},
+    {"rnn-stream", CELL_RNN_TANH, DTYPE_FLOAT32, 20, 20, 0, 1, 1, 50, 1},
 };
 
 enum { WORKLOAD_COUNT = sizeof WORKLOADS / sizeof WORKLOADS[0], ALIGNMENT = 64 };
@@ -78,6 +83,7 @@ static void run(const struct workload *work, const struct rnn_kernels *kernels)
     static struct generator rng;
     const struct rnn_net net = {
         .kernels = kernels,
+        .kind = work->kind,
         .input_size = work->input_size,
         .hidden_size = work->hidden_size,
         .proj_size = work->proj_size,
@@ -107,7 +113,8 @@ static void run(const struct workload *work, const struct rnn_kernels *kernels)
     call.x = x;
     call.y = y;
     call.h_n = allocate(states * rnn_hidden_out(&net), kernels->itemsize);
-    call.c_n = allocate(states * work->hidden_size, kernels->itemsize);
+    if (cells[work->kind].states > 1)
+        call.c_n = allocate(states * work->hidden_size, kernels->itemsize);
     call.finite_weights = counted_pack(&net, params, packed);
     counted_forward(&net, packed, &call, workspace);
 

@@ -41,6 +41,7 @@ def pages(folder):
 NAVIGATION = {
     "Use": [
         "docs/tutorial",
+        "docs/rnn-gru-lstm",
         "docs/migrating-from-torch",
         "docs/torch-to-numpy",
         "docs/weight-files",

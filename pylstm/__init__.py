@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from .files.load import load
     from .files.write.save import save
     from .runtime.config import show_config
-    from .weights.find import FoundLSTM, find_lstms
+    from .weights.find import FoundLSTM, FoundRecurrent, find_lstms, find_recurrent
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
     "FoundLSTM",
+    "FoundRecurrent",
     "GRUCell",
     "LSTMCell",
     "Module",
@@ -46,6 +47,7 @@ __all__ = [
     "WeightFileWarning",
     "__version__",
     "find_lstms",
+    "find_recurrent",
     "get_num_threads",
     "get_rng_state",
     "initial_seed",
@@ -64,9 +66,11 @@ _announce(_core)
 # Public names that many programs never use, and the modules that are imported when they do.
 _LAZY = {
     "FoundLSTM": ".weights.find",
+    "FoundRecurrent": ".weights.find",
     "WeightFileError": ".files.base.errors",
     "WeightFileWarning": ".files.base.errors",
     "find_lstms": ".weights.find",
+    "find_recurrent": ".weights.find",
     "load": ".files.load",
     "plot": ".plot",
     "save": ".files.write.save",

@@ -15,7 +15,7 @@ INPUT = (1, 4, 63, 64, 65, 100, 257)
 POOL = 33  # rows of the largest batch
 
 
-OTHERS = LAYERS[1:]
+OTHERS = tuple(LAYERS)[1:]
 
 
 def options():
@@ -61,7 +61,7 @@ def plain_cases():
 
 def cases_of(layer):
     """Cases of another kind: half of the sizes, and every pair of other options with them."""
-    sizes = list(itertools.product(HIDDEN, INPUT))[LAYERS.index(layer) % 2 :: 2]
+    sizes = list(itertools.product(HIDDEN, INPUT))[(OTHERS.index(layer) + 1) % 2 :: 2]
     return [
         Case(
             hidden,
@@ -85,7 +85,7 @@ def plain_cases_of(layer):
     """Like plain_cases(), of another kind."""
     return [
         replace(case, num_layers=1, bidirectional=False)
-        for case in cases_of(layer)[LAYERS.index(layer) % 3 :: 3]
+        for case in cases_of(layer)[(OTHERS.index(layer) + 1) % 3 :: 3]
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from reference import fractions
+from support import cell_of, layer_of
 
 import pylstm
 from pylstm import _core
@@ -90,6 +91,41 @@ def loading(module, **kwargs):
     dtype = np.float64 if kwargs else np.float32
     state = {name: np.full(value.shape, 0.25, dtype) for name, value in module.state_dict().items()}
     return on(module, lambda m: m.load_state_dict(state, **kwargs) and None, changes=True)
+
+
+def of_kind(kind, *args, **kwargs):
+    """A layer of one of reference.KINDS; its state is STATES[0]."""
+    return layer_of(kind, 4, 6, *args, **kwargs)
+
+
+def refused_by_gru():
+    """The case of wrong calls of layers and cells with one state, packed ones among them."""
+    module, cell = of_kind("GRU"), pylstm.RNNCell(4, 6, nonlinearity="x")
+    packed = packed_batch()
+    return on(module, lambda module: refuse_states(module, cell, packed))
+
+
+def refuse_states(module, cell, packed):
+    for function, *arguments in (
+        (module, X[..., :3]),
+        (module, X, STATES),
+        (module, X, [STATES[0]]),
+        (module, X, STATES[0][:, :1]),
+        (module, X, STATES[0][0]),
+        (module, packed, STATES),
+        (module, packed, STATES[0][:, :1]),
+        (module, X, 3),
+        (cell, X[0]),
+        (cell, X[0], STATES[0]),
+        (cell, X[0], (STATES[0][0],)),
+    ):
+        try:
+            function(*arguments)
+        except MemoryError:
+            raise
+        except Exception:
+            continue
+        raise AssertionError("a wrong call came through")
 
 
 def assigning():
@@ -192,16 +228,22 @@ def refused(module):
 
 
 def refused_by_one_state(module, x, h):
-    """What the kinds whose state is one array make of errors beside those."""
+    """The case of what the kinds whose state is one array make of errors beside those."""
     wide = np.concatenate([h, h], axis=-1)
-    for hx in ((h, h), [h], 5, True, wide, h[..., 0], [*h.tolist(), 0.5]):
-        try:
-            module(x, hx)
-        except MemoryError:
-            raise
-        except Exception:
-            continue
-        raise AssertionError("a wrong call came through")
+    # Made before the call: NumPy's own functions leak where memory runs out.
+    given = ((h, h), [h], 5, True, wide, h[..., 0], [*h.tolist(), 0.5])
+
+    def refuse(module):
+        for hx in given:
+            try:
+                module(x, hx)
+            except MemoryError:
+                raise
+            except Exception:
+                continue
+            raise AssertionError("a wrong call came through")
+
+    return native(module, refuse)
 
 
 def changed_nonlinearity(cell):
@@ -257,8 +299,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "GRU cell": lambda: native(pylstm.GRUCell(4, 6), lambda m: m(X[0], STATES[0][0])),
     "RNN cell": lambda: native(pylstm.RNNCell(4, 6), lambda m: m(X[0, 0])),
     "RNN cell of a new kind": lambda: on(pylstm.RNNCell(4, 6), changed_nonlinearity, changes=True),
-    "refused by a GRU": lambda: native(pylstm.GRU(4, 6), lambda m: refused_by_one_state(m, X, STATES[0])),
-    "refused by a cell": lambda: native(pylstm.GRUCell(4, 6), lambda m: refused_by_one_state(m, X[0], STATES[0][0])),
+    "refused by a GRU": lambda: refused_by_one_state(pylstm.GRU(4, 6), X, STATES[0]),
+    "refused by a cell": lambda: refused_by_one_state(pylstm.GRUCell(4, 6), X[0], STATES[0][0]),
     "copies of a cell": lambda: on(pylstm.RNNCell(4, 6, nonlinearity="relu"), lambda m: [copy.copy(m)(X[0]), pickled(m)]),
     "double an RNN": lambda: on(pylstm.RNN(4, 6), lambda m: m.double() and None, changes=True),
     "leased": leased,
@@ -295,6 +337,26 @@ CASES: dict[str, Callable[[], Case]] = {
     "copy in": lambda: native(lstm(), lambda m: m._assign({"bias_hh_l0": m._parameter_view("bias_hh_l0")})),
     "refused": lambda: native(lstm(), refused),
     "refused dtype": lambda: on(lstm(), refused_dtype),
+    **{
+        f"{what} {kind}": case
+        for kind in ("RNN_TANH", "RNN_RELU")
+        for what, case in (
+            ("dense with a state", lambda kind=kind: native(of_kind(kind), lambda m: m(X, STATES[0]))),
+            ("packed", lambda kind=kind: on(of_kind(kind), lambda m: packed_result(m, STATES[0]))),
+            ("cell", lambda kind=kind: native(cell_of(kind, 4, 6), lambda m: m(X[0], STATES[0][0]))),
+        )
+    },
+    "deep GRU": lambda: native(
+        of_kind("GRU", 3, bidirectional=True, batch_first=True), lambda m: m(X, hx=None)
+    ),
+    "GRU unbatched": lambda: native(of_kind("GRU"), lambda m: m(X[:, 0], STATES[0][:, 0])),
+    "dropout of a GRU": lambda: on(
+        of_kind("GRU", 2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]
+    ),
+    "refused, packed": refused_by_gru,
+    "pickle RNN": lambda: on(of_kind("RNN_RELU"), pickled),
+    "load into a GRU": lambda: loading(of_kind("GRU", 2)),
+    "repr of an RNN": lambda: on(of_kind("RNN_RELU", 2), lambda m: (repr(m), m._repr_html_())),
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),

@@ -1,5 +1,7 @@
 """Small helpers that several test files use."""
 
+import sys
+
 import numpy as np
 from recorded import class_of
 from reference import make_parameters
@@ -67,13 +69,13 @@ def with_parameters(module, seed, scale=None):
 def layer_of(kind, *sizes, **options):
     """pylstm's layer of one of reference.KINDS."""
     name, of_kind = class_of(kind)
-    return getattr(pylstm, name)(*sizes, **options, **of_kind)
+    return getattr(pylstm, sys.intern(name))(*sizes, **options, **of_kind)
 
 
 def cell_of(kind, *sizes, **options):
     """pylstm's cell of one of reference.KINDS."""
     name, of_kind = class_of(kind)
-    return getattr(pylstm, name + "Cell")(*sizes, **options, **of_kind)
+    return getattr(pylstm, sys.intern(name + "Cell"))(*sizes, **options, **of_kind)
 
 
 def kind_of(module):

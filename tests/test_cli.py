@@ -73,12 +73,12 @@ def modules():
 
 @pytest.fixture
 def weights(modules):
-    """A state_dict with two LSTMs, a cell, a GRU and other tensors."""
+    """A state_dict with two LSTMs, a cell, a weight-normed LSTM and other tensors."""
     values = {}
     for prefix, module in modules.items():
         values |= module.state_dict(prefix=f"{prefix}.")
-    values["gru.weight_ih_l0"] = np.zeros((12, 3), np.float32)
-    values["gru.weight_hh_l0"] = np.zeros((12, 4), np.float32)
+    values["normed.weight_hh_l0_g"] = np.zeros((16, 1), np.float32)
+    values["normed.weight_hh_l0_v"] = np.zeros((16, 4), np.float32)
     values["steps"] = np.arange(3)
     values["head.weight"] = np.linspace(-2, 2, 6, dtype=np.float64).reshape(2, 3)
     return values
@@ -109,7 +109,8 @@ def test_inspect_prints_what_it_finds(checkpoint, weights, capsys):
         ["decoder.rnn", "LSTM", "4", "6", "1", "1", "2", "no", "float32", "156"],
         ["cell", "LSTMCell", "3", "2", "1", "1", "-", "yes", "float64", "56"],
     ]
-    assert rows(text, "\nNot LSTMs that pylstm can run\n")[0][:2] == ["gru", "GRU"]
+    near = rows(text, "\nNot LSTMs that pylstm can run\n")
+    assert near[0][:3] == ["normed", "weight-normed", "LSTM"]
     total = sum(value.nbytes for value in weights.values())
     table = text.split(f"{len(weights)} tensors, {total:,} bytes\n")[1].splitlines()
     assert [line.split()[0] for line in table[1:]] == list(weights)
@@ -124,10 +125,13 @@ def test_inspect_prints_json(checkpoint, weights, capsys):
     assert report["file"] == str(checkpoint)
     assert report["format"] == "npz"
     assert report["size"] == checkpoint.stat().st_size
-    assert [
-        vars(found) | {"dtype": str(found.dtype)} for found in pylstm.find_lstms(checkpoint)
-    ] == (report["lstms"])
-    assert [miss["kind"] for miss in report["near_misses"]] == ["GRU"]
+    silent = ("nonlinearity", "merge_mode", "options")
+    found = [
+        {n: v for n, v in vars(found).items() if n not in silent} | {"dtype": str(found.dtype)}
+        for found in pylstm.find_lstms(checkpoint)
+    ]
+    assert report["lstms"] == report["recurrent"] == found
+    assert [miss["kind"] for miss in report["near_misses"]] == ["weight-normed LSTM"]
     assert report["tensors"] == [
         {
             "name": name,
@@ -354,17 +358,18 @@ def test_inspect_shows_what_is_below_a_prefix(checkpoint, capsys, option):
             shown = [tensor["name"] for tensor in report["tensors"]]
         else:
             assert ("No LSTM" in text) == (not wanted)
-            assert "gru" not in text
+            assert "normed" not in text
             shown = listed(text)
         assert shown
         assert all(name.startswith(f"{prefix}.") for name in shown)
 
 
 def test_inspect_shows_near_misses_below_a_prefix(checkpoint, capsys):
-    code, text, _ = run(capsys, "inspect", checkpoint, "--prefix", "gru")
+    code, text, _ = run(capsys, "inspect", checkpoint, "--prefix", "normed")
     assert code == 0
-    assert rows(text, "\nNot LSTMs that pylstm can run\n")[0][:2] == ["gru", "GRU"]
-    assert listed(text) == ["gru.weight_ih_l0", "gru.weight_hh_l0"]
+    near = rows(text, "\nNot LSTMs that pylstm can run\n")
+    assert near[0][:3] == ["normed", "weight-normed", "LSTM"]
+    assert listed(text) == ["normed.weight_hh_l0_g", "normed.weight_hh_l0_v"]
 
 
 @pytest.fixture
@@ -415,7 +420,8 @@ def test_inspect_shows_layers_without_arrays_below_a_prefix(layers_file, capsys)
     for prefix in ("net.gru", "net/gru"):
         code, text, _ = run(capsys, "inspect", layers_file, "--prefix", prefix)
         assert code == 0
-        assert rows(text, "\nNot LSTMs that pylstm can run\n")[0][:2] == ["net/gru", "Keras"]
+        near = rows(text, "\nNot recurrent modules that pylstm can run\n")
+        assert near[0][:2] == ["net/gru", "Keras"]
         assert "\n0 tensors, 0 bytes\n" in text
     code, text, _ = run(capsys, "inspect", layers_file, "--prefix", "net")
     assert "net/rnn" in text and "net/gru" in text and "started" not in text
@@ -799,11 +805,12 @@ def test_verify_one(checkpoint, no_peers, capsys):
     assert run(capsys, "verify", checkpoint, "--prefix", "rnn")[1].count("Within") == 2
 
 
-@pytest.mark.parametrize("words", [["--prefix", "gru"], ["--prefix", ""]])
+@pytest.mark.parametrize("words", [["--prefix", "normed"], ["--prefix", ""]])
 def test_verify_finds_none(checkpoint, no_peers, capsys, words):
     code, text, errors = run(capsys, "verify", checkpoint, *words)
     assert code == 1
-    told = "\nnot run: gru: GRU (weight_hh_l0 has shape (12, 4): three gates)\n"
+    remedy = "torch.nn.utils.remove_weight_norm gives plain weights"
+    told = f"\nnot run: normed: weight-normed LSTM (it keeps weight_hh_l0_g; {remedy})\n"
     assert text == (told if words[1] else "")
     assert errors == (
         f"pylstm verify: {checkpoint} holds no LSTM with prefix {words[1]!r}; see `inspect`\n"
@@ -812,7 +819,6 @@ def test_verify_finds_none(checkpoint, no_peers, capsys, words):
 
 # Files that hold near misses and nothing else.
 ONLY_NEAR_MISSES = {
-    "gru": ({"gru.weight_ih_l0": (12, 4), "gru.weight_hh_l0": (12, 4)}, "gru", "three gates"),
     "part": ({"weight_ih_l1": (8, 2), "weight_hh_l1": (8, 2)}, "(root)", "layer 0 of at least 2"),
     "normed": ({"a.weight_hh_l0_g": (8, 1), "a.weight_hh_l0_v": (8, 2)}, "a", "weight-normed LSTM"),
     "cell with a norm": (
@@ -879,10 +885,10 @@ class FakePeer:
     def __init__(self, error=0.0):
         self.error = error
 
-    def run(self, module, x, h_0, c_0):
+    def run(self, module, x, *states):
         if getattr(module, "proj_size", 0):
             raise peers.CannotRun("no projections")
-        return tuple(array + self.error for array in verify.run_pylstm(module, x, h_0, c_0))
+        return tuple(array + self.error for array in verify.run_pylstm(module, x, *states))
 
 
 @pytest.mark.parametrize(("error", "expected"), [(0.0, 0), (1e-2, 1)])

@@ -221,14 +221,15 @@ def test_recorded_renamed_layers(recorded_2, name):
 
 @pytest.mark.parametrize("name", ["slashes.h5", "slashes.keras"])
 def test_recorded_names_with_slashes(recorded_2, name):
-    assert found(recorded_2[name]) == {"a/plain": {}, "b/both": {}}
+    assert found(recorded_2[name]) == {"a/plain": {}, "b/both": {}, "b/sum": {}}
+    [merged] = [each for each in pylstm.find_lstms(recorded_2[name]) if each.prefix == "b/sum"]
+    assert merged.merge_mode == "sum"
     for layer in ("a/plain", "b/both"):
         assert_outputs(recorded_2, name, layer, f"slashes:{layer}")
     assert near_misses(recorded_2[name]) == {
         "a/relu": "its activation is 'relu', not 'tanh'",
         "a/relu/hard": "its recurrent_activation is 'hard_sigmoid', not 'sigmoid'",
         "b/back": "it runs backwards (go_backwards)",
-        "b/sum": "it merges its directions by 'sum', not 'concat'",
     }
 
 
@@ -573,9 +574,11 @@ def test_directions_with_slashes():
         if merge_mode == "concat":
             assert_loads(data, parameters, "a/both")
         else:
-            assert near_misses(data) == {
-                "a/both": "it merges its directions by 'mul', not 'concat'"
-            }
+            with pytest.raises(pylstm.WeightFileError, match="pass merge_mode='mul' for a module"):
+                pylstm.LSTM.from_weights(data)
+            module = pylstm.LSTM.from_weights(data, merge_mode="mul")
+            for name, value in parameters.items():
+                np.testing.assert_array_equal(module.state_dict()[name], value)
 
 
 def test_names_in_the_file():

@@ -253,6 +253,17 @@ LSTM_CODE = """\
     hx = torch.zeros([1, int(max_batch_size), 4], dtype=6, device=torch.device("cpu"))
     _3, _4, _5 = torch.lstm(x, [hx, hx], _2, True, 1, 0., False, False, True)
 """
+GRU_CODE = LSTM_CODE.replace("_3, _4, _5 = torch.lstm(x, [hx, hx], ", "_3, _4 = torch.gru(x, hx, ")
+RNN_CODE = GRU_CODE.replace("gru", "rnn_relu")
+GRU_CELL_CODE = """\
+    _2, _3, _4, = torch.unsafe_chunk(torch.linear(input, weight_ih, bias_ih), 3, 1)
+    _9 = torch.sigmoid_(torch.add_(_6, _2))
+    _11 = torch.tanh_(torch.add(_4, torch.mul_(_8, _9)))
+    return torch.add_(torch.mul_(torch.sub(hx, _11), _10), _11)
+"""
+RNN_CELL_CODE = """\
+    return torch.relu(torch.add_(torch.linear(hx, weight_hh), torch.linear(input, weight_ih)))
+"""
 CELL_CODE = """\
     _1 = torch.add_(torch.linear(zeros, weight_hh), torch.linear(input, weight_ih))
     _2, _3, _4, _5, = torch.unsafe_chunk(_1, 4, 1)
@@ -277,34 +288,97 @@ CELL_CODE = """\
         ("LSTMCell", "_6 = torch.layer_norm(_1, [16], None, None, 1e-5, True)", False),
         ("LSTMCell", "_6 = torch.hardsigmoid(_2)", False),
         ("LSTMCell", "_1 = torch.clamp(_1, -1, 1)", False),
+        ("GRU", "", True),
+        ("GRU", "_3 = torch.lstm(x)", False),
+        ("GRU", "input = torch.flip(x, [1])", False),
+        ("GRU", "input = torch.mul(x, CONSTANTS.c0)", False),
+        ("RNN", "", True),
+        ("RNN", "_6 = torch.relu(_3)", False),
+        ("RNN", "_6 = torch.gru(x)", False),
+        ("GRUCell", "", True),
+        ("GRUCell", "_6 = torch.relu(_2)", False),
+        ("GRUCell", "_6 = torch.layer_norm(_1, [16], None, None, 1e-5, True)", False),
+        ("RNNCell", "", True),
+        ("RNNCell", "_6 = torch.sigmoid(_2)", False),
+        ("RNNCell", "_6 = torch.hardtanh(_2)", False),
     ],
 )
 def test_another_forward_in_torchscript(folder, kind, line, own):
     """A program may have put its own function in the place of a module's forward."""
-    end = "_l0" if kind == "LSTM" else ""
-    name = f"__torch__.torch.nn.modules.{folder}"
-    shapes = {f"weight_ih{end}": (16, 3), f"weight_hh{end}": (16, 4)}
+    end, code = CODE_OF[kind]
+    rows = 4 * {"LSTM": 4, "GRU": 3, "RNN": 1}[kind.removesuffix("Cell")]
+    code = f"class {kind}(Module):\n  def forward(self, x):\n{code}    {line or 'pass'}\n"
+    code += "class Other(Module):\n  def forward(self, x):\n    return torch.flip(x, [1])\n"
+    content = torchscript(f"__torch__.torch.nn.modules.{folder}", kind, end, rows, code)
+    for source in (content, pylstm.load(content), pylstm.load(content, flat=True)):
+        report = survey(pylstm.load(source) if source is content else source, "<test>")
+        assert len(report.candidates) == own
+        kinds = [miss.kind for miss in report.near_misses]
+        assert kinds == ([] if own else [f"{kind} with another forward"])
+        if own and kind.startswith("RNN"):
+            assert report.candidates[0].found.nonlinearity == "relu"
+            assert "nonlinearity" not in report.candidates[0].found.assumed
+
+
+CODE_OF = {
+    "LSTM": ("_l0", LSTM_CODE),
+    "LSTMCell": ("", CELL_CODE),
+    "GRU": ("_l0", GRU_CODE),
+    "GRUCell": ("", GRU_CELL_CODE),
+    "RNN": ("_l0", RNN_CODE),
+    "RNNCell": ("", RNN_CELL_CODE),
+}
+
+
+@pytest.mark.parametrize(
+    "kind, constants, calls, told",
+    [
+        ("RNN", 'mode : Final[str] = "RNN_RELU"', "rnn_relu", "relu"),
+        ("RNN", 'mode : Final[str] = "RNN_TANH"', "rnn_tanh", "tanh"),
+        ("RNN", 'mode : Final[str] = "RNN_TANH"', "rnn_relu", None),
+        ("RNN", 'mode : Final[str] = "GRU"', "rnn_tanh", None),
+        ("RNN", 'mode : Final[str] = "RNN_ELU"', "size", None),
+        ("RNN", 'mode : Final[str] = "a b"', "size", None),
+        ("RNNCell", 'nonlinearity : Final[str] = "relu"', "rnn_relu_cell", "relu"),
+        ("RNNCell", 'nonlinearity : Final[str] = "tanh"', "rnn_tanh_cell", "tanh"),
+        ("RNNCell", 'nonlinearity : Final[str] = "tanh"', "rnn_relu_cell", None),
+        ("RNNCell", 'nonlinearity : Final[str] = "a b"', "size", None),
+        ("RNNCell", "", "tanh", "tanh"),
+        ("RNNCell", "", "relu_", "relu"),
+        ("RNN", "", "size", ""),
+        ("RNNCell", "", "size", ""),
+    ],
+)
+def test_nonlinearity_of_torchscript(kind, constants, calls, told):
+    end = CODE_OF[kind][0]
+    code = f"class {kind}(Module):\n  {constants}\n  def forward(self):\n    torch.{calls}(x)\n"
+    content = torchscript("__torch__.torch.nn.modules.rnn", kind, end, 4, code)
+    report = survey(pylstm.load(content), "<test>")
+    if told is None:
+        assert report.candidates == []
+        assert len(report.near_misses) == 1
+    else:
+        [found] = pylstm.find_recurrent(content)
+        assert found.nonlinearity == (told or "tanh")
+        assert ("nonlinearity" in found.assumed) == (not told)
+
+
+def torchscript(name, kind, end, rows, code):
+    """An archive of one module with a hidden size of 4, and the source of its class."""
+    shapes = {f"weight_ih{end}": (rows, 3), f"weight_hh{end}": (rows, 4)}
     state = b""
     for index, (key, shape) in enumerate(shapes.items()):
         count = shape[0] * shape[1]
         tensor = tensor_pickle(str(index), "Float", count, shape, (shape[1], 1))
         state += b"X" + len(key).to_bytes(4, "little") + key.encode() + tensor
     pickle = b"\x80\x02c" + f"{name}\n{kind}\n".encode() + b")\x81}(" + state + b"ub."
-    plain = LSTM_CODE if kind == "LSTM" else CELL_CODE
-    code = f"class {kind}(Module):\n  def forward(self, x):\n{plain}    {line or 'pass'}\n"
-    code += "class Other(Module):\n  def forward(self, x):\n    return torch.flip(x, [1])\n"
     entries = [
         Entry("a/data.pkl", pickle),
         Entry(f"a/code/{name.replace('.', '/')}.py", code.encode(), deflated=True),
         Entry("a/constants.pkl", b"\x80\x02)."),
         *(Entry(f"a/data/{i}", bytes(4 * r * c)) for i, (r, c) in enumerate(shapes.values())),
     ]
-    content = zip_archive(entries)
-    for source in (content, pylstm.load(content), pylstm.load(content, flat=True)):
-        report = survey(pylstm.load(source) if source is content else source, "<test>")
-        assert len(report.candidates) == own
-        kinds = [miss.kind for miss in report.near_misses]
-        assert kinds == ([] if own else [f"{kind} with another forward"])
+    return zip_archive(entries)
 
 
 def test_other_zip_archives_are_named():

@@ -37,6 +37,19 @@ def ones(*shape):
     return np.ones(shape, np.float32)
 
 
+def gated(kind):
+    """The parameters of a GRU(2, 3), an RNN(2, 3), or a cell of these."""
+    rows = {"GRU": 9, "RNN": 3}[kind.removesuffix("Cell")]
+    end = "" if kind.endswith("Cell") else "_l0"
+    shapes = {
+        "weight_ih": (rows, 2),
+        "weight_hh": (rows, 3),
+        "bias_ih": (rows,),
+        "bias_hh": (rows,),
+    }
+    return {name + end: ones(*shape) for name, shape in shapes.items()}
+
+
 def prefixed(prefix, mapping):
     return {f"{prefix}.{name}": value for name, value in mapping.items()}
 
@@ -93,14 +106,30 @@ OF_LSTMS = {
     "a GRU": {"gru.weight_ih_l0": ones(9, 2), "gru.weight_hh_l0": ones(9, 3)},
 }
 CASES = [
-    *((f"cell: {name}", cell(), more) for name, more in OF_CELLS.items()),
-    *((f"LSTM: {name}", lstm(), more) for name, more in OF_LSTMS.items()),
+    *((f"cell: {name}", "LSTMCell", cell(), more) for name, more in OF_CELLS.items()),
+    *((f"LSTM: {name}", "LSTM", lstm(), more) for name, more in OF_LSTMS.items()),
     *(
-        (f"bidirectional: {name}", lstm(bidirectional=True), more)
+        (f"bidirectional: {name}", "LSTM", lstm(bidirectional=True), more)
         for name, more in OF_LSTMS.items()
     ),
+    *(
+        (f"{kind}: {name}", kind, gated(kind), more)
+        for kind in ("GRU", "RNN")
+        for name, more in OF_LSTMS.items()
+        if name != f"a {kind}"
+    ),
+    *(
+        (f"{kind}: {name}", kind, gated(kind), more)
+        for kind in ("GRUCell", "RNNCell")
+        for name, more in OF_CELLS.items()
+    ),
+    ("GRU: an LSTM", "GRU", gated("GRU"), {f"lstm.{k}": v for k, v in lstm().items()}),
+    ("LSTM: an RNN", "LSTM", lstm(), {f"rnn.{k}": v for k, v in gated("RNN").items()}),
+    ("LSTMCell: a GRUCell", "LSTMCell", cell(), {f"g.{k}": v for k, v in gated("GRUCell").items()}),
 ]
 IDS = [name for name, *_ in CASES]
+# What is found in another module all the same.
+OTHERS = {"a GRU": ["GRU"], "an LSTM": ["LSTM"], "an RNN": ["RNN"], "a GRUCell": ["GRUCell"]}
 
 
 def saved(tree, path):
@@ -110,9 +139,8 @@ def saved(tree, path):
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "model.encoder.0"])
-@pytest.mark.parametrize(("name", "own", "more"), CASES, ids=IDS)
-def test_foreign_parameters_make_a_near_miss(name, own, more, prefix):
-    kind = "LSTM" if "weight_ih_l0" in own else "LSTMCell"
+@pytest.mark.parametrize(("name", "kind", "own", "more"), CASES, ids=IDS)
+def test_foreign_parameters_make_a_near_miss(name, kind, own, more, prefix):
     flat = prefixed(prefix, {**own, **more}) if prefix else {**own, **more}
     backwards = dict(reversed(flat.items()))
     trees = [flat, backwards, {"epoch": 3, "state_dict": flat}]
@@ -120,30 +148,34 @@ def test_foreign_parameters_make_a_near_miss(name, own, more, prefix):
         trees.append(nested(flat))
     for tree in trees:
         where = f"state_dict.{prefix}".rstrip(".") if "epoch" in tree else prefix
-        told = {(prefix, kind): reason for prefix, kind, reason in near_misses(tree)}
+        report = survey(tree, "<test>")
+        told = {(miss.prefix, miss.kind): miss.reason for miss in report.near_misses}
         reason = told[where, f"{kind} with foreign parameters"]
-        assert pylstm.find_lstms(tree) == []
         assert "pass its own parameters alone" in reason
-        assert any(reason.startswith(each) for each in more) or name.endswith("a GRU")
+        others = [found.kind for found in pylstm.find_recurrent(tree)]
+        assert others == OTHERS.get(name.rpartition(": ")[2], [])
+        assert any(reason.startswith(each) for each in more) or others
+        if not hasattr(pylstm, kind):
+            continue
         cls = getattr(pylstm, kind)
         with pytest.raises(pylstm.WeightFileError, match=f"{kind} with foreign parameters"):
             cls.from_weights(tree)
         # But without them it is what it was.
-        [found] = pylstm.find_lstms(prefixed("x", own))
+        [found] = pylstm.find_recurrent(prefixed("x", own))
         assert found.kind == kind
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".pt"])
 @pytest.mark.parametrize(
-    ("name", "own", "more"),
+    ("name", "kind", "own", "more"),
     [case for case in CASES if "state of its own" not in case[0]],
     ids=[name for name in IDS if "state of its own" not in name],
 )
-def test_foreign_parameters_in_files(name, own, more, suffix, tmp_path):
+def test_foreign_parameters_in_files(name, kind, own, more, suffix, tmp_path):
     content = saved(prefixed("net", {**own, **more}), tmp_path / f"file{suffix}")
-    assert pylstm.find_lstms(content) == []
+    assert all(found.prefix != "net" for found in pylstm.find_recurrent(content))
     with pytest.raises(pylstm.WeightFileError, match=r"'net': .* with foreign parameters"):
-        pylstm.LSTM.from_weights(content)
+        pylstm.LSTM.from_weights(content, "net")
 
 
 def test_companions_are_named_as_such():

@@ -162,9 +162,11 @@ def test_options(option_results, kind, index, dtype):
         assert largest_error(results, truth) <= 1e-14 * max(1.0, largest(truth))
     else:
         # One case is a few hundred roundings, which may all go well for torch: its own largest
-        # error over all cases bounds them too, and the next test bounds their sum.
+        # error over all cases bounds them too, and the next test bounds their sum. Of the other
+        # kinds there are half as many cases, whose largest error is less certain.
         errors = torch_errors(option_results, kind)
-        assert largest_error(results, truth) <= max(2 * errors[index], 1.1 * max(errors))
+        most = (1.1 if kind == "LSTM" else 1.4) * max(errors)
+        assert largest_error(results, truth) <= max(2 * errors[index], most)
 
 
 def largest(arrays):
@@ -403,17 +405,17 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @of_each_kind
 def test_forms_of_input(kind, form, of_dtype, dtype):
-    if kind != "LSTM" and form == "tuple of arrays":
-        form = "list"  # as a state it is refused, see test_states_in_a_tuple_are_refused
     layer, cell = layer_of(kind, 3, 4, 2, dtype=dtype), cell_of(kind, 3, 4, dtype=dtype)
     x = fractions(1, (5, 2, 3)).astype(of_dtype)
     states = [fractions(2 + i, (2, 2, 4)).astype(of_dtype) for i in range(KINDS[kind].states)]
-    change = FORMS[form]
+    change = change_state = FORMS[form]
+    if kind != "LSTM" and "tuple" in form:
+        change_state = np.copy  # tuples are refused, see test_states_in_a_tuple_are_refused
     plain = [np.array(change(a) if form == "broadcast" else a) for a in (x, *states)]
-    given = [change(a) for a in (x, *states)]
+    given = [change(x), *(change_state(a) for a in states)]
     expected = layer(plain[0], as_hx(plain[1:]))
     assert_same_bits(layer(given[0], as_hx(given[1:])), expected)
-    given = [change(a[0]) for a in plain]
+    given = [change(plain[0][0]), *(change_state(a[0]) for a in plain[1:])]
     plain = [np.array(change(a[0]) if form == "broadcast" else a[0]) for a in plain]
     assert_same_bits(cell(given[0], as_hx(given[1:])), cell(plain[0], as_hx(plain[1:])))
 
@@ -541,7 +543,7 @@ def test_states_in_a_tuple_are_refused(kind, dtype):
     packed = pack_padded_sequence(np.ones((5, 2, 3)), [5, 3])
     h = np.zeros((1, 2, 4), dtype)
     for module, x, states in (
-        (layer, np.ones((5, 2, 3)), ((h, h), [h, h], (h,), [h], (h, h, h), ())),
+        (layer, np.ones((5, 2, 3)), ((h, h), [h, h], (h,), [h], (h, h, h))),
         (layer, np.ones((5, 3)), ((h[:, 0], h[:, 0]), [h[:, 0]], (h[0, 0],))),
         (layer, packed, ((h, h), [h], (h,))),
         (cell, np.ones((2, 3)), ((h[0], h[0]), (h[0],), [h[0, 0], h[0, 1]], (h[0, 0], h[0, 1]))),

@@ -208,7 +208,7 @@ def test_no_choice_lists_what_there_is(prefix):
         "'state_dict.module.encoder.rnn': LSTM(2, 3, bidirectional=True) of float32",
         "'state_dict.module.decoder.step': LSTMCell(2, 3) of float32",
         "'rnn': LSTM(2, 3, bias=False) of float32",
-        "'state_dict.gru': GRU (weight_hh_l0 has shape (9, 3): three gates)",
+        "'state_dict.gru': GRU(2, 3, bias=False) of float64",
     ):
         assert f"\n  {line}" in text
 

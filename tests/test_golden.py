@@ -257,8 +257,14 @@ def test_bits_of_the_contract(kind, input_size, hidden_size):
 
 def with_values(module, **values):
     """`module` with every parameter 0 but these, by their names without `_l0`."""
-    for name, value in module.state_dict().items():
-        value[...] = values.get(name.removesuffix("_l0"), 0.0)
+    module.load_state_dict(
+        {
+            name: np.broadcast_to(
+                np.float64(values.get(name.removesuffix("_l0"), 0.0)), value.shape
+            )
+            for name, value in module.state_dict().items()
+        }
+    )
     return module
 
 

@@ -8,7 +8,7 @@ import pytest
 from test_project_rules import ROOT
 
 import pylstm
-from pylstm.weights.kinds import BY_GATES, KINDS, LSTM, OTHER_GATES
+from pylstm.weights.kinds import BY_GATES, KINDS, LSTM, NAMES, counterpart, kind_of
 
 ROW = re.compile(
     r"\[CELL_\w+\] = \{\s*\"(?P<mode>\w+)\",\s*\"\w+\",\s*\"(?P<names>\w+)\",\s*(?P<gates>\d+),\s*"
@@ -41,21 +41,29 @@ def test_rows_of_c_are_read():
 
 def test_both_halves_have_the_same_kinds():
     rows = rows_of_c((ROOT / "csrc" / "core" / "cells.c").read_text(encoding="utf-8"))
-    for mode, kind in KINDS.items():
+    seen = set()
+    for mode, row in rows.items():
+        # C has a row for each nonlinearity of an RNN: RNN_TANH, RNN_RELU.
+        kind = KINDS[mode.partition("_")[0]]
         true = {name for name in FLAGS if getattr(kind, name)}
-        assert rows.pop(mode) == (kind.gates, len(kind.gates), len(kind.states), true)
-        assert kind.mode == mode
-    # What is only computed in C yet is known by its number of gates.
-    for mode, (_, gates, _, _) in rows.items():
-        assert OTHER_GATES[mode.partition("_")[0]] == gates
+        assert row == (kind.gates, len(kind.gates), len(kind.states), true)
+        seen.add(kind.mode)
+    assert seen == KINDS.keys()
+    assert all(kind.mode == mode for mode, kind in KINDS.items())
 
 
-def test_every_kind_has_all_its_gates_in_both_orders():
+def test_every_kind_has_all_its_gates_in_all_orders():
     for mode, kind in KINDS.items():
-        assert sorted(kind.gates) == sorted(kind.onnx_gates)
+        assert sorted(kind.gates) == sorted(kind.onnx_gates) == sorted(kind.keras_gates)
         assert BY_GATES[len(kind.gates)] == mode
-    assert not KINDS.keys() & OTHER_GATES.keys()
-    assert len(BY_GATES) == len(KINDS) + len(OTHER_GATES)
+    assert len(BY_GATES) == len(KINDS)
+
+
+def test_names_of_classes_are_those_of_torch():
+    assert set(NAMES) == {"LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"}
+    for name in NAMES:
+        assert counterpart(counterpart(name)) == name
+        assert kind_of(name) is kind_of(counterpart(name)) is KINDS[name.removesuffix("Cell")]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +106,10 @@ def test_gates_stand_in_the_order_that_the_c_half_computes():
 
 
 def test_gate_orders_and_counts_stand_in_the_table_only():
-    again = re.compile(r"[\"']i(?:fgo|fco|ofg|ofc)[\"']|\b[48] \* \w*(?:hidden|units)|gates, 4\b")
+    again = re.compile(
+        r"[\"'](?:i(?:fgo|fco|ofg|ofc)|r?z[rhn]{2}|rzn)[\"']|\b[48] \* \w*(?:hidden|units)|gates, 4\b"
+    )
     for path in (ROOT / "pylstm").rglob("*.py"):
         found = again.findall(path.read_text(encoding="utf-8"))
         assert not found or path.name == "kinds.py", path
-    assert len(again.findall((ROOT / "pylstm" / "weights" / "kinds.py").read_text())) == 2
+    assert len(again.findall((ROOT / "pylstm" / "weights" / "kinds.py").read_text())) == 6

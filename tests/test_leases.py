@@ -270,7 +270,7 @@ def test_changes_by_the_library_count_while_parameters_are_held(module):
         lambda: module.load_state_dict(state),
         module.reset_parameters,
         lambda: setattr(module, names[-1], np.full(held[names[-1]].shape, 0.25)),
-        lambda: module._assign({names[0]: np.full_like(held[names[0]], -0.5)}),
+        lambda: module._assign({names[0]: np.full_like(held[names[0]], 0.75)}),
     ):
         change()
         result = check_next_call(module, result)

@@ -312,6 +312,39 @@ def test_packed_sequences_are_shown_in_the_callers_order():
         assert np.array_equal(shown(axes[1]), states[0][:, k].T)
 
 
+@pytest.mark.parametrize("layer", [nn.GRU, nn.RNN])
+@pytest.mark.parametrize("steps", [2, 3, 20])
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}])
+def test_an_output_and_its_h(layer, steps, options):
+    module = layer(3, 4, 2, **options)
+    result = module(inputs(steps, 5, 3))
+    output, h = plot_states(result, batch=1)
+    module.batch_first = True
+    swapped = plot_states(module(inputs(steps, 5, 3).swapaxes(0, 1)), batch=1, batch_first=True)
+    assert np.array_equal(shown(swapped[0]), shown(output))
+    assert (output.get_title(), h.get_title()) == ("output[:, 1]", "h[:, 1]")
+    assert np.array_equal(shown(output), result[0][:, 1].T)
+    assert np.array_equal(shown(h), result[1][:, 1].T)
+    if options:
+        assert labels(output.yaxis) == ["forward", "backward"]
+
+
+def test_h_and_c_of_one_shape_are_no_output():
+    assert [ax.get_title() for ax in plot_states(nn.LSTM(3, 4, 2)(inputs(2, 5, 3))[1])] == [
+        "h[:, 0]",
+        "c[:, 0]",
+    ]
+    zeros = np.zeros((2, 4))
+    assert [ax.get_title() for ax in plot_states((zeros, zeros))] == ["h", "c"]
+    assert plot_states((zeros, zeros), kind="output")[0].get_title() == "output"
+
+
+def test_a_packed_output_and_its_h():
+    packed = nn.utils.rnn.pack_sequence([inputs(3, 3), inputs(2, 3)])
+    titles = [ax.get_title() for ax in plot_states(nn.GRU(3, 4)(packed), batch=1)]
+    assert titles == ["output, sequence 1", "h[:, 1]"]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_grey_and_counts_for_no_scale(bad):
     values = np.array([[0.5, bad], [0.25, -0.25]], np.float32)
@@ -375,6 +408,27 @@ def test_gates_stand_where_their_rows_are():
     assert ax.get_title() == "weight_hh_l1"
     assert list(ax.get_yticks()) == [2.5, 8.5, 14.5, 20.5]
     assert [line.get_ydata()[0] for line in ax.lines] == [5.5, 11.5, 17.5]
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (nn.GRU(2, 3, 2), ["r", "z", "n"]),
+        (nn.GRUCell(2, 3), ["r", "z", "n"]),
+        (nn.RNN(2, 3), None),
+        (nn.RNNCell(2, 3), None),
+        (nn.LSTMCell(2, 3), ["i", "f", "g", "o"]),
+    ],
+)
+def test_gates_are_those_of_the_kind(module, names):
+    axes = plot_weights(module).reshape(-1)
+    assert len(axes) == len(list(module.parameters()))
+    for ax, values in zip(axes, module.parameters(), strict=True):
+        assert np.array_equal(shown(ax), values.reshape(len(values), -1))
+        if names:
+            assert labels(ax.yaxis) == names
+        else:
+            assert len(labels(ax.yaxis)) != 1
 
 
 def test_some_parameters():
@@ -498,8 +552,8 @@ def test_batch_of_what_has_none():
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ((nn.Module(),), TypeError, "module must be an LSTM or an LSTMCell, got pylstm.Module: of a container"),
-        ((nn.LSTM,), TypeError, "module must be an LSTM or an LSTMCell, got"),
+        ((nn.Module(),), TypeError, "module must be a recurrent layer or a cell, got pylstm.Module: of a container"),
+        ((nn.LSTM,), TypeError, "module must be a recurrent layer or a cell, got"),
         ((nn.LSTM(2, 3), "weight"), ValueError, "names must be of weight_ih_l0, .*; got 'weight'"),
         ((nn.LSTM(2, 3), []), TypeError, r"names must be a parameter's name or a list of them, got \[\]"),
         ((nn.LSTM(2, 3), 5), TypeError, "names must be a parameter's name or a list of them, got 5"),

@@ -11,13 +11,18 @@ from pylstm.utils import rnn
 
 SIGNATURES = {
     pylstm.LSTM: "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, "
-    "dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None)",
+    "dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None, *, peepholes=False, "
+    "gate_activation='sigmoid', activation='tanh', cell_clip=None, reverse=False)",
     pylstm.GRU: "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, "
-    "dropout=0.0, bidirectional=False, device=None, dtype=None)",
+    "dropout=0.0, bidirectional=False, device=None, dtype=None, *, reset_after=True, "
+    "gate_activation='sigmoid', activation='tanh', reverse=False)",
     pylstm.RNN: "(input_size, hidden_size, num_layers=1, nonlinearity='tanh', bias=True, "
-    "batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None)",
-    pylstm.LSTMCell: "(input_size, hidden_size, bias=True, device=None, dtype=None)",
-    pylstm.GRUCell: "(input_size, hidden_size, bias=True, device=None, dtype=None)",
+    "batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None, *, "
+    "reverse=False)",
+    pylstm.LSTMCell: "(input_size, hidden_size, bias=True, device=None, dtype=None, *, "
+    "peepholes=False, gate_activation='sigmoid', activation='tanh', cell_clip=None)",
+    pylstm.GRUCell: "(input_size, hidden_size, bias=True, device=None, dtype=None, *, "
+    "reset_after=True, gate_activation='sigmoid', activation='tanh')",
     pylstm.RNNCell: "(input_size, hidden_size, bias=True, nonlinearity='tanh', device=None, "
     "dtype=None)",
     pylstm.LSTM.forward: "(self, /, input, hx=None)",

@@ -84,6 +84,7 @@ PYTHON_LAYERS = {
     "pylstm._core pylstm._version": "the C half, and a text: they import nothing",
     "pylstm.weights.kinds": "the table of cell kinds: a constant that every layer may look into",
     "pylstm.arguments": "every layer reads arguments and names them in messages",
+    "pylstm.weights.variants": "the table of variants: what readers gather, and classes compute",
     "pylstm.files.base": "bytes, tensors and records: no format is known here",
     "pylstm.files.unpickle": "a language that several formats hold, and that knows none of them",
     "pylstm.files.formats": "a reader knows its format, not how a format is told from another",
@@ -154,7 +155,7 @@ OLD_WORDS_OF_PYTHON = {
 OTHER_IDEAS_OF_PYTHON = {
     "chunk": {"hdf5_text.py"},
     "chunks": {"hdf5_text.py"},
-    "backwards": {"keras_config.py"},
+    "states": {"cases.py"},  # a column of the table of cell kinds
 }
 # `state` alone is that of a pickled object, `states` the pair of h and c of a file or a picture.
 WITH_STATES = ("files", "weights", "cli", "plot", "demo")

@@ -158,17 +158,18 @@ def test_initial_states_of_the_file_are_used_and_named(batch, capsys, monkeypatc
     assert "initial states" not in capsys.readouterr().out
 
 
-def gru(prefix):
+def normed(prefix):
+    """What torch.nn.utils.weight_norm leaves of an LSTM."""
     return {
-        f"{prefix}weight_ih_l0": np.zeros((12, 3), np.float32),
-        f"{prefix}weight_hh_l0": np.zeros((12, 4), np.float32),
+        f"{prefix}weight_hh_l0_g": np.zeros((16, 1), np.float32),
+        f"{prefix}weight_hh_l0_v": np.zeros((16, 4), np.float32),
     }
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], ["encoder_gru", "decoder.gru", "lstm_gru"]),
+        ([], ["encoder_n", "decoder.n", "lstm_n"]),
         (["--prefix", "lstm"], []),
         (["--prefix", "encoder"], []),
     ],
@@ -177,17 +178,19 @@ def test_near_misses_are_named(arguments, named, tmp_path, capsys):
     path = tmp_path / "model.npz"
     values = pylstm.LSTM(3, 4).state_dict(prefix="lstm.")
     values |= pylstm.LSTM(3, 4).state_dict(prefix="encoder.")
-    np.savez(path, **values, **gru("encoder_gru."), **gru("decoder.gru."), **gru("lstm_gru."))
+    np.savez(path, **values, **normed("encoder_n."), **normed("decoder.n."), **normed("lstm_n."))
     code, text = run(capsys, path, *arguments)
     assert code == 0
     lines = [line for line in text.splitlines() if line.startswith("not run: ")]
-    reason = "GRU (weight_hh_l0 has shape (12, 4): three gates)"
-    assert lines == [f"not run: {name}: {reason}" for name in named]
+    told = [line.partition(" (it keeps weight_hh_l0_g")[0] for line in lines]
+    assert told == [f"not run: {name}: weight-normed LSTM" for name in named]
 
 
 def test_near_misses_that_the_prefix_fits_are_named(tmp_path, capsys):
     path = tmp_path / "model.npz"
-    np.savez(path, **pylstm.LSTM(3, 4).state_dict(prefix="a.rnn."), **gru("b.rnn."), **gru("rnns."))
+    np.savez(
+        path, **pylstm.LSTM(3, 4).state_dict(prefix="a.rnn."), **normed("b.rnn."), **normed("rnns.")
+    )
     _, text = run(capsys, path, "--prefix", "rnn")
     assert [line[:14] for line in text.splitlines() if "not run" in line] == ["not run: b.rnn"]
 
@@ -196,18 +199,18 @@ def test_many_near_misses_are_counted(tmp_path, capsys):
     path = tmp_path / "model.npz"
     values = pylstm.LSTM(3, 4).state_dict(prefix="lstm.")
     for number in range(50):
-        values |= gru(f"gru{number}.")
+        values |= normed(f"n{number}.")
     np.savez(path, **values)
     lines = run(capsys, path)[1].splitlines()
-    assert sum(line.startswith("not run: gru") for line in lines) == 20
+    assert sum(line.startswith("not run: n") for line in lines) == 20
     assert lines[-1] == "not run: 30 more; see `inspect`"
 
 
 def test_names_of_near_misses_cannot_steer_a_terminal(tmp_path, capsys):
     path = tmp_path / "model.pt"
-    pylstm.save({"lstm": pylstm.LSTM(3, 4).state_dict(), "a\x1b[2J\n": gru("")}, path)
+    pylstm.save({"lstm": pylstm.LSTM(3, 4).state_dict(), "a\x1b[2J\n": normed("")}, path)
     text = run(capsys, path)[1]
-    assert r"not run: a\x1b[2J\n: GRU" in text
+    assert r"not run: a\x1b[2J\n: weight-normed" in text
     assert all(line.isprintable() for line in text.splitlines())
 
 

@@ -21,4 +21,20 @@ extern const struct cell cells[CELL_KINDS];
 /* True if a state is h and c, false if it is h alone. */
 static inline bool cell_has_c(const struct cell *cell) { return cell->states == 2; }
 
+static inline bool cell_is_variant(const struct cell_variant *variant)
+{
+    return variant->gate_activation != GATE_SIGMOID || variant->activation != ACTIVATION_TANH ||
+           variant->peepholes || variant->reset_before || variant->cell_clip > 0;
+}
+
+/* Index of the step among those of the kernels. The variant is one that the kind may have. */
+static inline int cell_step(enum cell_kind kind, const struct cell_variant *variant)
+{
+    if (!cell_is_variant(variant))
+        return (int)kind;
+    if (kind == CELL_LSTM)
+        return STEP_LSTM_VARIANT;
+    return variant->reset_before ? STEP_GRU_RESET_BEFORE : STEP_GRU_VARIANT;
+}
+
 #endif

@@ -1,5 +1,15 @@
 #include "layout.h"
 
+bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
+{
+    const struct cell_variant *a = &net->variant, *b = &other->variant;
+
+    return net->kind == other->kind && net->reverse == other->reverse &&
+           a->gate_activation == b->gate_activation && a->activation == b->activation &&
+           a->peepholes == b->peepholes && a->reset_before == b->reset_before &&
+           a->cell_clip == b->cell_clip;
+}
+
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
 {
     return net->proj_size ? net->proj_size : net->hidden_size;
@@ -25,19 +35,55 @@ bool layout_fits(const struct rnn_net *net)
     return layers * 8 * hidden * (input + hidden) * 8 < (double)PTRDIFF_MAX / 4;
 }
 
-ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t first, ptrdiff_t end)
+bool layout_is_panels(const struct rnn_net *net)
 {
-    const ptrdiff_t gates = cells[net->kind].gates, lanes = net->kernels->lanes;
+    return net->kind == CELL_LSTM && !cell_is_variant(&net->variant);
+}
+
+bool layout_separates_bias(const struct rnn_net *net)
+{
+    return cells[net->kind].separate_bias && !net->variant.reset_before;
+}
+
+int layout_pieces(const struct rnn_net *net) { return net->variant.reset_before ? 2 : 1; }
+
+/* A fourth of the columns of the piece that begins with a gate, padded. */
+static ptrdiff_t padded_units(const struct rnn_net *net, ptrdiff_t gates)
+{
+    const ptrdiff_t columns = layout_columns(net, gates, 0, net->hidden_size);
+
+    return kernels_padded_units(net->kernels, (columns + PANEL_VECTORS - 1) / PANEL_VECTORS);
+}
+
+struct piece layout_piece(const struct rnn_net *net, int index)
+{
+    const ptrdiff_t gates = cells[net->kind].gates;
+
+    if (!net->variant.reset_before)
+        return (struct piece){.gates = gates};
+    if (index == 0)
+        return (struct piece){.gates = gates - 1};
+    return (struct piece){gates - 1, 1, PANEL_VECTORS * padded_units(net, gates - 1)};
+}
+
+ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t gates, ptrdiff_t first, ptrdiff_t end)
+{
+    const ptrdiff_t lanes = net->kernels->lanes;
     const ptrdiff_t last = end - end % (PANEL_VECTORS * lanes); /* begin of an incomplete block */
 
-    if (net->kind == CELL_LSTM || last == end)
+    if (layout_is_panels(net) || last == end)
         return gates * (end - first);
     return gates * (last - first + kernels_segment(lanes, end, last));
 }
 
 ptrdiff_t layout_shared_units(const struct rnn_net *net)
 {
-    return net->kind == CELL_LSTM ? net->kernels->lanes : PANEL_VECTORS * net->kernels->lanes;
+    return layout_is_panels(net) ? net->kernels->lanes : PANEL_VECTORS * net->kernels->lanes;
+}
+
+ptrdiff_t layout_peephole(const struct rnn_net *net)
+{
+    return layout_align(net->hidden_size, PIECE_ALIGN);
 }
 
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
@@ -45,21 +91,33 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
     struct direction_layout at;
 
     at.input_size = layer_input_size(net, layer);
-    at.padded_units = kernels_padded_units(
-        net->kernels, (layout_columns(net, 0, net->hidden_size) + 3) / PANEL_VECTORS);
+    const struct piece last = layout_piece(net, layout_pieces(net) - 1);
+    at.padded_units = last.column / PANEL_VECTORS + padded_units(net, last.gates);
     at.proj_units = kernels_padded_units(net->kernels, (net->proj_size + 3) / PANEL_VECTORS);
     const ptrdiff_t totals = layout_align(PANEL_VECTORS * at.padded_units, PIECE_ALIGN);
     at.bias = 0;
     at.bias_h = totals;
     at.weight_ih =
-        totals + (cells[net->kind].separate_bias ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
+        totals + (layout_separates_bias(net) ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
     at.weight_hh = at.weight_ih + totals * at.input_size;
     at.weight_hr = at.weight_hh + totals * rnn_hidden_out(net);
-    at.size = at.weight_hr +
-              (net->proj_size
-                   ? layout_align(PANEL_VECTORS * at.proj_units * net->hidden_size, PIECE_ALIGN)
-                   : 0);
+    at.peepholes = at.weight_hr +
+                   (net->proj_size ? layout_align(PANEL_VECTORS * at.proj_units * net->hidden_size,
+                                                  PIECE_ALIGN)
+                                   : 0);
+    at.size = at.peepholes + (net->variant.peepholes ? 3 * layout_peephole(net) : 0);
     return at;
+}
+
+void layout_set_variant(const struct rnn_net *net, const struct direction_layout *at,
+                        const char *packed, void *reset_h, struct rnn_step *step)
+{
+    step->variant = &net->variant;
+    step->peepholes =
+        net->variant.peepholes ? packed + at->peepholes * (ptrdiff_t)net->kernels->itemsize : NULL;
+    step->peephole_stride = layout_peephole(net);
+    step->piece = layout_piece(net, layout_pieces(net) - 1).column;
+    step->reset_h = reset_h;
 }
 
 ptrdiff_t layout_totals(ptrdiff_t padded_units)

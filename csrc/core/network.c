@@ -37,13 +37,14 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
 {
     const struct direction_layout at = direction_layout(net, 0);
     const ptrdiff_t projected = net->proj_size ? rows : 0;
+    const ptrdiff_t hidden = net->proj_size || net->variant.reset_before ? rows : 0;
     const ptrdiff_t zeros = call->h0 || call->finite_weights ? 0 : 1;
     struct scratch space = {.size = 0};
 
     space.input_gates =
         take(net, &space.size, precompute_rows(net, call, rows), layout_totals(at.padded_units));
     space.zeros = take(net, &space.size, zeros, rnn_hidden_out(net));
-    space.hidden = take(net, &space.size, projected, net->hidden_size);
+    space.hidden = take(net, &space.size, hidden, net->hidden_size);
     space.projected = take(net, &space.size, projected, layout_totals(at.proj_units));
     return space;
 }
@@ -69,7 +70,7 @@ static void set_direction(const struct slice *slice, struct scan *scan, ptrdiff_
 
     scan->index = index;
     scan->packed = scan_offset(scan, slice->packed, direction_offset(net, index));
-    scan->reverse = direction == 1;
+    scan->reverse = direction == 1 || net->reverse;
     scan->y = scan_offset(scan, y, direction * out + first * scan->y_row);
     scan->h0 = call->h0 ? scan_offset(scan, call->h0, index * call->h0_layer + first * call->h0_row)
                         : NULL;
@@ -134,6 +135,7 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,
+        .step = cell_step(slice->net->kind, &slice->net->variant),
         .share = share,
         .stop = stop,
     };

@@ -23,9 +23,10 @@ struct scan {
 
     char *input_gates; /* [steps, rows, totals] precomputed */
     char *zeros;       /* [Hout] */
-    char *hidden;      /* [rows, H] h before the projection */
+    char *hidden;      /* [rows, H] h before the projection; with reset_before r h */
     char *projected;   /* [rows, totals] and after it */
 
+    int step;                /* among the kernels' */
     struct rnn_share *share; /* NULL: this thread computes all units */
     const struct rnn_stop *stop;
 };

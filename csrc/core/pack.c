@@ -2,10 +2,10 @@
  * two.
  *
  * Units are cut into panels of `lanes` units (kernels.h); a matrix becomes, panel after panel,
- * [depth][gate][lane]. The output columns of a projection, of a GRU and of an RNN are cut the same way
- * without regard to gates: column 4*unit + vector*lanes + lane of a panel is the next in line. The panels of a
- * matrix are taken from the last to the first: the next step begins with the first, and finds it in
- * the caches.
+ * [depth][gate][lane]. The output columns of a projection and of all but a plain LSTM are cut the
+ * same way without regard to gates: column 4*unit + vector*lanes + lane of a panel is the next in
+ * line. The panels of a matrix are taken from the last to the first: the next step begins with the
+ * first, and finds it in the caches. A matrix of two pieces (layout.h) is two matrices here.
  */
 #include "pack.h"
 
@@ -22,7 +22,7 @@ enum columns {
     COLUMNS_OF_BLOCKS /* blocks of units, in each of them gate after gate */
 };
 
-/* A weight matrix and where it stands in the packed copy. */
+/* A weight matrix, or a piece of one, and where it stands in the packed copy. */
 struct matrix {
     const struct rnn_kernels *kernels;
     enum columns columns;
@@ -81,15 +81,24 @@ static struct vector_rows rows_of_vector(const struct matrix *matrix, ptrdiff_t 
 /* Where the columns of weight_ih, weight_hh and the biases come from. */
 static enum columns columns_of(const struct rnn_net *net)
 {
-    if (net->kind == CELL_LSTM)
+    if (layout_is_panels(net))
         return COLUMNS_OF_GATES;
     return net->hidden_size <= PANEL_VECTORS * net->kernels->lanes ? COLUMNS_OF_ROWS
                                                                    : COLUMNS_OF_BLOCKS;
 }
 
-/* Returns the matrix of parameter `index`, with its values at `weight`. */
-static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, const void *weight)
+/* How many pieces the matrix of a parameter has. */
+static int pieces_of(const struct rnn_net *net, enum rnn_param_kind kind)
 {
+    return kind == WEIGHT_HR ? 1 : layout_pieces(net);
+}
+
+/* Returns a piece of the matrix of parameter `index`, with its values at `weight`. */
+static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, int number,
+                               const void *weight)
+{
+    const struct piece piece = layout_piece(net, number);
+    const ptrdiff_t columns = layout_columns(net, piece.gates, 0, net->hidden_size);
     const struct rnn_param param = rnn_param_at(net, index);
     const struct direction_layout at = direction_layout(net, param.layer);
     struct matrix matrix = {.kernels = net->kernels,
@@ -97,18 +106,22 @@ static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, const
                             .rows = weight,
                             .height = param.rows,
                             .depth = param.cols,
-                            .gates = cells[net->kind].gates,
-                            .hidden = net->hidden_size};
+                            .gates = piece.gates,
+                            .hidden = net->hidden_size,
+                            .packed = direction_offset(net, index / rnn_params_per_direction(net))};
 
-    matrix.units = (layout_columns(net, 0, net->hidden_size) + 3) / PANEL_VECTORS;
-    matrix.packed = direction_offset(net, index / rnn_params_per_direction(net)) + at.weight_hh;
-    if (param.kind == WEIGHT_IH)
-        matrix.packed += at.weight_ih - at.weight_hh;
     if (param.kind == WEIGHT_HR) {
         matrix.columns = COLUMNS_OF_ROWS;
         matrix.units = (param.rows + 3) / PANEL_VECTORS;
-        matrix.packed += at.weight_hr - at.weight_hh;
+        matrix.packed += at.weight_hr;
+        return matrix;
     }
+    matrix.rows +=
+        (size_t)(piece.first_gate * net->hidden_size * param.cols) * net->kernels->itemsize;
+    matrix.height = piece.gates * net->hidden_size;
+    matrix.units = (columns + PANEL_VECTORS - 1) / PANEL_VECTORS;
+    matrix.packed +=
+        (param.kind == WEIGHT_IH ? at.weight_ih : at.weight_hh) + piece.column * param.cols;
     return matrix;
 }
 
@@ -141,8 +154,8 @@ static ptrdiff_t panel_count(const struct matrix *matrix)
     return (matrix->units + matrix->kernels->lanes - 1) / matrix->kernels->lanes;
 }
 
-/* Returns whether all is finite. */
-static bool pack_matrix(const struct matrix *matrix, void *packed)
+/* Packs a piece. Returns whether all is finite. */
+static bool pack_piece(const struct matrix *matrix, void *packed)
 {
     bool finite = true;
 
@@ -153,9 +166,23 @@ static bool pack_matrix(const struct matrix *matrix, void *packed)
     return finite;
 }
 
-/* The biases of one direction: their columns are those of weight_ih. */
+/* Packs a matrix. Returns whether all is finite. */
+static bool pack_matrix(const struct rnn_net *net, ptrdiff_t index, const void *weight,
+                        void *packed)
+{
+    bool finite = true;
+
+    for (int i = 0; i < pieces_of(net, rnn_param_at(net, index).kind); i++) {
+        const struct matrix matrix = matrix_of(net, index, i, weight);
+        finite &= pack_piece(&matrix, packed);
+    }
+    return finite;
+}
+
+/* A piece of the biases of one direction: its columns are those of weight_ih. */
 struct biases {
     struct matrix matrix; /* depth 1, at the first bias; `packed` is where the sums stand */
+    ptrdiff_t to_b_hh;    /* elements from b_ih to b_hh of the same row */
     bool separate;        /* the last gate's b_hh is not added, but stands at `packed_h` */
     ptrdiff_t packed_h;
 };
@@ -170,20 +197,23 @@ struct biases {
 #define NAME(x) x##_f64
 #include "pack_template.h"
 
-/* Returns the biases of the direction that parameter `index` belongs to. */
-static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, const void *params)
+/* Returns a piece of the biases of the direction that parameter `index` belongs to. */
+static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, int number,
+                               const void *params)
 {
+    const struct piece piece = layout_piece(net, number);
     const ptrdiff_t direction = index / rnn_params_per_direction(net);
     const struct rnn_param b_ih =
         rnn_param_at(net, direction * rnn_params_per_direction(net) + BIAS_IH);
 
-    struct biases biases = {.separate = cells[net->kind].separate_bias};
+    struct biases biases = {.to_b_hh = b_ih.rows, .separate = layout_separates_bias(net)};
     const struct direction_layout at = direction_layout(net, b_ih.layer);
+    const ptrdiff_t first = b_ih.offset + piece.first_gate * net->hidden_size;
 
-    biases.matrix = matrix_of(net, index - index % rnn_params_per_direction(net),
-                              (const char *)params + (size_t)b_ih.offset * net->kernels->itemsize);
+    biases.matrix = matrix_of(net, direction * rnn_params_per_direction(net), number, params);
+    biases.matrix.rows = (const char *)params + (size_t)first * net->kernels->itemsize;
     biases.matrix.depth = 1;
-    biases.matrix.packed = direction_offset(net, direction) + at.bias;
+    biases.matrix.packed = direction_offset(net, direction) + at.bias + piece.column;
     biases.packed_h = direction_offset(net, direction) + at.bias_h;
     return biases;
 }
@@ -191,12 +221,48 @@ static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, const
 static void pack_biases(const struct rnn_net *net, ptrdiff_t index, const void *params,
                         void *packed)
 {
-    const struct biases biases = biases_of(net, index, params);
+    for (int i = 0; i < layout_pieces(net); i++) {
+        const struct biases biases = biases_of(net, index, i, params);
+        if (net->kernels->dtype == DTYPE_FLOAT32)
+            pack_biases_f32(&biases, packed);
+        else
+            pack_biases_f64(&biases, packed);
+    }
+}
 
-    if (net->kernels->dtype == DTYPE_FLOAT32)
-        pack_biases_f32(&biases, packed);
-    else
-        pack_biases_f64(&biases, packed);
+static bool biases_are_packed(const struct rnn_net *net, ptrdiff_t index, const void *params,
+                              const void *packed)
+{
+    const fpenv_t saved = fpenv_enter();
+    bool same = true;
+
+    for (int i = 0; i < layout_pieces(net); i++) {
+        const struct biases biases = biases_of(net, index, i, params);
+        same &= net->kernels->dtype == DTYPE_FLOAT32 ? biases_are_packed_f32(&biases, packed)
+                                                     : biases_are_packed_f64(&biases, packed);
+    }
+    fpenv_leave(saved);
+    return same;
+}
+
+/* Where a peephole stands in the packed copy: bytes from its start. */
+static size_t peephole_offset(const struct rnn_net *net, ptrdiff_t index,
+                              const struct rnn_param *param)
+{
+    const ptrdiff_t offset = direction_offset(net, index / rnn_params_per_direction(net)) +
+                             direction_layout(net, param->layer).peepholes +
+                             (param->kind - WEIGHT_PI) * layout_peephole(net);
+
+    return (size_t)offset * net->kernels->itemsize;
+}
+
+static void pack_peephole(const struct rnn_net *net, ptrdiff_t index, const struct rnn_param *param,
+                          const void *values, void *packed)
+{
+    char *to = (char *)packed + peephole_offset(net, index, param);
+
+    memset(to, 0, (size_t)layout_peephole(net) * net->kernels->itemsize);
+    memcpy(to, values, (size_t)param->rows * net->kernels->itemsize);
 }
 
 static const void *values_of(const struct rnn_net *net, const struct rnn_param *param,
@@ -209,6 +275,8 @@ static bool is_bias(const struct rnn_param *param)
 {
     return param->kind == BIAS_IH || param->kind == BIAS_HH;
 }
+
+static bool is_peephole(const struct rnn_param *param) { return param->kind >= WEIGHT_PI; }
 
 ptrdiff_t rnn_packed_size(const struct rnn_net *net)
 {
@@ -231,9 +299,10 @@ bool rnn_pack(const struct rnn_net *net, const void *params, void *packed)
         const struct rnn_param param = rnn_param_at(net, index);
         if (param.kind == BIAS_IH) {
             pack_biases(net, index, params, packed);
+        } else if (is_peephole(&param)) {
+            pack_peephole(net, index, &param, values_of(net, &param, params), packed);
         } else if (!is_bias(&param)) {
-            const struct matrix matrix = matrix_of(net, index, values_of(net, &param, params));
-            const bool all = pack_matrix(&matrix, packed);
+            const bool all = pack_matrix(net, index, values_of(net, &param, params), packed);
             finite &= all || param.kind != WEIGHT_HH;
         }
     }
@@ -244,13 +313,19 @@ bool rnn_pack(const struct rnn_net *net, const void *params, void *packed)
 bool rnn_weight_is_packed(const struct rnn_net *net, ptrdiff_t index, const void *weight,
                           const void *packed)
 {
-    const struct matrix matrix = matrix_of(net, index, weight);
+    const struct rnn_param param = rnn_param_at(net, index);
 
-    for (ptrdiff_t i = panel_count(&matrix) - 1; i >= 0; i--) {
-        const struct panel panel = panel_of(&matrix, i);
-        const char *at = (const char *)packed + panel_offset(&matrix, i);
-        if (!net->kernels->is_packed(&panel, at))
-            return false;
+    if (is_peephole(&param))
+        return memcmp((const char *)packed + peephole_offset(net, index, &param), weight,
+                      (size_t)param.rows * net->kernels->itemsize) == 0;
+    for (int piece = 0; piece < pieces_of(net, param.kind); piece++) {
+        const struct matrix matrix = matrix_of(net, index, piece, weight);
+        for (ptrdiff_t i = panel_count(&matrix) - 1; i >= 0; i--) {
+            const struct panel panel = panel_of(&matrix, i);
+            const char *at = (const char *)packed + panel_offset(&matrix, i);
+            if (!net->kernels->is_packed(&panel, at))
+                return false;
+        }
     }
     return true;
 }
@@ -259,14 +334,8 @@ bool rnn_param_is_packed(const struct rnn_net *net, ptrdiff_t index, const void 
                          const void *packed)
 {
     const struct rnn_param param = rnn_param_at(net, index);
-    bool same;
 
     if (!is_bias(&param))
         return rnn_weight_is_packed(net, index, values_of(net, &param, params), packed);
-    const struct biases biases = biases_of(net, index, params);
-    const fpenv_t saved = fpenv_enter();
-    same = net->kernels->dtype == DTYPE_FLOAT32 ? biases_are_packed_f32(&biases, packed)
-                                                : biases_are_packed_f64(&biases, packed);
-    fpenv_leave(saved);
-    return same;
+    return biases_are_packed(net, index, params, packed);
 }

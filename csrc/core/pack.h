@@ -15,7 +15,7 @@ bool rnn_pack(const struct rnn_net *net, const void *params, void *packed);
  * together with the other bias of its direction, since their sum alone is packed. */
 bool rnn_param_is_packed(const struct rnn_net *net, ptrdiff_t index, const void *params,
                          const void *packed);
-/* Like rnn_param_is_packed(), but of a matrix that stands elsewhere. */
+/* Like rnn_param_is_packed(), but of a matrix or a peephole that stands elsewhere. */
 bool rnn_weight_is_packed(const struct rnn_net *net, ptrdiff_t index, const void *weight,
                           const void *packed);
 

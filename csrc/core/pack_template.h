@@ -8,7 +8,7 @@
 static REAL NAME(bias_of)(const struct biases *biases, ptrdiff_t row)
 {
     const struct matrix *matrix = &biases->matrix;
-    const REAL *b_ih = (const REAL *)(const void *)matrix->rows, *b_hh = b_ih + matrix->height;
+    const REAL *b_ih = (const REAL *)(const void *)matrix->rows, *b_hh = b_ih + biases->to_b_hh;
 
     if (biases->separate && row >= (matrix->gates - 1) * matrix->hidden)
         return b_ih[row];
@@ -20,7 +20,8 @@ static const REAL *NAME(separate_bias)(const struct biases *biases)
 {
     const struct matrix *matrix = &biases->matrix;
 
-    return (const REAL *)(const void *)matrix->rows + 2 * matrix->height - matrix->hidden;
+    return (const REAL *)(const void *)matrix->rows + biases->to_b_hh + matrix->height -
+           matrix->hidden;
 }
 
 static void NAME(pack_biases)(const struct biases *biases, void *packed)

@@ -7,7 +7,7 @@
 
 ptrdiff_t rnn_params_per_direction(const struct rnn_net *net)
 {
-    return 2 + (net->bias ? 2 : 0) + (net->proj_size ? 1 : 0);
+    return 2 + (net->bias ? 2 : 0) + (net->proj_size ? 1 : 0) + (net->variant.peepholes ? 3 : 0);
 }
 
 ptrdiff_t rnn_param_count(const struct rnn_net *net)
@@ -21,17 +21,22 @@ static ptrdiff_t direction_size(const struct rnn_net *net, ptrdiff_t layer)
     const ptrdiff_t gates = rnn_gate_rows(net);
 
     return gates * (layer_input_size(net, layer) + rnn_hidden_out(net) + (net->bias ? 2 : 0)) +
-           net->proj_size * net->hidden_size;
+           net->proj_size * net->hidden_size + (net->variant.peepholes ? 3 * net->hidden_size : 0);
 }
 
 /* Sets the shape of a parameter by its kind. Returns whether the network has such a parameter. */
 static bool set_shape(const struct rnn_net *net, struct rnn_param *param)
 {
     const bool is_bias = param->kind == BIAS_IH || param->kind == BIAS_HH;
+    const bool is_peephole = param->kind >= WEIGHT_PI;
 
-    param->ndim = is_bias ? 1 : 2;
+    param->ndim = is_bias || is_peephole ? 1 : 2;
     param->rows = param->kind == WEIGHT_HR ? net->proj_size : rnn_gate_rows(net);
     param->cols = 1;
+    if (is_peephole) {
+        param->rows = net->hidden_size;
+        return net->variant.peepholes;
+    }
     if (param->kind == WEIGHT_IH)
         param->cols = layer_input_size(net, param->layer);
     else if (param->kind == WEIGHT_HH)
@@ -55,7 +60,7 @@ struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index)
     if (layer > 0) /* all layers but the first are of one size */
         param.offset +=
             net->num_directions * (direction_size(net, 0) + (layer - 1) * direction_size(net, 1));
-    for (param.kind = WEIGHT_IH; param.kind <= WEIGHT_HR; param.kind++) {
+    for (param.kind = WEIGHT_IH; param.kind < PARAM_KINDS; param.kind++) {
         if (!set_shape(net, &param))
             continue;
         if (before-- == 0)

@@ -4,10 +4,20 @@
 
 #include "rnn.h"
 
-/* In the order of torch. */
-enum rnn_param_kind { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
+/* In the order of torch; behind its parameters those of peepholes. */
+enum rnn_param_kind {
+    WEIGHT_IH,
+    WEIGHT_HH,
+    BIAS_IH,
+    BIAS_HH,
+    WEIGHT_HR,
+    WEIGHT_PI,
+    WEIGHT_PF,
+    WEIGHT_PO,
+    PARAM_KINDS
+};
 
-/* One parameter; a bias has cols 1 and ndim 1. */
+/* One parameter; a bias and a peephole have cols 1 and ndim 1. */
 struct rnn_param {
     enum rnn_param_kind kind;
     ptrdiff_t layer;
@@ -23,7 +33,7 @@ ptrdiff_t rnn_param_count(const struct rnn_net *net);
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
 /* Elements of all parameters. Returns -1 where that overflows. */
 ptrdiff_t rnn_params_size(const struct rnn_net *net);
-/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
+/* Draws every parameter, in their order, from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
 
 #endif

@@ -60,19 +60,20 @@ static ptrdiff_t count_steps(const struct scan *scan, const struct sequence *at,
     return steps;
 }
 
-/* Computes the input gates of "steps" steps of "rows" rows, of which the first to be taken is at x,
- * to scan->input_gates [steps, rows, totals]: in the order of time, and the longer runs of rows at
- * once. */
+/* Computes the input gates of "steps" steps of "rows" rows, those of a piece, to scan->input_gates
+ * [steps, rows, totals]: in the order of time, and the longer runs of rows at once. The step that is
+ * taken first has its rows at x. */
 static void fill(const struct scan *scan, const struct sequence *at, const char *x, ptrdiff_t rows,
-                 ptrdiff_t steps, const struct rnn_step *step)
+                 ptrdiff_t steps, const struct rnn_step *step, const struct piece *piece)
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
     const ptrdiff_t stride = sequence_stride(at, scan->x_step, scan->x_row);
-    const ptrdiff_t first = layout_columns(scan->net, 0, step->first);
+    const ptrdiff_t first = piece->column + layout_columns(scan->net, piece->gates, 0, step->first);
+    const ptrdiff_t columns = layout_columns(scan->net, piece->gates, step->first, step->end);
     struct gemm gemm = {
         .rows = steps,
         .groups = rows,
-        .units = (layout_columns(scan->net, step->first, step->end) + 3) / PANEL_VECTORS,
+        .units = (columns + PANEL_VECTORS - 1) / PANEL_VECTORS,
         .init = scan_offset(scan, scan->packed, scan->at.bias + first),
         .w = scan_offset(scan, scan->packed, scan->at.weight_ih + first * scan->at.input_size),
         .depth = scan->at.input_size,
@@ -113,7 +114,10 @@ void precompute_begin(const struct scan *scan, struct precompute *precompute,
         step->init_stride = 0;
         return;
     }
-    fill(scan, at, x, rows, steps, step);
+    for (int index = 0; index < layout_pieces(scan->net); index++) {
+        const struct piece piece = layout_piece(scan->net, index);
+        fill(scan, at, x, rows, steps, step, &piece);
+    }
     step->wx = NULL;
     step->init_stride = totals;
     precompute->next =

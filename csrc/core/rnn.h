@@ -24,8 +24,13 @@ struct rnn_net {
     ptrdiff_t num_layers;
     int num_directions; /* 1 or 2 */
     bool bias;
+    bool reverse;                /* the one direction begins at the end of the sequence */
+    struct cell_variant variant; /* of an LSTM without reset_before, of a GRU without peepholes and
+                                    clip, of an RNN none */
 };
 
+/* True if both networks compute the same of the same parameters. */
+bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other);
 /* Features of h: P where there is a projection, else H. */
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
 /* Rows of weight_ih: gates * H. */

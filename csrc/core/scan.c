@@ -85,6 +85,8 @@ bool scan_run(const struct scan *scan)
             },
     };
 
+    if (scan->step >= CELL_KINDS)
+        layout_set_variant(scan->net, &scan->at, scan->packed, scan->hidden, &walk.step);
     for (; !sequence_ended(&walk.at); sequence_next(&walk.at)) {
         const ptrdiff_t rows = rows_of(scan, &walk.at);
         if (rows > 0 && !walk_step(scan, &walk, rows))

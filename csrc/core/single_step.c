@@ -9,7 +9,7 @@
 bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
 {
     return call->steps == 1 && net->num_layers == 1 && net->num_directions == 1 &&
-           net->proj_size == 0 && call->batch_sizes == NULL &&
+           net->proj_size == 0 && !net->variant.reset_before && call->batch_sizes == NULL &&
            (call->h0 != NULL || call->finite_weights);
 }
 
@@ -46,7 +46,10 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
     step.descending = false;
-    net->kernels->step[net->kind](&step);
+    const int index = cell_step(net->kind, &net->variant);
+    if (index >= CELL_KINDS)
+        layout_set_variant(net, &at, packed, NULL, &step);
+    net->kernels->step[index](&step);
 
     if (y == h_n) /* a cell has no other output */
         return;

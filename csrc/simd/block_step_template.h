@@ -1,10 +1,17 @@
-/* The step of a GRU and of an RNN: block by block of units, a gemm of the inputs and one of h into the
- * totals of some rows, then their update. Included by kernels_template.h, behind gemm_template.h and
- * block_update_template.h; needs their parameters. Defines NAME(block_step).
+/* The step of a GRU, an RNN and a variant: block by block of units, a gemm of the inputs and one of
+ * h into the totals of some rows, then their update. Included by kernels_template.h, behind
+ * gemm_template.h and block_update_template.h; needs their parameters. Defines NAME(block_step).
  *
  * A block is BLOCK_UNITS units, the last one perhaps less; its columns are gate after gate
  * (kernels_segment). So a block is as many whole panels as there are gates, whatever their number.
  */
+/* One row of `panels` (a constant) panels. The tile is a copy, so that the caller's stays in registers:
+ * a struct of which a pointer is passed on would be copied as vectors, which wait for its fields. */
+INLINE TARGET void NAME(add_row)(struct NAME(tile) tile, const int panels)
+{
+    NAME(dispatch)(1, panels, &tile);
+}
+
 /* Sums of `columns` columns, of which the first stands at a panel's begin, for `rows` rows. */
 static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, ptrdiff_t rows,
                                               ptrdiff_t columns)
@@ -28,12 +35,17 @@ static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, pt
                 .to = tile.to,
                 .to_stride = tile.to_stride,
             };
-            NARROW(add_panel)(&narrow, rows);
+            if (rows == 1)
+                NARROW(add_row)(narrow, 1);
+            else
+                NARROW(add_rows)(narrow, rows, 1);
             return;
         }
 #endif
         if (panels > 1)
-            NAME(add_rows)(tile, 1, ROW_PANELS);
+            NAME(add_row)(tile, ROW_PANELS);
+        else if (rows == 1)
+            NAME(add_row)(tile, 1);
         else
             NAME(add_rows)(tile, rows, 1);
         tile.w += panels * PANEL_TOTALS * tile.depth;
@@ -43,105 +55,134 @@ static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, pt
     }
 }
 
-/* The totals that the recurrent part starts from: those of the inputs. Returns where they are. */
-INLINE TARGET struct NAME(tile) NAME(block_inputs)(const struct NAME(blocks) *blocks)
+/* Sets the weights and values of the input part or of the recurrent part. */
+INLINE TARGET void NAME(set_part)(const struct NAME(block) *block, struct NAME(tile) *tile,
+                                  const void *w, ptrdiff_t depth, const void *x, ptrdiff_t x_stride)
 {
-    const struct rnn_step *step = blocks->step;
-    struct NAME(tile) tile = {
-        .from = (const REAL *)step->init + blocks->row * step->init_stride + blocks->column,
-        .from_stride = step->init_stride,
-        .to = blocks->totals,
-        .to_stride = blocks->stride,
-    };
-
-    if (step->wx) {
-        tile.w = (const REAL *)step->wx + blocks->column * step->depth_x;
-        tile.depth = step->depth_x;
-        tile.x = (const REAL *)step->x + blocks->row * step->x_stride;
-        tile.x_stride = step->x_stride;
-        NAME(add_columns)(&tile, blocks->rows, blocks->columns);
-        tile.from = tile.to;
-        tile.from_stride = tile.to_stride;
-    }
-    return tile;
+    tile->w = (const REAL *)w + block->column * depth;
+    tile->depth = depth;
+    tile->x = (const REAL *)x + block->row * x_stride;
+    tile->x_stride = x_stride;
 }
 
-/* Moves the input part of the last gate aside, and lets that gate start from its own bias. */
-INLINE TARGET void NAME(part_last_gate)(const struct NAME(blocks) *blocks, struct NAME(tile) *tile)
+/* Lets a tile go on with the columns behind the first `columns`, from and to another place. */
+INLINE TARGET void NAME(go_on)(struct NAME(tile) *tile, ptrdiff_t columns, const REAL *from,
+                               ptrdiff_t from_stride, REAL *to, ptrdiff_t to_stride)
 {
-    const REAL *bias = (const REAL *)blocks->step->bias_h + blocks->unit;
-
-    for (ptrdiff_t row = 0; row < blocks->rows; row++) {
-        const REAL *from = tile->from + row * tile->from_stride;
-        REAL *to = blocks->totals + row * blocks->stride;
-        REAL *aside = blocks->aside + row * blocks->units_stride;
-        if (from != to)
-            for (ptrdiff_t i = 0; i < blocks->columns; i += LANES)
-                V_STORE(to + i, V_LOAD(from + i));
-        for (ptrdiff_t unit = 0; unit < blocks->units; unit += BLOCK_UNITS) {
-            const ptrdiff_t segment =
-                kernels_segment(LANES, blocks->step->hidden, blocks->unit + unit);
-            REAL *last = to + 3 * unit + 2 * segment;
-            for (ptrdiff_t i = 0; i < segment; i += LANES) {
-                const ptrdiff_t width = segment - i < LANES ? segment - i : LANES;
-                V_STORE(aside + unit + i, NAME(load)(last + i, width));
-                NAME(store)(last + i, V_LOAD(bias + unit + i), width);
-            }
-        }
-    }
-    tile->from = blocks->totals;
-    tile->from_stride = blocks->stride;
+    tile->w += columns * tile->depth;
+    tile->from = from;
+    tile->from_stride = from_stride;
+    tile->to = to;
+    tile->to_stride = to_stride;
 }
 
-/* Adds the recurrent part. */
-INLINE TARGET void NAME(block_recurrent)(const struct NAME(blocks) *blocks, struct NAME(tile) tile)
+/* Adds the recurrent part to `columns` columns; a state of zeros adds +0. */
+INLINE TARGET void NAME(add_recurrent)(const struct NAME(block) *block,
+                                       const struct NAME(tile) *tile, ptrdiff_t columns)
 {
-    const struct rnn_step *step = blocks->step;
-
-    if (step->h == NULL) {
-        for (ptrdiff_t row = 0; row < blocks->rows; row++)
-            for (ptrdiff_t i = 0; i < blocks->columns; i += LANES)
-                V_STORE(tile.to + row * tile.to_stride + i,
-                        V_ADD(V_LOAD(tile.from + row * tile.from_stride + i), V_SET((REAL)0)));
+    if (block->step->h) {
+        NAME(add_columns)(tile, block->rows, columns);
         return;
     }
-    tile.w = (const REAL *)step->wh + blocks->column * step->depth_h;
-    tile.depth = step->depth_h;
-    tile.x = (const REAL *)step->h + blocks->row * step->h_stride;
-    tile.x_stride = step->h_stride;
-    NAME(add_columns)(&tile, blocks->rows, blocks->columns);
+    for (ptrdiff_t row = 0; row < block->rows; row++)
+        for (ptrdiff_t i = 0; i < columns; i += LANES)
+            V_STORE(tile->to + row * tile->to_stride + i,
+                    V_ADD(V_LOAD(tile->from + row * tile->from_stride + i), V_SET((REAL)0)));
+}
+
+/* Moves the input part of a GRU's last gate aside, and lets that gate start from its own bias: where
+ * the gates are no whole panels. */
+INLINE TARGET void NAME(part_last_gate)(const struct NAME(block) *block, struct NAME(tile) *tile,
+                                        REAL *aside)
+{
+    const REAL *bias = (const REAL *)block->step->bias_h + block->unit;
+    const ptrdiff_t last = 2 * block->segment;
+
+    for (ptrdiff_t row = 0; row < block->rows; row++) {
+        const REAL *from = tile->from + row * tile->from_stride;
+        REAL *to = block->totals + row * block->stride;
+        if (from != to)
+            for (ptrdiff_t i = 0; i < last; i += LANES)
+                V_STORE(to + i, V_LOAD(from + i));
+        for (ptrdiff_t i = 0; i < block->segment; i += LANES) {
+            const ptrdiff_t left = block->segment - i;
+            const ptrdiff_t width = left < LANES ? left : LANES;
+            V_STORE(aside + row * BLOCK_UNITS + i, NAME(load)(from + last + i, width));
+            NAME(store)(to + last + i, V_LOAD(bias + i), width);
+        }
+    }
+    tile->from = block->totals;
+    tile->from_stride = block->stride;
+}
+
+/* The totals of a block. A GRU's last gate has a total for each part: where each gate is a whole
+ * panel, the gemms write them to different places. */
+INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates, REAL *aside)
+{
+    const struct rnn_step *step = block->step;
+    const ptrdiff_t columns = gates * block->segment;
+    const bool separate = gates == 3 && block->segment == BLOCK_UNITS;
+    const ptrdiff_t together = separate ? 2 * BLOCK_UNITS : columns;
+    struct NAME(tile) tile = {
+        .from = (const REAL *)step->init + block->row * step->init_stride + block->column,
+        .from_stride = step->init_stride,
+        .to = block->totals,
+        .to_stride = block->stride,
+    };
+
+    block->aside = aside;
+    block->aside_stride = BLOCK_UNITS;
+    if (step->wx) {
+        NAME(set_part)(block, &tile, step->wx, step->depth_x, step->x, step->x_stride);
+        NAME(add_columns)(&tile, block->rows, together);
+        if (separate) {
+            NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside,
+                        BLOCK_UNITS);
+            NAME(add_columns)(&tile, block->rows, BLOCK_UNITS);
+        }
+        tile.from = tile.to = block->totals;
+        tile.from_stride = tile.to_stride = block->stride;
+    } else if (separate) {
+        block->aside = tile.from + together;
+        block->aside_stride = tile.from_stride;
+    }
+    if (gates == 3 && !separate)
+        NAME(part_last_gate)(block, &tile, aside);
+    NAME(set_part)(block, &tile, step->wh, step->depth_h, step->h, step->h_stride);
+    NAME(add_recurrent)(block, &tile, together);
+    if (separate) {
+        NAME(go_on)(&tile, together, (const REAL *)step->bias_h + block->unit, 0,
+                    block->totals + together, block->stride);
+        NAME(add_recurrent)(block, &tile, BLOCK_UNITS);
+    }
 }
 
 /* A whole step. One instance serves all kinds: what differs between them is small beside the gemms. */
 static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
-                                             void (*const update)(const struct NAME(blocks) *))
+                                             void (*const update)(const struct NAME(block) *))
 {
-    ALIGNED REAL totals[BLOCK_GROUP * 3 * BLOCK_UNITS];
-    ALIGNED REAL aside[BLOCK_GROUP * BLOCK_UNITS];
+    ALIGNED REAL totals[BLOCK_ROWS * 4 * BLOCK_UNITS];
+    ALIGNED REAL aside[BLOCK_ROWS * BLOCK_UNITS];
     const ptrdiff_t count = (step->end - step->first + BLOCK_UNITS - 1) / BLOCK_UNITS;
-    const ptrdiff_t rows = NAME(next_count)(step->rows, BLOCK_GROUP);
-    const ptrdiff_t most = BLOCK_GROUP / rows;
-    struct NAME(blocks) blocks = {.step = step, .totals = totals, .aside = aside};
+    const ptrdiff_t most = gates == 1 ? 4 * BLOCK_ROWS : BLOCK_ROWS;
+    const ptrdiff_t rows = step->rows > most ? NAME(next_count)(step->rows, most) : step->rows;
+    struct NAME(block) block = {
+        .step = step,
+        .totals = totals,
+        .stride = gates * BLOCK_UNITS,
+    };
 
-    for (ptrdiff_t done = 0, now; done < count; done += now) {
-        now = count - done < most ? count - done : most;
-        blocks.unit = step->first + BLOCK_UNITS * (step->descending ? count - done - now : done);
-        blocks.units = now * BLOCK_UNITS;
-        if (blocks.unit + blocks.units > step->hidden)
-            blocks.units = step->hidden - blocks.unit;
-        const ptrdiff_t begun = (now - 1) * BLOCK_UNITS;
-        blocks.column = gates * blocks.unit;
-        blocks.columns =
-            gates * (begun + kernels_segment(LANES, step->hidden, blocks.unit + begun));
-        blocks.stride = gates * now * BLOCK_UNITS;
-        blocks.units_stride = now * BLOCK_UNITS;
-        for (blocks.row = 0; blocks.row < step->rows; blocks.row += blocks.rows) {
-            blocks.rows = step->rows - blocks.row < rows ? step->rows - blocks.row : rows;
-            struct NAME(tile) tile = NAME(block_inputs)(&blocks);
-            if (gates == 3)
-                NAME(part_last_gate)(&blocks, &tile);
-            NAME(block_recurrent)(&blocks, tile);
-            update(&blocks);
+    for (ptrdiff_t done = 0; done < count; done++) {
+        block.unit = step->first + BLOCK_UNITS * (step->descending ? count - 1 - done : done);
+        block.units = step->hidden - block.unit;
+        if (block.units > BLOCK_UNITS)
+            block.units = BLOCK_UNITS;
+        block.segment = kernels_segment(LANES, step->hidden, block.unit);
+        block.column = gates * block.unit;
+        for (block.row = 0; block.row < step->rows; block.row += block.rows) {
+            block.rows = step->rows - block.row < rows ? step->rows - block.row : rows;
+            NAME(block_totals)(&block, gates, aside);
+            update(&block);
         }
     }
 }

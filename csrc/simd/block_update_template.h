@@ -2,49 +2,51 @@
  * behind update_template.h; needs its parameters. Defines NAME(gru_update), NAME(rnn_tanh_update) and
  * NAME(rnn_relu_update).
  */
-/* The totals of some rows of some blocks of units. */
-struct NAME(blocks) {
+/* One block of units, for some rows of it. */
+struct NAME(block) {
     const struct rnn_step *step;
     ptrdiff_t row, rows;
-    ptrdiff_t unit, units; /* the first is where a block begins */
-    ptrdiff_t column, columns;
-    REAL *totals; /* [rows, columns] */
+    ptrdiff_t unit, units;
+    ptrdiff_t column, segment; /* its first column, and the columns from gate to gate */
+    REAL *totals;              /* [rows, gates * segment] */
     ptrdiff_t stride;
-    REAL *aside; /* [rows, units]: the input part of a GRU's n */
-    ptrdiff_t units_stride;
+    const REAL *aside; /* [rows, units]: the input part of a GRU's n */
+    ptrdiff_t aside_stride;
 };
 
 /* Where a vector of units stands. */
 struct NAME(vector) {
     const REAL *totals; /* of the first gate */
-    ptrdiff_t segment;  /* from gate to gate */
     const REAL *aside;
     ptrdiff_t row, unit, width;
 };
 
-/* Writes the places of all vectors; returns their number. */
-INLINE TARGET ptrdiff_t NAME(vectors)(const struct NAME(blocks) *blocks, const int gates,
-                                      struct NAME(vector) *at)
+/* Takes the places of the next `n` vectors; `row` and `unit` are the next one's, of the block. */
+INLINE TARGET void NAME(next_vectors)(const int n, const struct NAME(block) *block, ptrdiff_t *row,
+                                      ptrdiff_t *unit, struct NAME(vector) *at)
 {
-    ptrdiff_t count = 0;
-
-    for (ptrdiff_t row = 0; row < blocks->rows; row++)
-        for (ptrdiff_t unit = 0; unit < blocks->units; unit += BLOCK_UNITS) {
-            const ptrdiff_t segment =
-                kernels_segment(LANES, blocks->step->hidden, blocks->unit + unit);
-            const ptrdiff_t left = blocks->units - unit;
-            const ptrdiff_t units = left < BLOCK_UNITS ? left : BLOCK_UNITS;
-            for (ptrdiff_t i = 0; i < units; i += LANES)
-                at[count++] = (struct NAME(vector)){
-                    .totals = blocks->totals + row * blocks->stride + gates * unit + i,
-                    .segment = segment,
-                    .aside = blocks->aside + row * blocks->units_stride + unit + i,
-                    .row = blocks->row + row,
-                    .unit = blocks->unit + unit + i,
-                    .width = units - i < LANES ? units - i : LANES,
-                };
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        const ptrdiff_t left = block->units - *unit;
+        at[j] = (struct NAME(vector)){
+            .totals = block->totals + *row * block->stride + *unit,
+            .aside = block->aside + *row * block->aside_stride + *unit,
+            .row = block->row + *row,
+            .unit = block->unit + *unit,
+            .width = left < LANES ? left : LANES,
+        };
+        *unit += LANES;
+        if (left <= LANES) {
+            *unit = 0;
+            ++*row;
         }
-    return count;
+    }
+}
+
+/* How many vectors a block has. */
+INLINE TARGET ptrdiff_t NAME(count_vectors)(const struct NAME(block) *block)
+{
+    return block->rows * ((block->units + LANES - 1) / LANES);
 }
 
 INLINE TARGET void NAME(store_h)(const struct rnn_step *step, const struct NAME(vector) *at,
@@ -54,18 +56,19 @@ INLINE TARGET void NAME(store_h)(const struct rnn_step *step, const struct NAME(
 }
 
 /* r, z = sigmoid;  n = tanh(r q + p);  h' = z h + (1 - z) n, as fma(z, h, fma(-z, n, n)) */
-INLINE TARGET void NAME(gru_vectors)(const int n, const struct rnn_step *step,
+INLINE TARGET void NAME(gru_vectors)(const int n, const struct NAME(block) *block,
                                      const struct NAME(vector) *at)
 {
+    const struct rnn_step *step = block->step;
     vec_t gates[4], news[2];
 
     UNROLL
     for (int j = 0; j < 2 * n; j++)
-        gates[j] = NAME(load)(at[j / 2].totals + j % 2 * at[j / 2].segment, at[j / 2].width);
+        gates[j] = NAME(load)(at[j / 2].totals + j % 2 * block->segment, at[j / 2].width);
     NAME(sigmoid)(gates, 2 * n);
     UNROLL
     for (int j = 0; j < n; j++)
-        news[j] = V_FMA(gates[2 * j], NAME(load)(at[j].totals + 2 * at[j].segment, at[j].width),
+        news[j] = V_FMA(gates[2 * j], NAME(load)(at[j].totals + 2 * block->segment, at[j].width),
                         V_LOAD(at[j].aside));
     NAME(tanh)(news, n);
     UNROLL
@@ -79,20 +82,23 @@ INLINE TARGET void NAME(gru_vectors)(const int n, const struct rnn_step *step,
     }
 }
 
-static NOINLINE TARGET CHAINED void NAME(gru_update)(const struct NAME(blocks) *blocks)
+static NOINLINE TARGET CHAINED void NAME(gru_update)(const struct NAME(block) *block)
 {
-    struct NAME(vector) at[BLOCK_GROUP * PANEL_VECTORS];
-    const ptrdiff_t count = NAME(vectors)(blocks, 3, at);
-    ptrdiff_t i = 0;
+    struct NAME(vector) at[2];
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
 
-    for (; i + 2 <= count; i += 2)
-        NAME(gru_vectors)(2, blocks->step, at + i);
-    if (i < count)
-        NAME(gru_vectors)(1, blocks->step, at + i);
+    for (; left >= 2; left -= 2) {
+        NAME(next_vectors)(2, block, &row, &unit, at);
+        NAME(gru_vectors)(2, block, at);
+    }
+    if (left) {
+        NAME(next_vectors)(1, block, &row, &unit, at);
+        NAME(gru_vectors)(1, block, at);
+    }
 }
 
 /* h' = tanh(total) */
-INLINE TARGET void NAME(rnn_tanh_vectors)(const int n, const struct rnn_step *step,
+INLINE TARGET void NAME(rnn_tanh_vectors)(const int n, const struct NAME(block) *block,
                                           const struct NAME(vector) *at)
 {
     vec_t h[4];
@@ -103,31 +109,37 @@ INLINE TARGET void NAME(rnn_tanh_vectors)(const int n, const struct rnn_step *st
     NAME(tanh)(h, n);
     UNROLL
     for (int j = 0; j < n; j++)
-        NAME(store_h)(step, at + j, h[j]);
+        NAME(store_h)(block->step, at + j, h[j]);
 }
 
-static NOINLINE TARGET CHAINED void NAME(rnn_tanh_update)(const struct NAME(blocks) *blocks)
+static NOINLINE TARGET CHAINED void NAME(rnn_tanh_update)(const struct NAME(block) *block)
 {
-    struct NAME(vector) at[BLOCK_GROUP * PANEL_VECTORS];
-    const ptrdiff_t count = NAME(vectors)(blocks, 1, at);
-    ptrdiff_t i = 0;
+    struct NAME(vector) at[4];
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
 
-    for (; i + 4 <= count; i += 4)
-        NAME(rnn_tanh_vectors)(4, blocks->step, at + i);
-    for (; i + 2 <= count; i += 2)
-        NAME(rnn_tanh_vectors)(2, blocks->step, at + i);
-    if (i < count)
-        NAME(rnn_tanh_vectors)(1, blocks->step, at + i);
+    for (; left >= 4; left -= 4) {
+        NAME(next_vectors)(4, block, &row, &unit, at);
+        NAME(rnn_tanh_vectors)(4, block, at);
+    }
+    if (left & 2) {
+        NAME(next_vectors)(2, block, &row, &unit, at);
+        NAME(rnn_tanh_vectors)(2, block, at);
+    }
+    if (left & 1) {
+        NAME(next_vectors)(1, block, &row, &unit, at);
+        NAME(rnn_tanh_vectors)(1, block, at);
+    }
 }
 
 /* h' = total < 0 ? 0 : total; -0 and NaN stay as they are */
-static NOINLINE TARGET void NAME(rnn_relu_update)(const struct NAME(blocks) *blocks)
+static NOINLINE TARGET void NAME(rnn_relu_update)(const struct NAME(block) *block)
 {
-    struct NAME(vector) at[BLOCK_GROUP * PANEL_VECTORS];
-    const ptrdiff_t count = NAME(vectors)(blocks, 1, at);
+    struct NAME(vector) at;
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
 
-    for (ptrdiff_t i = 0; i < count; i++) {
-        const vec_t total = NAME(load)(at[i].totals, at[i].width);
-        NAME(store_h)(blocks->step, at + i, V_ZERO_BELOW(total, V_SET((REAL)0), total));
+    for (; left > 0; left--) {
+        NAME(next_vectors)(1, block, &row, &unit, &at);
+        const vec_t total = NAME(load)(at.totals, at.width);
+        NAME(store_h)(block->step, &at, V_ZERO_BELOW(total, V_SET((REAL)0), total));
     }
 }

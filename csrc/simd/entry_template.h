@@ -51,6 +51,21 @@ static TARGET void ENTRY(rnn_relu_step)(const struct rnn_step *step)
     NAME(block_step)(step, 1, NAME(rnn_relu_update));
 }
 
+static TARGET void ENTRY(lstm_variant_step)(const struct rnn_step *step)
+{
+    NAME(block_step)(step, 4, NAME(lstm_variant_update));
+}
+
+static TARGET void ENTRY(gru_variant_step)(const struct rnn_step *step)
+{
+    NAME(block_step)(step, 3, NAME(gru_variant_update));
+}
+
+static TARGET void ENTRY(gru_reset_before_step)(const struct rnn_step *step)
+{
+    NAME(reset_before_step)(step);
+}
+
 static TARGET void ENTRY(gemm)(const struct gemm *gemm)
 {
 #if NARROW_LANES
@@ -121,6 +136,9 @@ static const struct rnn_kernels ENTRY(kernels) = {
             [CELL_GRU] = ENTRY(gru_step),
             [CELL_RNN_TANH] = ENTRY(rnn_tanh_step),
             [CELL_RNN_RELU] = ENTRY(rnn_relu_step),
+            [STEP_LSTM_VARIANT] = ENTRY(lstm_variant_step),
+            [STEP_GRU_VARIANT] = ENTRY(gru_variant_step),
+            [STEP_GRU_RESET_BEFORE] = ENTRY(gru_reset_before_step),
         },
     .lstm_update = ENTRY(lstm_update),
     .pack = ENTRY(pack),

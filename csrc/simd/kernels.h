@@ -26,6 +26,47 @@ enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 /* The kinds of cells; csrc/core/cells.h describes them. */
 enum cell_kind { CELL_LSTM, CELL_GRU, CELL_RNN_TANH, CELL_RNN_RELU, CELL_KINDS };
 
+/* The steps of the table: first those of the kinds, by kind, then those of the variants, which read
+ * struct cell_variant and take more time. */
+enum cell_step {
+    STEP_LSTM_VARIANT = CELL_KINDS,
+    STEP_GRU_VARIANT,
+    STEP_GRU_RESET_BEFORE, /* the reset gate acts on h before the product, not on the product */
+    CELL_STEPS
+};
+
+/* Each is one fused multiply-add, then a clip to [0, 1]; a NaN stays one. */
+enum gate_activation {
+    GATE_SIGMOID,
+    GATE_HARD_SIGMOID,  /* x / 5 + 1/2 */
+    GATE_HARD_SIGMOID3, /* x / 6 + 1/2 */
+    GATE_ACTIVATIONS
+};
+
+enum activation {
+    ACTIVATION_TANH,
+    ACTIVATION_RELU,     /* x < 0 ? +0 : x */
+    ACTIVATION_SOFTSIGN, /* x / (1 + |x|), which is NaN at infinity */
+    ACTIVATION_LINEAR,
+    ACTIVATIONS
+};
+
+/* What a cell does otherwise than torch's; all zero: nothing. RNNs have no variants.
+ *
+ * LSTM: peepholes add fma(p, c, total) to the totals of i and f after both parts, and
+ * fma(p, c', total) to that of o. c' is clipped as soon as it is computed, as TensorFlow does it:
+ * what o's peephole, h and the next step see is the clipped c'. `activation` is that of g and
+ * of c'.
+ * GRU: `activation` is that of n. With reset_before n has one total: both biases, which were added
+ * when packed, the x part, then the product of r h, rounded once. */
+struct cell_variant {
+    enum gate_activation gate_activation;
+    enum activation activation;
+    bool peepholes;
+    bool reset_before;
+    double cell_clip; /* bounds c' to [-cell_clip, cell_clip]; 0: does not */
+};
+
 /* One weight matrix (4*units rows, depth columns) in kernel layout: units are grouped
  * into panels of `lanes` units, the last one perhaps of `narrow_lanes`;
  * per panel [depth][gate][lane], zero padded, 64-byte aligned.
@@ -33,7 +74,8 @@ enum cell_kind { CELL_LSTM, CELL_GRU, CELL_RNN_TANH, CELL_RNN_RELU, CELL_KINDS }
  * Of a GRU and an RNN, the output columns are cut into panels of PANEL_VECTORS * `lanes` columns, the
  * last one perhaps of PANEL_VECTORS * `narrow_lanes`, whatever gates they belong to. Column after
  * column: blocks of PANEL_VECTORS * `lanes` units, in each of them gate after gate
- * (kernels_segment). */
+ * (kernels_segment). So are those of a variant of an LSTM. With reset_before a matrix is two such
+ * pieces, r and z, then n, each with a last panel of its own. */
 
 /* One step of one layer and direction, all rows of the batch. */
 struct rnn_step {
@@ -69,6 +111,13 @@ struct rnn_step {
     ptrdiff_t h_out_stride;
 
     bool descending; /* walk the panels from last to first (cache reuse only) */
+
+    /* Of the steps of variants alone, which others do not read. */
+    const struct cell_variant *variant;
+    const void *peepholes; /* p_i, p_f, p_o, each [hidden], peephole_stride apart; NULL: none */
+    ptrdiff_t peephole_stride;
+    ptrdiff_t piece; /* reset_before: columns that lie before those of n */
+    void *reset_h;   /* reset_before: scratch memory [rows, hidden]; all units are computed */
 };
 
 /* out = init + x * W', for precomputed input gates or a projection. The weights are read
@@ -106,9 +155,9 @@ struct rnn_kernels {
     ptrdiff_t precompute_rows; /* with fewer rows than this, precomputed input gates always pay */
 
     void (*gemm)(const struct gemm *gemm);
-    /* c and c_out are the LSTM's alone. first and end of the other kinds are where blocks begin, or
-     * H. */
-    void (*step[CELL_KINDS])(const struct rnn_step *step);
+    /* By kind, or by cell_step. c and c_out are the LSTM's alone. first and end of all but the
+     * plain LSTM are where blocks begin, or H. */
+    void (*step[CELL_STEPS])(const struct rnn_step *step);
     /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to row
      * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
      * of x, a gemm of h that starts from its result, and this have the bits of the LSTM's step. */
@@ -127,10 +176,10 @@ struct rnn_kernels {
     void (*tanh)(const void *x, void *out, ptrdiff_t count);
 };
 
-/* Columns of each gate in the block of units that begins at `unit`, of a GRU or an RNN: the units that
- * the block has. Where that is no multiple of `lanes`, and the block is not the only one, the columns
- * are padded, so that no vector of a panel has rows of two gates. In the only block, gate after gate is
- * the order of torch's rows. */
+/* Columns of each gate in the block of units that begins at `unit`, of all but a plain LSTM: the
+ * units that the block has. Where that is no multiple of `lanes`, and the block is not the only one,
+ * the columns are padded, so that no vector of a panel has rows of two gates. In the only block, gate
+ * after gate is the order of torch's rows. */
 static inline ptrdiff_t kernels_segment(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t unit)
 {
     const ptrdiff_t block = PANEL_VECTORS * lanes, left = hidden - unit;

@@ -26,7 +26,7 @@
  * values of the rows and one weight have to fit the registers.
  *
  * A panel is PANEL_VECTORS vectors wide, whatever the kind of cell. What an LSTM is, is known to
- * update_template.h and lstm_step_template.h alone.
+ * update_template.h, lstm_step_template.h and variant_template.h alone.
  */
 #ifndef NARROW_LANES
 #define NARROW_LANES 0
@@ -38,8 +38,8 @@
 
 #define PANEL_TOTALS (PANEL_VECTORS * LANES) /* totals of one panel, one row */
 #define GROUP_VECTORS 32                     /* panels of one update, rows counted: 4 to 8 KB */
-#define BLOCK_UNITS (PANEL_VECTORS * LANES)  /* of a GRU and an RNN */
-#define BLOCK_GROUP 24                       /* blocks of one update, rows counted: 12 to 24 KB */
+#define BLOCK_UNITS (PANEL_VECTORS * LANES)  /* of all but a plain LSTM */
+#define BLOCK_ROWS 24                        /* of one update of a block of a GRU: 12 to 24 KB */
 
 #include "tile_template.h"
 
@@ -56,13 +56,15 @@
 #include "block_step_template.h"
 
 #ifdef ENTRY
+#include "variant_template.h"
+
 #include "entry_template.h"
 #endif
 
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS
 #undef BLOCK_UNITS
-#undef BLOCK_GROUP
+#undef BLOCK_ROWS
 #undef NARROW
 #undef NARROW_LANES
 #undef NAME

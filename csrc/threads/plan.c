@@ -21,6 +21,11 @@
 
 static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
 
+bool plan_may_share_units(const struct rnn_net *net)
+{
+    return net->proj_size == 0 && !net->variant.reset_before;
+}
+
 struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, int threads,
                       bool asked_for)
 {
@@ -37,7 +42,7 @@ struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, in
 
     if (plan.threads < 2 || call->dropout > 0)
         return (struct plan){.threads = 1}; /* masks are drawn in one order */
-    if (asked_for && net->proj_size == 0 && call->batch < MANY_ROWS && panels > 1 &&
+    if (asked_for && plan_may_share_units(net) && call->batch < MANY_ROWS && panels > 1 &&
         seconds / steps > WORK_PER_BARRIER * plan.threads &&
         !(net->num_directions == 2 && plan.threads == 2)) {
         plan.sharing = SHARE_UNITS;

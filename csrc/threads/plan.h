@@ -21,6 +21,9 @@ struct plan {
  * their number: then units may be shared too, and calls of tens of microseconds. */
 struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, int threads,
                       bool asked_for);
+/* True if threads may share units: the barrier stands at the end of a step, so no unit may need
+ * what others have computed in the same step, as a projection and reset_before do. */
+bool plan_may_share_units(const struct rnn_net *net);
 /* Makes the plan one of fewer threads, where fewer can be had. */
 void plan_limit(struct plan *plan, int threads);
 

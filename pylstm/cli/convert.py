@@ -17,10 +17,12 @@ from ..files.contents import Contents
 from ..files.flat import NoSuchPrefix, SameName, find_root, flat_view
 from ..files.open import open_weights
 from ..files.write.save import write
-from ..weights.find import survey
+from ..weights.kinds import with_article
+from ..weights.survey import survey
 from .losses import differences, refuse_losses
 from .output import Failure, counted
 from .verify import print_near_misses
+from .words import common_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -83,10 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def name_near_misses(file: WeightFile) -> None:
-    """Name what looks like an LSTM where a file holds no other; of such there may be no array."""
+    """Name what looks like a module where a file holds no other; of such there may be no array."""
     report = survey(file.tree, file.name)
     if not report.candidates:
-        told = "pylstm convert: not an LSTM"
+        told = f"pylstm convert: not {with_article(common_name((), report.near_misses))}"
         print_near_misses(report.near_misses, None, told=told, file=sys.stderr)
 
 

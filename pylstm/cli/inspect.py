@@ -1,4 +1,4 @@
-"""List the LSTMs and all tensors of a weight file; nothing but its description is read."""
+"""List the recurrent modules and all tensors of a weight file, of which nothing is read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import numpy as np
 from ..files.base.errors import printable
 from ..files.flat import NoSuchPrefix
 from ..files.open import open_weights
-from ..weights.find import survey
+from ..weights.kinds import LSTM, kind_of
+from ..weights.survey import survey
 from .listing import Listing, Row, stored_dtype, without_wrappers
 from .output import MAX_COLUMN, Failure, counted, print_table
+from .words import common_name
 
 if TYPE_CHECKING:
     from ..files.open import WeightFile
-    from ..weights.find import Candidate, Survey
+    from ..weights.found import FoundRecurrent
+    from ..weights.survey import Candidate, Survey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the LSTMs, what only looks like one, and the tensors."""
+    """Print the layers and cells, what only looks like one, and the tensors."""
     with open_weights(arguments.file) as file:
         report = survey(file.tree, file.name)
         print_report = print_json if arguments.json else print_text
@@ -97,9 +100,10 @@ def print_text(
     for name, value in file.metadata.items():
         print(f"  {printable(name)[:MAX_COLUMN]}: {printable(value)[:MAX_COLUMN]}")
     print()
-    _print_lstms(shown.candidates)
+    kind = common_name(shown.candidates, shown.near_misses)
+    _print_modules(shown.candidates, kind)
     if shown.near_misses:
-        print("\nNot LSTMs that pylstm can run")
+        print(f"\nNot {kind}s that pylstm can run")
         print_table(
             ("prefix", "kind", "reason"),
             lambda: (
@@ -118,15 +122,19 @@ def print_text(
     _print_tensors(shown.listing, optimizer)
 
 
-def _print_lstms(candidates: list[Candidate]) -> None:
+def _print_modules(candidates: list[Candidate], kind: str) -> None:
     if not candidates:
-        print("No LSTM that pylstm can run.")
+        print(f"No {kind} that pylstm can run.")
         return
-    print("LSTMs")
-    headers = ("prefix", "kind", "input", "hidden", "layers", "directions")
+    print(f"{kind[0].upper()}{kind[1:]}s")
+    headers = ["prefix", "kind", "input", "hidden", "layers", "directions"]
+    headers += ["projection", "bias", "dtype", "parameters"]
+    # What files of torch's LSTMs have not.
+    has_options = any(_options(candidate.found) for candidate in candidates)
+    headers += ["options"] if has_options else []
     print_table(
-        (*headers, "projection", "bias", "dtype", "parameters"),
-        lambda: map(_lstm_row, candidates),
+        tuple(headers),
+        lambda: (_row(candidate)[: len(headers)] for candidate in candidates),
         numbers="input hidden layers directions projection parameters",
     )
     assumed = [candidate.found for candidate in candidates if candidate.found.assumed]
@@ -145,11 +153,14 @@ def _print_lstms(candidates: list[Candidate]) -> None:
         if candidate.found.initial_states is not None
     ]
     if started:
-        print("\nInitial states in the file that are not zero: find_lstms has them")
+        has_c = any(isinstance(states, tuple) for _, states in started)
+        finder = "find_lstms" if kind == "LSTM" else "find_recurrent"
+        print(f"\nInitial states in the file that are not zero: {finder} has them")
         print_table(
-            ("prefix", "h_0", "c_0"),
+            ("prefix", "h_0", "c_0") if has_c else ("prefix", "h_0"),
             lambda: (
-                (_shown(prefix), *map(str, map(np.shape, states))) for prefix, states in started
+                (_shown(prefix), *(map(str, _shapes(states))), "-")[: 2 + has_c]
+                for prefix, states in started
             ),
         )
 
@@ -185,7 +196,21 @@ def _dtype(candidate: Candidate) -> str:
     return "/".join(sorted({stored_dtype(value) for value in candidate.parameters.values()}))
 
 
-def _lstm_row(candidate: Candidate) -> tuple[str, ...]:
+def _shapes(states: Any) -> list[tuple[int, ...]]:
+    """Return the shapes of initial states: of h_0, or of h_0 and c_0."""
+    return [np.shape(state) for state in (states if isinstance(states, tuple) else (states,))]
+
+
+def _options(found: FoundRecurrent) -> str:
+    """Return what a module is made with beside its sizes, as arguments of from_weights."""
+    told = dict(found.options)
+    for name in ("nonlinearity", "merge_mode"):
+        if getattr(found, name) is not None:
+            told[name] = getattr(found, name)
+    return ", ".join(f"{name}={value!r}" for name, value in told.items())
+
+
+def _row(candidate: Candidate) -> tuple[str, ...]:
     found = candidate.found
     return (
         _shown(found.prefix),
@@ -198,6 +223,7 @@ def _lstm_row(candidate: Candidate) -> tuple[str, ...]:
         "yes" if found.bias else "no",
         _dtype(candidate),
         f"{found.num_parameters:,}",
+        printable(_options(found)) or "-",
     )
 
 
@@ -214,7 +240,8 @@ def print_json(
     fields["metadata"] = file.metadata
     rows = (row for row in shown.listing if optimizer is not False or not row.is_optimizers)
     lists: dict[str, Iterator[Any]] = {
-        "lstms": map(_json_lstm, shown.candidates),
+        "lstms": map(_json, (each for each in shown.candidates if _is_lstm(each))),
+        "recurrent": map(_json, shown.candidates),
         "near_misses": map(vars, shown.near_misses),
         "unreadable": (
             {"name": name, "reason": reason} for name, reason in shown.listing.unreadable
@@ -232,12 +259,15 @@ def print_json(
     print("\n}")
 
 
-def _json_lstm(candidate: Candidate) -> dict[str, Any]:
-    """Return the fields of a found LSTM; of its initial states the shapes."""
+def _is_lstm(candidate: Candidate) -> bool:
+    return kind_of(candidate.found.kind) is LSTM
+
+
+def _json(candidate: Candidate) -> dict[str, Any]:
+    """Return the fields of a found module that say something; of its initial states the shapes."""
     found = candidate.found
-    states = found.initial_states
-    shapes = None if states is None else [np.shape(state) for state in states]
-    return vars(found) | {"dtype": _dtype(candidate), "initial_states": shapes}
+    states = None if found.initial_states is None else _shapes(found.initial_states)
+    return found._told() | {"dtype": _dtype(candidate), "initial_states": states}
 
 
 def _json_tensor(row: Row) -> dict[str, Any]:

@@ -13,9 +13,11 @@ import numpy as np
 from ..files.base.tensor import Tensor
 from ..files.contents import Contents
 from ..files.write.save import Known
-from ..weights.find import survey
+from ..weights.kinds import with_article
+from ..weights.survey import survey
 from .listing import stored_dtype, without_wrappers
 from .output import Failure
+from .words import common_name
 
 if TYPE_CHECKING:
     from ..files.open import WeightFile
@@ -94,7 +96,7 @@ def _has_other_entries(path: Path, count: int) -> bool:
 def differences(
     file: WeightFile, arrays: Mapping[str, Any], root: Sequence[str], output: str
 ) -> list[str]:
-    """Return a line for each LSTM that is another thing in the new file than in the old one.
+    """Return a line for each module that is another thing in the new file than in the old one.
 
     Parameters
     ----------
@@ -122,11 +124,15 @@ def differences(
     for path, miss in [] if before else list(misses.items())[:_MAX_LISTED]:
         if path[: len(above)] == above and path not in after:
             where = repr(miss.prefix) if miss.prefix else "it"
-            lines.append(f"{file.name} holds no LSTM that pylstm can run; {where} is {_told(miss)}")
+            kind = common_name((), misses.values())
+            lines.append(
+                f"{file.name} holds no {kind} that pylstm can run; {where} is {_told(miss)}"
+            )
     for path, found in before.items():
         if path[: len(above)] != above:
             continue
-        if found.assumed not in ({}, {"batch_first": False}):
+        open_ones = {name: value for name, value in found.assumed.items() if name != "nonlinearity"}
+        if open_ones not in ({}, {"batch_first": False}):
             told = ", ".join(f"{name}={value!r}" for name, value in found.assumed.items())
             lines.append(f"{file.name} leaves open what {found.prefix!r} computes; assumed: {told}")
         if path not in after and path in reasons:
@@ -137,7 +143,7 @@ def differences(
     for path, found in after.items():
         if path not in before and path in misses:
             lines.append(
-                f"{found.prefix!r} of {output} looks like an {found.kind}; "
+                f"{found.prefix!r} of {output} looks like {with_article(found.kind)}; "
                 f"in {file.name} it is {_told(misses[path])}"
             )
     return lines

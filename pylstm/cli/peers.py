@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-import pylstm
-
-from ..weights.kinds import LSTM
+from ..weights.answers import STRUCTURE
+from ..weights.kinds import GRU, PEEPHOLE_GATES, RNN, Kind
+from ..weights.variants import DEFAULTS
 from .output import Failure
-from .reference import groups_of
+from .reference import directions_of, groups_of, is_reverse, kind_of_module, variant_of
 
 if TYPE_CHECKING:
     from .reference import Array, Module, Results
 
-# Where each gate of ONNX's order stands in torch's.
-_FROM_TORCH = list(map(LSTM.gates.index, LSTM.onnx_gates))
 _OPSET, _IR_VERSION = 17, 8
 
 
@@ -36,7 +35,7 @@ class Peer(Protocol):
     name: str
     coarsest: float
 
-    def run(self, module: Module, x: Array, h_0: Array, c_0: Array) -> Results: ...
+    def run(self, module: Module, x: Array, *states: Array) -> Results: ...
 
 
 class Torch:
@@ -49,31 +48,43 @@ class Torch:
         self._torch: Any = import_module("torch")
         self.name = f"torch {self._torch.__version__}"
 
-    def run(self, module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
+    def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run in the module's dtype."""
         torch = self._torch
-        options = {name: getattr(module, name) for name in module._structure if name != "mode"}
+        others = [name for name, value in DEFAULTS.items() if getattr(module, name, value) != value]
+        if others:
+            raise CannotRun(f"torch has no {', '.join(others)}")
+        names = (*STRUCTURE[module._kind], *(("nonlinearity",) * hasattr(module, "nonlinearity")))
+        options = {name: getattr(module, name) for name in names}
         peer = getattr(torch.nn, type(module).__name__)(**options).to(getattr(torch, str(x.dtype)))
         values = {name: torch.tensor(value) for name, value in module.state_dict().items()}
         peer.load_state_dict(values)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about its own speed
-            tensors = [torch.tensor(array) for array in (x, h_0, c_0)]
-            if isinstance(module, pylstm.LSTM):
-                output, (h_n, c_n) = peer(tensors[0], tuple(tensors[1:]))
+            given, *begin = (torch.tensor(array) for array in (x, *states))
+            if hasattr(module, "num_layers"):
+                output, *last = run_layer(peer, given, begin)
             else:
-                output, h_n, c_n = run_cell(peer, *tensors)
-                output = torch.stack(output)
-        return output.numpy(), h_n.numpy(), c_n.numpy()
+                steps, *last = run_cell(peer, given, begin)
+                output = torch.stack(steps)
+        return (output.numpy(), *(state.numpy() for state in last))
 
 
-def run_cell(cell: Any, x: Any, h_0: Any, c_0: Any) -> tuple[list[Any], Any, Any]:
+def run_layer(layer: Any, x: Any, states: Sequence[Any]) -> tuple[Any, ...]:
+    """Run a layer of either library; return its output and its last states."""
+    output, last = layer(x, tuple(states) if len(states) > 1 else states[0])
+    return (output, *last) if len(states) > 1 else (output, last)
+
+
+def run_cell(cell: Any, x: Any, states: Sequence[Any]) -> tuple[Any, ...]:
     """Walk a cell of either library through x; states with a leading axis of 1."""
-    h, c, outputs = h_0[0], c_0[0], []
+    present: Any = tuple(state[0] for state in states)
+    outputs = []
     for step in x:
-        h, c = cell(step, (h, c))
-        outputs.append(h)
-    return outputs, h[None], c[None]
+        made = cell(step, present if len(states) > 1 else present[0])
+        present = made if len(states) > 1 else (made,)
+        outputs.append(present[0])
+    return (outputs, *(state[None] for state in present))
 
 
 class OnnxRuntime:
@@ -89,38 +100,46 @@ class OnnxRuntime:
         self._onnx: Any = import_module("onnx")
         self.name = f"onnxruntime {self._runtime.__version__}"
 
-    def run(self, module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
+    def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run a float32 module without projections; refuse others."""
         if getattr(module, "proj_size", 0):
             raise CannotRun("ONNX has no projections")
+        kind = kind_of_module(module)
         if x.dtype != np.float32:
-            raise CannotRun("it has LSTMs in float32 only")
-        directions = 1 + bool(getattr(module, "bidirectional", False))
+            raise CannotRun(f"it has {kind.mode}s in float32 only")
+        if variant_of(module, "cell_clip") is not None:
+            raise CannotRun("ONNX has no cell_clip")
+        directions = directions_of(module)
         groups = groups_of(module)
-        states = []
+        results = []
         for start in range(0, len(groups), directions):
             rows = slice(start, start + directions)
-            inputs = {"X": x, "initial_h": h_0[rows], "initial_c": c_0[rows]}
-            inputs |= _onnx_parameters(groups[rows], bool(module.bias))
-            y, h_n, c_n = self._session(inputs, directions).run(None, inputs)
-            states.append((h_n, c_n))
+            inputs = {"X": x} | {
+                f"initial_{letter}": state[rows]
+                for letter, state in zip(kind.states, states, strict=True)
+            }
+            inputs |= _onnx_parameters(module, groups[rows])
+            y, *last = self._session(module, inputs).run(None, inputs)
+            results.append(last)
             # (T, D, N, H) becomes (T, N, D*H).
             x = y.swapaxes(1, 2).reshape(*x.shape[:2], -1)
-        h_n, c_n = (np.concatenate(parts) for parts in zip(*states, strict=True))
-        return x, h_n, c_n
+        return (x, *(np.concatenate(parts) for parts in zip(*results, strict=True)))
 
-    def _session(self, inputs: dict[str, Array], directions: int) -> Any:
-        """Return a session of one LSTM node whose parameters are inputs as well."""
+    def _session(self, module: Module, inputs: dict[str, Array]) -> Any:
+        """Return a session of one node whose parameters are inputs as well."""
         helper = self._onnx.helper
         float32 = self._onnx.TensorProto.FLOAT
-        names = ["X", "W", "R", "B" if "B" in inputs else "", "", "initial_h", "initial_c"]
-        results = ["Y", "Y_h", "Y_c"]
+        kind = kind_of_module(module)
+        states = [f"initial_{letter}" for letter in kind.states]
+        names = ["X", "W", "R", "B" if "B" in inputs else "", "", *states]
+        names += ["P"] * ("P" in inputs)
+        results = ["Y", *(f"Y_{letter}" for letter in kind.states)]
         node = helper.make_node(
-            "LSTM",
+            kind.mode,
             names,
             results,
-            hidden_size=inputs["initial_c"].shape[2],
-            direction="bidirectional" if directions == 2 else "forward",
+            hidden_size=inputs["initial_h"].shape[2],
+            **_onnx_attributes(module, kind),
         )
         graph = helper.make_graph(
             [node],
@@ -136,19 +155,56 @@ class OnnxRuntime:
         return self._runtime.InferenceSession(model.SerializeToString(), options, providers)
 
 
-def _onnx_parameters(groups: list[list[Array]], has_bias: bool) -> dict[str, Array]:
-    """Return W (D, 4H, I), R (D, 4H, H) and B (D, 8H) in ONNX's order of the gates."""
+def _onnx_attributes(module: Module, kind: Kind) -> dict[str, Any]:
+    """Return what a node says of its module beside hidden_size."""
+    directions = directions_of(module)
+    one_way = "reverse" if is_reverse(module, 0) else "forward"
+    found: dict[str, Any] = {"direction": "bidirectional" if directions == 2 else one_way}
+    if kind is RNN:
+        return found | {"activations": [module.nonlinearity.capitalize()] * directions}
+    if kind is GRU:
+        found["linear_before_reset"] = int(variant_of(module, "reset_after"))
+    gate, slope = _ONNX_GATES[variant_of(module, "gate_activation")]
+    other = _ONNX_ACTIVATIONS[variant_of(module, "activation")]
+    names = [gate, *[other] * len(kind.states)]
+    if names == ["Sigmoid", *["Tanh"] * len(kind.states)]:
+        return found
+    # HardSigmoid takes an alpha and a beta, and so does Affine: x itself with 1 and 0.
+    alpha = [slope] * (gate == "HardSigmoid") + [1.0] * names.count("Affine")
+    beta = [0.5] * (gate == "HardSigmoid") + [0.0] * names.count("Affine")
+    return found | {
+        "activations": names * directions,
+        "activation_alpha": alpha * directions,
+        "activation_beta": beta * directions,
+    }
+
+
+_ONNX_GATES = {
+    "sigmoid": ("Sigmoid", 0.0),
+    "hard_sigmoid": ("HardSigmoid", 0.2),
+    "hard_sigmoid3": ("HardSigmoid", 1 / 6),
+}
+_ONNX_ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "softsign": "Softsign", "linear": "Affine"}
+
+
+def _onnx_parameters(module: Module, groups: list[list[Array]]) -> dict[str, Array]:
+    """Return W (D, G*H, I), R (D, G*H, H), B (D, 2*G*H) and P (D, 3*H) in ONNX's order of gates."""
+    kind = kind_of_module(module)
+    from_torch = list(map(kind.gates.index, kind.onnx_gates))
 
     def stacked(index: int) -> Array:
         arrays = [parameters[index] for parameters in groups]
-        blocks = [
-            array.reshape(len(LSTM.gates), -1, array[0].size)[_FROM_TORCH] for array in arrays
-        ]
+        blocks = [array.reshape(len(kind.gates), -1, array[0].size)[from_torch] for array in arrays]
         return np.stack([b.reshape(a.shape) for a, b in zip(arrays, blocks, strict=True)])
 
     result = {"W": stacked(0), "R": stacked(1)}
-    if has_bias:
+    if module.bias:
         result["B"] = np.concatenate([stacked(2), stacked(3)], axis=1)
+    if variant_of(module, "peepholes"):
+        first = -len(PEEPHOLE_GATES)
+        result["P"] = np.stack(
+            [np.concatenate([group[first], group[-1], group[first + 1]]) for group in groups]
+        )
     return result
 
 

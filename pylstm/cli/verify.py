@@ -1,4 +1,4 @@
-"""Run the LSTMs of a file beside torch or onnxruntime and in float64, and compare."""
+"""Run the modules of a file beside torch or onnxruntime and in float64, and compare."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import pylstm
 from ..files.base.errors import printable
 from ..files.open import open_weights
 from ..weights.build import build, ends_with, fitting
-from ..weights.find import survey
+from ..weights.survey import survey
 from .output import Failure, print_table
-from .peers import PEERS, CannotRun, Peer, find_peer, run_cell
-from .reference import run_reference
+from .peers import PEERS, CannotRun, Peer, find_peer, run_cell, run_layer
+from .reference import directions_of, kind_of_module, layers_of, run_reference
+from .words import common_name
 
 if TYPE_CHECKING:
-    from ..weights.find import Candidate, FoundLSTM, NearMiss
+    from ..weights.found import FoundRecurrent, NearMiss
+    from ..weights.survey import Candidate
     from .reference import Array, Module, Results
 
-    Inputs = tuple[Array, Array, Array]
+    Inputs = tuple[Array, ...]
     Comparison = tuple[str, Results, str, Results, float]
 
 SEED = 0
@@ -42,7 +44,7 @@ _MAX_LISTED = 20  # near misses; a file may hold thousands
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add FILE, --prefix and --against."""
     parser.add_argument("file", metavar="FILE", help="a weight file of any supported format")
-    parser.add_argument("--prefix", metavar="P", help="which LSTM; all of them without it")
+    parser.add_argument("--prefix", metavar="P", help="which module; all of them without it")
     parser.add_argument(
         "--against",
         choices=PEERS,
@@ -51,32 +53,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare every LSTM and cell that was asked for."""
+    """Compare every layer and cell that was asked for."""
     fine = True
     with open_weights(arguments.file) as file:
         report = survey(file.tree, file.name)
         candidates = fitting(report, arguments.prefix, one=False)
+        kind = common_name(report.candidates, report.near_misses)
         if not candidates:
             which = "" if arguments.prefix is None else f" with prefix {arguments.prefix!r}"
             alone = not report.candidates
             print_near_misses(report.near_misses, None if alone else arguments.prefix)
-            raise Failure(f"{file.name} holds no LSTM{which}; see `inspect`", code=1)
+            raise Failure(f"{file.name} holds no {kind}{which}; see `inspect`", code=1)
         peer = find_peer(arguments.against)
-        explain(f"{printable(file.name)} ({file.format})", peer)
+        explain(f"{printable(file.name)} ({file.format})", peer, common_name(candidates))
         for candidate in candidates:
             fine &= verify(candidate, peer, insist=arguments.against is not None)
         print_near_misses(report.near_misses, arguments.prefix)
     return 0 if fine else 1
 
 
-def explain(file: str, peer: Peer | None) -> None:
+def explain(file: str, peer: Peer | None, kind: str) -> None:
     """Say what is compared, and what the numbers mean."""
+    which, own, equations = "LSTMs and cells", "LSTM", "an LSTM"
+    if kind != "LSTM":
+        which, own, equations = "layers and cells", "module", "each kind"
     names = f"Neither {' nor '.join(PEERS)} is installed: float64 NumPy alone must do."
     if peer is not None:
-        names = f"Compared with: {peer.name}, its own LSTM with the same weights, inputs and dtype."
+        names = (
+            f"Compared with: {peer.name}, its own {own} with the same weights, inputs and dtype."
+        )
     single, double = (f"{ROUNDINGS * np.finfo(d).eps:.1e}" for d in ("float32", "float64"))
-    print(f"Run: the LSTMs and cells of {file}, with the weights of the file.")
-    print("Reference: float64 NumPy, which is the equations of an LSTM, step by step in double")
+    print(f"Run: the {which} of {file}, with the weights of the file.")
+    print(
+        f"Reference: float64 NumPy, which is the equations of {equations}, step by step in double"
+    )
     print("  precision, with the same weights and inputs.")
     print(names)
     print(f"Inputs and states: random numbers between -1 and 1 from seed {SEED},", end=" ")
@@ -146,9 +156,8 @@ def print_comparisons(comparisons: list[Comparison], dtype: np.dtype[Any]) -> bo
     """Print a line per comparison and array; return whether those of pylstm are tolerable."""
     rows, fine = [], True
     for one, results, other, references, coarsest in comparisons:
-        for array, result, reference in zip(
-            ("output", "h_n", "c_n"), results, references, strict=True
-        ):
+        names = ("output", "h_n", "c_n")[: len(results)]
+        for array, result, reference in zip(names, results, references, strict=True):
             difference, ulp, tolerable = compare(result, reference, dtype, coarsest)
             rows.append((one, other, array, f"{difference:.2e}", f"{ulp:.1f}"))
             fine &= tolerable or one != "pylstm"
@@ -157,7 +166,7 @@ def print_comparisons(comparisons: list[Comparison], dtype: np.dtype[Any]) -> bo
     return fine
 
 
-def print_assumptions(found: FoundLSTM) -> None:
+def print_assumptions(found: FoundRecurrent) -> None:
     """Say what the file leaves open, and that it has states of its own."""
     if found.assumed:
         assumed = ", ".join(f"{name}={value}" for name, value in found.assumed.items())
@@ -182,36 +191,35 @@ def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) ->
         )
 
 
-def make_inputs(module: Module, initial_states: tuple[Array, Array] | None = None) -> Inputs:
-    """Return x (T, N, I), h_0 and c_0 in the module's dtype, between -1 and 1.
+def make_inputs(module: Module, initial_states: Any = None) -> Inputs:
+    """Return x (T, N, I) and the states h_0, c_0 in the module's dtype, between -1 and 1.
 
     The first sequences begin with ``initial_states``, if there are any.
     """
-    depth = getattr(module, "num_layers", 1) * (1 + bool(getattr(module, "bidirectional", False)))
+    depth = layers_of(module) * directions_of(module)
     hidden_out = getattr(module, "proj_size", 0) or module.hidden_size
     random = np.random.default_rng(SEED)
-    shapes = (
-        (STEPS, ROWS, module.input_size),
-        (depth, ROWS, hidden_out),
-        (depth, ROWS, module.hidden_size),
-    )
-    x, h_0, c_0 = (random.uniform(-1, 1, shape).astype(module._dtype) for shape in shapes)
-    for state, given in zip((h_0, c_0), initial_states or (), strict=False):
-        count = min(ROWS, given.shape[1])
-        state[:, :count] = given[:, :count]
-    return x, h_0, c_0
+    shapes = [(STEPS, ROWS, module.input_size), (depth, ROWS, hidden_out)]
+    if len(kind_of_module(module).states) > 1:
+        shapes.append((depth, ROWS, module.hidden_size))
+    x, *states = (random.uniform(-1, 1, shape).astype(module._dtype) for shape in shapes)
+    begin = initial_states if isinstance(initial_states, tuple) else (initial_states,)
+    for state, given in zip(states, begin, strict=False):
+        if given is not None:
+            count = min(ROWS, given.shape[1])
+            state[:, :count] = given[:, :count]
+    return x, *states
 
 
-def run_pylstm(module: Module, x: Array, h_0: Array, c_0: Array) -> Results:
+def run_pylstm(module: Module, x: Array, *states: Array) -> Results:
     """Run the module itself, as its options say; see ``reference.run_reference`` for the shapes."""
-    if isinstance(module, pylstm.LSTMCell):
-        outputs, h_n, c_n = run_cell(module, x, h_0, c_0)
-        return np.stack(outputs), h_n, c_n
+    if not hasattr(module, "num_layers"):
+        outputs, *last = run_cell(module, x, states)
+        return np.stack(outputs), *last
     if not module.batch_first:
-        output, (h_n, c_n) = module(x, (h_0, c_0))
-        return output, h_n, c_n
-    output, (h_n, c_n) = module(x.swapaxes(0, 1), (h_0, c_0))
-    return output.swapaxes(0, 1), h_n, c_n
+        return run_layer(module, x, states)
+    output, *last = run_layer(module, x.swapaxes(0, 1), states)
+    return output.swapaxes(0, 1), *last
 
 
 def compare(

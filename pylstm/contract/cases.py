@@ -16,7 +16,7 @@ import numpy as np
 
 import pylstm
 
-from ..weights.kinds import KINDS
+from ..weights.kinds import GRU, LSTM, RNN
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 # The scale of "special" values is 1; infinities, NaN and -0 are put among them.
 INPUTS = ("ordinary", "huge", "tiny", "subnormal", "special")
 
-# Modes of the layers. A case whose name names none of them is of the first.
-LAYERS = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+# By the mode of a layer. A case whose name names none of them is of the first.
+LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN, "RNN_RELU": RNN}
+_FIRST = "LSTM"
 
 _NAME = re.compile(
     rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?"
@@ -63,7 +64,7 @@ class Case:
     bias: bool
     inputs: str
     infinite_weight: bool = False
-    layer: str = LAYERS[0]
+    layer: str = _FIRST
 
     @classmethod
     def named(cls, name: str) -> Case:
@@ -76,10 +77,10 @@ class Case:
         fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
         fields |= {key: match[key] is not None for key in switches}
         fields |= {key: match[key] for key in ("dtype", "inputs")}
-        return cls(**fields, layer=match["layer"] or LAYERS[0])
+        return cls(**fields, layer=match["layer"] or _FIRST)
 
     def __str__(self) -> str:
-        words = [self.layer] * (self.layer != LAYERS[0])
+        words = [self.layer] * (self.layer != _FIRST)
         words += [f"{self.input_size}-{self.hidden_size}", self.dtype, f"layers{self.num_layers}"]
         words += ["bidirectional"] * self.bidirectional
         words += [f"proj{self.proj_size}"] * bool(self.proj_size)
@@ -107,7 +108,7 @@ class Case:
             "bidirectional": self.bidirectional,
             "dtype": self.dtype,
         }
-        if KINDS[self.layer].may_project:
+        if LAYERS[self.layer].may_project:
             arguments["proj_size"] = self.proj_size
         layer = getattr(pylstm, name)(**(arguments | options))
         scale = 2.0 ** -round(0.5 * np.log2(self.hidden_size))
@@ -131,14 +132,14 @@ class Case:
         ]
         return [
             values(self.inputs, self.seed + index, shape, self.dtype)
-            for index, shape in enumerate(shapes[: 1 + len(KINDS[self.layer].states)])
+            for index, shape in enumerate(shapes[: 1 + len(LAYERS[self.layer].states)])
         ]
 
     def hash(self) -> str:
         """Run a batch with states and a single row without them; hash all results."""
-        x, *states = self.arrays(5 if self.hidden_size > 64 else 9)
+        x, *hx_items = self.arrays(5 if self.hidden_size > 64 else 9)
         results: list[Array] = []
-        for output, hx in (self.module()(x, as_hx(states)), self.module()(x[:, :1])):
+        for output, hx in (self.module()(x, as_hx(hx_items)), self.module()(x[:, :1])):
             results += output, *(hx if isinstance(hx, tuple) else (hx,))
         return hash_arrays(results)
 
@@ -149,22 +150,22 @@ def class_of(mode: str) -> tuple[str, dict[str, str]]:
     return name, {"nonlinearity": nonlinearity.lower()} if nonlinearity else {}
 
 
-def as_hx(states: list[Array]) -> Any:
+def as_hx(hx_items: list[Array]) -> Any:
     """Return states as a module takes them: a tuple where there are two."""
-    return tuple(states) if len(states) > 1 else states[0]
+    return tuple(hx_items) if len(hx_items) > 1 else hx_items[0]
 
 
 def hash_of(name: str) -> str:
     """Run the case of this name at the SIMD level in use; return its hash in hexadecimal."""
     match = _ACTIVATIONS.fullmatch(name)
     if match:
-        return hash_arrays(activations(match["dtype"], match["layer"] or LAYERS[0]))
+        return hash_arrays(activations(match["dtype"], match["layer"] or _FIRST))
     return Case.named(name).hash()
 
 
-def activations(dtype: str, layer: str = LAYERS[0]) -> list[Array]:
+def activations(dtype: str, layer: str = _FIRST) -> list[Array]:
     """Return the states of a cell for totals from -100 to 100 in every gate, c_0 from -20 to 20."""
-    gates = len(KINDS[layer].gates)
+    gates = len(LAYERS[layer].gates)
     name, kind = class_of(layer)
     cell = getattr(pylstm, name + "Cell")(gates, 1, bias=False, dtype=dtype, **kind)
     # Weights that pass the input on to the gates.

@@ -15,7 +15,7 @@ from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
 if TYPE_CHECKING:
     from .drawing import Array
 
-_RESULT = "states must be an output, (h, c), or (output, (h, c))"
+_RESULT = "states must be an output, (h, c), (output, h) or (output, (h, c))"
 _KINDS = ("output", "h", "c")
 # A first axis up to this long may be that of layers, which are then drawn one by one.
 _MANY = 12
@@ -165,27 +165,35 @@ def _lone(
     return [panel]
 
 
-def _panels(
-    states: Any, batch: Any, batch_first: bool, kind: str | None, both: bool | None
-) -> list[Panel]:
-    """Take apart what a module returned."""
+def _has_output(first: Any, second: Any, batch_first: bool) -> bool:
+    """Return whether two arrays are an output and its h, not h and c: an output ends in its h."""
     from ..utils.rnn import PackedSequence
 
-    if not isinstance(states, (tuple, list)) or isinstance(states, PackedSequence):
-        return _lone(states, batch, batch_first, kind, both)
-    if len(states) != 2:
-        raise ValueError(f"{_RESULT}, got a {type_name(states)} of {len(states)}")
-    if kind is not None:
-        raise ValueError(f"kind must be left out for a {type_name(states)} of two, got {kind!r}")
-    if not isinstance(states[1], (tuple, list)):
-        h, count, panels = _pair(states, batch, both)
-        if count is not None or both is not None:
-            _name_layers(panels, both)
-        return panels
+    if isinstance(first, PackedSequence):
+        return True
+    output, h = as_array(first, "h in states", None), as_array(second, "c in states", None)
+    if output.ndim != h.ndim or output.ndim not in (2, 3) or 0 in output.shape + h.shape:
+        return False
+    if batch_first and output.ndim == 3:
+        output = output.swapaxes(0, 1)
+    size = h.shape[-1]
+    if output.shape[1:-1] != h.shape[1:-1] or output.shape[-1] not in (size, 2 * size):
+        return False
+    # Of two directions, the first one ends at the last step.
+    top = h[-1] if output.shape[-1] == size else h[len(h) - 2]
+    return bool(top.any() and np.array_equal(output[-1][..., :size], top, equal_nan=True))
+
+
+def _result(states: Sequence[Any], batch: Any, batch_first: bool, both: bool | None) -> list[Panel]:
+    """Describe all that a layer returned: an output, and h or (h, c)."""
     output, count, which = _output(states[0], "states[0]", batch, batch_first)
-    if len(states[1]) != 2:
-        raise ValueError(f"{_RESULT}, got {len(states[1])} states beside the output")
-    h, of_states, panels = _pair(states[1], batch, both)
+    if isinstance(states[1], (tuple, list)):
+        if len(states[1]) != 2:
+            raise ValueError(f"{_RESULT}, got {len(states[1])} states beside the output")
+        h, of_states, panels = _pair(states[1], batch, both)
+    else:
+        h, of_states = _state(states[1], "h in states", batch)
+        panels = [_state_panel(h, "h", of_states, batch)]
     if count != of_states:
         raise ValueError(
             "output and h in states do not belong together: "
@@ -201,6 +209,27 @@ def _panels(
     _split(panel, directions == 2)
     _name_layers(panels, directions == 2)
     return [panel, *panels]
+
+
+def _panels(
+    states: Any, batch: Any, batch_first: bool, kind: str | None, both: bool | None
+) -> list[Panel]:
+    """Take apart what a module returned."""
+    from ..utils.rnn import PackedSequence
+
+    if not isinstance(states, (tuple, list)) or isinstance(states, PackedSequence):
+        return _lone(states, batch, batch_first, kind, both)
+    if len(states) != 2:
+        raise ValueError(f"{_RESULT}, got a {type_name(states)} of {len(states)}")
+    nested = isinstance(states[1], (tuple, list))
+    if kind is not None and (nested or kind != "output"):
+        raise ValueError(f"kind must be left out for a {type_name(states)} of two, got {kind!r}")
+    if nested or kind == "output" or _has_output(states[0], states[1], batch_first):
+        return _result(states, batch, batch_first, both)
+    _, count, panels = _pair(states, batch, both)
+    if count is not None or both is not None:
+        _name_layers(panels, both)
+    return panels
 
 
 def _state_width(panel: Panel) -> float:
@@ -230,9 +259,9 @@ def plot_states(
     ----------
     states : ndarray, PackedSequence or tuple
         The output (L, N, D*Hout), or (L, D*Hout) of one sequence, or packed; or ``(h, c)``, of
-        an LSTM or an LSTMCell; or all that an LSTM returns, ``(output, (h_n, c_n))``; or ``h_n``
-        or ``c_n`` alone. The h of every step, stacked, is an output. Two-dimensional h and c are
-        drawn whole.
+        an LSTM or an LSTMCell; or all that a layer returns, ``(output, (h_n, c_n))`` or, of a GRU
+        or an RNN, ``(output, h_n)``; or ``h_n`` or ``c_n`` alone. The h of every step, stacked, is
+        an output. Two-dimensional h and c are drawn whole.
     batch : int, optional
         Which sequence of the batch to draw. Default: the first.
     batch_first : bool
@@ -240,14 +269,14 @@ def plot_states(
     kind : "output", "h" or "c", optional
         What one array alone is: its first axis are steps in an output, layers in h and c. Left
         out, an array is an output if its first axis is longer than 12; where it is shorter, the
-        picture names both.
+        picture names both. Of two arrays, ``"output"`` says that they are an output and its h; left
+        out, they are if the output ends in h.
     bidirectional : bool, optional
         Whether there are two directions, which are then told apart: the halves of an output, and
         every two states. Left out, this is known where an output and h are given, or nothing is
         told apart.
     ax : Axes or sequence of Axes, optional
-        Where to draw: one for an output, two for ``(h, c)``, three for all. Default: a new
-        figure.
+        Where to draw: one for each picture. Default: a new figure.
     cmap : str or Colormap
         Its middle means zero.
     colorbar : bool

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .._core import Layer
 from ..arguments.naming import type_name
 from ..modules.native import NativeModule
-from ..modules.rnn import LSTM
-from ..weights import kinds
+from ..modules.rnn_base import RNNBase
+from ..weights.kinds import kind_of
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def _weight_panel(module: NativeModule, name: str) -> Panel:
     """Describe one parameter; biases become a column."""
     values: Array = module._parameter_view(name)
-    panel = Panel(values.reshape(len(values), -1), name, blocks=kinds.LSTM.gates)
+    gates = kind_of(module._kind).gates
+    panel = Panel(values.reshape(len(values), -1), name, blocks=gates if len(gates) > 1 else ())
     if name.startswith("weight_ih"):
         panel.xlabel = "input feature"
         if getattr(module, "bidirectional", False) and "_l0" not in name:
@@ -50,7 +51,9 @@ def _label_rows(rows: Sequence[Sequence[Panel]]) -> None:
 def _names(module: NativeModule, names: Any) -> list[list[str]]:
     """Return the names of the parameters to draw, row by row."""
     if names is None:
-        return module._all_weights if isinstance(module, LSTM) else [list(module._parameter_names)]
+        return (
+            module._all_weights if isinstance(module, RNNBase) else [list(module._parameter_names)]
+        )
     wanted = [names] if isinstance(names, str) else names
     if not isinstance(wanted, (list, tuple)) or not wanted:
         raise TypeError(f"names must be a parameter's name or a list of them, got {names!r}")
@@ -87,14 +90,15 @@ def plot_weights(
     cmap: Any = COLORS,
     colorbar: bool = True,
 ) -> Any:
-    """Draw the parameters of an LSTM or LSTMCell, the gates i, f, g and o one below the other.
+    """Draw the parameters of a layer or a cell, the gates one below the other.
 
-    All pictures share one colour scale. No lease is taken: calls stay as fast as they were. A line
-    divides the features that a layer gets from the two directions of the layer below.
+    The gates are i, f, g and o of an LSTM, r, z and n of a GRU. All pictures share one colour
+    scale. No lease is taken: calls stay as fast as they were. A line divides the features that a
+    layer gets from the two directions of the layer below.
 
     Parameters
     ----------
-    module : LSTM or LSTMCell
+    module : LSTM, GRU, RNN, LSTMCell, GRUCell or RNNCell
     names : str or sequence of str, optional
         Only these parameters. Default: all.
     ax : Axes or array of Axes, optional
@@ -128,7 +132,7 @@ def plot_weights(
     """
     if not isinstance(module, Layer):
         raise TypeError(
-            f"module must be an LSTM or an LSTMCell, got {type_name(module)}: "
+            f"module must be a recurrent layer or a cell, got {type_name(module)}: "
             "of a container, pass the module that is meant, such as model.lstm"
         )
     chosen = _names(module, names)

@@ -1,7 +1,7 @@
-"""What stands elsewhere in a file and makes the weights of an LSTM others than those found.
+"""What stands elsewhere in a file and makes the weights of a module others than those found.
 
 - Adapters, LoRA and its kin, keep what they add to a weight, or scale it by, in tensors of their
-  own: below a wrapper whose ``base_layer`` is the LSTM, or in another mapping of the file, by the
+  own: below a wrapper whose ``base_layer`` is the module, or in another mapping of the file, by the
   same path.
 - Masks and scales may be in another mapping too, by the names of the parameters.
 - Floats of 8 bits hardly hold weights but with a scale: where a file has any, it may be theirs.
@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..files.base.walk import Place, dotted, name_text, walk
-from .infer import NAME, FoundLSTM, NearMiss
+from .found import FoundRecurrent, NearMiss
+from .infer import NAME
 
 _BASE = "base_layer"
 # Parts of paths that adapters of peft, LyCORIS, loralib and torchtune are kept under.
@@ -170,7 +171,7 @@ def _targets(path: str) -> Iterable[tuple[str, ...]]:
 def adapted(
     tree: Any,
     name: str,
-    found: Mapping[str, list[FoundLSTM]],
+    found: Mapping[str, list[FoundRecurrent]],
     small: set[str],
     own: set[int],
     path_to: Callable[[Place, str], str],
@@ -182,7 +183,7 @@ def adapted(
     ----------
     tree, name, kept : object
         Those of the first walk, in which the LSTMs were found.
-    found : mapping of str to list of FoundLSTM
+    found : mapping of str to list of FoundRecurrent
         By prefix.
     small : set of str
         Prefixes of those with parameters in floats of 8 bits.

@@ -7,31 +7,50 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
 from ..files.base.errors import WeightFileError
+from .kinds import CELL, NAMES, NONLINEARITIES, finder_of, kind_of
+from .variants import DEFAULTS, is_computed
 
 if TYPE_CHECKING:
-    from .find import Candidate
+    from .found import FoundRecurrent
+    from .survey import Candidate
 
+# How the outputs of two directions are joined where nothing else is said.
+_JOINED = "concat"
+_LAYER = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional")
 # The constructors' arguments: what the file's shapes tell, and what they do not.
-STRUCTURE = {
-    "LSTM": ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
-    "LSTMCell": ("input_size", "hidden_size", "bias"),
+STRUCTURE: dict[str, tuple[str, ...]] = {
+    name: ("input_size", "hidden_size", "bias") if name.endswith(CELL) else _LAYER for name in NAMES
 }
+STRUCTURE["LSTM"] = (*_LAYER, "proj_size")
 OPTIONS = {
-    "LSTM": ("batch_first", "dropout", "device", "dtype"),
-    "LSTMCell": ("device", "dtype"),
+    name: ("device", "dtype")
+    if name.endswith(CELL)
+    else ("batch_first", "dropout", "device", "dtype")
+    for name in NAMES
 }
-# What numbers depend on and no state_dict says: the type of an answer, and what pylstm computes.
-_VARIANTS: dict[str, tuple[type, Any]] = {
-    "gate_activation": (str, "sigmoid"),
-    "activation": (str, "tanh"),
-    "reverse": (bool, False),
-    "merge_mode": (str, "concat"),
+# What numbers depend on and no state_dict says: the type of an answer.
+_TYPES: dict[str, type] = {
+    "bias": bool,
+    "gate_activation": str,
+    "activation": str,
+    "nonlinearity": str,
+    "reset_after": bool,
+    "reverse": bool,
+    "merge_mode": str,
 }
 # Each of them is asked for by itself; of the others one answer is taken for all.
 _ALONE = ("merge_mode",)
+_OF_LAYERS = ("reverse", "merge_mode")
+# pylstm computes all of their values.
+_OPEN = ("nonlinearity",)
+_BY_MODE = {
+    "LSTM": ("gate_activation", "activation", "cell_clip"),
+    "GRU": ("gate_activation", "activation", "reset_after"),
+    "RNN": ("nonlinearity",),
+}
 _ANSWERS = {
-    "LSTM": ("bias", *_VARIANTS),
-    "LSTMCell": ("bias", "gate_activation", "activation"),
+    name: ("bias", *_BY_MODE[kind_of(name).mode], *(() if name.endswith(CELL) else _OF_LAYERS))
+    for name in NAMES
 }
 
 
@@ -43,9 +62,11 @@ def check_options(caller: str, kind: str, options: dict[str, Any]) -> None:
             told = name in STRUCTURE[kind]
             why = "the shapes in the file tell it" if told else "there is no such option"
             raise TypeError(f"{caller} takes no {name}: {why}; it takes {', '.join(taken)}")
-        wanted = bool if name == "bias" else _VARIANTS.get(name, (object,))[0]
+        wanted = _TYPES.get(name, object)
         if not isinstance(value, wanted):
             raise TypeError(f"{name} must be a {wanted.__name__}, not {type_name(value)}")
+        if name == "nonlinearity" and value not in NONLINEARITIES:
+            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', not {value!r}")
 
 
 def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -59,15 +80,28 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
         If the file leaves it open, and pylstm does not compute what the caller says.
     """
     found = candidate.found
-    for name, (_, computed) in _VARIANTS.items():
-        if options.get(name, computed) == computed:
-            continue
-        asked = f"{name}={options[name]!r}"
-        if candidate.is_described and name not in found.assumed:
-            reason = f"{asked} was asked for, and the file says {name}={computed!r}"
-            raise WeightFileError(file, found.prefix, reason)
-        raise ValueError(
-            f"pylstm has no {found.kind} with {asked} yet: what it computes is {name}={computed!r}"
+    made: dict[str, Any] = {}
+    for name in _ANSWERS[found.kind][1:]:
+        known = _said_of(found, name)
+        answer = options.get(name, known)
+        if answer != known:
+            asked = f"{name}={answer!r}"
+            if name not in found.assumed and (candidate.is_described or name == "nonlinearity"):
+                reason = f"{asked} was asked for, and the file says {name}={known!r}"
+                raise WeightFileError(file, found.prefix, reason)
+            if name not in _OPEN and not is_computed(kind_of(found.kind).mode, name, answer):
+                raise ValueError(
+                    f"pylstm has no {found.kind} with {asked} yet: what it computes is "
+                    f"{name}={known!r}"
+                )
+            if name != "merge_mode":
+                made[name] = answer
+    if found.merge_mode is not None and "merge_mode" not in options:
+        raise WeightFileError(
+            file,
+            found.prefix,
+            f"the outputs of its directions are joined by {found.merge_mode!r}, which its caller "
+            f"does: pass merge_mode={found.merge_mode!r} for a module that returns both directions",
         )
     bias = options.get("bias", found.bias)
     if found.bias and not bias:
@@ -75,14 +109,23 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
         listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         reason = f"bias=False was asked for, and the file has {listed}"
         raise WeightFileError(file, found.prefix, reason)
-    return {"bias": bias}
+    return {**made, "bias": bias}
+
+
+def _said_of(found: FoundRecurrent, name: str) -> Any:
+    """Return what a file says, or what was assumed, of what numbers depend on."""
+    if name == "nonlinearity":
+        return found.nonlinearity
+    if name == "merge_mode":
+        return found.merge_mode or _JOINED
+    return found.options.get(name, found.assumed.get(name, DEFAULTS[name]))
 
 
 def unanswered(candidate: Candidate, options: dict[str, Any]) -> Iterator[str]:
     """Yield what a module's numbers depend on that neither its file nor the caller said."""
     found = candidate.found
     where = f"{found.prefix!r}: " if found.prefix else ""
-    names = [name for name in found.assumed if name in _VARIANTS and name in _ANSWERS[found.kind]]
+    names = [name for name in found.assumed if name in _ANSWERS[found.kind][1:]]
     if any(name in options for name in names if name not in _ALONE):
         names = [name for name in names if name in _ALONE]
     open_ones = {name: found.assumed[name] for name in names if name not in options}
@@ -94,7 +137,7 @@ def unanswered(candidate: Candidate, options: dict[str, Any]) -> Iterator[str]:
         )
     # Of layers that a reader put together the other answers tell that they were looked at.
     default = found.assumed.get("batch_first") and not candidate.is_described
-    if default and found.kind == "LSTM" and "batch_first" not in options:
+    if default and not found._is_cell and "batch_first" not in options:
         yield (
             f"{where}PaddlePaddle wrote the file, in which batch_first=True is assumed: the "
             "default there, unless the program says time_major=True; pass batch_first to "
@@ -103,5 +146,5 @@ def unanswered(candidate: Candidate, options: dict[str, Any]) -> Iterator[str]:
     if found.initial_states is not None:
         yield (
             f"{where}the file starts from constant states that are not zero: pass the "
-            "initial_states that find_lstms gives for it as hx"
+            f"initial_states that {finder_of(found.kind)} gives for it as hx"
         )

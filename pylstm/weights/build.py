@@ -16,15 +16,16 @@ from ..files.base.errors import WeightFileError, WeightFileWarning
 from ..files.base.walk import dotted
 from . import values
 from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
-from .find import Candidate, Survey, opened, survey
-from .kinds import OTHER_GATES
+from .find import opened
+from .kinds import CELL, counterpart, with_article
+from .survey import Candidate, Survey, survey
 
 if TYPE_CHECKING:
     from typing import Protocol, Self, TypeVar
 
     import numpy.typing as npt
 
-    from .infer import FoundLSTM
+    from .found import FoundRecurrent
 
     class Fillable(Protocol):
         """What a module offers that is made here; see ``pylstm.modules.native``."""
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 
 # torch.compile puts it into names.
 _COMPILED = "_orig_mod"
-# Kinds of near misses that a prefix for an LSTM does not mean by the end of their paths.
-_OTHER_NETWORKS = tuple(mode + cell for mode in OTHER_GATES for cell in ("", "Cell"))
-_OTHER = {"LSTM": "LSTMCell", "LSTMCell": "LSTM"}
 
 # An error lists so many modules; checkpoints may hold hundreds.
 _MAX_LISTED = 20
@@ -75,7 +73,7 @@ def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
     """Return the only module that ``prefix`` fits: of a kind, or else its one-layer counterpart."""
     fit = fitting(report, prefix)
     chosen = [each for each in fit if each.found.kind == kind]
-    others = [each for each in fit if each.found.kind != kind]
+    others = [each for each in fit if each.found.kind == counterpart(kind)]
     # Where something looks like one of the kind that was asked for, the other kind is not meant.
     alike = any(
         re.search(rf"\b{kind}\b", miss.kind) and (prefix is None or ends_with(miss.prefix, prefix))
@@ -93,15 +91,14 @@ def fitting(report: Survey, prefix: str | None, *, one: bool = True) -> list[Can
 
     A path may be given without the ``_orig_mod`` of torch.compile in it, as the flat view has it.
     What is a near miss by its whole path is meant, and no module elsewhere replaces it: then
-    nothing is returned. If ``one`` is wanted, that holds for the end of its path as well, except
-    for other networks than LSTMs.
+    nothing is returned. If ``one`` is wanted, that holds for the end of its path as well.
     """
     if prefix is None:
         return report.candidates
     whole = [each for each in report.candidates if each.found.prefix == prefix]
     if whole or any(miss.prefix == prefix for miss in report.near_misses):
         return whole
-    rivals = [miss for miss in report.near_misses if one and miss.kind not in _OTHER_NETWORKS]
+    rivals = report.near_misses if one else []
     for path_of in (str, _uncompiled):
         fits = [each for each in report.candidates if ends_with(path_of(each.found.prefix), prefix)]
         wanted = dotted(prefix)
@@ -125,10 +122,11 @@ def _uncompiled(path: str) -> str:
     return ".".join(name for name in path.split(".") if name != _COMPILED)
 
 
-def _obstacle(found: FoundLSTM) -> str:
-    """Say why an LSTM is no cell, or a cell no LSTM; nothing if it is one with other names."""
-    if found.kind == "LSTMCell":
-        return "" if found.input_size else "an LSTM has inputs"
+def _obstacle(found: FoundRecurrent) -> str:
+    """Say why a layer is no cell, or a cell no layer; nothing if it is one with other names."""
+    if found._is_cell:
+        layer = counterpart(found.kind)
+        return "" if found.input_size else f"{with_article(layer)} has inputs"
     problems = []
     if found.num_layers != 1:
         problems.append(f"{found.num_layers} layers")
@@ -136,17 +134,19 @@ def _obstacle(found: FoundLSTM) -> str:
         problems.append("two directions")
     if found.proj_size:
         problems.append("a projection")
+    if found.options.get("reverse"):
+        problems.append("its beginning at the end (reverse)")
     return f"it has {' and '.join(problems)}" if problems else ""
 
 
 def _counterpart(candidate: Candidate) -> Candidate:
-    """Return the cell that an LSTM of one layer and one direction is, or that LSTM of a cell."""
+    """Return the cell that a layer of one direction is, or that layer of a cell."""
     old = candidate.found.kind
     parameters = {
-        name.removesuffix("_l0") + ("_l0" if old == "LSTMCell" else ""): leaf
+        name.removesuffix("_l0") + ("_l0" if old.endswith(CELL) else ""): leaf
         for name, leaf in candidate.parameters.items()
     }
-    found = replace(candidate.found, kind=_OTHER[old])
+    found = replace(candidate.found, kind=counterpart(old))
     return replace(candidate, found=found, parameters=parameters)
 
 
@@ -163,15 +163,16 @@ def _refuse(
     held = [str(each.found) for each in first]
     held += [str(each.found) for each in report.candidates if each not in first]
     held += [str(miss) for miss in report.near_misses]
+    fit = fitting(report, prefix)
     if chosen:
         reason = f"it holds {len(chosen)} {kind}s{which}; choose one by its whole prefix:"
     elif len(others) == 1 and _obstacle(others[0].found):
-        other = _OTHER[kind]
+        other = counterpart(kind)
         reason = (
             f"it holds no {kind}{which}, and its {other} is none: "
             f"{_obstacle(others[0].found)}; {other}.from_weights reads it:"
         )
-    elif prefix and fitting(report, prefix, one=False):
+    elif prefix and not fit and fitting(report, prefix, one=False):
         told = "fits several paths, one of them that of a near miss"
         reason = f"prefix {prefix!r} {told}; choose by a whole prefix:"
     else:
@@ -218,6 +219,9 @@ def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -
     """Make the module that was found, while its file is open."""
     found = candidate.found
     arguments = {name: getattr(found, name) for name in STRUCTURE[found.kind]}
+    arguments |= found.options
+    if found.nonlinearity is not None:
+        arguments["nonlinearity"] = found.nonlinearity
     arguments["dtype"] = "float64" if found.dtype == np.float64 else "float32"
     module: Any = cls._made_to_be_filled({**arguments, **options})
     # One by one, so that only one array is in memory beside the module.

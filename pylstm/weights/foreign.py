@@ -1,9 +1,10 @@
-"""What stands beside an LSTM's parameters, and when it makes them something else's.
+"""What stands beside a module's parameters, and when it makes them something else's.
 
 A layer-normalised cell has the very parameters of an LSTMCell, and more. Whether parameters are
-those of torch's LSTM and nothing else is decided here, for each module by itself:
+those of torch's LSTM, GRU, RNN or their cells and nothing else is decided here, for each module by
+itself:
 
-- Of an object with a class, the class decides. torch's own LSTM and LSTMCell are what they are,
+- Of an object with a class, the class decides. torch's own layers and cells are what they are,
   whatever else they hold, except for functions that their calls run: hooks, another ``forward``.
   So are the layers that pylstm's readers of other formats put together.
   An object of another class that holds the parameters itself, a subclass of torch's too, computes
@@ -12,9 +13,9 @@ those of torch's LSTM and nothing else is decided here, for each module by itsel
   foreign, and makes the module be refused: a peephole, a learned initial state, a scale, a layer
   norm, the output layer of a subclass. At the root of a file everything is below the prefix.
 - Not foreign are numbers, strings and None, also as arrays without axes that hold a whole number
-  or a bool; an optimiser's tables; the parameters of an LSTM or LSTMCell below, that is found
-  itself (PaddlePaddle repeats each layer as a cell), or under the same prefix; what is foreign
-  to such a one makes the ones around it be refused as well.
+  or a bool; an optimiser's tables; the parameters of a layer or cell of the same kind below, that
+  is found itself (PaddlePaddle repeats each layer as a cell), or under the same prefix; what is
+  foreign to such a one makes the ones around it be refused as well.
 - What stands beside the module, or above it, plays no role.
 """
 
@@ -31,11 +32,13 @@ from ..files.base.errors import WeightFileError
 from ..files.base.named import function_in
 from ..files.base.record import Record, RecurrentLayer
 from ..files.base.walk import Place, dotted, name_text, walk
-from .infer import FoundLSTM, NearMiss
+from .found import FoundRecurrent, NearMiss
+from .kinds import NAMES, RNN, kind_of
+from .said import nonlinearity_of
 
 # Whole modules, and modules in TorchScript, whose second class of one name gets another.
 _TORCHS = re.compile(
-    r"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?(LSTM|LSTMCell)"
+    rf"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?({'|'.join(NAMES)})"
 )
 # What stands for a tensor that pylstm does not read.
 _UNREAD = (
@@ -68,7 +71,9 @@ class Group:
     above : Group or None
         The nearest that this one is below of.
     is_clean : bool
-        False if it or what is below it is not only LSTMs.
+        False if it or what is below it is anything but modules of one kind.
+    below : set of str
+        The kinds that are below it.
     strays : tuple of str
         The first foreign names, as they go on from the prefix.
     count : int
@@ -78,6 +83,7 @@ class Group:
     # There may be thousands, of one parameter each: what most have not is shared.
     __slots__ = (
         "above",
+        "below",
         "companions",
         "count",
         "forms",
@@ -97,6 +103,7 @@ class Group:
         self.companions: dict[tuple[str, str], Any] = _NOTHING
         self.owner: Record | None = None
         self.above: Group | None = None
+        self.below: frozenset[str] = frozenset()
         self.is_clean = True
         self.strays: tuple[str, ...] = ()
         self.count = 0
@@ -119,17 +126,24 @@ class Group:
             self.owner = owner
 
     def is_sure(self, kind: str) -> bool:
-        """Tell whether a class says that this is an LSTM, or an LSTMCell, and nothing else."""
+        """Tell whether a class says that this is a module of a kind, and nothing else."""
         if self.owner is None or isinstance(self.owner, RecurrentLayer):
             return self.owner is not None
         match = _TORCHS.fullmatch(self.owner.class_name)
         return match is not None and match[1] == kind
 
     def mark(self) -> None:
-        """Note that what is here is not only LSTMs: neither is then what is around it."""
+        """Note that what is here is not modules of one kind: neither is then what is around it."""
         group: Group | None = self
         while group is not None and group.is_clean:
             group.is_clean = False
+            group = group.above
+
+    def mark_below(self, mode: str) -> None:
+        """Note in all groups around that one of this kind is in them."""
+        group = self.above
+        while group is not None and mode not in group.below:
+            group.below |= {mode}
             group = group.above
 
     def add(self, name: str) -> None:
@@ -139,14 +153,14 @@ class Group:
             self.strays = (*self.strays, name)
 
 
-def refusal(group: Group, found: FoundLSTM) -> NearMiss | None:
-    """Return why an LSTM is refused for its class, or for what is foreign to it.
+def refusal(group: Group, found: FoundRecurrent) -> NearMiss | None:
+    """Return why a module is refused for its class, or for what is foreign to it.
 
     Parameters
     ----------
     group : Group
         After :func:`look_beside`.
-    found : FoundLSTM
+    found : FoundRecurrent
         What the parameters alone are.
     """
     kind, remedy = found.kind, "pass its own parameters alone, in a mapping"
@@ -157,7 +171,7 @@ def refusal(group: Group, found: FoundLSTM) -> NearMiss | None:
         name = group.owner.class_name[:200]
         reason = f"its class is {name}, whose code is not run; if it computes what torch's "
         return NearMiss(found.prefix, f"{kind} of another class", f"{reason}{kind} does, {remedy}")
-    if group.is_clean:
+    if group.is_clean and group.below <= {kind_of(kind).mode}:
         return None
     names = [_described(name, group.plain) for name in group.strays]
     more = f" and {group.count - len(names)} more" if group.count > len(names) else ""
@@ -174,17 +188,22 @@ def _described(name: str, parameters: Iterable[str]) -> str:
     return name
 
 
-def _contradiction(found: FoundLSTM, facts: Mapping[str, Any]) -> NearMiss | None:
+def _contradiction(found: FoundRecurrent, facts: Mapping[str, Any]) -> NearMiss | None:
     """Say where a module's attributes are not those of its parameters."""
     for name in ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"):
         told, seen = facts.get(name), getattr(found, name)
         if type(told) in (int, bool) and told != seen:
             reason = f"its {name} is {seen} by its parameters, another by its attribute"
             return NearMiss(found.prefix, f"inconsistent {found.kind}", reason)
+    if kind_of(found.kind) is RNN:
+        name, told = nonlinearity_of(found.kind, facts)
+        if told == "":
+            reason = f"its {name} is {facts[name]!r:.50}, not that of tanh or relu"
+            return NearMiss(found.prefix, f"inconsistent {found.kind}", reason)
     return None
 
 
-def _changed(found: FoundLSTM, facts: Mapping[str, Any]) -> NearMiss | None:
+def _changed(found: FoundRecurrent, facts: Mapping[str, Any]) -> NearMiss | None:
     """Say where a module has functions of its own that change what it computes."""
     name = function_in(facts)
     if not name:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .infer import NearMiss, gates_of
+from .infer import NearMiss, name_of
 from .values import Widened, scale_problem
 
 _PARAMETRISED = (
@@ -42,7 +42,7 @@ _SHAPED = ("raw", "orig", "v", "original", "original1")
 
 
 def scaled(
-    prefix: str, kind: str, parameters: Mapping[str, Any], companions: Mapping[tuple[str, str], Any]
+    prefix: str, parameters: Mapping[str, Any], companions: Mapping[tuple[str, str], Any]
 ) -> dict[str, Any] | NearMiss:
     """Return the parameters, those of them multiplied that are int8 with a scale beside them.
 
@@ -50,8 +50,6 @@ def scaled(
     ----------
     prefix : str
         Where they were found.
-    kind : str
-        ``"LSTM"`` or ``"LSTMCell"``.
     parameters : mapping of str to object
     companions : mapping of (str, str) to object
         What stands beside them, by the name of the parameter and ``"scale"`` or ``"zero_point"``.
@@ -64,7 +62,7 @@ def scaled(
         if (name, "zero_point") in companions:
             problem = f"{name}_zero_point: of integers only those around zero are read"
         if problem:
-            return NearMiss(prefix, f"quantised {kind}", problem)
+            return NearMiss(prefix, f"quantised {name_of(parameters)}", problem)
         values[name] = Widened(stored, companions[name, "scale"])
     return values
 
@@ -89,12 +87,10 @@ def describe_forms(
         kind, remedy = _OTHERS[form]
         return NearMiss(prefix, kind, f"it keeps {name}; {remedy}")
     adjective, remedy = _FORMS[form]
-    shaped = [leaf for (other, how), leaf in forms.items() if how in _SHAPED and "_hh" in other]
-    plain = [leaf for other, leaf in parameters.items() if "_hh" in other]
-    kind = next(filter(None, map(gates_of, [*shaped, *plain])), "LSTM")
-    cell = "" if "_l" in name else "Cell"
+    shaped = {other: leaf for (other, how), leaf in forms.items() if how in _SHAPED}
+    kind = name_of({**parameters, **shaped})
     if form == "twice":
         spelt = f"{name} twice"
     else:
         spelt = f"parametrizations.{name}.{form}" if "original" in form else f"{name}_{form}"
-    return NearMiss(prefix, f"{adjective} {kind}{cell}", f"it keeps {spelt}; {remedy}")
+    return NearMiss(prefix, f"{adjective} {kind}", f"it keeps {spelt}; {remedy}")

@@ -1,132 +1,32 @@
 """What the names and shapes of a module's parameters say it is."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..files.base.tensor import Tensor
-from .kinds import BY_GATES, LSTM
+from .found import FoundLSTM, FoundRecurrent, NearMiss
+from .kinds import BY_GATES, CELL, LSTM, kind_of
 from .values import Widened, dtype_of, dtype_problem, memory_problem
 
-# weight_ih_l0_reverse of an LSTM, weight_ih of a cell; behind it what torch's utilities add where
+__all__ = ["NAME", "FoundLSTM", "FoundRecurrent", "NearMiss", "gates_of", "infer", "name_of"]
+
+# weight_ih_l0_reverse of a layer, weight_ih of a cell; behind it what torch's utilities add where
 # they keep a parameter in another form, and what quantised integers need: weight_hh_l0_g.
 NAME = re.compile(
-    r"((?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
+    r"((?:weight_(?:ih|hh|hr|p[ifo])|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
     r"(?:_(raw|u|mask|orig|g|v|scale|zero_point))?"
 )
 
 
-@dataclass(frozen=True)
-class FoundLSTM:
-    """An LSTM or LSTMCell in a weight file.
-
-    Attributes
-    ----------
-    prefix : str
-        The dotted path to it: ``from_weights`` takes it.
-    kind : str
-        ``"LSTM"`` or ``"LSTMCell"``.
-    input_size, hidden_size, num_layers, bias, bidirectional, proj_size
-        As the constructor takes them; a cell has one layer.
-    dtype : dtype
-        Of the parameters, as ``load`` gives them; the one that holds them all if they differ.
-    num_parameters : int
-        How many numbers they are.
-    assumed : dict of str to object
-        What the file leaves open, as the arguments of ``from_weights`` that say what was assumed;
-        given as such, they confirm it. A ``state_dict``: ``{"batch_first": False}``, torch's own
-        default; one of PaddlePaddle: ``{"batch_first": True}``, which is the default there. A Keras
-        file without configuration also assumes ``gate_activation``, ``activation`` and
-        ``reverse``, of two directions ``merge_mode``, on which the numbers depend.
-    initial_states : tuple of ndarray or None
-        ``(h_0, c_0)``, each (num_layers * num_directions, 1 or batch, size), where the file has
-        constants for them that are not zero: pass them with each call that begins a sequence.
-
-    Examples
-    --------
-    >>> import pylstm
-    >>> [found] = pylstm.find_lstms(pylstm.LSTM(4, 8, 2).state_dict(prefix="encoder."))
-    >>> found.prefix, found.kind, found.num_layers, found.num_parameters
-    ('encoder', 'LSTM', 2, 1024)
-    """
-
-    prefix: str
-    kind: str
-    input_size: int
-    hidden_size: int
-    num_layers: int
-    bias: bool
-    bidirectional: bool
-    proj_size: int
-    dtype: np.dtype[Any]
-    num_parameters: int
-    assumed: dict[str, Any] = field(default_factory=dict, hash=False)
-    initial_states: tuple[Any, Any] | None = field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        parts = [f"{self.input_size}, {self.hidden_size}"]
-        plain = {"num_layers": 1, "bias": True, "bidirectional": False, "proj_size": 0}
-        for name, default in plain.items():
-            value = getattr(self, name)
-            if value != default:
-                parts.append(f"{name}={value}")
-        return f"{self.prefix!r}: {self.kind}({', '.join(parts)}) of {self.dtype}"
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # The first version pickled none of what was assumed; no class attribute stands in for it.
-        vars(self).update({"assumed": {}, **state})
-
-    def _mapping_hint(self) -> str:
-        """Say what reads the module, where this is passed for its parameters."""
-        return f"it says where an LSTM is: LSTM.from_weights(file, prefix={self.prefix!r}) reads it"
-
-    def _shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield names and shapes of the parameters in torch's order."""
-        yield from LSTM.shapes(
-            self.input_size,
-            self.hidden_size,
-            num_layers=self.num_layers,
-            bias=self.bias,
-            bidirectional=self.bidirectional,
-            proj_size=self.proj_size,
-            is_cell=self.kind != LSTM.mode,
-        )
-
-
-# Where users find it: pickles name that place, and earlier versions read it.
-FoundLSTM.__module__ = "pylstm"
-
-
-@dataclass(frozen=True)
-class NearMiss:
-    """What looks like an LSTM and is none that pylstm can run.
-
-    Attributes
-    ----------
-    prefix : str
-        The dotted path to it.
-    kind : str
-        ``"GRU"``, ``"weight-normed LSTM"``, ``"incomplete LSTM"``.
-    reason : str
-        What tells it from an LSTM, or what is wrong with it.
-    """
-
-    prefix: str
-    kind: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.prefix!r}: {self.kind} ({self.reason})"
-
-
 def infer(
     prefix: str, parameters: Mapping[str, Any], *, one_bias: bool = False
-) -> FoundLSTM | NearMiss:
-    """Return the LSTM that has exactly these parameters, or say what has them.
+) -> FoundRecurrent | NearMiss:
+    """Return the module that has exactly these parameters, or say what has them.
 
     Parameters
     ----------
@@ -135,7 +35,8 @@ def infer(
     parameters : mapping of str to Tensor, Widened or ndarray
         All names have layer numbers, or none has. A value of another type is a near miss.
     one_bias : bool, optional
-        Whether ``bias_hh`` may be missing everywhere, which makes it zero.
+        Whether ``bias_hh`` may be missing everywhere, which makes it zero; not of a GRU, whose two
+        biases are no sum.
     """
     found = _part(prefix, parameters) or _from_recurrent_weight(prefix, parameters)
     if isinstance(found, NearMiss):
@@ -143,9 +44,14 @@ def infer(
     one_bias = one_bias and not any(name.startswith("bias_hh") for name in parameters)
     for name, shape in found._shapes():
         if name not in parameters:
+            reason = f"{name} is missing"
             if one_bias and name.startswith("bias_hh"):
-                continue
-            return NearMiss(prefix, f"incomplete {found.kind}", f"{name} is missing")
+                if not kind_of(found.kind).separate_bias:
+                    continue
+                reason += (
+                    ": a GRU with one bias may be one whose reset gate acts before the product"
+                )
+            return NearMiss(prefix, f"incomplete {found.kind}", reason)
         if parameters[name].shape != shape:
             return _misfit(found, name, parameters[name].shape, shape)
     adjective, problem = dtype_problem(parameters)
@@ -177,8 +83,7 @@ def _part(prefix: str, parameters: Mapping[str, Any]) -> NearMiss | None:
             directions.setdefault(int(match[2]), set()).add(match[3] or "")
     if not directions:
         return None
-    leaves = (leaf for name, leaf in parameters.items() if "weight_hh" in name)
-    kind = next(filter(None, map(gates_of, leaves)), "LSTM")
+    kind = _mode(parameters)
     layers = sorted(directions)
     for below, above in pairwise([-1, *layers]):
         if above - below > 1:
@@ -199,23 +104,36 @@ def _part(prefix: str, parameters: Mapping[str, Any]) -> NearMiss | None:
     return None
 
 
+def name_of(parameters: Mapping[str, Any]) -> str:
+    """Return the class that parameters by these names seem to be of; an LSTM in doubt."""
+    return _mode(parameters) + ("" if any("_l" in name for name in parameters) else CELL)
+
+
+def _mode(parameters: Mapping[str, Any]) -> str:
+    """Return the mode that the recurrent weights tell; LSTM where there is none that tells it."""
+    leaves = (leaf for name, leaf in parameters.items() if name.startswith("weight_hh"))
+    return next(filter(None, map(gates_of, leaves)), LSTM.mode)
+
+
 def _misfit(
-    found: FoundLSTM, name: str, shape: tuple[int, ...], fitting: tuple[int, ...]
+    found: FoundRecurrent, name: str, shape: tuple[int, ...], fitting: tuple[int, ...]
 ) -> NearMiss:
     """Say what a parameter of another shape than the others have room for tells."""
     rows, columns = fitting if len(fitting) == 2 else (0, 0)
     if not found.bidirectional and name.startswith("weight_ih") and shape == (rows, 2 * columns):
         reads = f"{name} has {2 * columns} inputs, those of two directions with {columns} each"
-        return NearMiss(found.prefix, "part of a bidirectional LSTM", reads)
+        return NearMiss(found.prefix, f"part of a bidirectional {found.kind}", reads)
     problem = f"{name} has shape {shape}, the others fit {fitting}"
     return NearMiss(found.prefix, f"inconsistent {found.kind}", problem)
 
 
-def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundLSTM | NearMiss:
+def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundRecurrent | NearMiss:
     """Read the structure off the names, weight_hh of the first layer and weight_ih beside it."""
     layers, reverse = _layers(parameters)
-    suffix = "" if layers is None else "_l0"
-    kind = "LSTMCell" if layers is None else "LSTM"
+    suffix, ending = ("", CELL) if layers is None else ("_l0", "")
+    projected = any(name.startswith("weight_hr") for name in parameters)
+    # An LSTM's weight_hh with a projection is of any shape.
+    kind = (LSTM.mode if projected else _mode(parameters)) + ending
     for name, leaf in parameters.items():
         if not isinstance(leaf, (Tensor, Widened, np.ndarray)):
             return NearMiss(prefix, f"{kind} of foreign tensors", f"{name} is {leaf!r}")
@@ -225,24 +143,25 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundL
         if parameters[name].ndim != 2 or 0 in parameters["weight_hh" + suffix].shape:
             problem = f"{name} has shape {parameters[name].shape}"
             return NearMiss(prefix, f"inconsistent {kind}", problem)
-    rows, columns = parameters["weight_hh" + suffix].shape
-    projected = any(name.startswith("weight_hr") for name in parameters)
-    hidden_size, left = divmod(rows, len(LSTM.gates))
-    if projected:
-        fits = kind == "LSTM" and not left and columns < hidden_size
-    else:
-        fits = rows == LSTM.rows(columns)
-    if not fits:
-        other = None if projected else gates_of(parameters["weight_hh" + suffix])
-        shape = f"weight_hh{suffix} has shape {(rows, columns)}"
-        if other is None:
-            return NearMiss(prefix, f"inconsistent {kind}", f"{shape}, which fits no LSTM")
-        gates = "three gates" if other == "GRU" else "no gates"
-        return NearMiss(prefix, kind.replace("LSTM", other), f"{shape}: {gates}")
+    recurrent = parameters["weight_hh" + suffix]
+    rows, columns = recurrent.shape
+    hidden_size, left = divmod(rows, len(LSTM.gates)) if projected else (columns, 0)
+    if projected and (ending or left or columns >= hidden_size):
+        problem = f"weight_hh{suffix} has shape {(rows, columns)}, which fits no LSTM"
+        return NearMiss(prefix, f"inconsistent {kind}", problem)
+    mode = LSTM.mode if projected else gates_of(recurrent)
+    if mode is None:
+        problem = f"weight_hh{suffix} has shape {(rows, columns)}, which fits no LSTM, GRU or RNN"
+        return NearMiss(prefix, f"inconsistent {kind}", problem)
+    kind = mode + ending
+    peepholes = [name for name in parameters if name.startswith("weight_p")]
+    if peepholes and mode != LSTM.mode:
+        return NearMiss(prefix, f"inconsistent {kind}", f"it has {peepholes[0]}, of an LSTM alone")
     input_size = parameters["weight_ih" + suffix].shape[1]
-    if kind == "LSTM" and input_size == 0:
+    if not ending and input_size == 0:
         return NearMiss(prefix, f"inconsistent {kind}", "it has no inputs")
-    return FoundLSTM(
+    made = FoundLSTM if mode == LSTM.mode else FoundRecurrent
+    return made(
         prefix,
         kind,
         input_size,
@@ -251,8 +170,9 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundL
         bias=any(name.startswith("bias") for name in parameters),
         bidirectional=reverse,
         proj_size=columns if projected else 0,
-        dtype=parameters["weight_hh" + suffix].dtype.newbyteorder("="),
+        dtype=recurrent.dtype.newbyteorder("="),
         num_parameters=sum(leaf.size for leaf in parameters.values()),
+        options={"peepholes": True} if peepholes else {},
     )
 
 

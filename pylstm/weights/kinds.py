@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+# The gates of an LSTM that may have peepholes, in the order of their parameters.
+PEEPHOLE_GATES = "ifo"
+
 
 class Kind(NamedTuple):
     """All that is not the same for every kind of cell.
@@ -27,6 +30,8 @@ class Kind(NamedTuple):
         Whether it has ``weight_hr`` where ``proj_size`` is not 0.
     onnx_gates : str
         The same gates in the order of ONNX.
+    keras_gates : str
+        The same in the order of Keras.
     """
 
     mode: str
@@ -35,6 +40,7 @@ class Kind(NamedTuple):
     separate_bias: bool
     may_project: bool
     onnx_gates: str
+    keras_gates: str
 
     def rows(self, hidden_size: int) -> int:
         """Return the rows of ``weight_ih``, ``weight_hh`` and the biases."""
@@ -49,9 +55,10 @@ class Kind(NamedTuple):
         bias: bool = True,
         bidirectional: bool = False,
         proj_size: int = 0,
+        peepholes: bool = False,
         is_cell: bool = False,
     ) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield names and shapes of the parameters in torch's order."""
+        """Yield names and shapes of the parameters in torch's order, peepholes behind them."""
         rows, hidden_out = self.rows(hidden_size), proj_size or hidden_size
         directions = ("", "_reverse") if bidirectional else ("",)
         columns = input_size
@@ -65,6 +72,9 @@ class Kind(NamedTuple):
                     yield "bias_hh" + suffix, (rows,)
                 if proj_size:
                     yield "weight_hr" + suffix, (proj_size, hidden_size)
+                if peepholes:
+                    for gate in PEEPHOLE_GATES:
+                        yield f"weight_p{gate}{suffix}", (hidden_size,)
             columns = hidden_out * len(directions)
 
 
@@ -75,6 +85,7 @@ LSTM = Kind(
     separate_bias=False,
     may_project=True,
     onnx_gates="iofg",
+    keras_gates="ifgo",
 )
 GRU = Kind(
     mode="GRU",
@@ -83,6 +94,7 @@ GRU = Kind(
     separate_bias=True,
     may_project=False,
     onnx_gates="zrn",
+    keras_gates="zrn",
 )
 # Its mode goes on with the nonlinearity where torch names it: RNN_TANH, RNN_RELU.
 RNN = Kind(
@@ -92,14 +104,36 @@ RNN = Kind(
     separate_bias=False,
     may_project=False,
     onnx_gates="h",
+    keras_gates="h",
 )
 
-KINDS = {kind.mode: kind for kind in (LSTM,)}
-
-# torch's other recurrent networks, which parameters are called after: how many gates they have.
-OTHER_GATES = {"GRU": 3, "RNN": 1}
+KINDS = {kind.mode: kind for kind in (LSTM, GRU, RNN)}
+CELL = "Cell"  # behind the mode, the name of one step
+# The names of all modules: layers, and their cells.
+NAMES = tuple(mode + ending for ending in ("", CELL) for mode in KINDS)
 
 # By the number of gates: the rows of weight_hh for each of its columns.
-BY_GATES = {len(kind.gates): mode for mode, kind in KINDS.items()} | {
-    count: mode for mode, count in OTHER_GATES.items()
-}
+BY_GATES = {len(kind.gates): mode for mode, kind in KINDS.items()}
+
+NONLINEARITIES = ("tanh", "relu")
+
+
+def kind_of(name: str) -> Kind:
+    """Return the row of a layer or cell, by the name of its class."""
+    return KINDS[name.removesuffix(CELL)]
+
+
+def counterpart(name: str) -> str:
+    """Return the name of the cell of a layer, or of the layer of a cell."""
+    return name.removesuffix(CELL) if name.endswith(CELL) else name + CELL
+
+
+def with_article(name: str) -> str:
+    """Return the name of a class as a sentence has it: an LSTM, a GRU."""
+    # The letters L and R are spoken with a vowel first.
+    return f"{'an' if name[:1] in ('L', 'R') else 'a'} {name}"
+
+
+def finder_of(name: str) -> str:
+    """Return the function that lists modules of a class."""
+    return "find_lstms" if kind_of(name) is LSTM else "find_recurrent"

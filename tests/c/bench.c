@@ -4,6 +4,7 @@
  * only the recurrent part, whose weights must stream from the caches once per step (the input
  * gates are precomputed for several steps). Whole machines change speed from minute to minute: only
  * ratios inside one run mean something. */
+#include "../../csrc/core/cells.h"
 #include "../../csrc/threads/os.h"
 
 #include "cases.h"
@@ -26,6 +27,7 @@ struct job {
     void (*run)(const struct job *job, long count);
     const struct loops *loops;
     const struct rnn_kernels *kernels;
+    enum cell_kind kind;
     struct rnn_step step;
     size_t weight_bytes; /* of the recurrent weights */
     void *memory;
@@ -48,7 +50,7 @@ static void run_step(const struct job *job, long count)
     struct rnn_step step = job->step;
     for (long i = 0; i < count; i++) {
         void *old = (void *)(uintptr_t)step.h;
-        job->kernels->step[CELL_LSTM](&step);
+        job->kernels->step[job->kind](&step);
         step.h = step.h_out;
         step.h_out = old;
         step.descending = !step.descending;
@@ -99,19 +101,21 @@ static void fill(enum dtype dtype, void *array, size_t bytes, double scale)
 }
 
 /* A step of `hidden` units with as many inputs. Any values serve as packed weights. */
-static struct job step_job(const struct rnn_kernels *kernels, ptrdiff_t rows, ptrdiff_t hidden)
+static struct job step_job(const struct rnn_kernels *kernels, enum cell_kind kind, ptrdiff_t rows,
+                           ptrdiff_t hidden)
 {
-    const ptrdiff_t gates = PANEL_VECTORS * kernels_padded_units(kernels, hidden);
+    const ptrdiff_t gates = cells[kind].gates * kernels_padded_units(kernels, hidden);
     const size_t weights = (size_t)(gates * hidden) * kernels->itemsize;
     const size_t state = (size_t)(MOST_ROWS * hidden) * kernels->itemsize;
-    struct job job = {.run = run_step, .kernels = kernels, .weight_bytes = weights};
+    struct job job = {.run = run_step, .kernels = kernels, .kind = kind, .weight_bytes = weights};
 
     job.memory =
-        must_allocate(1, 2 * weights + (size_t)gates * kernels->itemsize + 4 * state + 1024);
+        must_allocate(1, 2 * weights + 2 * (size_t)gates * kernels->itemsize + 4 * state + 1024);
     unsigned char *next = job.memory;
     next += 64 - (uintptr_t)next % 64;
     void *wx = take(&next, weights), *wh = take(&next, weights);
     void *init = take(&next, (size_t)gates * kernels->itemsize);
+    void *bias_h = take(&next, (size_t)gates * kernels->itemsize);
     void *x = take(&next, state), *h = take(&next, state);
     fill(kernels->dtype, wx, weights, 0.1);
     fill(kernels->dtype, wh, weights, 0.1);
@@ -125,6 +129,7 @@ static struct job step_job(const struct rnn_kernels *kernels, ptrdiff_t rows, pt
         .x = x,
         .x_stride = hidden,
         .wx = rows > 1 ? wx : NULL,
+        .bias_h = bias_h,
         .wh = wh,
         .depth_h = hidden,
         .h = h,
@@ -155,18 +160,20 @@ struct speed {
     double microseconds;        /* of one step */
 };
 
-static struct speed measure(const char *level, enum dtype dtype, ptrdiff_t rows, ptrdiff_t hidden)
+static struct speed measure(const char *level, enum dtype dtype, enum cell_kind kind,
+                            ptrdiff_t rows, ptrdiff_t hidden)
 {
     const struct rnn_kernels *kernels = kernels_for(level, dtype);
     const struct loops *loops = loops_for(level, dtype);
     struct job jobs[3];
     struct speed speed;
 
-    jobs[0] = step_job(kernels, rows, hidden);
+    jobs[0] = step_job(kernels, kind, rows, hidden);
     jobs[1] = roof_job(&jobs[0], loops, false);
     jobs[2] = roof_job(&jobs[0], loops, true);
     time_jobs(jobs, 3);
-    const double products = (double)(PANEL_VECTORS * hidden * rows * hidden * (rows > 1 ? 2 : 1));
+    const double products =
+        (double)(cells[kind].gates * hidden * rows * hidden * (rows > 1 ? 2 : 1));
     speed.microseconds = 1e6 * jobs[0].seconds;
     speed.gflops = 2e-9 * products / jobs[0].seconds;
     speed.fma_gflops = 2e-9 * loops->fma(1) / jobs[1].seconds;
@@ -176,24 +183,38 @@ static struct speed measure(const char *level, enum dtype dtype, ptrdiff_t rows,
     return speed;
 }
 
+/* Prints a row of the table; "lstm" is the microseconds of an LSTM's step of the same size. */
+static void print_speed(const char *level, enum dtype dtype, enum cell_kind kind, ptrdiff_t rows,
+                        ptrdiff_t hidden, double *lstm)
+{
+    const struct speed speed = measure(level, dtype, kind, rows, hidden);
+
+    if (kind == CELL_LSTM) {
+        *lstm = speed.microseconds;
+    }
+    printf("%-9s %-8s %-9s %5td %6td %10.2f %8.2f %9.1f %6.2f of %4.0f", level, dtype_names[dtype],
+           cells[kind].mode, rows, hidden, speed.microseconds, speed.microseconds / *lstm,
+           speed.gflops, speed.gflops / speed.fma_gflops, speed.fma_gflops);
+    if (rows == 1) {
+        printf(" %4.2f of %3.0f GB/s", speed.gbytes / speed.load_gbytes, speed.load_gbytes);
+    }
+    printf("\n");
+}
+
 void bench_print(void)
 {
     static const ptrdiff_t batches[] = {1, 8};
-    printf("%-9s %-8s %5s %6s %10s %9s %12s %14s\n", "level", "dtype", "batch", "hidden", "us/step",
-           "GFLOP/s", "of FMA loop", "of load loop");
+    double lstm = 0;
+
+    printf("%-9s %-8s %-9s %5s %6s %10s %8s %9s %12s %14s\n", "level", "dtype", "kind", "batch",
+           "hidden", "us/step", "of LSTM", "GFLOP/s", "of FMA loop", "of load loop");
     for (const char *level, *const *next = levels(); (level = *next) != NULL; next++) {
         for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             for (int i = 0; i < 2 && loops_for(level, dtype); i++) {
                 for (ptrdiff_t hidden = 64; hidden <= 512; hidden *= 2) {
-                    struct speed speed = measure(level, dtype, batches[i], hidden);
-                    printf("%-9s %-8s %5td %6td %10.2f %9.1f %6.2f of %4.0f", level,
-                           dtype_names[dtype], batches[i], hidden, speed.microseconds, speed.gflops,
-                           speed.gflops / speed.fma_gflops, speed.fma_gflops);
-                    if (batches[i] == 1) {
-                        printf(" %4.2f of %3.0f GB/s", speed.gbytes / speed.load_gbytes,
-                               speed.load_gbytes);
+                    for (enum cell_kind kind = 0; kind < CELL_KINDS; kind++) {
+                        print_speed(level, dtype, kind, batches[i], hidden, &lstm);
                     }
-                    printf("\n");
                 }
             }
         }
@@ -214,8 +235,8 @@ void bench_check(void)
             /* A neighbour on the core can only slow things down: the best of a few attempts. */
             double of_fma = 0, of_load = 0, gain = 0;
             for (int attempt = 0; attempt < 5; attempt++) {
-                struct speed one = measure(level, dtype, 1, 256);
-                struct speed eight = measure(level, dtype, 8, 256);
+                struct speed one = measure(level, dtype, CELL_LSTM, 1, 256);
+                struct speed eight = measure(level, dtype, CELL_LSTM, 8, 256);
                 of_fma = fmax(of_fma, eight.gflops / eight.fma_gflops);
                 of_load = fmax(of_load, one.gbytes / one.load_gbytes);
                 /* batch 8 also does the input gates: as many products again */

@@ -35,13 +35,15 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
     static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 70, 101};
     static const ptrdiff_t batches[] = {1, 2, 3, 4, 9};
     static const ptrdiff_t steps[] = {1, 2, 5, 27};
-    const int structures = 3 * 2 * 2 * 2 * 2 * 2 * 2;
+    const int structures = 3 * 2 * 2 * 2 * 2 * 2 * 2, plain = 4 * structures * CELL_KINDS;
 
-    for (int turn = 0; turn < 4 * structures * CELL_KINDS; turn++) {
+    /* First those without a variant, then a fifth as many with one: 5 has no factor of the
+     * structures. */
+    for (int turn = 0; turn < 2 * plain; turn += turn < plain ? 1 : 5) {
         int bits = turn % structures;
         struct random random = random_seed((uint64_t)turn);
         struct network_shape shape = {.dtype = dtype, .seed = (uint64_t)turn};
-        shape.kind = (enum cell_kind)(turn / (4 * structures));
+        shape.kind = (enum cell_kind)(turn % plain / (4 * structures));
         shape.num_layers = 1 + bits % 3;
         bits /= 3;
         shape.num_directions = 1 + (bits & 1);
@@ -61,6 +63,11 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
         shape.dropout = random_below(&random, 4) ? 0.0 : 0.3;
         shape.values = random_below(&random, 6) ? VALUES_ORDINARY
                                                 : (enum values)random_below(&random, VALUES_COUNT);
+        if (turn >= plain) {
+            shape.variant = random_variant(&random, shape.kind);
+            shape.reverse = shape.num_directions == 1 && random_below(&random, 2);
+            shape.infinite = random_below(&random, 6) == 0;
+        }
         if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
             check_network(&shape);
         }
@@ -72,20 +79,30 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
 static void check_precomputed(enum dtype dtype, const struct plan *plan)
 {
     static const ptrdiff_t steps[] = {2, 3, 5, 9, 13};
+    static const struct {
+        enum cell_kind kind;
+        struct cell_variant variant;
+    } cases[] = {{CELL_LSTM, {0}},
+                 {CELL_LSTM, {.peepholes = true}},
+                 {CELL_GRU, {0}},
+                 {CELL_GRU, {.reset_before = true}}};
 
-    for (ptrdiff_t turn = 0; turn < 4 * 18; turn++) {
+    for (ptrdiff_t turn = 0; turn < 4 * 4 * 18; turn++) {
         struct network_shape shape = {.dtype = dtype,
                                       .input_size = dtype == DTYPE_FLOAT32 ? 250 : 125,
                                       .hidden_size = 60,
                                       .num_layers = 1,
                                       .bias = true,
                                       .seed = (uint64_t)turn};
-        shape.batch = 1 + turn / 4;
+        shape.kind = cases[turn / (4 * 18)].kind;
+        shape.variant = cases[turn / (4 * 18)].variant;
+        shape.batch = 1 + turn / 4 % 18;
         shape.steps = steps[turn % 5];
         shape.num_directions = 1 + (turn & 1);
         shape.batch_major = turn & 2;
         shape.ragged = turn % 3 == 0;
         shape.gap = turn % 7 == 0;
+        shape.reverse = shape.num_directions == 1 && turn % 5 == 0;
         if (turn % plan->every == 0) {
             check_network(&shape);
         }
@@ -95,7 +112,9 @@ static void check_precomputed(enum dtype dtype, const struct plan *plan)
 /* A cell's call: one step whose output and h_n are the same memory. */
 static void check_cells(enum dtype dtype, const struct plan *plan)
 {
-    for (ptrdiff_t turn = 0; turn < 4 * 70 * CELL_KINDS; turn++) {
+    /* First those without a variant. */
+    for (ptrdiff_t turn = 0; turn < 2 * 4 * 70 * CELL_KINDS; turn++) {
+        struct random random = random_seed((uint64_t)turn);
         struct network_shape shape = {.dtype = dtype,
                                       .kind = (enum cell_kind)(turn % CELL_KINDS),
                                       .num_layers = 1,
@@ -103,12 +122,16 @@ static void check_cells(enum dtype dtype, const struct plan *plan)
                                       .steps = 1,
                                       .y_is_h_n = true,
                                       .seed = (uint64_t)turn};
-        shape.hidden_size = 1 + turn / (4 * CELL_KINDS) + (turn % 3 ? 0 : 64);
+        shape.hidden_size = 1 + turn / (4 * CELL_KINDS) % 70 + (turn % 3 ? 0 : 64);
         shape.input_size = 1 + turn % 40;
         shape.batch = 1 + turn % 9;
         shape.bias = turn % 3 != 0;
         shape.with_h0 = turn / CELL_KINDS & 1;
         shape.with_c0 = turn / CELL_KINDS & 2;
+        if (turn >= 4 * 70 * CELL_KINDS) {
+            shape.variant = random_variant(&random, shape.kind);
+            shape.infinite = random_below(&random, 8) == 0;
+        }
         if (turn % plan->every == 0) {
             check_network(&shape);
         }
@@ -131,9 +154,15 @@ static void check_environment(enum dtype dtype, const struct plan *plan)
                                   .with_h0 = true,
                                   .with_c0 = true,
                                   .dropout = 0.5};
+    const struct cell_variant variants[] = {{0},
+                                            {.gate_activation = GATE_HARD_SIGMOID3,
+                                             .activation = ACTIVATION_SOFTSIGN,
+                                             .peepholes = true,
+                                             .cell_clip = 0.5}};
     const enum values end = plan->ordinary ? VALUES_ORDINARY + 1 : VALUES_SPECIAL;
-    for (enum values values = VALUES_ORDINARY; values < end; values++) {
-        shape.values = values;
+    for (int turn = 0; turn < 2 * (int)end; turn++) {
+        shape.values = (enum values)(turn / 2);
+        shape.variant = variants[turn % 2];
         struct network_data data = network_data_make(&shape);
         const ptrdiff_t size = network_result_size(&data);
         double *expected = must_allocate((size_t)(2 * size), sizeof *expected);
@@ -184,8 +213,8 @@ static void check_first_values(enum dtype dtype)
     free(expected);
 }
 
-/* Parameters in torch's order, one after the other, with torch's shapes. */
-static void check_parameter_order(void)
+/* Parameters in torch's order, one after the other, with torch's shapes; then the peepholes. */
+static void check_parameter_order(bool peepholes)
 {
     const struct rnn_net net = {.kernels = kernels_for("portable", DTYPE_FLOAT32),
                                 .input_size = 3,
@@ -193,19 +222,26 @@ static void check_parameter_order(void)
                                 .proj_size = 2,
                                 .num_layers = 2,
                                 .num_directions = 2,
-                                .bias = true};
-    static const enum rnn_param_kind order[] = {WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR};
+                                .bias = true,
+                                .variant.peepholes = peepholes};
+    static const enum rnn_param_kind order[] = {WEIGHT_IH, WEIGHT_HH, BIAS_IH,   BIAS_HH,
+                                                WEIGHT_HR, WEIGHT_PI, WEIGHT_PF, WEIGHT_PO};
+    const ptrdiff_t each = peepholes ? 8 : 5;
     ptrdiff_t offset = 0;
 
-    case_begin("parameter order");
-    check(rnn_param_count(&net) == 20, "counts %td", rnn_param_count(&net));
-    for (ptrdiff_t i = 0; i < 20; i++) {
+    case_begin("parameter order%s", peepholes ? " with peepholes" : "");
+    check(rnn_param_count(&net) == 4 * each, "counts %td", rnn_param_count(&net));
+    for (ptrdiff_t i = 0; i < 4 * each; i++) {
         const struct rnn_param param = rnn_param_at(&net, i);
-        const ptrdiff_t cols[] = {param.layer ? 4 : 3, 2, 1, 1, 5};
-        check(param.kind == order[i % 5] && param.layer == i / 10 && param.direction == i / 5 % 2,
+        const ptrdiff_t place = i % each;
+        const ptrdiff_t rows[] = {20, 20, 20, 20, 2, 5, 5, 5};
+        const ptrdiff_t cols[] = {param.layer ? 4 : 3, 2, 1, 1, 5, 1, 1, 1};
+        check(param.kind == order[place] && param.layer == i / (2 * each) &&
+                  param.direction == i / each % 2,
               "parameter %td is another", i);
-        check(param.rows == (i % 5 == 4 ? 2 : 20) && param.cols == cols[i % 5],
+        check(param.rows == rows[place] && param.cols == cols[place],
               "parameter %td has shape %td %td", i, param.rows, param.cols);
+        check(param.ndim == (cols[place] == 1 ? 1 : 2), "parameter %td has %d axes", i, param.ndim);
         check(param.offset == offset, "parameter %td begins at %td", i, param.offset);
         offset += param.rows * param.cols;
     }
@@ -214,7 +250,8 @@ static void check_parameter_order(void)
 
 void check_core(const struct plan *plan)
 {
-    check_parameter_order();
+    check_parameter_order(false);
+    check_parameter_order(true);
     for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++) {
         check_first_values(dtype);
         check_precomputed(dtype, plan);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SIZE = 64, ACTIVATION_VALUES = 4096 };
+enum { NAME_SIZE = 64, ACTIVATION_VALUES = 4096, MOST_ENTRIES = 128 };
 
 static const struct step_shape step_shapes[] = {
     {.rows = 1, .hidden = 20, .depth_x = 100, .depth_h = 20, .with_x = true},
@@ -134,6 +134,130 @@ static const struct network_shape network_shapes[] = {
      .bias = true,
      .steps = 100,
      .batch = 2},
+    {.kind = CELL_GRU,
+     .input_size = 100,
+     .hidden_size = 20,
+     .num_layers = 4,
+     .num_directions = 1,
+     .bias = true,
+     .steps = 10,
+     .batch = 3},
+    {.kind = CELL_GRU,
+     .input_size = 3,
+     .hidden_size = 33,
+     .num_layers = 3,
+     .num_directions = 2,
+     .bias = true,
+     .steps = 9,
+     .batch = 6,
+     .ragged = true,
+     .with_h0 = true},
+    {.kind = CELL_GRU,
+     .input_size = 8,
+     .hidden_size = 101,
+     .num_layers = 2,
+     .num_directions = 1,
+     .steps = 30,
+     .batch = 1,
+     .with_h0 = true,
+     .dropout = 0.25},
+    {.kind = CELL_RNN_TANH,
+     .input_size = 64,
+     .hidden_size = 40,
+     .num_layers = 2,
+     .num_directions = 2,
+     .bias = true,
+     .steps = 9,
+     .batch = 5,
+     .ragged = true,
+     .with_h0 = true},
+    {.kind = CELL_RNN_RELU,
+     .input_size = 64,
+     .hidden_size = 40,
+     .num_layers = 2,
+     .num_directions = 2,
+     .bias = true,
+     .steps = 9,
+     .batch = 5,
+     .ragged = true,
+     .with_h0 = true},
+    {.kind = CELL_LSTM,
+     .input_size = 5,
+     .hidden_size = 33,
+     .num_layers = 2,
+     .num_directions = 2,
+     .bias = true,
+     .variant.peepholes = true,
+     .variant.cell_clip = 0.4,
+     .steps = 20,
+     .batch = 4,
+     .ragged = true,
+     .with_h0 = true,
+     .with_c0 = true},
+    {.kind = CELL_LSTM,
+     .input_size = 30,
+     .hidden_size = 70,
+     .proj_size = 7,
+     .num_layers = 2,
+     .num_directions = 1,
+     .bias = true,
+     .variant.gate_activation = GATE_HARD_SIGMOID,
+     .variant.activation = ACTIVATION_SOFTSIGN,
+     .steps = 12,
+     .batch = 5},
+    {.kind = CELL_LSTM,
+     .input_size = 30,
+     .hidden_size = 20,
+     .num_layers = 1,
+     .num_directions = 1,
+     .bias = true,
+     .reverse = true,
+     .variant.gate_activation = GATE_HARD_SIGMOID3,
+     .variant.activation = ACTIVATION_RELU,
+     .variant.peepholes = true,
+     .steps = 12,
+     .batch = 1},
+    {.kind = CELL_GRU,
+     .input_size = 30,
+     .hidden_size = 70,
+     .num_layers = 1,
+     .num_directions = 2,
+     .bias = true,
+     .variant.gate_activation = GATE_HARD_SIGMOID,
+     .variant.activation = ACTIVATION_LINEAR,
+     .steps = 6,
+     .batch = 5},
+    {.kind = CELL_GRU,
+     .input_size = 30,
+     .hidden_size = 70,
+     .num_layers = 2,
+     .num_directions = 2,
+     .bias = true,
+     .variant.reset_before = true,
+     .steps = 12,
+     .batch = 5,
+     .ragged = true,
+     .with_h0 = true},
+    {.kind = CELL_GRU,
+     .input_size = 5,
+     .hidden_size = 20,
+     .num_layers = 2,
+     .num_directions = 1,
+     .reverse = true,
+     .variant.gate_activation = GATE_HARD_SIGMOID3,
+     .variant.activation = ACTIVATION_SOFTSIGN,
+     .variant.reset_before = true,
+     .steps = 30,
+     .batch = 1},
+    {.kind = CELL_LSTM,
+     .input_size = 5,
+     .hidden_size = 20,
+     .num_layers = 2,
+     .num_directions = 1,
+     .bias = true,
+     .reverse = true,
+     .steps = 30,
+     .batch = 2},
 };
 
 /* Recorded hashes, or the file that is being recorded. */
@@ -145,7 +269,7 @@ struct book {
     struct {
         char name[NAME_SIZE];
         uint64_t hash;
-    } entry[64];
+    } entry[MOST_ENTRIES];
 };
 
 static bool book_read(struct book *book)
@@ -155,7 +279,7 @@ static bool book_read(struct book *book)
         if (line[0] == '#' || line[0] == '\n') {
             continue;
         }
-        if (book->entries == 64 ||
+        if (book->entries == MOST_ENTRIES ||
             sscanf(line, "%" SCNx64 " %63[^\n]", &book->entry[book->entries].hash,
                    book->entry[book->entries].name) != 2) {
             return false;
@@ -243,7 +367,9 @@ static void hash_networks(struct book *book, enum dtype dtype)
         const ptrdiff_t size = network_result_size(&data);
         double *out = must_allocate((size_t)size, sizeof *out);
         network_run(book->level, &shape, &data, AT_END, out);
-        snprintf(name, sizeof name, "%s %zu %s", network_names[shape.kind], i, dtype_names[dtype]);
+        snprintf(name, sizeof name, "%s%s%s %zu %s", network_names[shape.kind],
+                 cell_is_variant(&shape.variant) ? " variant" : "", shape.reverse ? " reverse" : "",
+                 i, dtype_names[dtype]);
         settle(book, name, hash_reals(hash_start(), dtype, out, size));
         free(out);
         network_data_free(&data);

@@ -2,6 +2,7 @@
 
 #include "reference.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,9 +48,38 @@ static ptrdiff_t count_params(const struct network_shape *shape)
     for (ptrdiff_t layer = 0; layer < shape->num_layers; layer++) {
         ptrdiff_t depth = layer ? shape->num_directions * out : shape->input_size;
         count += shape->num_directions * (gates * (depth + out) + (shape->bias ? 2 * gates : 0) +
-                                          shape->proj_size * shape->hidden_size);
+                                          shape->proj_size * shape->hidden_size +
+                                          (shape->variant.peepholes ? 3 : 0) * shape->hidden_size);
     }
     return count;
+}
+
+/* Index of the first value of weight_hh of a direction of the first layer. */
+static ptrdiff_t first_weight_hh(const struct network_shape *shape, int direction)
+{
+    struct network_shape one = *shape;
+    one.num_layers = one.num_directions = 1;
+    return direction * count_params(&one) +
+           cells[shape->kind].gates * shape->hidden_size * shape->input_size;
+}
+
+struct cell_variant random_variant(struct random *random, enum cell_kind kind)
+{
+    static const double clips[] = {0.0, 0.25, 0.6, INFINITY};
+    struct cell_variant variant = {0};
+
+    if (kind != CELL_LSTM && kind != CELL_GRU) {
+        return variant;
+    }
+    variant.gate_activation = (enum gate_activation)random_below(random, GATE_ACTIVATIONS);
+    variant.activation = (enum activation)random_below(random, ACTIVATIONS);
+    if (kind == CELL_GRU) {
+        variant.reset_before = random_below(random, 2);
+    } else {
+        variant.peepholes = random_below(random, 2);
+        variant.cell_clip = clips[random_below(random, 4)];
+    }
+    return variant;
 }
 
 struct network_data network_data_make(const struct network_shape *shape)
@@ -66,6 +96,8 @@ struct network_data network_data_make(const struct network_shape *shape)
     data.net.num_layers = shape->num_layers;
     data.net.num_directions = shape->num_directions;
     data.net.bias = shape->bias;
+    data.net.reverse = shape->reverse;
+    data.net.variant = shape->variant;
     data.batch_sizes = must_allocate((size_t)shape->steps, sizeof *data.batch_sizes);
     int64_t size = shape->batch;
     for (ptrdiff_t t = 0; t < shape->steps; t++) {
@@ -86,6 +118,9 @@ struct network_data network_data_make(const struct network_shape *shape)
     data.h0 = data.x + x_size;
     data.c0 = data.h0 + data.h_size;
     random_fill(&random, shape->dtype, VALUES_ORDINARY, data.params, data.params_size);
+    for (int direction = 0; shape->infinite && direction < shape->num_directions; direction++) {
+        data.params[first_weight_hh(shape, direction)] = INFINITY;
+    }
     random_fill(&random, shape->dtype, shape->values, data.x, x_size);
     random_fill(&random, shape->dtype, shape->values, data.h0, data.h_size);
     random_fill(&random, shape->dtype, shape->values, data.c0, data.c_size);
@@ -100,14 +135,22 @@ void network_data_free(struct network_data *data)
 
 void network_describe(const struct network_shape *shape, const char *level)
 {
-    case_begin("%s %s %s I %td H %td P %td layers %td directions %d%s T %td N %td%s%s%s%s "
-               "gap %td dropout %g, %s values, seed %llu",
-               cells[shape->kind].mode, level, dtype_names[shape->dtype], shape->input_size,
-               shape->hidden_size, shape->proj_size, shape->num_layers, shape->num_directions,
-               shape->bias ? "" : " no bias", shape->steps, shape->batch,
-               shape->ragged ? " ragged" : "", shape->batch_major ? " batch major" : "",
-               shape->with_h0 ? "" : " no h0", shape->with_c0 ? "" : " no c0", shape->gap,
-               shape->dropout, values_names[shape->values], (unsigned long long)shape->seed);
+    static const char *const gates[] = {"", " hard_sigmoid", " hard_sigmoid3"};
+    static const char *const activations[] = {"", " relu", " softsign", " linear"};
+    const struct cell_variant *variant = &shape->variant;
+
+    case_begin("%s%s%s%s%s%s%s clip %g %s %s I %td H %td P %td layers %td directions %d%s T %td N "
+               "%td%s%s%s%s gap %td dropout %g, %s values, seed %llu",
+               cells[shape->kind].mode, gates[variant->gate_activation],
+               activations[variant->activation], variant->peepholes ? " peepholes" : "",
+               variant->reset_before ? " reset before" : "", shape->reverse ? " reverse" : "",
+               shape->infinite ? " infinite weights" : "", variant->cell_clip, level,
+               dtype_names[shape->dtype], shape->input_size, shape->hidden_size, shape->proj_size,
+               shape->num_layers, shape->num_directions, shape->bias ? "" : " no bias",
+               shape->steps, shape->batch, shape->ragged ? " ragged" : "",
+               shape->batch_major ? " batch major" : "", shape->with_h0 ? "" : " no h0",
+               shape->with_c0 ? "" : " no c0", shape->gap, shape->dropout,
+               values_names[shape->values], (unsigned long long)shape->seed);
 }
 
 ptrdiff_t network_result_size(const struct network_data *data)
@@ -192,7 +235,7 @@ static void *place_dense(enum slot slot, enum dtype dtype, enum placement placem
 
 /* Packs into guarded memory, which is then read-only: a call must not write its weights. */
 static const void *pack(const struct rnn_net *net, const struct network_data *data,
-                        enum placement placement, bool *finite)
+                        enum placement placement, bool infinite, bool *finite)
 {
     const enum dtype dtype = net->kernels->dtype;
     const ptrdiff_t size = rnn_packed_size(net);
@@ -203,7 +246,7 @@ static const void *pack(const struct rnn_net *net, const struct network_data *da
     void *packed =
         guarded_place(&slots()[SLOT_PACKED], (size_t)size * real_size(dtype), placement, POLLUTION);
     *finite = rnn_pack(net, params, packed);
-    check(*finite, "the weights are finite");
+    check(*finite == !infinite, "the weights count as %s", *finite ? "finite" : "infinite");
     guarded_check(&slots()[SLOT_PACKED], "packed");
     guarded_protect(&slots()[SLOT_PACKED]);
     return packed;
@@ -256,7 +299,7 @@ void network_run(const char *level, const struct network_shape *shape,
     struct rnn_call call = {.steps = shape->steps, .batch = shape->batch};
 
     net.kernels = kernels_for(level, dtype);
-    const void *packed = pack(&net, data, placement, &call.finite_weights);
+    const void *packed = pack(&net, data, placement, shape->infinite, &call.finite_weights);
     const struct rows x = rows_layout(shape, data->rows, shape->input_size);
     const struct rows y = rows_layout(shape, data->rows, width);
     call.x = place_rows(SLOT_X, shape, &x, placement, data->x, data->rows, shape->input_size);

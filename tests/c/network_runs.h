@@ -12,7 +12,9 @@ struct network_shape {
     enum cell_kind kind;
     ptrdiff_t input_size, hidden_size, proj_size, num_layers;
     int num_directions;
-    bool bias;
+    bool bias, reverse;
+    bool infinite; /* one infinite value in each weight_hh of the first layer */
+    struct cell_variant variant;
     ptrdiff_t steps, batch;
     bool ragged;      /* batch_sizes that shrink, rows packed */
     bool batch_major; /* x and y with the batch axis outside */
@@ -32,6 +34,8 @@ struct network_data {
     ptrdiff_t y_size, h_size, c_size;
     double *memory;
 };
+/* A variant that the kind may have, not always another than torch's. */
+struct cell_variant random_variant(struct random *random, enum cell_kind kind);
 struct network_data network_data_make(const struct network_shape *shape);
 void network_data_free(struct network_data *data);
 

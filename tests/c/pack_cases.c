@@ -47,9 +47,11 @@ static struct subject subject_make(const struct rnn_net *net, const char *level,
     struct random random = random_seed(seed);
     struct subject subject = {.net = *net};
 
-    case_begin("packing %s %s input %td hidden %td proj %td layers %td directions %d%s", level,
-               dtype_names[dtype], net->input_size, net->hidden_size, net->proj_size,
-               net->num_layers, net->num_directions, net->bias ? "" : " no bias");
+    case_begin("packing %s%s%s %s %s input %td hidden %td proj %td layers %td directions %d%s",
+               cells[net->kind].mode, net->variant.peepholes ? " peepholes" : "",
+               net->variant.reset_before ? " reset before" : "", level, dtype_names[dtype],
+               net->input_size, net->hidden_size, net->proj_size, net->num_layers,
+               net->num_directions, net->bias ? "" : " no bias");
     subject.net.kernels = kernels_for(level, dtype);
     subject.params_bytes = (size_t)count * real_size(dtype);
     subject.packed_bytes = (size_t)rnn_packed_size(&subject.net) * real_size(dtype);
@@ -208,16 +210,28 @@ static void check_networks(enum dtype dtype, const struct plan *plan)
 {
     static const ptrdiff_t inputs[] = {1, 2, 3, 4, 5, 16, 40, 63};
 
-    /* Every hidden size, the structures in turn. */
-    for (int number = 0; number < 70 * 3; number++) {
+    static const struct {
+        enum cell_kind kind;
+        struct cell_variant variant;
+    } cases[] = {{CELL_LSTM, {0}},
+                 {CELL_LSTM, {.peepholes = true}},
+                 {CELL_GRU, {0}},
+                 {CELL_GRU, {.reset_before = true}},
+                 {CELL_RNN_TANH, {0}}};
+
+    /* Every hidden size, the structures in turn; first the plain LSTM three times. */
+    for (int number = 0; number < 70 * 7; number++) {
         struct random random = random_seed((uint64_t)number);
+        const int which = number < 70 * 3 ? 0 : number / 70 - 2;
         struct rnn_net net = {.kernels = kernels_for("portable", dtype),
+                              .kind = cases[which].kind,
+                              .variant = cases[which].variant,
                               .hidden_size = 1 + number % 70,
                               .num_layers = 1 + number % 3 % 2,
                               .num_directions = 1 + (number / 3 & 1),
                               .bias = number % 5 != 0};
         net.input_size = inputs[random_below(&random, 8)];
-        if (number / 2 & 1) {
+        if (number / 2 & 1 && cells[net.kind].may_project) {
             net.proj_size = 1 + random_below(&random, net.hidden_size);
         }
         if (number % plan->every != 0) {

@@ -40,33 +40,89 @@ void reference_add_product(enum dtype dtype, const double *w, const double *v, p
     }
 }
 
+static const struct cell_variant no_variant = {0};
+
+/* Comparisons with a NaN are false, so that a NaN stays. */
+static double bounded(double value, double least, double most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+double reference_gate(enum dtype dtype, const struct cell_variant *variant, double total)
+{
+    /* The constants as the dtype has them. */
+    const double fifth = dtype == DTYPE_FLOAT32 ? (double)0.2F : 0.2;
+    const double sixth = dtype == DTYPE_FLOAT32 ? (double)(1.0F / 6.0F) : 1.0 / 6.0;
+
+    switch (variant->gate_activation) {
+    case GATE_HARD_SIGMOID:
+        return bounded(fused(dtype, fifth, total, 0.5), 0.0, 1.0);
+    case GATE_HARD_SIGMOID3:
+        return bounded(fused(dtype, sixth, total, 0.5), 0.0, 1.0);
+    default:
+        return activation(dtype, false, total);
+    }
+}
+
+static double activate(enum dtype dtype, const struct cell_variant *variant, double value)
+{
+    switch (variant->activation) {
+    case ACTIVATION_RELU:
+        return value < 0 ? 0.0 : value;
+    case ACTIVATION_SOFTSIGN:
+        return real_round(dtype, value / plus(dtype, 1.0, fabs(value)));
+    case ACTIVATION_LINEAR:
+        return value;
+    default:
+        return activation(dtype, true, value);
+    }
+}
+
+/* The total of a gate with its peephole, which reads c or c'. */
+static double peep(const struct reference_update *update, ptrdiff_t gate, ptrdiff_t unit, double c)
+{
+    const double total = update->totals[gate * update->hidden + unit];
+    const ptrdiff_t index = gate < 2 ? gate : 2;
+
+    if (update->peepholes == NULL)
+        return total;
+    return fused(update->dtype, update->peepholes[index * update->hidden + unit], c, total);
+}
+
 static void update_lstm(const struct reference_update *update)
 {
+    const struct cell_variant *variant = update->variant;
     const enum dtype dtype = update->dtype;
-    const double *totals = update->totals;
-    const ptrdiff_t hidden = update->hidden;
 
-    for (ptrdiff_t unit = 0; unit < hidden; unit++) {
-        double i = activation(dtype, false, totals[unit]);
-        double f = activation(dtype, false, totals[hidden + unit]);
-        double g = activation(dtype, true, totals[2 * hidden + unit]);
-        double o = activation(dtype, false, totals[3 * hidden + unit]);
-        double state = fused(dtype, f, update->c[unit], times(dtype, i, g));
+    for (ptrdiff_t unit = 0; unit < update->hidden; unit++) {
+        const double c = update->c[unit];
+        double i = reference_gate(dtype, variant, peep(update, 0, unit, c));
+        double f = reference_gate(dtype, variant, peep(update, 1, unit, c));
+        double g = activate(dtype, variant, update->totals[2 * update->hidden + unit]);
+        double state = fused(dtype, f, c, times(dtype, i, g));
+        if (variant->cell_clip > 0) {
+            const double clip = real_round(dtype, variant->cell_clip);
+            state = bounded(state, -clip, clip);
+        }
+        double o = reference_gate(dtype, variant, peep(update, 3, unit, state));
         update->c_out[unit] = state;
-        update->h_out[unit] = times(dtype, o, activation(dtype, true, state));
+        update->h_out[unit] = times(dtype, o, activate(dtype, variant, state));
     }
 }
 
 static void update_gru(const struct reference_update *update)
 {
+    const struct cell_variant *variant = update->variant;
     const enum dtype dtype = update->dtype;
     const ptrdiff_t hidden = update->hidden;
 
     for (ptrdiff_t unit = 0; unit < hidden; unit++) {
-        double r = activation(dtype, false, update->totals[unit]);
-        double z = activation(dtype, false, update->totals[hidden + unit]);
-        double recurrent = update->totals[2 * hidden + unit];
-        double n = activation(dtype, true, fused(dtype, r, recurrent, update->aside[unit]));
+        double r = reference_gate(dtype, variant, update->totals[unit]);
+        double z = reference_gate(dtype, variant, update->totals[hidden + unit]);
+        double n = update->totals[2 * hidden + unit];
+        if (!variant->reset_before)
+            n = fused(dtype, r, n, update->aside[unit]);
+        n = activate(dtype, variant, n);
         update->h_out[unit] = fused(dtype, z, update->h[unit], fused(dtype, -z, n, n));
     }
 }
@@ -93,13 +149,16 @@ void reference_update(enum cell_kind kind, const struct reference_update *update
         [CELL_RNN_TANH] = update_rnn_tanh,
         [CELL_RNN_RELU] = update_rnn_relu,
     };
-    updates[kind](update);
+    struct reference_update all = *update;
+    if (all.variant == NULL)
+        all.variant = &no_variant;
+    updates[kind](&all);
 }
 
 /* The parameters of one layer and direction among all weights. */
 struct layer {
-    const double *w_ih, *w_hh, *b_ih, *b_hh, *w_hr; /* absent ones NULL */
-    ptrdiff_t depth;                                /* columns of w_ih */
+    const double *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *peepholes; /* absent ones NULL */
+    ptrdiff_t depth;                                            /* columns of w_ih */
 };
 
 static struct layer take_layer(const struct rnn_net *net, ptrdiff_t index, const double **params)
@@ -123,13 +182,61 @@ static struct layer take_layer(const struct rnn_net *net, ptrdiff_t index, const
         layer.w_hr = next;
         next += out * hidden;
     }
+    if (net->variant.peepholes) {
+        layer.peepholes = next;
+        next += 3 * hidden;
+    }
     *params = next;
     return layer;
 }
 
+/* The recurrent part of a GRU that resets before the product: that of n is over r h. */
+static void add_reset_product(const struct rnn_net *net, const struct layer *layer, const double *h,
+                              double *totals)
+{
+    const enum dtype dtype = net->kernels->dtype;
+    const ptrdiff_t hidden = net->hidden_size;
+    double *reset = must_allocate((size_t)hidden, sizeof *reset);
+
+    reference_add_product(dtype, layer->w_hh, h, 2 * hidden, hidden, totals);
+    for (ptrdiff_t unit = 0; unit < hidden; unit++) {
+        reset[unit] = times(dtype, reference_gate(dtype, &net->variant, totals[unit]), h[unit]);
+    }
+    reference_add_product(dtype, layer->w_hh + 2 * hidden * hidden, reset, hidden, hidden,
+                          totals + 2 * hidden);
+    free(reset);
+}
+
+/* The totals of a step, and of a GRU the input part of n. */
+static void find_totals(const struct rnn_net *net, const struct layer *layer, const double *x,
+                        const double *h, double *totals, double *aside)
+{
+    const enum dtype dtype = net->kernels->dtype;
+    const ptrdiff_t hidden = net->hidden_size, gates = cells[net->kind].gates * hidden;
+    const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
+    const bool separate = net->kind == CELL_GRU && !net->variant.reset_before;
+    const ptrdiff_t last = gates - hidden; /* the first row of the last gate */
+
+    for (ptrdiff_t j = 0; j < gates; j++) {
+        totals[j] = !net->bias              ? 0.0
+                    : separate && j >= last ? layer->b_ih[j]
+                                            : plus(dtype, layer->b_ih[j], layer->b_hh[j]);
+    }
+    reference_add_product(dtype, layer->w_ih, x, gates, layer->depth, totals);
+    if (net->variant.reset_before) {
+        add_reset_product(net, layer, h, totals);
+        return;
+    }
+    for (ptrdiff_t j = 0; separate && j < hidden; j++) {
+        aside[j] = totals[last + j];
+        totals[last + j] = net->bias ? layer->b_hh[last + j] : 0.0;
+    }
+    reference_add_product(dtype, layer->w_hh, h, gates, out, totals);
+}
+
 /* One sequence of the batch through one layer and direction. x and y are the first rows of
  * the whole arrays; the row of step t is start[t] + `row`. h and c go in and out. */
-static void run_sequence(const struct rnn_net *net, const struct layer *layer, bool reverse,
+static void run_sequence(const struct rnn_net *net, const struct layer *layer, int direction,
                          const ptrdiff_t *start, ptrdiff_t row, ptrdiff_t length, const double *x,
                          double *y, double *h, double *c)
 {
@@ -137,13 +244,14 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, b
     const ptrdiff_t hidden = net->hidden_size, gates = cells[net->kind].gates * hidden;
     const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
     const ptrdiff_t width = net->num_directions * out;
-    const bool separate = cells[net->kind].separate_bias;
-    const ptrdiff_t last = gates - hidden; /* the first row of the last gate */
+    const bool reverse = direction == 1 || net->reverse;
     double *totals = must_allocate((size_t)(gates + 2 * hidden), sizeof *totals);
     double *raw = totals + gates; /* h' before the projection */
     double *aside = raw + hidden;
     const struct reference_update update = {.dtype = dtype,
                                             .hidden = hidden,
+                                            .variant = &net->variant,
+                                            .peepholes = layer->peepholes,
                                             .totals = totals,
                                             .aside = aside,
                                             .h = h,
@@ -153,18 +261,7 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, b
 
     for (ptrdiff_t i = 0; i < length; i++) {
         ptrdiff_t at = start[reverse ? length - 1 - i : i] + row;
-        for (ptrdiff_t j = 0; j < gates; j++) {
-            totals[j] = !net->bias              ? 0.0
-                        : separate && j >= last ? layer->b_ih[j]
-                                                : plus(dtype, layer->b_ih[j], layer->b_hh[j]);
-        }
-        reference_add_product(dtype, layer->w_ih, x + at * layer->depth, gates, layer->depth,
-                              totals);
-        for (ptrdiff_t j = 0; separate && j < hidden; j++) {
-            aside[j] = totals[last + j];
-            totals[last + j] = net->bias ? layer->b_hh[last + j] : 0.0;
-        }
-        reference_add_product(dtype, layer->w_hh, h, gates, out, totals);
+        find_totals(net, layer, x + at * layer->depth, h, totals, aside);
         reference_update(net->kind, &update);
         if (net->proj_size) {
             memset(h, 0, (size_t)out * sizeof *h);
@@ -172,7 +269,7 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, b
         } else {
             memcpy(h, raw, (size_t)out * sizeof *h);
         }
-        memcpy(y + at * width + (reverse ? out : 0), h, (size_t)out * sizeof *h);
+        memcpy(y + at * width + direction * out, h, (size_t)out * sizeof *h);
     }
     free(totals);
 }
@@ -219,7 +316,7 @@ void reference_forward(const struct rnn_net *net, const double *params,
                 for (ptrdiff_t i = 0; c && i < hidden; i++) {
                     c[i] = call->c0 ? call->c0[at * hidden + i] : 0.0;
                 }
-                run_sequence(net, &layer, direction == 1, start, row, length, x, call->y, h, c);
+                run_sequence(net, &layer, direction, start, row, length, x, call->y, h, c);
             }
         }
         if (index + 1 < net->num_layers) {

@@ -13,14 +13,19 @@ void reference_add_product(enum dtype dtype, const double *w, const double *v, p
                            ptrdiff_t depth, double *total);
 
 /* The update of a cell, from totals [gates, hidden] to h'. A GRU's totals of n are the recurrent part
- * alone; its input part is `aside` [hidden]. An LSTM also has c and c_out, which may be c. */
+ * alone; its input part is `aside` [hidden]. With reset_before n has one total, and `aside` is not
+ * used. An LSTM also has c and c_out, which may be c. */
 struct reference_update {
     enum dtype dtype;
     ptrdiff_t hidden;
+    const struct cell_variant *variant; /* NULL: none */
+    const double *peepholes;            /* [3, hidden] of i, f, o; NULL: none */
     const double *totals, *aside, *h, *c;
     double *c_out, *h_out; /* h_out may be h */
 };
 void reference_update(enum cell_kind kind, const struct reference_update *update);
+/* A gate from its total, as the variant has it. */
+double reference_gate(enum dtype dtype, const struct cell_variant *variant, double total);
 
 /* A whole call, as rnn_forward() but dense: x [rows, I], y [rows, D*Hout] with `rows` the
  * sum of batch_sizes, the rest shaped as in struct rnn_call. */

@@ -65,7 +65,7 @@ static void fill_inputs(struct subject *subject, const struct network_shape *sha
         call->h0_row = hidden_out(&subject->net);
         call->h0_layer = shape->batch * call->h0_row;
     }
-    if (shape->with_c0) {
+    if (shape->with_c0 && data->c_size) {
         call->c0 = at + (size_t)data->h_size * itemsize;
         call->c0_row = shape->hidden_size;
         call->c0_layer = shape->batch * call->c0_row;
@@ -160,11 +160,12 @@ const char *sharing_name(enum sharing sharing)
 bool plan_force(const struct subject *subject, enum sharing sharing, int threads, struct plan *plan)
 {
     const struct rnn_net *net = &subject->net;
-    const ptrdiff_t panels = (net->hidden_size + net->kernels->lanes - 1) / net->kernels->lanes;
+    const ptrdiff_t each = layout_shared_units(net);
+    const ptrdiff_t pieces = (net->hidden_size + each - 1) / each;
 
     *plan = (struct plan){.sharing = sharing, .threads = threads};
     if (sharing == SHARE_UNITS)
-        return net->proj_size == 0 && threads <= panels;
+        return plan_may_share_units(net) && threads <= pieces;
     plan->tasks = sharing == SHARE_ROWS ? threads : 2;
     plan->phases = sharing == SHARE_ROWS ? 1 : net->num_layers;
     return sharing == SHARE_ROWS ? threads <= subject->call.batch

@@ -53,16 +53,20 @@ static const char *best_level(void)
 
 static struct network_shape random_shape(struct random *random, uint64_t seed)
 {
-    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 64, 70, 100};
+    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 64, 70, 100, 200};
     struct network_shape shape = {.seed = seed, .values = VALUES_ORDINARY};
 
     shape.dtype = (enum dtype)random_below(random, DTYPE_COUNT);
+    shape.kind = (enum cell_kind)random_below(random, CELL_KINDS);
+    if (random_below(random, 2))
+        shape.variant = random_variant(random, shape.kind);
     shape.input_size = 1 + random_below(random, 70);
-    shape.hidden_size = hidden[random_below(random, 9)];
-    if (random_below(random, 4) == 0)
+    shape.hidden_size = hidden[random_below(random, 10)];
+    if (cells[shape.kind].may_project && random_below(random, 4) == 0)
         shape.proj_size = 1 + random_below(random, shape.hidden_size);
     shape.num_layers = 1 + random_below(random, 3);
     shape.num_directions = 1 + (int)random_below(random, 2);
+    shape.reverse = shape.num_directions == 1 && random_below(random, 3) == 0;
     shape.bias = random_below(random, 4) > 0;
     shape.steps = 1 + random_below(random, 40);
     shape.batch = 1 + random_below(random, 40);
@@ -203,6 +207,7 @@ static void check_plan_is_sane(const struct rnn_net *net, const struct rnn_call 
           sharing_name(sharing));
     check(asked_for || sharing != SHARE_UNITS, "units, without a number of threads");
     check(net->proj_size == 0 || sharing != SHARE_UNITS, "units of a projection");
+    check(!net->variant.reset_before || sharing != SHARE_UNITS, "units that need all of r h");
     check(sharing != SHARE_ROWS ||
               (plan.phases == 1 && plan.tasks == plan.threads && plan.tasks <= call->batch / 4),
           "rows: %td tasks", plan.tasks);
@@ -229,6 +234,10 @@ static void check_plan_choices(void)
                        1 + (int)random_below(&random, 2));
         net.input_size = sizes[random_below(&random, 5)];
         net.proj_size = random_below(&random, 4) ? 0 : 1;
+        if (net.proj_size == 0 && random_below(&random, 2)) {
+            net.kind = CELL_GRU;
+            net.variant.reset_before = random_below(&random, 2);
+        }
         call.steps = sizes[random_below(&random, 5)];
         call.batch = sizes[random_below(&random, 5)];
         call.dropout = random_below(&random, 8) ? 0.0 : 0.5;

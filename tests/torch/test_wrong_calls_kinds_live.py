@@ -130,13 +130,11 @@ layer(ones(3, 2, 4), ones(4, 5))
 layer(ones(3, 2, 4), ones(2, 5))
 layer(ones(3, 2, 4), ones(1, 4, 2, 5))
 layer(ones(3, 2, 4), ones(5))
-layer(ones(3, 2, 4), array(1.0))
 layer(ones(3, 2, 3), ones(5))
 layer(ones(0, 2, 4), ones(5))
 layer(ones(3, 4), ones(2, 1, 5))
 layer(ones(3, 4), ones(2, 1, 1, 5))
 layer(ones(3, 4), ones(5))
-layer(ones(3, 4), array(1.0))
 layer(ones(3, 2, 4), ones(1, 2, 5))
 layer(ones(3, 2, 4), ones(3, 2, 5))
 layer(ones(3, 2, 4), ones(2, 3, 5))
@@ -202,7 +200,6 @@ cell(ones(4), ones(1))
 cell(ones(4), ones(0))
 cell(ones(2, 4), ones(1, 2, 5))
 cell(ones(2, 4), ones(1, 1, 2, 5))
-cell(ones(2, 4), array(1.0))
 cell(ones(4), ones(1, 1, 5))
 cell(ones(3), ones(1, 1, 5))
 cell.forward(ones(1, 2, 4))
@@ -502,6 +499,13 @@ OWN_BY_ROW = {
             ("Layer(2, 3, 1, 'tanh', True, False, 0.0, False, 'cpu')", None, ""),
             ("Layer(2, 3, 1, 'relu', True, False, 0.0, False, None, float64)", None, ""),
         ],
+        TEXTS: [
+            (
+                "Layer(2, 3, 1, 'tanh', nonlinearity='relu')",
+                TypeError,
+                "RNN.__init__() got multiple values for argument 'nonlinearity'",
+            ),
+        ],
         STRUCTURE: [
             ("set_(layer, 'nonlinearity', 'relu')", AttributeError, "'nonlinearity' cannot be"),
             ("del_(layer, 'nonlinearity')", AttributeError, "'nonlinearity' cannot be"),
@@ -550,8 +554,12 @@ OF_BOTH = [
     ("layer([[1.0, 2.0], [3.0]])", ValueError, "input must be an array"),
     ("layer(cast(ones(3, 2, 4), bool_))", TypeError, "input must hold real numbers, got dtype bool"),
     ("layer(cast(ones(3, 2, 4), complex64))", TypeError, "input must hold real numbers"),
-    ("layer(ones(3, 2, 4), 5)", TypeError, "hx must be one array, h_0, got int"),
-    ("layer(ones(3, 2, 4), 'ab')", TypeError, "hx must be an array"),
+    ("layer(ones(3, 2, 4), 5)", TypeError, "hx must be one array"),
+    ("layer(ones(3, 2, 4), False)", TypeError, "hx must be one array"),
+    ("layer(ones(3, 2, 4), array(1.0))", TypeError, "hx must be one array"),
+    ("layer(ones(3, 4), array(1.0))", TypeError, "hx must be one array"),
+    ("layer(packed(ones(3, 2, 4)), 5)", TypeError, "hx must be one array"),
+    ("layer(ones(3, 2, 4), 'ab')", TypeError, "hx must be one array"),
     ("layer(ones(3, 2, 4), {})", TypeError, "hx must be an array"),
     ("layer(ones(3, 2, 4), cast(ones(2, 2, 5), complex64))", TypeError, "must hold real numbers"),
     ("layer(ones(3, 2, 4), cast(ones(2, 2, 5), bool_))", TypeError, "must hold real numbers"),
@@ -559,7 +567,9 @@ OF_BOTH = [
     ("cell('abc')", TypeError, "input must be an array"),
     ("cell(packed(ones(3, 2, 4)))", ValueError, "input must be an array"),
     ("cell(cast(ones(2, 4), bool_))", TypeError, "input must hold real numbers, got dtype bool"),
-    ("cell(ones(2, 4), 'ab')", TypeError, "hx must be an array"),
+    ("cell(ones(2, 4), 5)", TypeError, "hx must be one array"),
+    ("cell(ones(2, 4), array(1.0))", TypeError, "hx must be one array"),
+    ("cell(ones(2, 4), 'ab')", TypeError, "hx must be one array"),
     ("cell(ones(2, 4), {})", TypeError, "hx must be an array"),
     ("cell(ones(2, 4), cast(ones(2, 5), complex64))", TypeError, "must hold real numbers"),
 ]  # fmt: skip

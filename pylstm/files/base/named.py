@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .json_text import parse
@@ -19,6 +19,7 @@ _KEPT = (
     "bidirectional",
     "proj_size",
     "mode",
+    "nonlinearity",
     "batch_first",
     "dropout",
     "training",
@@ -28,9 +29,24 @@ _FUNCTIONS = ("_forward_hooks", "_forward_pre_hooks", "forward")
 _PLAIN = (bool, int, float, str, type(None))
 
 
-# The key of a safetensors file's metadata behind which pylstm keeps which modules are batch_first:
-# a JSON object of prefixes and true or false.
+# The keys of a safetensors file's metadata behind which pylstm keeps which modules are batch_first,
+# a JSON object of prefixes and true or false, and what else their numbers depend on, a JSON object
+# of prefixes and objects of arguments.
 _BATCH_FIRST = "pylstm.batch_first"
+_OPTIONS = "pylstm.options"
+# Such arguments, and the values or the type that a reader of some format gives each.
+_VALUES: dict[str, tuple[str, ...] | type] = {
+    "nonlinearity": ("tanh", "relu"),
+    "merge_mode": ("sum", "mul", "ave"),
+    "gate_activation": str,
+    "activation": str,
+    "reset_after": bool,
+    "peepholes": bool,
+    "cell_clip": float,
+    "reverse": bool,
+}
+# What torch calls its RNNs.
+_MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
 
 
 class NamedArrays(dict[str, Any]):
@@ -97,14 +113,44 @@ def described(record: Record) -> Record:
 
 def recorded_options(source: Source) -> dict[str, dict[str, Any]]:
     """Return what the metadata of a safetensors file says of its modules, by prefix."""
-    text = source.metadata.get(_BATCH_FIRST)
+    found: dict[str, dict[str, Any]] = {}
+    for prefix, flag in _objects(source, _BATCH_FIRST):
+        if not isinstance(flag, bool):
+            reason = "is no JSON object of prefixes and true or false"
+            raise source.error(f"metadata {_BATCH_FIRST}", reason)
+        found.setdefault(prefix, {})["batch_first"] = flag
+    for prefix, options in _objects(source, _OPTIONS):
+        for name, value in options.items() if isinstance(options, dict) else [("", None)]:
+            known = _VALUES.get(name, ())
+            if not (isinstance(value, known) if isinstance(known, type) else value in known):
+                reason = f"says {name[:100]}={value!r:.100} of {prefix[:100]!r}"
+                raise source.error(f"metadata {_OPTIONS}", reason)
+            found.setdefault(prefix, {})[name] = value
+    return found
+
+
+def _objects(source: Source, key: str) -> Iterable[tuple[str, Any]]:
+    """Return the entries of a JSON object in the metadata of a file; none where there is none."""
+    text = source.metadata.get(key)
     if text is None:
-        return {}
-    record = f"metadata {_BATCH_FIRST}"
-    flags = parse(source, text.encode(), record)
-    if not isinstance(flags, dict) or not all(isinstance(flag, bool) for flag in flags.values()):
-        raise source.error(record, "is no JSON object of prefixes and true or false")
-    return {prefix: {"batch_first": flag} for prefix, flag in flags.items()}
+        return ()
+    entries = parse(source, text.encode(), f"metadata {key}")
+    if not isinstance(entries, dict):
+        raise source.error(f"metadata {key}", "is no JSON object of prefixes and true or false")
+    return entries.items()
+
+
+def options_in(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is among a module's facts that its numbers depend on beside ``batch_first``."""
+    found = {}
+    for name, known in _VALUES.items():
+        value = facts.get(name)
+        if isinstance(value, known if isinstance(known, type) else str):
+            found.update({name: value} if isinstance(known, type) or value in known else {})
+    # Of torch's RNN it decides, whatever else the module says.
+    mode = facts.get("mode")
+    found.update({"nonlinearity": _MODES[mode]} if mode in _MODES else {})
+    return found
 
 
 def metadata_of(options: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -114,4 +160,6 @@ def metadata_of(options: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         for prefix, facts in options.items()
         if isinstance(facts.get("batch_first"), bool)
     }
-    return {_BATCH_FIRST: json.dumps(flags, ensure_ascii=False)} if flags else {}
+    others = {prefix: told for prefix, facts in options.items() if (told := options_in(facts))}
+    kept: dict[str, Any] = {_BATCH_FIRST: flags, _OPTIONS: others}
+    return {key: json.dumps(each, ensure_ascii=False) for key, each in kept.items() if each}

@@ -58,8 +58,9 @@ class RecurrentLayer(Record):
     ----------
     assumed : dict of str to object
         Arguments of ``from_weights`` that the file leaves open, and what was assumed for them.
-    initial_states : tuple of ndarray or None
-        ``(h_0, c_0)`` where the file has constants for them that are not zero.
+    initial_states : tuple of ndarray, ndarray or None
+        ``(h_0, c_0)`` of an LSTM, ``h_0`` of others, where the file has constants for them that
+        are not zero.
     """
 
     __slots__ = ("assumed", "initial_states")
@@ -70,7 +71,7 @@ class RecurrentLayer(Record):
         state: dict[str, Any],
         *,
         assumed: dict[str, Any] | None = None,
-        initial_states: tuple[Any, Any] | None = None,
+        initial_states: Any = None,
     ) -> None:
         super().__init__(class_name, state=state)
         self.assumed = assumed or {}
@@ -98,7 +99,7 @@ class Shard(Record):
 
 @dataclass(frozen=True)
 class Unsupported:
-    """Something that looks like an LSTM and is none that pylstm can run.
+    """Something that looks like a recurrent module and is none that pylstm can run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Keras models and weights: their LSTM layers, with weights as torch lays them out.
+"""Keras models and weights: their recurrent layers, with weights as torch lays them out.
 
 Three layouts are read: ``.keras`` archives and ``.weights.h5`` files, in which Keras 3 numbers the
 variables of a layer, and the older ``.h5`` files, which name them.
@@ -10,25 +10,31 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ...weights.kinds import BY_GATES, LSTM, OTHER_GATES
-from ..base.extras import Leaves, answering_for, in_memory
+from ...weights.kinds import GRU, RNN, Kind, with_article
+from ...weights.variants import Said, as_options, refused
+from ..base.extras import Leaves, answering_for
 from ..base.hdf5 import Hdf5File
 from ..base.record import Record, RecurrentLayer, Unsupported
 from ..base.source import Segment, Source
-from ..base.tensor import Make, Storage, Tensor
+from ..base.tensor import Make, Tensor
 from ..base.zip_archive import ZipArchive
 from . import keras_config
 from .keras_layouts import Found, claimed_once, in_order, numbered
 from .keras_legacy import named
-from .keras_names import Roles, is_of_cudnn
+from .keras_names import CLASSES, Roles, is_of_cudnn, kind_by_weights
+from .keras_settings import (
+    Settings,
+    cell_settings,
+    default_gate,
+    is_before,
+    is_of_cudnn_class,
+    settings_of,
+)
+from .keras_weights import Weights
 
 if TYPE_CHECKING:
     from ..base.tensor import Bytes
 
-# By the columns of a recurrent kernel for each of its rows; Keras has a name of its own for RNN.
-_KINDS = BY_GATES | {OTHER_GATES["RNN"]: "SimpleRNN"}
 _SUFFIXES = {"forward": "_l0", "backward": "_l0_reverse"}
 
 # How Keras names the files of weights that it splits; the index is a .json file.
@@ -39,7 +45,7 @@ _MOST_EXPANSION, _SPARE_BYTES = 3, 1 << 25
 
 
 def read(source: Source, make: Make) -> dict[str, Any]:
-    """Return the LSTM layers of a Keras file by name.
+    """Return the recurrent layers of a Keras file by name.
 
     A configuration decides what a layer is. Where the file has none for it, as in files of nothing
     but weights and in layers of a program's own, what Keras does by default is assumed, and the
@@ -78,7 +84,7 @@ def read(source: Source, make: Make) -> dict[str, Any]:
         layers = 0 if model is None else len(model.by_group)
         if len(weights) * layers > _MOST_PAIRS:
             raise source.error("", f"{layers} layers and {len(weights)} datasets")
-        doubled = keras_config.is_before(version, 2, 14)
+        doubled = is_before(version, 2, 14)
         found = numbered(weights, model, partial(_label, file), source.error, doubled)
         found += named(weights, model, file.attributes)
     modules = _Modules(source, version, make)
@@ -139,38 +145,55 @@ class _Modules:
         self._source = source
         self._version = version
         self._make = make
-        # So that each is in memory once, however many layers share it.
-        self._rearranged: dict[int, Tensor] = {}
-        self._zeros: dict[tuple[int, str], Tensor] = {}
+        self._weights = Weights(source)
 
     def leaf(self, found: Found) -> Record | Unsupported:
         """Return the module that a layer is, or why there is none."""
         layer = found.layer
         problems = [found.problem] if found.problem else []
+        settings = Settings(None, [], [])
         if layer is not None and (layer.is_recurrent or not problems):
-            problems += keras_config.problems(layer, self._version)
+            settings = settings_of(layer, self._version)
+            problems += settings.problems
+        kind = settings.kind or next(
+            filter(None, map(kind_by_weights, found.weights.values())), None
+        )
+        said = self._said(found, settings, kind)
+        problems += refused("LSTM" if kind is None else kind.mode, said)
         tensors: dict[str, Tensor] = {}
         for direction in sorted(found.weights, reverse=True):  # forward first
             roles = found.weights[direction]
             if not problems:
-                problems += _misshapen(roles)
+                problems += _misshapen(roles, kind)
             if not problems:
-                problems += self._unknown_gates(roles) if layer is None else []
-                problems += [] if layer is None else _misfits(roles, layer, direction)
-            if not problems:
-                for name, tensor in self._torch_tensors(roles).items():
+                problems += self._unknown_gates(roles, kind) if layer is None else []
+                problems += [] if layer is None else _misfits(roles, layer, direction, kind)
+            if not problems and kind is not None:
+                for name, tensor in self._weights.torch_tensors(roles, kind).items():
                     tensors[name + _SUFFIXES[direction]] = tensor
         if found.bidirectional and len(found.weights) < 2:
             problems.append("the weights of one direction are missing")
         if found.assumed and not problems:
             problems += [found.doubt] if found.doubt else self._missing(found)
-        if problems:
-            return Unsupported(f"Keras {_kind(found)} layer", "; ".join(dict.fromkeys(problems)))
+        if problems or kind is None:
+            told = f"Keras {_class_of(found, kind)} layer"
+            return Unsupported(told, "; ".join(dict.fromkeys(problems)))
+        merged = {} if settings.merge_mode is None else {"merge_mode": settings.merge_mode}
         state = {
             "batch_first": layer is None or keras_config.batch_first(layer),
+            **as_options(said),
+            **merged,
             "_parameters": {name: self._make(tensor) for name, tensor in tensors.items()},
         }
-        return RecurrentLayer("keras.LSTM", state, assumed=self._assumed(found))
+        return RecurrentLayer(f"keras.{kind.mode}", state, assumed=self._assumed(found, kind))
+
+    def _said(self, found: Found, settings: Settings, kind: Kind | None) -> list[Said]:
+        """Return what a layer is that torch's is not; without a configuration its bias may tell."""
+        is_open = settings.kind is None and kind is GRU and bool(found.weights)
+        if is_open and all(map(_has_one_bias, found.weights.values())):
+            text = "its reset gate acts before the product, as its one bias tells"
+            return [Said("reset_after", False, text)]
+        return settings.said
 
     def _missing(self, found: Found) -> list[str]:
         """Say what may be in another file: Keras splits weights wherever one is full."""
@@ -179,21 +202,26 @@ class _Modules:
             return []
         return [f"it has no bias here, and {name[:100]!r} is one file of several"]
 
-    def _assumed(self, found: Found) -> dict[str, Any]:
+    def _assumed(self, found: Found, kind: Kind) -> dict[str, Any]:
         """Return the arguments that a file without a configuration leaves open."""
         if not found.assumed:
             return {}
         if found.bidirectional:
             self._source.metadata["merge_mode"] = "not in the file; 'concat' is assumed"
-        gates = {"gate_activation": "sigmoid", "activation": "tanh"}
-        if all(map(is_of_cudnn, found.weights.values())):  # which has no others
-            gates = {}
-        biases = {} if all("bias" in roles for roles in found.weights.values()) else {"bias": False}
+        has_biases = all("bias" in roles for roles in found.weights.values())
+        computed: dict[str, Any] = {"gate_activation": "sigmoid", "activation": "tanh"}
+        if kind is RNN:
+            computed = {"nonlinearity": "tanh"}
+        elif all(map(is_of_cudnn, found.weights.values())):  # which has no others
+            computed = {}
+        elif kind is GRU and not has_biases:
+            computed["reset_after"] = True
+        biases = {} if has_biases else {"bias": False}
         merged = {"merge_mode": "concat"} if found.bidirectional else {}
-        return {**gates, "reverse": False, **merged, "batch_first": True, **biases}
+        return {**computed, "reverse": False, **merged, "batch_first": True, **biases}
 
-    def _unknown_gates(self, roles: Roles) -> list[str]:
-        if keras_config.default_gate(self._version) == "sigmoid" or is_of_cudnn(roles):
+    def _unknown_gates(self, roles: Roles, kind: Kind | None) -> list[str]:
+        if default_gate(self._version) == "sigmoid" or kind is RNN or is_of_cudnn(roles):
             return []
         return [
             f"Keras {self._version[:40]} wrote no configuration with it: its gates may be sigmoid "
@@ -201,65 +229,23 @@ class _Modules:
             "them with the configuration (model.save)"
         ]
 
-    def _torch_tensors(self, roles: dict[str, Any]) -> dict[str, Tensor]:
-        """Return what torch makes of the weights of one direction, by name."""
-        kernel, recurrent = roles["kernel"], roles["recurrent_kernel"]
-        bias: Any = roles.get("bias")
-        if is_of_cudnn(roles):
-            rows = bias.shape[0] // 2
-            return {
-                "weight_ih": self._from_cudnn(kernel),
-                "weight_hh": self._from_cudnn(recurrent),
-                "bias_ih": Tensor(bias.storage, (rows,)),
-                "bias_hh": Tensor(bias.storage, (rows,), offset=rows),
-            }
-        tensors = {"weight_ih": _transposed(kernel), "weight_hh": _transposed(recurrent)}
-        if bias is not None:
-            # Keras adds one bias, torch two.
-            tensors |= {"bias_ih": bias, "bias_hh": self._zeros_like(bias)}
-        return tensors
 
-    def _from_cudnn(self, kernel: Tensor) -> Tensor:
-        """Return a kernel of CuDNNLSTM: each gate's block holds torch's matrix, row after row."""
-        key = id(kernel.storage)
-        if key not in self._rearranged:
-            columns, rows = kernel.shape
-            count = len(LSTM.gates)
-            gates = [
-                gate.reshape(rows // count, columns)
-                for gate in np.split(kernel.read(), count, axis=1)
-            ]
-            record = kernel.storage.content.record
-            self._rearranged[key] = in_memory(self._source, record, np.concatenate(gates))
-        return self._rearranged[key]
-
-    def _zeros_like(self, bias: Tensor) -> Tensor:
-        key = (bias.size, bias.storage.dtype)
-        if key not in self._zeros:
-            raw = bytes(bias.size * bias.storage.raw_dtype.itemsize)
-            content = Segment(Source(self._source.name, memoryview(raw)), 0, len(raw), "bias_hh")
-            self._zeros[key] = Tensor(Storage(self._source.name, content, key[1]), bias.shape)
-        return self._zeros[key]
+def _has_one_bias(roles: Roles) -> bool:
+    bias = roles.get("bias")
+    return isinstance(bias, Tensor) and bias.ndim == 1 and not is_of_cudnn(roles)
 
 
-def _transposed(kernel: Tensor) -> Tensor:
-    columns, rows = kernel.shape
-    return Tensor(kernel.storage, (rows, columns), (1, rows))
-
-
-def _kind(found: Found) -> str:
+def _class_of(found: Found, kind: Kind | None) -> str:
     """Return the class of a layer, told from its weights if need be."""
     if found.layer is not None:
         return found.layer.class_name
-    for roles in found.weights.values():
-        recurrent = roles.get("recurrent_kernel")
-        if isinstance(recurrent, Tensor) and recurrent.ndim == 2 and recurrent.shape[0]:
-            return _KINDS.get(recurrent.shape[1] // recurrent.shape[0], "recurrent")
-    return "LSTM" if found.problem else "recurrent"
+    if kind is not None:
+        return CLASSES[kind]
+    return "LSTM" if found.problem and not found.weights else "recurrent"
 
 
-def _misshapen(roles: Roles) -> list[str]:
-    """Say why the weights of one direction are not those of an LSTM."""
+def _misshapen(roles: Roles, kind: Kind | None) -> list[str]:
+    """Say why the weights of one direction are not those of their kind."""
     shapes: dict[str, tuple[int, ...]] = {}
     for role, weight in roles.items():
         if isinstance(weight, str):
@@ -269,17 +255,24 @@ def _misshapen(roles: Roles) -> list[str]:
         shapes[role] = weight.shape
     kernel, recurrent = shapes.get("kernel", ()), shapes.get("recurrent_kernel", ())
     units = recurrent[0] if recurrent else 0
-    columns = LSTM.rows(units)
-    fits = len(kernel) == 2 and kernel[1] == columns and recurrent == (units, columns)
-    if fits and shapes.get("bias", (columns,)) in ((columns,), (2 * columns,)):
-        return []
+    if kind is not None:
+        columns = kind.rows(units)
+        fits = len(kernel) == 2 and kernel[1] == columns and recurrent == (units, columns)
+        biases: list[tuple[int, ...]] = [(columns,)]
+        biases += [] if kind is RNN else [(2 * columns,)]
+        biases += [(2, columns)] if kind is GRU else []
+        if fits and shapes.get("bias", (columns,)) in biases:
+            return []
     told = ", ".join(f"{role} {shape}" for role, shape in sorted(shapes.items()))
-    return [f"the shapes of its weights are not those of an LSTM: {told}"]
+    which = "an LSTM, GRU or SimpleRNN" if kind is None else with_article(CLASSES[kind])
+    return [f"the shapes of its weights are not those of {which}: {told}"]
 
 
-def _misfits(roles: dict[str, Any], layer: keras_config.Layer, direction: str) -> list[str]:
+def _misfits(
+    roles: dict[str, Any], layer: keras_config.Layer, direction: str, kind: Kind | None
+) -> list[str]:
     """Say where the weights of one direction are others than the configuration says."""
-    settings = keras_config.cell_settings(layer, direction)
+    settings = cell_settings(layer, direction)
     units, use_bias = settings.get("units"), settings.get("use_bias")
     found = []
     if type(units) is int and units != roles["recurrent_kernel"].shape[0]:
@@ -290,4 +283,15 @@ def _misfits(roles: dict[str, Any], layer: keras_config.Layer, direction: str) -
     if isinstance(use_bias, bool) and use_bias != ("bias" in roles):
         held = "a bias" if "bias" in roles else "no bias"
         found.append(f"it has {held}, the configuration says use_bias={use_bias}")
+    if kind is GRU and "bias" in roles:
+        bias = roles["bias"]
+        reset_after = settings.get("reset_after") is True
+        if is_of_cudnn_class(layer):
+            if not is_of_cudnn(roles):
+                found.append(f"its bias is {bias.shape}, not that of a CuDNNGRU")
+        elif is_of_cudnn(roles) or (bias.ndim == 2) != reset_after:
+            told = f"the configuration says reset_after={reset_after}"
+            found.append(f"its bias is {bias.shape}, {told}")
+    elif kind is GRU and is_of_cudnn_class(layer):
+        found.append("it has no bias, as each CuDNNGRU has")
     return found

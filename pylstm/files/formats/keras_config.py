@@ -183,13 +183,14 @@ def configuration(source: Source, text: str | None) -> Configuration | None:
     if len(text) > MOST_TEXT or text.count("[") + text.count("{") > _MOST_CONTAINERS:
         raise source.error("config", "the configuration of the model is too long")
     entry = json.loads(text)
-    if not isinstance(_settings(entry), dict):
+    if not isinstance(settings_in(entry), dict):
         return None
     model = _layer(source, entry, Layer((), "", "", {}), "")
     return Configuration(source, Layer((), "", model.class_name, model.settings, model.origin))
 
 
-def _settings(entry: Any) -> Any:
+def settings_in(entry: Any) -> Any:
+    """Return what a class's entry says it was configured with."""
     settings = entry.get("config") if isinstance(entry, dict) else None
     # The first Sequential models had nothing but their layers.
     return {"layers": settings} if isinstance(settings, list) else settings
@@ -212,12 +213,12 @@ def _children(source: Source, layer: Layer) -> Iterator[Layer]:
 
 
 def _layer(source: Source, entry: dict[str, Any], above: Layer, group: str) -> Layer:
-    settings = _settings(entry)
+    settings = settings_in(entry)
     settings = settings if isinstance(settings, dict) else {}
     name = _text(source, settings.get("name")) or _text(source, entry.get("name"))
     class_name = _text(source, entry.get("class_name"))
     name = name or group.rpartition("/")[2]
-    return Layer((*above.names, name), group, class_name, settings, _origin(entry))
+    return Layer((*above.names, name), group, class_name, settings, origin_of(entry))
 
 
 def _text(source: Source, value: Any) -> str:
@@ -232,7 +233,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _origin(entry: dict[str, Any]) -> str:
+def origin_of(entry: dict[str, Any]) -> str:
     """Tell whose class a layer is of, as far as its entry says."""
     if ">" in str(entry.get("registered_name")) or ">" in str(entry.get("class_name")):
         return "elsewhere"
@@ -258,107 +259,12 @@ def batch_first(layer: Layer) -> bool:
     """Tell whether the first axis of the input is the batch."""
     settings: Any = layer.settings
     if is_bidirectional(layer):
-        settings = _settings(settings.get("layer"))
+        settings = settings_in(settings.get("layer"))
     return not isinstance(settings, dict) or settings.get("time_major") is not True
 
 
 def is_stateful(layer: Layer) -> bool:
     """Tell whether a layer keeps its states as variables."""
-    inner = _settings(layer.settings.get("layer"))
+    inner = settings_in(layer.settings.get("layer"))
     inner = inner if isinstance(inner, dict) else {}
     return layer.settings.get("stateful") is True or inner.get("stateful") is True
-
-
-def cell_settings(layer: Layer, direction: str) -> dict[str, Any]:
-    """Return what tells the sizes of one direction of a recurrent layer."""
-    entry: Any = {"class_name": layer.class_name, "config": layer.settings}
-    if is_bidirectional(layer):
-        entry = layer.settings.get("layer")
-        if direction == "backward" and isinstance(layer.settings.get("backward_layer"), dict):
-            entry = layer.settings["backward_layer"]
-    settings = _settings(entry)
-    if isinstance(entry, dict) and entry.get("class_name") == "RNN" and isinstance(settings, dict):
-        settings = _settings(settings.get("cell"))
-    return settings if isinstance(settings, dict) else {}
-
-
-def problems(layer: Layer, version: str) -> list[str]:
-    """Say what a configured layer does that torch's LSTM does not."""
-    entry = {"class_name": layer.class_name, "config": layer.settings}
-    if layer.origin == "elsewhere":
-        return [foreign(layer.class_name)]
-    if not layer.is_recurrent:
-        return [f"the configuration says that it is a {layer.class_name}"]
-    if not is_bidirectional(layer):
-        return _problems_of(entry, version, backwards=False)
-    found = []
-    settings = layer.settings
-    if settings.get("merge_mode", "concat") != "concat":
-        found.append(f"it merges its directions by {_shown(settings['merge_mode'])}, not 'concat'")
-    for key, backwards in (("layer", False), ("backward_layer", True)):
-        if isinstance(settings.get(key), dict):
-            found += _problems_of(settings[key], version, backwards)
-        elif key == "layer":
-            found.append("its configuration says nothing of its directions")
-    return list(dict.fromkeys(found))
-
-
-def foreign(class_name: str) -> str:
-    """Say that a class is none of Keras's."""
-    return f"its class {class_name[:_LONGEST_NAME]} is another one than Keras's"
-
-
-def _problems_of(entry: dict[str, Any], version: str, backwards: bool) -> list[str]:
-    class_name, settings = str(entry.get("class_name")), _settings(entry)
-    if _origin(entry) == "elsewhere":
-        return [foreign(class_name)]
-    settings = settings if isinstance(settings, dict) else {}
-    found = []
-    if bool(settings.get("go_backwards")) != backwards:
-        found.append("it runs backwards (go_backwards)" if not backwards else "go_backwards is off")
-    if class_name == "RNN":
-        cell = settings.get("cell")
-        cell = cell if isinstance(cell, dict) else {}
-        if cell.get("class_name") != "LSTMCell":
-            return [*found, f"its cell is {_shown(cell.get('class_name'))}, not 'LSTMCell'"]
-        if _origin(cell) == "elsewhere":
-            return [*found, "its cell LSTMCell is another one than Keras's"]
-        settings = _settings(cell)
-        settings = settings if isinstance(settings, dict) else {}
-    elif class_name == "CuDNNLSTM":  # has no other activations
-        return found
-    elif class_name != "LSTM":
-        return [*found, f"it is a {class_name[:40]}"]
-    gate = settings.get("recurrent_activation", settings.get("inner_activation"))
-    if "recurrent_activation" not in settings and "inner_activation" not in settings:
-        gate = default_gate(version)
-    for key, value, needed in (
-        ("activation", settings.get("activation", "tanh"), "tanh"),
-        ("recurrent_activation", gate, "sigmoid"),
-    ):
-        if value != needed:
-            found.append(f"its {key} is {_shown(value)}, not {needed!r}")
-    policy = settings.get("dtype")
-    if isinstance(policy, dict) and str(policy.get("class_name")).startswith("Quantized"):
-        found.append(f"its dtype policy is a {_shown(policy['class_name'])}: it is quantised")
-    return found
-
-
-def default_gate(version: str) -> str:
-    """Return what a Keras release uses where nothing else was asked for."""
-    return "hard_sigmoid" if is_before(version, 2, 3) else "sigmoid"
-
-
-def is_before(version: str, *numbers: int) -> bool:
-    """Tell whether a Keras release is older than one; not if it is not known."""
-    own = [int(number) for number in re.findall(r"\d{1,6}", version)[:2]]
-    return bool(own) and own < list(numbers)
-
-
-def _shown(value: Any) -> str:
-    # What Keras writes of a function.
-    if isinstance(value, dict) and isinstance(value.get("config"), str):
-        return f"the function {_shown(value['config'])}"
-    return (
-        repr(value) if isinstance(value, str) and len(value) < 40 else f"a {type(value).__name__}"
-    )

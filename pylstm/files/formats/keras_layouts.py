@@ -15,7 +15,7 @@ from functools import cache
 
 from . import keras_config
 from .keras_config import Configuration, Layer, is_bidirectional
-from .keras_names import Roles, Weight, is_lstm_cell, is_lstm_layer, listed
+from .keras_names import Roles, Weight, class_by_weights, is_recurrent_layer, listed, wrong_cell
 
 ROLES = ("kernel", "recurrent_kernel", "bias")
 
@@ -24,7 +24,7 @@ _NUMBERED = re.compile(r"(.+?)/(?:(forward|backward)_layer/)?cell/(cells/[^/]+/)
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 _OLDER = "_layer_checkpoint_dependencies"  # what layers are in, before Keras 2.15
 # What Keras makes of the names of its own classes.
-_CLASS = re.compile(r"(?:bidirectional|cu_dnnlstm|lstm|rnn)(?:_[0-9]+)?")
+_CLASS = re.compile(r"(?:bidirectional|cu_dnngru|cu_dnnlstm|gru|lstm|rnn|simple_rnn)(?:_[0-9]+)?")
 # Variables beside the weights that change no number of a sequence that starts at zero.
 _SEEDS = re.compile(r"(?:(?:forward|backward)_layer/)?(?:cell/)?seed_generator/vars/[0-9]")
 _STATES = re.compile(r"(?:(?:forward|backward)_layer/)?vars/[01]")
@@ -59,7 +59,7 @@ class Found:
     assumed : bool
         Whether nothing in the file says how it is configured.
     doubt : str
-        What speaks against an LSTM if nothing else does.
+        What speaks against a layer of Keras's if nothing else does.
     """
 
     name: str
@@ -221,13 +221,14 @@ def _found(path: str, group: _Group, configuration: Configuration | None, label:
 
 
 def _doubt(path: str, group: _Group, label: Label) -> str:
-    """Say what the names in a file without a configuration tell against an LSTM of Keras's."""
-    for side in group.weights:
+    """Say what the names in a file without a configuration tell against a layer of Keras's."""
+    for side, roles in group.weights.items():
         cell = label(f"{path}/{side}_layer/cell" if side else f"{path}/cell")
-        if cell and not is_lstm_cell(cell):
-            return f"its cell is called {cell[:100]!r}, an LSTM's 'lstm_cell'"
+        problem = wrong_cell(cell or "", roles)
+        if problem:
+            return problem
     container, _, own = path.rpartition("/")
-    if own == "cell" and not is_lstm_layer(label(path) or ""):
+    if own == "cell" and not is_recurrent_layer(label(path) or ""):
         return f"its cell is in another one, {(label(path) or path)[:100]!r}"
     # In containers, which are no layers themselves, Keras names groups by their classes.
     in_container = container.rpartition("/")[2] == "layers"
@@ -287,7 +288,7 @@ def shown_owner(layer: Layer) -> str:
 
 
 def _beside(found: Found, group: _Group) -> str:
-    """Say what else is in the group of a layer than an LSTM has."""
+    """Say what else is in the group of a layer than its weights."""
     layer = found.layer
     others = [path for path in group.others if not _SEEDS.fullmatch(path)]
     if layer is not None:
@@ -295,14 +296,14 @@ def _beside(found: Found, group: _Group) -> str:
             others = [path for path in others if not _STATES.fullmatch(path)]
         if is_bidirectional(layer):  # which keeps the layer that it made its own of
             others = [path for path in others if not path.startswith("layer/")]
-    return foreign_variables(others)
+    return foreign_variables(others, group.weights)
 
 
-def foreign_variables(names: list[str]) -> str:
+def foreign_variables(names: list[str], weights: Mapping[str, Roles]) -> str:
     """Say which variables beside the weights are not known; empty if there are none."""
     if not names:
         return ""
-    return f"it has variables that an LSTM has not: {listed(names)}"
+    return f"it has variables that {class_by_weights(weights)} has not: {listed(names)}"
 
 
 class _Names:

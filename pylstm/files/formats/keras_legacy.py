@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..base.hdf5_text import Attributes
-from .keras_config import Configuration, Layer, foreign, is_bidirectional
+from .keras_config import Configuration, Layer, is_bidirectional
 from .keras_layouts import ROLES, Found, describe, foreign_variables, shown_owner
 from .keras_names import (
     Roles,
     Unit,
     Weight,
     cell_name,
-    is_lstm_cell,
     listed,
     match,
     units_of,
     wrapper_name,
+    wrong_cell,
 )
+from .keras_settings import foreign
 
 _ROLE = re.compile(r"(?s)(?:(.*)/)?(kernel|recurrent_kernel|bias)(?::0)?")
 # Keras 1 had an array for each gate.
@@ -243,11 +244,10 @@ class _Judge:
 
     def _assumed(self, group: Group, unit: Unit, above: Layer | None) -> Found:
         """Return a layer that the file shows by its weights, in one that may be of any class."""
-        problem = unit.problem or foreign_variables(unit.others)
+        problem = unit.problem or foreign_variables(unit.others, unit.cells)
         for path, roles in unit.cells.items():
             name = cell_name(path) or wrapper_name(path, group.name, roles)
-            if name and not is_lstm_cell(name) and not problem:
-                problem = f"its cell is called {name[:100]!r}, an LSTM's 'lstm_cell'"
+            problem = problem or wrong_cell(name, roles)
         found = _found(group, unit, None, problem)
         found.assumed = True
         # The group is the layer, whatever its weights are called, but for a layer in another.
@@ -281,7 +281,7 @@ class _Judge:
             if "layer" in model.settings and not problem:
                 whole = Unit("", cells)
                 group.beside([whole])
-                problem = foreign_variables(whole.others)
+                problem = foreign_variables(whole.others, cells)
             if problem:
                 for unit in units_of(cells, whole=False):
                     yield _found(group, unit, model, foreign(model.class_name))
@@ -289,7 +289,7 @@ class _Judge:
         group.beside(list(owned.values()))
         for layer, unit in owned.items():
             if layer.is_recurrent:
-                others = foreign_variables(unit.others) if unit.owner else ""
+                others = foreign_variables(unit.others, unit.cells) if unit.owner else ""
                 yield _found(group, unit, layer, problem or unit.problem or others)
             else:
                 inner = list(units_of(unit.cells, whole=False))
@@ -338,7 +338,7 @@ def _whole(group: Group, cells: dict[str, Roles], layer: Layer) -> Iterator[Foun
         return
     unit = Unit("", cells, bidirectional=is_bidirectional(layer))
     group.beside([unit])
-    problem = unit.problem or foreign_variables(unit.others)
+    problem = unit.problem or foreign_variables(unit.others, unit.cells)
     if not cells:
         problem = f"its group has no recurrent_kernel: {listed(list(group.weights))}"
     yield _found(group, unit, layer, problem)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...weights.kinds import LSTM
+from ...weights.kinds import BY_GATES, GRU, KINDS, LSTM, RNN, Kind, with_article
 from ..base.tensor import Tensor
 from .keras_config import Layer, is_bidirectional
 
 Weight = Tensor | str  # a str says why it cannot be read
 Roles = dict[str, Weight]
 
+# Keras's classes of layers and of cells, and the names of those that get none.
+CLASSES = {LSTM: "LSTM", GRU: "GRU", RNN: "SimpleRNN"}
+CELL_CLASSES = {kind: f"{name}Cell" for kind, name in CLASSES.items()}
+_NAMES = {LSTM: "lstm", GRU: "gru", RNN: "simple_rnn"}
+_CELL_NAMES = {kind: f"{name}_cell" for kind, name in _NAMES.items()}
+
 _CELL = re.compile(r"(?s).*cell(?:_[0-9]+)?")
-_LSTM_CELL = re.compile(r"lstm_cell(?:_[0-9]+)?")
-_LSTM = re.compile(r"lstm(?:_[0-9]+)?")
+_NUMBER = re.compile(r"_[0-9]+\Z")
 _SIDE = re.compile(r"(?s)(forward|backward)_.*")
 _MOST_SHOWN = 6
 _MOST_NAMES = 3
@@ -102,7 +107,7 @@ def wrapper_name(path: str, group: str | None, roles: Roles) -> str:
     group : str or None
         What the file calls the layer that they are in.
     roles : dict of str to Tensor or str
-        CuDNNLSTM has no cell.
+        CuDNNLSTM and CuDNNGRU have no cell.
     """
     above, _, last = path.rpartition("/")
     if is_of_cudnn(roles):
@@ -111,25 +116,46 @@ def wrapper_name(path: str, group: str | None, roles: Roles) -> str:
         return ""
     # Before Keras 2.3 the name of the layer itself is the last one.
     own = (above.rpartition("/")[2], (group or "").rpartition("/")[2])
-    return "" if last in own or is_lstm_layer(last) else last
+    return "" if last in own or is_recurrent_layer(last) else last
+
+
+def kind_by_weights(roles: Roles) -> Kind | None:
+    """Return the kind that a recurrent kernel tells: its columns for each of its rows."""
+    recurrent = roles.get("recurrent_kernel")
+    if not isinstance(recurrent, Tensor) or recurrent.ndim != 2 or 0 in recurrent.shape:
+        return None
+    units, columns = recurrent.shape
+    mode = None if columns % units else BY_GATES.get(columns // units)
+    return None if mode is None else KINDS[mode]
+
+
+def class_by_weights(weights: Mapping[str, Roles]) -> str:
+    """Return the class that the weights of cells tell, with its article; an LSTM in doubt."""
+    kinds = filter(None, map(kind_by_weights, weights.values()))
+    return with_article(CLASSES[next(kinds, LSTM)])
 
 
 def is_of_cudnn(roles: Roles) -> bool:
-    """Tell whether weights are those of CuDNNLSTM, which adds two biases as torch does."""
-    bias, recurrent = roles.get("bias"), roles.get("recurrent_kernel")
-    if not isinstance(bias, Tensor) or not isinstance(recurrent, Tensor):
+    """Tell whether weights are those of CuDNNLSTM or CuDNNGRU, which have two biases in one."""
+    bias, kind = roles.get("bias"), kind_by_weights(roles)
+    if kind in (None, RNN) or not isinstance(bias, Tensor):
         return False
-    return recurrent.ndim > 0 and bias.shape == (2 * LSTM.rows(recurrent.shape[0]),)
+    recurrent = roles["recurrent_kernel"]
+    return isinstance(recurrent, Tensor) and bias.shape == (2 * recurrent.shape[1],)
 
 
-def is_lstm_layer(name: str) -> bool:
-    """Tell whether a layer is called as Keras calls an LSTM that gets no name."""
-    return _LSTM.fullmatch(name) is not None
+def is_recurrent_layer(name: str) -> bool:
+    """Tell whether a layer is called as Keras calls a recurrent one that gets no name."""
+    return _NUMBER.sub("", name) in _NAMES.values()
 
 
-def is_lstm_cell(name: str) -> bool:
-    """Tell whether a cell is called as Keras calls that of an LSTM."""
-    return _LSTM_CELL.fullmatch(name) is not None
+def wrong_cell(name: str, roles: Roles) -> str:
+    """Say what speaks against weights whose cell has a name; empty where nothing does."""
+    kind = kind_by_weights(roles) or LSTM
+    if not name or _NUMBER.sub("", name) == _CELL_NAMES[kind]:
+        return ""
+    own = f"{with_article(CLASSES[kind])}'s {_CELL_NAMES[kind]!r}"
+    return f"its cell is called {name[:100]!r}, {own}"
 
 
 def units_of(cells: dict[str, Roles], whole: bool = True) -> Iterator[Unit]:

@@ -1,4 +1,4 @@
-"""ONNX models: their LSTM nodes, with weights as torch lays them out."""
+"""ONNX models: their LSTM, GRU and RNN nodes, with weights as torch lays them out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...weights.kinds import LSTM
+from ...weights.kinds import KINDS, LSTM, PEEPHOLE_GATES, RNN, Kind, kind_of, with_article
+from ...weights.variants import Said, as_options, refused
 from ..base.extras import Leaves, answering_for, library
 from ..base.record import Record, RecurrentLayer, Unsupported
 from ..base.source import Source
 from ..base.tensor import Make
+from .onnx_attributes import attributes_of, direction_of, integer
 from .onnx_constants import Constants
 from .onnx_scopes import Place, Scope, Scopes, is_standard, locate
 from .onnx_states import RUN_TIME, States
@@ -21,21 +23,22 @@ if TYPE_CHECKING:
     from ..base.tensor import Array
 
 # Other nodes that a reader may look for.
-_NEAR_MISSES = {
-    "GRU": "it has the gates of a GRU",
-    "RNN": "it has no gates",
-    "DynamicQuantizeLSTM": "its weights are quantised; take the model from before that",
-}
+_QUANTISED = "its weights are quantised; take the model from before that"
+_NEAR_MISSES = {f"DynamicQuantize{mode}": _QUANTISED for mode in KINDS}
 
 # Positions among the inputs.
 _X, _W, _R, _B, _LENGTHS, _H, _C, _P = range(8)
-_ROLES = {_W: "W", _R: "R", _B: "B"}
-_ACTIVATIONS = [["sigmoid", "tanh", "tanh"] * directions for directions in (0, 1, 2)]
-_PARAMETERS = {_W: ["weight_ih"], _R: ["weight_hh"], _B: ["bias_ih", "bias_hh"]}
+_ROLES = {_W: "W", _R: "R", _B: "B", _P: "P"}
+_PARAMETERS = {
+    _W: ["weight_ih"],
+    _R: ["weight_hh"],
+    _B: ["bias_ih", "bias_hh"],
+    _P: ["weight_pi", "weight_po", "weight_pf"],
+}
 
 
 def read(source: Source, make: Make) -> dict[str, Any]:
-    """Return the LSTM nodes of a model by name.
+    """Return the recurrent nodes of a model by name.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ def read(source: Source, make: Make) -> dict[str, Any]:
 
 
 class _Nodes:
-    """The LSTM nodes of a model."""
+    """The recurrent nodes of a model."""
 
     def __init__(self, source: Source, scopes: Scopes, tensors: Tensors, make: Make) -> None:
         self._source = source
@@ -86,20 +89,27 @@ class _Nodes:
         leaves = Leaves()
         for scope in self._scopes.all:
             for index, node in enumerate(scope.nodes):
-                if node.op_type in _NEAR_MISSES or (node.op_type == "LSTM" and is_standard(node)):
+                if node.op_type in _NEAR_MISSES or (node.op_type in KINDS and is_standard(node)):
                     path = self._scopes.path(scope, index)
                     leaves.add(path, self._leaf(path, scope, node))
         return leaves.tree
 
     def _leaf(self, path: str, scope: Scope, node: Any) -> Record | Unsupported:
-        kind = f"ONNX {node.op_type} node"
-        if node.op_type != "LSTM":
-            return Unsupported(kind, _NEAR_MISSES[node.op_type])
+        told = f"ONNX {node.op_type} node"
+        if node.op_type in _NEAR_MISSES:
+            return Unsupported(told, _NEAR_MISSES[node.op_type])
+        kind = kind_of(node.op_type)
         places = [locate(scope, name) for name in node.input]
         given = {position for position, name in enumerate(node.input) if name}
-        reasons = _unsupported(node)
-        if _P in given and not self._states.is_zero(places[_P]):
-            reasons.insert(0, "it has peepholes (input P)")
+        reasons, variants = attributes_of(node, kind)
+        reasons += refused(kind.mode, variants)
+        if kind is LSTM:
+            if _P in given and self._states.is_zero(places[_P]):
+                given.remove(_P)
+            elif _P in given:
+                variants.append(Said("peepholes", True, "it has peepholes (input P)"))
+        elif max(given, default=0) > _H:
+            reasons.append(f"it has more inputs than {with_article(kind.mode)} has")
         weights: dict[int, Weight] = {}
         for position in _ROLES.keys() & given:
             weight = self._weights.weight(places[position])
@@ -107,43 +117,57 @@ class _Nodes:
                 reasons.append(f"its input {_ROLES[position]} {weight}")
             else:
                 weights[position] = weight
-        reasons = reasons or _misshapen(node, weights)
+        reasons = reasons or _misshapen(node, kind, weights)
         states = None
         if not reasons:
-            states, reasons = self._begins_with(node, places, weights[_R])
+            states, reasons = self._begins_with(node, kind, places, weights[_R])
         if reasons:
-            return Unsupported(kind, "; ".join(reasons))
-        return self._layer(path, node, weights, states)
+            return Unsupported(told, "; ".join(reasons))
+        return self._layer(path, kind, node, weights, states, as_options(variants))
 
-    def _layer(self, path: str, node: Any, weights: dict[int, Weight], states: Any) -> Record:
+    def _layer(
+        self,
+        path: str,
+        kind: Kind,
+        node: Any,
+        weights: dict[int, Weight],
+        states: Any,
+        options: dict[str, Any],
+    ) -> Record:
         directions = weights[_W].shape[0]
         # A node of some bytes becomes a record and tensors, though nodes may share their weights.
-        self._source.count(2 + 2 * len(weights) * directions, "LSTM nodes")
+        self._source.count(2 + 2 * len(weights) * directions, "recurrent nodes")
         parameters: dict[str, Any] = {}
         made = {
-            position: self._weights.torch_tensors(weight, _PARAMETERS[position], path)
+            # Peepholes have a row of the weight for each gate: there is no order within it.
+            position: self._weights.torch_tensors(
+                weight, RNN if position == _P else kind, _PARAMETERS[position], path
+            )
             for position, weight in sorted(weights.items())
         }
         for direction, suffix in enumerate(("_l0", "_l0_reverse")[:directions]):
             for tensors in made.values():
                 for name, tensor in tensors[direction].items():
                     parameters[name + suffix] = self._make(tensor)
-        state = {"batch_first": _integer(node, "layout") == 1, "_parameters": parameters}
-        return RecurrentLayer("onnx.LSTM", state, initial_states=states)
+        state = {"batch_first": integer(node, "layout") == 1, **options, "_parameters": parameters}
+        return RecurrentLayer(f"onnx.{kind.mode}", state, initial_states=states)
 
     def _begins_with(
-        self, node: Any, places: list[Place | None], weight: Weight
-    ) -> tuple[tuple[Array, Array] | None, list[str]]:
+        self, node: Any, kind: Kind, places: list[Place | None], weight: Weight
+    ) -> tuple[Any, list[str]]:
         """Return the constant initial states of a node, and why it cannot be run."""
         given = {position for position, name in enumerate(node.input) if name}
-        batch_first = _integer(node, "layout") == 1
+        batch_first = integer(node, "layout") == 1
         directions, _, hidden = weight.shape
         reasons = []
         if _LENGTHS in given:
             told = self._states.lengths(places[_LENGTHS], places[_X], batch_first)
             reasons += [told] if told else []
-        found: dict[str, Any] = {"initial_h": None, "initial_c": None}
-        for position, name in ((_H, "initial_h"), (_C, "initial_c")):
+        inputs = {
+            f"initial_{letter}": at for letter, at in zip(kind.states, (_H, _C), strict=False)
+        }
+        found: dict[str, Any] = dict.fromkeys(inputs)
+        for name, position in inputs.items():
             if position in given:
                 found[name] = self._states.initial(
                     places[position], name, (directions, hidden), batch_first
@@ -164,43 +188,18 @@ class _Nodes:
         dtype = "float64" if weight.dtype == "float64" else "float32"
         shape = (directions, batch, hidden)
         states = []
-        for position, (name, state) in zip((_H, _C), found.items(), strict=True):
-            place = places[position] if name in constant else None
+        for name, state in found.items():
+            place = places[inputs[name]] if name in constant else None
             key = place and (place.key, place.output), batch_first, shape, dtype
             if key not in self._initial:
                 self._constants.claim(int(np.prod(shape)), name)
                 self._initial[key] = np.zeros(shape, dtype)
                 self._initial[key][...] = 0 if state is None else state.astype(dtype)
             states.append(self._initial[key])
-        return (states[0], states[1]), []
+        return tuple(states) if len(states) > 1 else states[0], []
 
 
-def _integer(node: Any, name: str) -> int:
-    return next((int(each.i) for each in node.attribute if each.name == name), 0)
-
-
-def _unsupported(node: Any) -> list[str]:
-    """Say which attributes make a node do what torch's LSTM does not."""
-    reasons = []
-    for attribute in node.attribute:
-        name = attribute.name
-        if attribute.ref_attr_name:
-            reasons.append(f"its {name} is left to the caller of its function")
-        elif name == "direction" and attribute.s not in (b"forward", b"bidirectional"):
-            text = attribute.s[:20].decode("utf-8", "replace")
-            reasons.append(f"its direction is {text!r}: torch has no LSTM that only runs so")
-        elif name == "clip":
-            reasons.append(f"it clips the sums of its gates (clip={attribute.f:g})")
-        elif name == "input_forget" and attribute.i:
-            reasons.append("its input and forget gates are coupled (input_forget=1)")
-        elif name == "activations":
-            names = [each[:40].decode("utf-8", "replace") for each in attribute.strings[:7]]
-            if [each.lower() for each in names] not in _ACTIVATIONS:
-                reasons.append(f"its activations are {', '.join(names)}, not Sigmoid, Tanh, Tanh")
-    return reasons
-
-
-def _misshapen(node: Any, weights: dict[int, Weight]) -> list[str]:
+def _misshapen(node: Any, kind: Kind, weights: dict[int, Weight]) -> list[str]:
     """Say what is wrong with the shapes and dtypes of a node's weights."""
     for position in (_W, _R):
         if position not in weights:
@@ -208,20 +207,20 @@ def _misshapen(node: Any, weights: dict[int, Weight]) -> list[str]:
     dtypes = {weight.dtype for weight in weights.values()}
     if len(dtypes) > 1 or dtypes & {"int32", "int64"}:
         return [f"its weights are of dtype {', '.join(sorted(dtypes))}"]
-    attributes = {each.name: each.s for each in node.attribute}
-    directions = 2 if attributes.get("direction") == b"bidirectional" else 1
+    directions = direction_of(node)
     shapes = {_ROLES[position]: weight.shape for position, weight in sorted(weights.items())}
     hidden = shapes["R"][-1] if shapes["R"] else 0
     columns = shapes["W"][-1] if shapes["W"] else 0
-    rows = LSTM.rows(hidden)
+    rows = kind.rows(hidden)
     fitting = {
         "W": (directions, rows, columns),
         "R": (directions, rows, hidden),
         "B": (directions, 2 * rows),
+        "P": (directions, len(PEEPHOLE_GATES) * hidden),
     }
     if any(shape != fitting[role] for role, shape in shapes.items()):
         told = ", ".join(f"{role} {shape}" for role, shape in shapes.items())
         return [f"the shapes of its weights do not fit: {told}"]
-    if _integer(node, "hidden_size") not in (0, hidden):
+    if integer(node, "hidden_size") not in (0, hidden):
         return [f"its hidden_size is not {hidden}, as its weights say"]
     return []

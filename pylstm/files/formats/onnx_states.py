@@ -1,4 +1,4 @@
-"""What an ONNX LSTM node begins with: constant initial states, and lengths of sequences.
+"""What a recurrent node of ONNX begins with: constant initial states, and lengths of sequences.
 
 Exporters write the zeros that torch starts from as constants that are expanded to the batch, whose
 size is open until the model runs. A state that the model learned is written in the same way.
@@ -71,7 +71,7 @@ class _Origin:
 
 
 class States:
-    """Finds the initial states of LSTM nodes.
+    """Finds the initial states of recurrent nodes.
 
     Parameters
     ----------

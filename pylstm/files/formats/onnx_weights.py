@@ -1,4 +1,4 @@
-"""The weights of ONNX LSTM nodes as torch's tensors, whose numbers are made when they are read."""
+"""The weights of ONNX's recurrent nodes as torch's tensors, which are made when they are read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...weights.kinds import LSTM
 from ..base.tensor import Storage, Tensor
 
 if TYPE_CHECKING:
+    from ...weights.kinds import Kind
     from ..base.source import Source
     from ..base.tensor import Array
     from .onnx_constants import Constants
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _NATIVE: Any = "<" if sys.byteorder == "little" else ">"
 
-# Where each gate of torch's order stands in ONNX's.
-_GATES = tuple(map(LSTM.onnx_gates.index, LSTM.gates))
 _RUN_TIME = "is computed when the model runs"
 # Of weights that have a text of their own where they are no floats.
 _NUMBERS = ("float16", "float32", "float64", "int32", "int64")
@@ -48,13 +46,18 @@ class Weight:
 class _Blocks:
     """The bytes of one torch tensor: a part of a weight, its gates in torch's order."""
 
-    def __init__(self, weight: Weight, direction: int, half: slice, record: str) -> None:
+    def __init__(
+        self, weight: Weight, kind: Kind, direction: int, half: slice, record: str
+    ) -> None:
         self._weight = weight
+        # Where each gate of torch's order stands in ONNX's.
+        self._gates = tuple(map(kind.onnx_gates.index, kind.gates))
         self._direction = direction
         self._half = half
-        self._shape = (half.stop - half.start, *weight.shape[2:])
+        self.shape = (half.stop - half.start, *weight.shape[2:])
+        self.dtype = weight.dtype
         self.record = record
-        self.size = int(np.prod(self._shape, dtype=object)) * np.dtype(weight.dtype).itemsize
+        self.size = int(np.prod(self.shape, dtype=object)) * np.dtype(weight.dtype).itemsize
 
     def view(self) -> memoryview:
         """Return all of it."""
@@ -72,9 +75,9 @@ class _Blocks:
     def _fill(self, buffer: memoryview) -> None:
         rows = self._weight.read()[self._direction, self._half]
         blocks = np.frombuffer(buffer, self._weight.dtype).reshape(
-            len(_GATES), -1, *self._shape[1:]
+            len(self._gates), -1, *self.shape[1:]
         )
-        for block, gate in zip(blocks, _GATES, strict=True):
+        for block, gate in zip(blocks, self._gates, strict=True):
             block[...] = rows.reshape(blocks.shape)[gate]
 
 
@@ -105,25 +108,35 @@ class Weights:
             self._known[key] = self._described(place)
         return self._known[key]
 
-    def torch_tensors(self, weight: Weight, names: list[str], path: str) -> list[dict[str, Tensor]]:
+    def torch_tensors(
+        self, weight: Weight, kind: Kind, names: list[str], path: str
+    ) -> list[dict[str, Tensor]]:
         """Return for every direction the tensors that torch makes of a weight.
 
         Parameters
         ----------
         weight : Weight
             (directions, rows, ...)
+        kind : Kind
+            That of the node.
         names : list of str
             The tensors that the rows are divided into.
         path : str
             Of the node, for messages.
         """
-        key = id(weight), names[0]
+        key = id(weight), kind.mode, names[0]
         if key not in self._made:
             rows = weight.shape[1] // len(names)
             self._made[key] = [
                 {
                     name: self._tensor(
-                        weight, direction, slice(at * rows, (at + 1) * rows), path, name
+                        _Blocks(
+                            weight,
+                            kind,
+                            direction,
+                            slice(at * rows, (at + 1) * rows),
+                            f"{path}: {name}",
+                        )
                     )
                     for at, name in enumerate(names)
                 }
@@ -131,10 +144,9 @@ class Weights:
             ]
         return self._made[key]
 
-    def _tensor(self, weight: Weight, direction: int, half: slice, path: str, name: str) -> Tensor:
-        content = _Blocks(weight, direction, half, f"{path}: {name}")
-        storage = Storage(self._source.name, content, weight.dtype, _NATIVE)
-        return Tensor(storage, (half.stop - half.start, *weight.shape[2:]))
+    def _tensor(self, content: _Blocks) -> Tensor:
+        storage = Storage(self._source.name, content, content.dtype, _NATIVE)
+        return Tensor(storage, content.shape)
 
     def _described(self, place: Place) -> Weight | str:
         if place.is_tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...arguments.naming import type_name
 from ..base.errors import WeightFileWarning
-from ..base.named import NamedArrays, metadata_of
+from ..base.named import NamedArrays, metadata_of, options_in
 from ..base.record import RecurrentLayer
 from .atomic import replacing
 from .leaves import Leaf, leaves_of
@@ -42,7 +42,7 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
         whole-number and bool dtypes, and whatever ``numpy.asarray`` makes one of. Mappings may be
         nested: torch's format keeps them so, the others join the names with dots. Views are
         written as arrays of their own. Of what ``load(source, flat=True)`` returned, safetensors
-        keep which modules are ``batch_first``.
+        keep which modules are ``batch_first``, and what else their numbers depend on.
     path : str or os.PathLike
         Ends in ``.safetensors``, ``.npz``, ``.pt`` or ``.pth``. torch reads the last two with
         ``torch.load(path, weights_only=True)``.
@@ -60,7 +60,7 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
     -----
     WeightFileWarning
         If the numbers of a module depend on what the file it came from says and this format cannot
-        say: that it is ``batch_first``, its initial states.
+        say: that it is ``batch_first``, the nonlinearity of an RNN, its initial states.
 
     Examples
     --------
@@ -160,11 +160,29 @@ class Known:
                 f"{path} cannot say that {_listed(prefixes)} {_are(prefixes)} batch_first: "
                 "pass batch_first=True to from_weights"
             )
-        prefixes = [name for name, layer in self._modules.items() if layer.initial_states]
+        others: dict[str, list[str]] = {}
+        for prefix, facts in self._options.items() if not has_metadata else ():
+            for name, value in options_in(facts).items():
+                if (name, value) != ("nonlinearity", "tanh"):  # which is assumed
+                    others.setdefault(f"{name}={value!r}", []).append(prefix)
+        for argument, prefixes in others.items():
+            what = "pass it to from_weights"
+            if argument.startswith("merge_mode"):
+                what = "a module returns both directions, and its caller joins them"
+            lines.append(
+                f"{path} cannot say that {_listed(prefixes)} {_are(prefixes, 'has', 'have')} "
+                f"{argument}: {what}"
+            )
+        prefixes = [
+            name for name, layer in self._modules.items() if layer.initial_states is not None
+        ]
         if prefixes:
+            classes = {self._modules[prefix].class_name for prefix in prefixes}
+            is_lstm = all(name.endswith(".LSTM") for name in classes)
+            finder = "find_lstms" if is_lstm else "find_recurrent"
             lines.append(
                 f"{path} cannot say that {_listed(prefixes)} {_are(prefixes)} run from initial "
-                "states that are not zero: pass those of find_lstms with each call"
+                f"states that are not zero: pass those of {finder} with each call"
             )
         return lines
 
@@ -176,8 +194,8 @@ def _listed(prefixes: Sequence[str]) -> str:
     return " and ".join([", ".join(some), *([f"{more} more"] if more else [])])
 
 
-def _are(prefixes: Sequence[str]) -> str:
-    return "is" if len(prefixes) == 1 else "are"
+def _are(prefixes: Sequence[str], one: str = "is", several: str = "are") -> str:
+    return one if len(prefixes) == 1 else several
 
 
 def _check_names(leaves: Sequence[Leaf]) -> None:
