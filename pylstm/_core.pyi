@@ -41,6 +41,12 @@ class RNN(Layer):
         bidirectional: bool = False,
         proj_size: SupportsIndex = 0,
         dtype: str = "float32",
+        reverse: bool = False,
+        peepholes: bool = False,
+        reset_after: bool = True,
+        gate_activation: str = "sigmoid",
+        activation: str = "tanh",
+        cell_clip: float = 0.0,
     ) -> None: ...
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
@@ -56,6 +62,11 @@ class Cell(Layer):
         *,
         bias: bool = True,
         dtype: str = "float32",
+        peepholes: bool = False,
+        reset_after: bool = True,
+        gate_activation: str = "sigmoid",
+        activation: str = "tanh",
+        cell_clip: float = 0.0,
     ) -> None: ...
     def forward(self, input: Any, hx: Any = None) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...

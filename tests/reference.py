@@ -142,7 +142,16 @@ def lstm(parameters, x, hx=None, **options):
 
 
 def layer(
-    kind, parameters, x, hx=None, *, batch_first=False, batch_sizes=None, dropout=0.0, words=None
+    kind,
+    parameters,
+    x,
+    hx=None,
+    *,
+    batch_first=False,
+    batch_sizes=None,
+    dropout=0.0,
+    words=None,
+    reverse=False,
 ):
     """A layer with the structure that the names and shapes in `parameters` (a state_dict) imply.
 
@@ -153,6 +162,7 @@ def layer(
     hx : None or h_0 [Y*D, N, Hout], without N where unbatched; of an LSTM (h_0, c_0 [Y*D, N, H])
     batch_sizes : rows of every step of a packed sequence (states in its sorted order)
     dropout, words : probability of training-mode dropout; words(n) draws n 32-bit words of MT19937
+    reverse : the one direction goes from the end
 
     Returns
     -------
@@ -181,7 +191,8 @@ def layer(
         for direction, suffix in enumerate(suffixes):
             weights = _of_layer(parameters, f"_l{index}{suffix}")
             states = _initial(kind, hx, len(final), len(steps[0]), weights)
-            outputs.append(_run(kind, steps, states, weights, descending=direction == 1))
+            descending = direction == 1 or reverse
+            outputs.append(_run(kind, steps, states, weights, descending))
             final.append(states)
         steps = [np.concatenate(both, axis=-1) for both in zip(*outputs, strict=True)]
 

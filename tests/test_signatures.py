@@ -11,8 +11,10 @@ from pylstm.utils import rnn
 
 SIGNATURES = {
     pylstm.LSTM: "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, "
-    "dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None)",
-    pylstm.LSTMCell: "(input_size, hidden_size, bias=True, device=None, dtype=None)",
+    "dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None, *, peepholes=False, "
+    "gate_activation='sigmoid', activation='tanh', cell_clip=None, reverse=False)",
+    pylstm.LSTMCell: "(input_size, hidden_size, bias=True, device=None, dtype=None, *, "
+    "peepholes=False, gate_activation='sigmoid', activation='tanh', cell_clip=None)",
     pylstm.LSTM.forward: "(self, /, input, hx=None)",
     pylstm.LSTMCell.forward: "(self, /, input, hx=None)",
     rnn.PackedSequence: "(data, batch_sizes=None, sorted_indices=None, unsorted_indices=None)",

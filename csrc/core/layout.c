@@ -1,5 +1,15 @@
 #include "layout.h"
 
+bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
+{
+    const struct cell_variant *a = &net->variant, *b = &other->variant;
+
+    return net->kind == other->kind && net->reverse == other->reverse &&
+           a->gate_activation == b->gate_activation && a->activation == b->activation &&
+           a->peepholes == b->peepholes && a->reset_before == b->reset_before &&
+           a->cell_clip == b->cell_clip;
+}
+
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
 {
     return net->proj_size ? net->proj_size : net->hidden_size;

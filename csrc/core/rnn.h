@@ -29,6 +29,8 @@ struct rnn_net {
                                     clip, of an RNN none */
 };
 
+/* True if both networks compute the same of the same parameters. */
+bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other);
 /* Features of h: P where there is a projection, else H. */
 ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
 /* Rows of weight_ih: gates * H. */

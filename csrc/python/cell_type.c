@@ -4,7 +4,9 @@
  *     class Cell(Layer):
  *         _mode: str | None
  *         def _build(self, mode: str, input_size: int, hidden_size: int, *, bias: bool = True,
- *                    dtype: str = "float32") -> None: ...
+ *                    dtype: str = "float32", peepholes: bool = False, reset_after: bool = True,
+ *                    gate_activation: str = "sigmoid", activation: str = "tanh",
+ *                    cell_clip: float = 0.0) -> None: ...
  *         def forward(self, input, hx=None): ...
  *         def __call__(self, input, hx=None): ...
  */
@@ -14,6 +16,7 @@
 #include "dtype.h"
 #include "errors.h"
 #include "layer.h"
+#include "variant.h"
 
 #include "../simd/dispatch.h"
 
@@ -55,23 +58,31 @@ PyDoc_STRVAR(
 /* ---- Construction and attributes ---- */
 
 PyDoc_STRVAR(build_doc,
-             "_build($self, mode, input_size, hidden_size, *, bias=True, dtype='float32')\n--\n\n"
+             "_build($self, mode, input_size, hidden_size, *, bias=True, dtype='float32',\n"
+             "       peepholes=False, reset_after=True, gate_activation='sigmoid',\n"
+             "       activation='tanh', cell_clip=0.0)\n--\n\n"
              "Allocate the parameters, all zero. The mode is that of torch's layer; of an RNNCell\n"
              "it is \"RNN_TANH\", and the attribute _mode may change it.");
 
 static PyObject *cell_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = {"mode", "input_size", "hidden_size", "bias", "dtype", NULL};
+    static const char *const names[] = {
+        "mode",        "input_size",      "hidden_size", "bias",      "dtype", "peepholes",
+        "reset_after", "gate_activation", "activation",  "cell_clip", NULL};
     Py_ssize_t input_size, hidden_size;
     int bias = 1, kind, dtype;
     const char *mode, *dtype_text = "float32";
+    struct variant_arguments given = VARIANT_DEFAULTS;
+    struct cell_variant variant;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$ps:_build", KEYWORDS(names), &mode,
-                                     &input_size, &hidden_size, &bias, &dtype_text))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$psppssd:_build", KEYWORDS(names), &mode,
+                                     &input_size, &hidden_size, &bias, &dtype_text,
+                                     &given.peepholes, &given.reset_after, &given.gate_activation,
+                                     &given.activation, &given.cell_clip))
         return error_overflow();
     kind = layer_kind_from_mode(mode);
     dtype = kind < 0 ? -1 : dtype_from_name(dtype_text);
-    if (dtype < 0)
+    if (dtype < 0 || variant_read((enum cell_kind)kind, &given, &variant) < 0)
         return NULL;
     if (input_size < 0 || hidden_size < 0 || kind == CELL_RNN_RELU) {
         PyErr_SetString(PyExc_ValueError, "_build() takes sizes that are not negative, and "
@@ -86,6 +97,7 @@ static PyObject *cell_build(PyObject *self, PyObject *args, PyObject *kwargs)
         .num_layers = 1,
         .num_directions = 1,
         .bias = bias,
+        .variant = variant,
     };
     return layer_build(self, &net, true);
 }

@@ -244,8 +244,8 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
 }
 
 PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
-                        "Use the parameters of \"other\", a layer or a cell of the same kind as\n"
-                        "this one; a bare Layer may have those of any.");
+                        "Use the parameters of \"other\", a layer or a cell of the same kind and\n"
+                        "variant as this one; a bare Layer may have those of any.");
 
 /* The type that "object" is of, layers or cells: a bare Layer is of both. */
 static PyTypeObject *shape_of(layer_object *object)
@@ -266,7 +266,7 @@ static bool may_share(layer_object *self, layer_object *other, const struct weig
 
     lock_acquire(&self->lock);
     if (self->weights != NULL)
-        same = self->weights->net.kind == weights->net.kind;
+        same = rnn_computes_alike(&self->weights->net, &weights->net);
     lock_release(&self->lock);
     return same && (shape == bare || other_shape == bare || shape == other_shape);
 }

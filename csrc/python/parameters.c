@@ -11,9 +11,9 @@
 
 static const char *const kind_names[] = {
     [WEIGHT_IH] = "weight_ih", [WEIGHT_HH] = "weight_hh", [BIAS_IH] = "bias_ih",
-    [BIAS_HH] = "bias_hh",     [WEIGHT_HR] = "weight_hr",
+    [BIAS_HH] = "bias_hh",     [WEIGHT_HR] = "weight_hr", [WEIGHT_PI] = "weight_pi",
+    [WEIGHT_PF] = "weight_pf", [WEIGHT_PO] = "weight_po",
 };
-#define KINDS ((int)(sizeof(kind_names) / sizeof(kind_names[0])))
 
 static PyObject *param_name(const struct weights *weights, ptrdiff_t index)
 {
@@ -45,7 +45,7 @@ PyObject *parameters_names(const struct weights *weights)
 /* The kind that "text" begins with, and what follows it; -1 for none. */
 static int parse_kind(const char **text)
 {
-    for (int kind = 0; kind < KINDS; kind++) {
+    for (int kind = 0; kind < PARAM_KINDS; kind++) {
         const size_t length = strlen(kind_names[kind]);
         if (strncmp(*text, kind_names[kind], length) == 0) {
             *text += length;

@@ -6,7 +6,9 @@
  *         dropout: float
  *         def _build(self, mode: str, input_size: int, hidden_size: int, *, num_layers: int = 1,
  *                    bias: bool = True, bidirectional: bool = False, proj_size: int = 0,
- *                    dtype: str = "float32") -> None: ...
+ *                    dtype: str = "float32", reverse: bool = False, peepholes: bool = False,
+ *                    reset_after: bool = True, gate_activation: str = "sigmoid",
+ *                    activation: str = "tanh", cell_clip: float = 0.0) -> None: ...
  *         def forward(self, input, hx=None): ...
  *         def __call__(self, input, hx=None): ...
  *         def _run_packed(self, data, batch_sizes, hx, /): ...
@@ -17,6 +19,7 @@
 #include "dtype.h"
 #include "errors.h"
 #include "layer.h"
+#include "variant.h"
 
 #include "../simd/dispatch.h"
 
@@ -71,31 +74,39 @@ PyDoc_STRVAR(run_packed_doc,
 
 PyDoc_STRVAR(build_doc,
              "_build($self, mode, input_size, hidden_size, *, num_layers=1, bias=True,\n"
-             "       bidirectional=False, proj_size=0, dtype='float32')\n--\n\n"
+             "       bidirectional=False, proj_size=0, dtype='float32', reverse=False,\n"
+             "       peepholes=False, reset_after=True, gate_activation='sigmoid',\n"
+             "       activation='tanh', cell_clip=0.0)\n--\n\n"
              "Allocate the parameters, all zero. The mode is that of torch, such as \"RNN_TANH\".");
 
 static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = {"mode",       "input_size", "hidden_size",
-                                        "num_layers", "bias",       "bidirectional",
-                                        "proj_size",  "dtype",      NULL};
+    static const char *const names[] = {
+        "mode",          "input_size",      "hidden_size", "num_layers", "bias",
+        "bidirectional", "proj_size",       "dtype",       "reverse",    "peepholes",
+        "reset_after",   "gate_activation", "activation",  "cell_clip",  NULL};
     Py_ssize_t input_size, hidden_size, num_layers = 1, proj_size = 0;
-    int bias = 1, bidirectional = 0, kind, dtype;
+    int bias = 1, bidirectional = 0, reverse = 0, kind, dtype;
     const char *mode, *dtype_text = "float32";
+    struct variant_arguments given = VARIANT_DEFAULTS;
+    struct cell_variant variant;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppns:_build", KEYWORDS(names), &mode,
-                                     &input_size, &hidden_size, &num_layers, &bias, &bidirectional,
-                                     &proj_size, &dtype_text))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppnspppssd:_build", KEYWORDS(names),
+                                     &mode, &input_size, &hidden_size, &num_layers, &bias,
+                                     &bidirectional, &proj_size, &dtype_text, &reverse,
+                                     &given.peepholes, &given.reset_after, &given.gate_activation,
+                                     &given.activation, &given.cell_clip))
         return error_overflow();
     kind = layer_kind_from_mode(mode);
     dtype = kind < 0 ? -1 : dtype_from_name(dtype_text);
-    if (dtype < 0)
+    if (dtype < 0 || variant_read((enum cell_kind)kind, &given, &variant) < 0)
         return NULL;
     if (input_size < 1 || hidden_size < 1 || num_layers < 1 || proj_size < 0 ||
-        proj_size >= hidden_size || (proj_size > 0 && !cells[kind].may_project)) {
+        proj_size >= hidden_size || (proj_size > 0 && !cells[kind].may_project) ||
+        (reverse && bidirectional)) {
         PyErr_SetString(PyExc_ValueError,
-                        "_build() takes sizes of at least 1, and of an LSTM alone a proj_size, "
-                        "which is below hidden_size");
+                        "_build() takes sizes of at least 1, of an LSTM alone a proj_size, which "
+                        "is below hidden_size, and reverse for one direction");
         return NULL;
     }
     const struct rnn_net net = {
@@ -107,6 +118,8 @@ static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
         .num_layers = num_layers,
         .num_directions = bidirectional ? 2 : 1,
         .bias = bias,
+        .reverse = reverse,
+        .variant = variant,
     };
     return layer_build(self, &net, false);
 }

@@ -82,13 +82,13 @@ static bool has_suspects(const struct snapshot *snapshot, const struct watch *wa
 
     /* The last first, as in pack.c. */
     for (ptrdiff_t index = rnn_param_count(&snapshot->net) - 1; index >= 0; index--) {
-        const bool matrix = watches[index].matrix;
-        sum = sum && !matrix;
+        const bool alone = watches[index].alone;
+        sum = sum && !alone;
         if (sum || !watch_suspects(&watches[index]))
             continue;
         if (!has_param(snapshot, watches, index))
             return false;
-        sum = !matrix;
+        sum = !alone;
     }
     return true;
 }
@@ -113,7 +113,7 @@ bool snapshot_wants_copy(const struct snapshot *snapshot, const struct watch *wa
     const size_t nbytes = (size_t)watch->elements * snapshot->net.kernels->itemsize;
 
     /* Of biases only the sum is packed: a copy of one could not be checked. They are small. */
-    return watch->matrix && nbytes <= MOST_COPIED && snapshot->copies[index] == NULL;
+    return watch->alone && nbytes <= MOST_COPIED && snapshot->copies[index] == NULL;
 }
 
 /* Copies the parameter. Returns whether the copy has the bytes that were packed. */

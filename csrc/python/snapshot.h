@@ -35,7 +35,7 @@ struct snapshot {
 struct watch {
     void *values; /* of the first parameter: where all of them begin */
     ptrdiff_t elements;
-    bool matrix;         /* not a bias; none of the three ever changes */
+    bool alone;          /* packed without another: not a bias; none of the three ever changes */
     bool held;           /* leased without a break since an earlier call that compared */
     atomic_bool suspect; /* may differ from the snapshot unnoticed; read without the lock too */
     size_t leases;       /* that are alive */

@@ -65,7 +65,7 @@ struct weights *weights_new(const struct rnn_net *net, bool cell)
         struct watch *watch = &weights->watches[i];
         watch->values = (char *)weights->params + (size_t)param.offset * net->kernels->itemsize;
         watch->elements = param.rows * param.cols;
-        watch->matrix = param.ndim == 2;
+        watch->alone = param.kind != BIAS_IH && param.kind != BIAS_HH;
         atomic_init(&watch->suspect, false);
     }
     return weights;

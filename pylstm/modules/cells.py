@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from ..arguments.constructors import check_cell, check_nonlinearity
 from ..arguments.dtypes import check_device, construction_dtype
+from ..arguments.variants import GRU_VARIANTS, LSTM_VARIANTS, check_variants
 from .native import NativeModule
 
 if TYPE_CHECKING:
@@ -28,12 +29,19 @@ class RNNCellBase(_core.Cell, NativeModule):
     bias: bool
 
     def _construct(
-        self, input_size: Any, hidden_size: Any, bias: Any, device: Any, dtype: Any
+        self,
+        input_size: Any,
+        hidden_size: Any,
+        bias: Any,
+        device: Any,
+        dtype: Any,
+        **variants: Any,
     ) -> None:
         """Do what a constructor does."""
         structure = check_cell(self._layer_mode, input_size, hidden_size, bias)
         has_bias = bool(bias)
         check_device(device)
+        structure.update(check_variants(self._variants, variants))
         self._build_structure(structure, construction_dtype(dtype))
         super().__init__()
         if not has_bias:
@@ -44,12 +52,17 @@ class RNNCellBase(_core.Cell, NativeModule):
 
     def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
         sizes = int(structure["input_size"]), int(structure["hidden_size"])
-        self._build(self._layer_mode, *sizes, bias=bool(structure["bias"]), dtype=dtype)
+        variants = {name: structure[name] for name in self._variants if name in structure}
+        bias = bool(structure["bias"])
+        self._build(self._layer_mode, *sizes, bias=bias, dtype=dtype, **variants)
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""
-        sizes = f"{self.input_size}, {self.hidden_size}"
-        return sizes if self.bias is True else f"{sizes}, bias={self.bias}"
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        parts += [f"{name}={value!r}" for name, value in self._own_variants().items()]
+        return ", ".join(parts)
 
 
 class LSTMCell(RNNCellBase):
@@ -67,16 +80,30 @@ class LSTMCell(RNNCellBase):
         There is no other.
     dtype : dtype, optional
         float32 (the default) or float64, in any spelling of NumPy's or torch's.
+    peepholes : bool
+        Add ``weight_pi * c`` and ``weight_pf * c`` to the sums of i and f, and ``weight_po * c``,
+        of the new c, to that of o.
+    gate_activation : str
+        ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
+        clip(x / 6 + 0.5, 0, 1).
+    activation : str
+        That of g and of c in h: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or
+        ``"linear"``.
+    cell_clip : float, optional
+        Bounds the new c to [-cell_clip, cell_clip], before o and h are computed from it.
 
     Attributes
     ----------
     weight_ih, weight_hh, bias_ih, bias_hh : ndarray
         (4H, I), (4H, H), (4H,) and (4H,), rows in the order i, f, g, o. Writable: changes count
         from the next call. What is assigned to such an attribute is copied into the parameter.
+    weight_pi, weight_pf, weight_po : ndarray
+        With ``peepholes`` alone, (H,) each.
 
     Notes
     -----
-    Mirrors ``torch.nn.LSTMCell``. Its bits are those of an :class:`LSTM` of one layer.
+    Mirrors ``torch.nn.LSTMCell``; what follows ``dtype`` torch has not. Its bits are those of an
+    :class:`LSTM` of one layer.
 
     Examples
     --------
@@ -96,6 +123,12 @@ class LSTMCell(RNNCellBase):
 
     _kind = "LSTMCell"
     _layer_mode = "LSTM"
+    _variants = LSTM_VARIANTS
+
+    peepholes: bool = False
+    gate_activation: str = "sigmoid"
+    activation: str = "tanh"
+    cell_clip: float | None = None
 
     def __init__(
         self,
@@ -104,8 +137,23 @@ class LSTMCell(RNNCellBase):
         bias: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        peepholes: bool = False,
+        gate_activation: str = "sigmoid",
+        activation: str = "tanh",
+        cell_clip: float | None = None,
     ) -> None:
-        self._construct(input_size, hidden_size, bias, device, dtype)
+        self._construct(
+            input_size,
+            hidden_size,
+            bias,
+            device,
+            dtype,
+            peepholes=peepholes,
+            gate_activation=gate_activation,
+            activation=activation,
+            cell_clip=cell_clip,
+        )
 
 
 class GRUCell(RNNCellBase):
@@ -123,6 +171,14 @@ class GRUCell(RNNCellBase):
         There is no other.
     dtype : dtype, optional
         float32 (the default) or float64, in any spelling of NumPy's or torch's.
+    reset_after : bool
+        False: r acts on h before the product,
+        ``n = tanh(W_in @ x + b_in + W_hn @ (r * h) + b_hn)``.
+    gate_activation : str
+        ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
+        clip(x / 6 + 0.5, 0, 1).
+    activation : str
+        That of n: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or ``"linear"``.
 
     Attributes
     ----------
@@ -133,8 +189,8 @@ class GRUCell(RNNCellBase):
 
     Notes
     -----
-    Mirrors ``torch.nn.GRUCell``. Its equations are those of :class:`GRU`, and its bits those of a
-    GRU of one layer.
+    Mirrors ``torch.nn.GRUCell``; what follows ``dtype`` torch has not. Its equations are those of
+    :class:`GRU`, and its bits those of a GRU of one layer.
 
     Examples
     --------
@@ -154,6 +210,11 @@ class GRUCell(RNNCellBase):
 
     _kind = "GRUCell"
     _layer_mode = "GRU"
+    _variants = GRU_VARIANTS
+
+    reset_after: bool = True
+    gate_activation: str = "sigmoid"
+    activation: str = "tanh"
 
     def __init__(
         self,
@@ -162,8 +223,21 @@ class GRUCell(RNNCellBase):
         bias: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        reset_after: bool = True,
+        gate_activation: str = "sigmoid",
+        activation: str = "tanh",
     ) -> None:
-        self._construct(input_size, hidden_size, bias, device, dtype)
+        self._construct(
+            input_size,
+            hidden_size,
+            bias,
+            device,
+            dtype,
+            reset_after=reset_after,
+            gate_activation=gate_activation,
+            activation=activation,
+        )
 
 
 class RNNCell(RNNCellBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +27,10 @@ _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 # which a constructor ends, does nothing. That of other modules, its children for instance, draws.
 _to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
 
-# Of the pickles that this version writes; see NativeModule.__reduce_ex__.
-_PICKLE_VERSION = 1
+# Of the pickles that this version reads; see NativeModule.__reduce_ex__. Modules that compute what
+# torch's do are written with version 1, which older versions of pylstm read. Those would leave out
+# what a variant has.
+_PICKLE_VERSION = 2
 
 
 def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
@@ -69,6 +71,9 @@ class NativeModule(Layer, Module):
     _kind = ""
     # What the constructor fixes: attributes that can be read and never written again.
     _structure: tuple[str, ...] = ()
+    # What weight files hold beside torch's cells: arguments of the constructor that are part of the
+    # structure where they differ from these defaults, which are also attributes of the class.
+    _variants: ClassVar[dict[str, Any]] = {}
     # What may change between calls, apart from parameters: attributes that C stores.
     _options: tuple[str, ...] = ("training",)
     # The method in C that a call may enter without a Python frame.
@@ -87,7 +92,13 @@ class NativeModule(Layer, Module):
             raise MemoryError(
                 f"the parameters do not fit into memory: {self._get_name()} with {sizes}"
             ) from None
+        for name in self._variants:
+            vars(self).pop(name, None)
         vars(self).update(structure)
+
+    def _own_variants(self) -> dict[str, Any]:
+        """Return the attributes in which the module is not one of torch's."""
+        return {name: vars(self)[name] for name in self._variants if name in vars(self)}
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
@@ -117,7 +128,7 @@ class NativeModule(Layer, Module):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._owned_names():
             self._set_parameter(name, value)
-        elif name in self._structure and self._is_built():
+        elif (name in self._structure or name in self._variants) and self._is_built():
             self._refuse_change(name, "cannot be changed")
         elif name in self._options:  # whatever is given: no module becomes a child of that name
             object.__setattr__(self, name, value)
@@ -132,7 +143,7 @@ class NativeModule(Layer, Module):
                 f"parameter '{name}' cannot be deleted: {self._get_name()} computes with it; "
                 "set it to zeros, or make the module without it (bias=False)"
             )
-        if name in self._structure:
+        if name in self._structure or name in self._variants:
             self._refuse_change(name, "cannot be deleted")
         super().__delattr__(name)
         if name == "forward":
@@ -361,6 +372,7 @@ class NativeModule(Layer, Module):
         other._share(self)
         Module.__init__(other)
         vars(other).update({name: vars(self)[name] for name in self._structure})
+        vars(other).update(self._own_variants())
         for name, value in self._present_options().items():
             object.__setattr__(other, name, value)
         attributes = {
@@ -377,9 +389,10 @@ class NativeModule(Layer, Module):
         module. The layout is part of the interface: what an older version wrote stays readable.
         """
         names = self._parameter_names  # a RuntimeError before __init__
+        variants = self._own_variants()
         saved = {
-            "version": _PICKLE_VERSION,
-            "structure": {name: vars(self)[name] for name in self._structure},
+            "version": _PICKLE_VERSION if variants else 1,
+            "structure": {**{name: vars(self)[name] for name in self._structure}, **variants},
             "options": self._present_options(),
             "dtype": self._dtype.name,
             "parameters": {name: self._parameter_view(name) for name in names},

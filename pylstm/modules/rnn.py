@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..arguments.constructors import check_layer, check_nonlinearity, torch_order
-from ..arguments.naming import type_name
-from .rnn_base import RNNBase
+from ..arguments.variants import GRU_VARIANTS, LSTM_VARIANTS
+from .rnn_base import RNNBase, split_hx
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
-
-
-def _split(hx: Any) -> tuple[Any, Any]:
-    """Split the states of an LSTM that came with a packed sequence."""
-    pair = "hx is a pair (h_0, c_0)"
-    if not isinstance(hx, (tuple, list)):
-        shape = getattr(hx, "shape", ())
-        if shape:
-            raise TypeError(
-                "lstm() received an invalid combination of arguments: one array was given; "
-                f"{pair}, not an array of shape {tuple(shape)}"
-            )
-        raise TypeError(
-            f"hx must be a tuple or a list (h_0, c_0), not {type_name(hx)}: "
-            "h_0 is (num_layers*num_directions, batch, hidden_size), and c_0 likewise"
-        )
-    for index, given in enumerate(hx):
-        if isinstance(given, tuple) and hasattr(given, "batch_sizes"):
-            raise TypeError(f"hx[{index}] is a packed sequence; {pair} of arrays")
-        if isinstance(given, (tuple, list)) and given and getattr(given[0], "ndim", 0) > 2:
-            raise TypeError(
-                f"hx[{index}] is a tuple or list of arrays; {pair} of arrays: try hx[{index}] alone"
-            )
-    if len(hx) != 2:
-        text = f"one array was given; {pair}" if len(hx) == 1 else f"{pair}, got {len(hx)}"
-        raise RuntimeError(f"lstm expects two hidden states: {text}")
-    return hx[0], hx[1]
 
 
 class LSTM(RNNBase):
@@ -77,6 +50,20 @@ class LSTM(RNNBase):
         There is no other.
     dtype : dtype, optional
         float32 (the default) or float64, in any spelling of NumPy's or torch's.
+    peepholes : bool
+        Add ``weight_pi * c`` and ``weight_pf * c`` to the sums of i and f, and ``weight_po * c``,
+        of the new c, to that of o.
+    gate_activation : str
+        ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
+        clip(x / 6 + 0.5, 0, 1).
+    activation : str
+        That of g and of c in h: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or
+        ``"linear"``.
+    cell_clip : float, optional
+        Bounds the new c to [-cell_clip, cell_clip], before o and h are computed from it.
+    reverse : bool
+        Read the sequence from its end; the output stays in the order of the input. h_n is the state
+        after the first element.
 
     Attributes
     ----------
@@ -85,12 +72,15 @@ class LSTM(RNNBase):
         is P or else H; rows in the order i, f, g, o. The layers above count on, ``_l1`` and so
         on; the second direction adds ``_reverse``. Writable: changes count from the next call.
         What is assigned to such an attribute is copied into the parameter.
+    weight_pi_l0, weight_pf_l0, weight_po_l0 : ndarray
+        With ``peepholes`` alone, (H,) each; behind the others, ``_l1`` and ``_reverse`` as they.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 
     Notes
     -----
-    Mirrors ``torch.nn.LSTM``. Real numbers of any dtype are taken and converted to the module's
+    Mirrors ``torch.nn.LSTM``; what follows ``dtype`` torch has not: weight files of other
+    libraries hold such layers. Real numbers of any dtype are taken and converted to the module's
     dtype, where torch raises: NumPy makes float64 by default. The initial parameters are torch's
     for the same seed, see :func:`pylstm.manual_seed`. Paper: Hochreiter and Schmidhuber, "Long
     short-term memory", Neural Computation 9 (1997); projections: Sak, Senior and Beaufays,
@@ -112,6 +102,12 @@ class LSTM(RNNBase):
         def forward(self, input: Any, hx: Any = None) -> tuple[Any, tuple[Array, Array]]: ...
 
     _kind = "LSTM"
+    _variants: ClassVar[dict[str, Any]] = {**LSTM_VARIANTS, "reverse": False}
+
+    peepholes: bool = False
+    gate_activation: str = "sigmoid"
+    activation: str = "tanh"
+    cell_clip: float | None = None
 
     def __init__(
         self,
@@ -125,6 +121,12 @@ class LSTM(RNNBase):
         proj_size: int = 0,
         device: Any = None,
         dtype: Any = None,
+        *,
+        peepholes: bool = False,
+        gate_activation: str = "sigmoid",
+        activation: str = "tanh",
+        cell_clip: float | None = None,
+        reverse: bool = False,
     ) -> None:
         structure, options = check_layer(
             "LSTM",
@@ -138,10 +140,20 @@ class LSTM(RNNBase):
             proj_size,
             stacklevel=3,
         )
-        self._construct(structure, options, device, dtype)
+        self._construct(
+            structure,
+            options,
+            device,
+            dtype,
+            peepholes=peepholes,
+            gate_activation=gate_activation,
+            activation=activation,
+            cell_clip=cell_clip,
+            reverse=reverse,
+        )
 
     def _checked_hx(self, hx: Any) -> Any:
-        return None if hx is None else _split(hx)
+        return None if hx is None else split_hx(hx)
 
     def _permuted(self, hx: Any, order: Array) -> Any:
         return tuple(
@@ -182,6 +194,17 @@ class GRU(RNNBase):
         There is no other.
     dtype : dtype, optional
         float32 (the default) or float64, in any spelling of NumPy's or torch's.
+    reset_after : bool
+        False: r acts on h before the product,
+        ``n = tanh(W_in @ x + b_in + W_hn @ (r * h) + b_hn)``.
+    gate_activation : str
+        ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
+        clip(x / 6 + 0.5, 0, 1).
+    activation : str
+        That of n: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or ``"linear"``.
+    reverse : bool
+        Read the sequence from its end; the output stays in the order of the input. h_n is the state
+        after the first element.
 
     Attributes
     ----------
@@ -195,12 +218,13 @@ class GRU(RNNBase):
 
     Notes
     -----
-    Mirrors ``torch.nn.GRU``; ``bias_hh`` of the new gate acts inside the product with r, so the
-    two biases are not interchangeable. Where z is 1 the state is held exactly. Real numbers of
-    any dtype are taken and converted to the module's dtype, where torch raises. The initial
-    parameters are torch's for the same seed, see :func:`pylstm.manual_seed`. Paper: Cho et al.,
-    "Learning phrase representations using RNN encoder-decoder for statistical machine
-    translation", arXiv:1406.1078 (2014), in which the reset gate acts before the product.
+    Mirrors ``torch.nn.GRU``; what follows ``dtype`` torch has not. ``bias_hh`` of the new gate acts
+    inside the product with r, so the two biases are not interchangeable. Where z is 1 the state is
+    held exactly. Real numbers of any dtype are taken and converted to the module's dtype, where
+    torch raises. The initial parameters are torch's for the same seed, see
+    :func:`pylstm.manual_seed`. Paper: Cho et al., "Learning phrase representations using RNN
+    encoder-decoder for statistical machine translation", arXiv:1406.1078 (2014), in which the
+    reset gate acts before the product.
 
     Examples
     --------
@@ -218,6 +242,11 @@ class GRU(RNNBase):
         def forward(self, input: Any, hx: Any = None) -> tuple[Any, Array]: ...
 
     _kind = "GRU"
+    _variants: ClassVar[dict[str, Any]] = {**GRU_VARIANTS, "reverse": False}
+
+    reset_after: bool = True
+    gate_activation: str = "sigmoid"
+    activation: str = "tanh"
 
     @torch_order
     def __init__(
@@ -231,6 +260,11 @@ class GRU(RNNBase):
         bidirectional: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        reset_after: bool = True,
+        gate_activation: str = "sigmoid",
+        activation: str = "tanh",
+        reverse: bool = False,
     ) -> None:
         structure, options = check_layer(
             "GRU",
@@ -244,7 +278,16 @@ class GRU(RNNBase):
             0,
             stacklevel=4,
         )
-        self._construct(structure, options, device, dtype)
+        self._construct(
+            structure,
+            options,
+            device,
+            dtype,
+            reset_after=reset_after,
+            gate_activation=gate_activation,
+            activation=activation,
+            reverse=reverse,
+        )
 
 
 class RNN(RNNBase):
@@ -279,6 +322,9 @@ class RNN(RNNBase):
         There is no other.
     dtype : dtype, optional
         float32 (the default) or float64, in any spelling of NumPy's or torch's.
+    reverse : bool
+        Read the sequence from its end; the output stays in the order of the input. h_n is the state
+        after the first element.
 
     Attributes
     ----------
@@ -292,11 +338,12 @@ class RNN(RNNBase):
 
     Notes
     -----
-    Mirrors ``torch.nn.RNN``; relu keeps NaN, as torch's does. The parameters do not tell which
-    nonlinearity they were trained with: a ``state_dict`` of either loads into the other. Real
-    numbers of any dtype are taken and converted to the module's dtype, where torch raises. The
-    initial parameters are torch's for the same seed, see :func:`pylstm.manual_seed`. Paper:
-    Elman, "Finding structure in time", Cognitive Science 14 (1990).
+    Mirrors ``torch.nn.RNN``; ``reverse`` torch has not. relu keeps NaN, as torch's does. The
+    parameters do not tell which nonlinearity they were trained with: a ``state_dict`` of either
+    loads into the other. Real numbers of any dtype are taken and converted to the module's dtype,
+    where torch raises. The initial parameters are torch's for the same seed, see
+    :func:`pylstm.manual_seed`. Paper: Elman, "Finding structure in time", Cognitive Science 14
+    (1990).
 
     Examples
     --------
@@ -330,6 +377,8 @@ class RNN(RNNBase):
         bidirectional: bool = False,
         device: Any = None,
         dtype: Any = None,
+        *,
+        reverse: bool = False,
     ) -> None:
         structure, options = check_layer(
             f"RNN_{check_nonlinearity(nonlinearity).upper()}",
@@ -344,7 +393,7 @@ class RNN(RNNBase):
             stacklevel=4,
         )
         structure = {"nonlinearity": nonlinearity, **structure}
-        self._construct(structure, options, device, dtype)
+        self._construct(structure, options, device, dtype, reverse=reverse)
 
 
 # As in module.py.

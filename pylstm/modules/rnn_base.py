@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from .. import _core
 from .._core import as_array
 from ..arguments.dtypes import check_device, construction_dtype
+from ..arguments.naming import type_name
+from ..arguments.variants import check_reverse, check_variants
 from .native import NativeModule
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
+
+
+def split_hx(hx: Any) -> tuple[Any, Any]:
+    """Split the states of an LSTM that came with a packed sequence."""
+    pair = "hx is a pair (h_0, c_0)"
+    if not isinstance(hx, (tuple, list)):
+        shape = getattr(hx, "shape", ())
+        if shape:
+            raise TypeError(
+                "lstm() received an invalid combination of arguments: one array was given; "
+                f"{pair}, not an array of shape {tuple(shape)}"
+            )
+        raise TypeError(
+            f"hx must be a tuple or a list (h_0, c_0), not {type_name(hx)}: "
+            "h_0 is (num_layers*num_directions, batch, hidden_size), and c_0 likewise"
+        )
+    for index, given in enumerate(hx):
+        if isinstance(given, tuple) and hasattr(given, "batch_sizes"):
+            raise TypeError(f"hx[{index}] is a packed sequence; {pair} of arrays")
+        if isinstance(given, (tuple, list)) and given and getattr(given[0], "ndim", 0) > 2:
+            raise TypeError(
+                f"hx[{index}] is a tuple or list of arrays; {pair} of arrays: try hx[{index}] alone"
+            )
+    if len(hx) != 2:
+        text = f"one array was given; {pair}" if len(hx) == 1 else f"{pair}, got {len(hx)}"
+        raise RuntimeError(f"lstm expects two hidden states: {text}")
+    return hx[0], hx[1]
 
 
 class RNNBase(_core.RNN, NativeModule):
@@ -29,6 +58,7 @@ class RNNBase(_core.RNN, NativeModule):
         "bidirectional",
         "proj_size",
     )
+    _variants: ClassVar[dict[str, Any]] = {"reverse": False}
     _options = ("training", "batch_first", "dropout")
     _native_forward = _core.RNN.forward
 
@@ -39,12 +69,21 @@ class RNNBase(_core.RNN, NativeModule):
     bias: bool
     bidirectional: bool
     proj_size: int
+    reverse: bool = False
 
     def _construct(
-        self, structure: dict[str, Any], options: dict[str, Any], device: Any, dtype: Any
+        self,
+        structure: dict[str, Any],
+        options: dict[str, Any],
+        device: Any,
+        dtype: Any,
+        **variants: Any,
     ) -> None:
-        """Do what a constructor does after it has checked its arguments."""
+        """Do what a constructor does after it has checked torch's arguments."""
         check_device(device)
+        variants = check_variants(self._variants, variants)
+        check_reverse(variants, structure["bidirectional"])
+        structure = {**structure, **variants}
         self._build_structure(structure, construction_dtype(dtype))
         super().__init__()
         for name, value in options.items():
@@ -62,6 +101,7 @@ class RNNBase(_core.RNN, NativeModule):
             bidirectional=bool(structure["bidirectional"]),
             proj_size=int(structure["proj_size"]),
             dtype=dtype,
+            **{name: structure[name] for name in self._variants if name in structure},
         )
 
     def extra_repr(self) -> str:
@@ -79,6 +119,7 @@ class RNNBase(_core.RNN, NativeModule):
             parts.append(f"dropout={self.dropout}")
         if self.bidirectional is not False:
             parts.append(f"bidirectional={self.bidirectional}")
+        parts += [f"{name}={value!r}" for name, value in self._own_variants().items()]
         return ", ".join(parts)
 
     @property

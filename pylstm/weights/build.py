@@ -134,6 +134,8 @@ def _obstacle(found: FoundRecurrent) -> str:
         problems.append("two directions")
     if found.proj_size:
         problems.append("a projection")
+    if found.options.get("reverse"):
+        problems.append("its beginning at the end (reverse)")
     return f"it has {' and '.join(problems)}" if problems else ""
 
 

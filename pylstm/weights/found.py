@@ -123,6 +123,7 @@ class FoundRecurrent:
             bias=self.bias,
             bidirectional=self.bidirectional,
             proj_size=self.proj_size,
+            peepholes=bool(self.options.get("peepholes")),
             is_cell=self._is_cell,
         )
 

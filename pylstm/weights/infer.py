@@ -18,7 +18,7 @@ __all__ = ["NAME", "FoundLSTM", "FoundRecurrent", "NearMiss", "gates_of", "infer
 # weight_ih_l0_reverse of a layer, weight_ih of a cell; behind it what torch's utilities add where
 # they keep a parameter in another form, and what quantised integers need: weight_hh_l0_g.
 NAME = re.compile(
-    r"((?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
+    r"((?:weight_(?:ih|hh|hr|p[ifo])|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
     r"(?:_(raw|u|mask|orig|g|v|scale|zero_point))?"
 )
 
@@ -154,6 +154,9 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundR
         problem = f"weight_hh{suffix} has shape {(rows, columns)}, which fits no LSTM, GRU or RNN"
         return NearMiss(prefix, f"inconsistent {kind}", problem)
     kind = mode + ending
+    peepholes = [name for name in parameters if name.startswith("weight_p")]
+    if peepholes and mode != LSTM.mode:
+        return NearMiss(prefix, f"inconsistent {kind}", f"it has {peepholes[0]}, of an LSTM alone")
     input_size = parameters["weight_ih" + suffix].shape[1]
     if not ending and input_size == 0:
         return NearMiss(prefix, f"inconsistent {kind}", "it has no inputs")
@@ -169,6 +172,7 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundR
         proj_size=columns if projected else 0,
         dtype=recurrent.dtype.newbyteorder("="),
         num_parameters=sum(leaf.size for leaf in parameters.values()),
+        options={"peepholes": True} if peepholes else {},
     )
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+# The gates of an LSTM that may have peepholes, in the order of their parameters.
+PEEPHOLE_GATES = "ifo"
+
 
 class Kind(NamedTuple):
     """All that is not the same for every kind of cell.
@@ -52,9 +55,10 @@ class Kind(NamedTuple):
         bias: bool = True,
         bidirectional: bool = False,
         proj_size: int = 0,
+        peepholes: bool = False,
         is_cell: bool = False,
     ) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield names and shapes of the parameters in torch's order."""
+        """Yield names and shapes of the parameters in torch's order, peepholes behind them."""
         rows, hidden_out = self.rows(hidden_size), proj_size or hidden_size
         directions = ("", "_reverse") if bidirectional else ("",)
         columns = input_size
@@ -68,6 +72,9 @@ class Kind(NamedTuple):
                     yield "bias_hh" + suffix, (rows,)
                 if proj_size:
                     yield "weight_hr" + suffix, (proj_size, hidden_size)
+                if peepholes:
+                    for gate in PEEPHOLE_GATES:
+                        yield f"weight_p{gate}{suffix}", (hidden_size,)
             columns = hidden_out * len(directions)
 
 

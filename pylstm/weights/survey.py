@@ -11,7 +11,7 @@ from .._core import as_array
 from ..files.base.errors import WeightFileError
 from ..files.base.paddle import is_state_dict
 from ..files.base.pieces import in_pieces
-from ..files.base.record import Record, Unsupported
+from ..files.base.record import Record, RecurrentLayer, Unsupported
 from ..files.base.tensor import Tensor
 from ..files.base.walk import Place, dotted, name_text, walk
 from .adapters import adapted, is_hint
@@ -237,6 +237,9 @@ def _judged_plain(
     for name, form in companions:
         if owner is None and values.get(name) is plain.get(name):
             group.add(f"{name}_{form}")
+    if found.options and owner is not None and not isinstance(owner, RecurrentLayer):
+        reason = f"torch's class has no {', '.join(found.options)}"
+        return NearMiss(prefix, f"inconsistent {found.kind}", reason)
     facts = group.place.facts(group.prefix)
     found = replace(found, **said(found, owner, facts, group.place.assumed(group.prefix)))
     others = [

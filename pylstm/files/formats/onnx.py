@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...weights.kinds import KINDS, LSTM, Kind, kind_of, with_article
-from ...weights.variants import as_options, refused
+from ...weights.kinds import KINDS, LSTM, PEEPHOLE_GATES, RNN, Kind, kind_of, with_article
+from ...weights.variants import Said, as_options, refused
 from ..base.extras import Leaves, answering_for, library
 from ..base.record import Record, RecurrentLayer, Unsupported
 from ..base.source import Source
@@ -28,8 +28,13 @@ _NEAR_MISSES = {f"DynamicQuantize{mode}": _QUANTISED for mode in KINDS}
 
 # Positions among the inputs.
 _X, _W, _R, _B, _LENGTHS, _H, _C, _P = range(8)
-_ROLES = {_W: "W", _R: "R", _B: "B"}
-_PARAMETERS = {_W: ["weight_ih"], _R: ["weight_hh"], _B: ["bias_ih", "bias_hh"]}
+_ROLES = {_W: "W", _R: "R", _B: "B", _P: "P"}
+_PARAMETERS = {
+    _W: ["weight_ih"],
+    _R: ["weight_hh"],
+    _B: ["bias_ih", "bias_hh"],
+    _P: ["weight_pi", "weight_po", "weight_pf"],
+}
 
 
 def read(source: Source, make: Make) -> dict[str, Any]:
@@ -99,8 +104,10 @@ class _Nodes:
         reasons, variants = attributes_of(node, kind)
         reasons += refused(kind.mode, variants)
         if kind is LSTM:
-            if _P in given and not self._states.is_zero(places[_P]):
-                reasons.insert(0, "it has peepholes (input P)")
+            if _P in given and self._states.is_zero(places[_P]):
+                given.remove(_P)
+            elif _P in given:
+                variants.append(Said("peepholes", True, "it has peepholes (input P)"))
         elif max(given, default=0) > _H:
             reasons.append(f"it has more inputs than {with_article(kind.mode)} has")
         weights: dict[int, Weight] = {}
@@ -132,7 +139,10 @@ class _Nodes:
         self._source.count(2 + 2 * len(weights) * directions, "recurrent nodes")
         parameters: dict[str, Any] = {}
         made = {
-            position: self._weights.torch_tensors(weight, kind, _PARAMETERS[position], path)
+            # Peepholes have a row of the weight for each gate: there is no order within it.
+            position: self._weights.torch_tensors(
+                weight, RNN if position == _P else kind, _PARAMETERS[position], path
+            )
             for position, weight in sorted(weights.items())
         }
         for direction, suffix in enumerate(("_l0", "_l0_reverse")[:directions]):
@@ -206,6 +216,7 @@ def _misshapen(node: Any, kind: Kind, weights: dict[int, Weight]) -> list[str]:
         "W": (directions, rows, columns),
         "R": (directions, rows, hidden),
         "B": (directions, 2 * rows),
+        "P": (directions, len(PEEPHOLE_GATES) * hidden),
     }
     if any(shape != fitting[role] for role, shape in shapes.items()):
         told = ", ".join(f"{role} {shape}" for role, shape in shapes.items())
