@@ -83,8 +83,8 @@ def test_no_module_of_python_imports_itself_by_way_of_others():
 PYTHON_LAYERS = {
     "pylstm._core pylstm._version": "the C half, and a text: they import nothing",
     "pylstm.weights.kinds": "the table of cell kinds: a constant that every layer may look into",
-    "pylstm.weights.variants": "the table of variants: what readers gather, and classes compute",
     "pylstm.arguments": "every layer reads arguments and names them in messages",
+    "pylstm.weights.variants": "the table of variants: what readers gather, and classes compute",
     "pylstm.files.base": "bytes, tensors and records: no format is known here",
     "pylstm.files.unpickle": "a language that several formats hold, and that knows none of them",
     "pylstm.files.formats": "a reader knows its format, not how a format is told from another",
