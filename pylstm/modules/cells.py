@@ -347,9 +347,10 @@ class RNNCell(RNNCellBase):
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""
-        value = vars(self).get("nonlinearity", "tanh")
-        other = "" if value == "tanh" else f", nonlinearity={value}"
-        return super().extra_repr() + other
+        shown = super().extra_repr()
+        if self._mode == self._layer_mode or not hasattr(self, "nonlinearity"):
+            return shown
+        return f"{shown}, nonlinearity={self.nonlinearity}"
 
 
 # As in module.py.
