@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import Layer, as_array
 from ..arguments.naming import is_array_like, type_name
+from ..arguments.variants import VARIANTS, own_variants
 from .hooks import HOOK_TABLES
 from .module import Module
 
@@ -27,9 +28,8 @@ _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 # which a constructor ends, does nothing. That of other modules, its children for instance, draws.
 _to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
 
-# Of the pickles that this version reads; see NativeModule.__reduce_ex__. Modules that compute what
-# torch's do are written with version 1, which older versions of pylstm read. Those would leave out
-# what a variant has.
+# Of the pickles that this version reads; see NativeModule.__reduce_ex__. What torch computes too is
+# written as version 1: older versions of pylstm read that, and would leave out what a variant has.
 _PICKLE_VERSION = 2
 
 
@@ -71,9 +71,8 @@ class NativeModule(Layer, Module):
     _kind = ""
     # What the constructor fixes: attributes that can be read and never written again.
     _structure: tuple[str, ...] = ()
-    # What weight files hold beside torch's cells: arguments of the constructor that are part of the
-    # structure where they differ from these defaults, which are also attributes of the class.
-    _variants: ClassVar[dict[str, Any]] = {}
+    # Arguments that torch has not: part of the structure where they differ from these defaults.
+    _variants = VARIANTS[""]
     # What may change between calls, apart from parameters: attributes that C stores.
     _options: tuple[str, ...] = ("training",)
     # The method in C that a call may enter without a Python frame.
@@ -95,10 +94,6 @@ class NativeModule(Layer, Module):
         for name in self._variants:
             vars(self).pop(name, None)
         vars(self).update(structure)
-
-    def _own_variants(self) -> dict[str, Any]:
-        """Return the attributes in which the module is not one of torch's."""
-        return {name: vars(self)[name] for name in self._variants if name in vars(self)}
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
@@ -368,7 +363,7 @@ class NativeModule(Layer, Module):
         other._share(self)
         Module.__init__(other)
         vars(other).update({name: vars(self)[name] for name in self._structure})
-        vars(other).update(self._own_variants())
+        vars(other).update(own_variants(self))
         for name, value in self._present_options().items():
             object.__setattr__(other, name, value)
         attributes = {
@@ -385,7 +380,7 @@ class NativeModule(Layer, Module):
         module. The layout is part of the interface: what an older version wrote stays readable.
         """
         names = self._parameter_names  # a RuntimeError before __init__
-        variants = self._own_variants()
+        variants = own_variants(self)
         saved = {
             "version": _PICKLE_VERSION if variants else 1,
             "structure": {**{name: vars(self)[name] for name in self._structure}, **variants},
