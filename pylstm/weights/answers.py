@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..arguments.naming import type_name
 from ..files.base.errors import WeightFileError
 from .kinds import CELL, NAMES, NONLINEARITIES, finder_of, kind_of
-from .variants import DEFAULTS, is_computed
+from .variants import COMPUTED, DEFAULTS, is_computed
 
 if TYPE_CHECKING:
     from .found import FoundRecurrent
@@ -44,7 +44,7 @@ _OF_LAYERS = ("reverse", "merge_mode")
 # pylstm computes all of their values.
 _OPEN = ("nonlinearity",)
 _BY_MODE = {
-    "LSTM": ("gate_activation", "activation", "cell_clip"),
+    "LSTM": ("gate_activation", "activation"),
     "GRU": ("gate_activation", "activation", "reset_after"),
     "RNN": ("nonlinearity",),
 }
@@ -90,9 +90,11 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
                 reason = f"{asked} was asked for, and the file says {name}={known!r}"
                 raise WeightFileError(file, found.prefix, reason)
             if name not in _OPEN and not is_computed(kind_of(found.kind).mode, name, answer):
+                choices = COMPUTED[kind_of(found.kind).mode].get(name, (known,))
+                computed = " or ".join(map(repr, choices))
                 raise ValueError(
                     f"pylstm has no {found.kind} with {asked} yet: what it computes is "
-                    f"{name}={known!r}"
+                    f"{name}={computed}"
                 )
             if name != "merge_mode":
                 made[name] = answer

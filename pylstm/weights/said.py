@@ -51,8 +51,8 @@ def said(
         # Those of torch's modules are no arguments, whatever they are called.
         fields["merge_mode"] = facts.get("merge_mode")
         told = {name: facts[name] for name in DEFAULTS if name in facts}
-        told |= found.options  # what the parameters tell
-        fields["options"] = {n: value for n, value in told.items() if value != DEFAULTS[n]}
+        others = {name: value for name, value in told.items() if value != DEFAULTS[name]}
+        fields["options"] = {**others, **found.options}
     if isinstance(owner, RecurrentLayer):
         fields["initial_states"] = owner.initial_states
         unknown = dict(owner.assumed)

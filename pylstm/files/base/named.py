@@ -42,7 +42,6 @@ _VALUES: dict[str, tuple[str, ...] | type] = {
     "activation": str,
     "reset_after": bool,
     "peepholes": bool,
-    "cell_clip": float,
     "reverse": bool,
 }
 # What torch calls its RNNs.
