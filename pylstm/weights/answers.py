@@ -44,7 +44,7 @@ _OF_LAYERS = ("reverse", "merge_mode")
 # pylstm computes all of their values.
 _OPEN = ("nonlinearity",)
 _BY_MODE = {
-    "LSTM": ("gate_activation", "activation"),
+    "LSTM": ("gate_activation", "activation", "cell_clip"),
     "GRU": ("gate_activation", "activation", "reset_after"),
     "RNN": ("nonlinearity",),
 }
