@@ -32,7 +32,7 @@ from keras_files import (
 from reference import fractions, lstm, make_parameters, parameter_shapes
 
 import pylstm
-from pylstm.files.base.record import Record, Unsupported
+from pylstm.files.base.record import Record
 from pylstm.files.open import open_weights
 
 h5py = pytest.importorskip("h5py")
@@ -72,11 +72,11 @@ def test_recorded_models(recorded, name, tmp_path):
         "'encoder': LSTM(3, 4) of float32",
         "'both': LSTM(4, 3, bidirectional=True) of float32",
         "'rnn': LSTM(2, 2) of float32",
+        "'relu': LSTM(2, 2, activation='relu') of float32",
         "'same': LSTM(2, 2) of float32",
         "'inner.same': LSTM(6, 2, bias=False) of float32",
     ]
     leaves = tree(recorded[name])
-    assert leaves["relu"] == Unsupported("Keras LSTM layer", "its activation is 'relu', not 'tanh'")
     assert leaves["gru"].class_name == "keras.GRU"
     others = [found for found in pylstm.find_recurrent(path) if found.kind != "LSTM"]
     assert [str(found) for found in others] == ["'gru': GRU(2, 2) of float32"]
@@ -240,7 +240,7 @@ def test_nested_models_and_groups_that_count():
         "config": {"name": "timed", "layer": layer_config(name="a")},
     }
     config = model_config(
-        layer_config(name="a"), inner, layer_config(name="b", activation="relu"), timed
+        layer_config(name="a"), inner, layer_config(name="b", activation="selu"), timed
     )
     datasets = numbered("layers/lstm", first) | numbered("layers/functional/layers/lstm", second)
     datasets |= numbered("layers/lstm_1", third) | numbered("layers/time_distributed/layer", third)
@@ -248,13 +248,13 @@ def test_nested_models_and_groups_that_count():
     assert_loads(data, first, "a")
     assert_loads(data, second, "encoder.a")
     assert_loads(data, third, "timed.a")
-    assert tree(data)["b"].reason == "its activation is 'relu', not 'tanh'"
+    assert tree(data)["b"].reason == "its activation is 'selu', not 'tanh'"
     old = named("model_weights/a/a", first) | named("model_weights/encoder/a/lstm_cell", second)
     old |= named("model_weights/b/b", third)
     data = h5_file(old, config)
     assert_loads(data, first, "a")
     assert_loads(data, second, "encoder.a")
-    assert tree(data)["b"].reason == "its activation is 'relu', not 'tanh'"
+    assert tree(data)["b"].reason == "its activation is 'selu', not 'tanh'"
 
 
 def test_layers_of_tensorflow_2_13():
@@ -302,7 +302,7 @@ def test_bfloat16_is_widened():
 @pytest.mark.parametrize("libver", ["earliest", "v108", "v110", "latest"])
 @pytest.mark.parametrize("kind", ["text", "bytes", "fixed"])
 def test_configurations_in_all_versions_of_hdf5(libver, kind):
-    text = json.dumps(model_config(layer_config(activation="relu"), comment="é" * 50))
+    text = json.dumps(model_config(layer_config(activation="selu"), comment="é" * 50))
     config = text.encode()
     config = {"text": text, "bytes": config, "fixed": np.bytes_(config)}[kind]
     buffer = io.BytesIO()
@@ -312,15 +312,15 @@ def test_configurations_in_all_versions_of_hdf5(libver, kind):
         for name in ("backend", "keras_version", "training_config"):
             file.attrs[name] = "2.15"
         file.attrs["model_config"] = config
-    assert reason(buffer.getvalue()) == "its activation is 'relu', not 'tanh'"
+    assert reason(buffer.getvalue()) == "its activation is 'selu', not 'tanh'"
 
 
 def test_many_attributes():
     """Version 1 of object headers puts them into further blocks; later ones into another tree."""
     many = {f"attribute {i}": "x" * 200 for i in range(100)}
-    config = model_config(layer_config(activation="relu"))
+    config = model_config(layer_config(activation="selu"))
     datasets = named("model_weights/rnn/rnn", torch_parameters())
-    assert reason(h5_file(datasets, config, many)) == "its activation is 'relu', not 'tanh'"
+    assert reason(h5_file(datasets, config, many)) == "its activation is 'selu', not 'tanh'"
     with pytest.raises(pylstm.WeightFileError, match="so many attributes"):
         tree(h5_file(datasets, config, many, libver="latest"))
 
@@ -331,21 +331,20 @@ def test_many_attributes():
 @pytest.mark.parametrize(
     "layer, text",
     [
-        (layer_config(activation="relu"), "its activation is 'relu', not 'tanh'"),
-        (layer_config(recurrent_activation="hard_sigmoid"), "its recurrent_activation is 'hard_sigmoid', not 'sigmoid'"),
+        (layer_config(activation="selu"), "its activation is 'selu', not 'tanh'"),
+        (layer_config(recurrent_activation="softmax"), "its recurrent_activation is 'softmax', not 'sigmoid'"),
         (layer_config(activation=None, recurrent_activation={"class_name": "function"}),
          "its activation is a NoneType, not 'tanh'; its recurrent_activation is a dict, not 'sigmoid'"),
-        (layer_config(go_backwards=True), "it runs backwards (go_backwards)"),
         (bidirectional_config("median"), "it merges its directions by 'median', not 'concat'"),
         (bidirectional_config(None), "it merges its directions by a NoneType, not 'concat'"),
-        (bidirectional_config(recurrent_activation="hard_sigmoid"), "its recurrent_activation is 'hard_sigmoid', not 'sigmoid'"),
-        (bidirectional_config(backward=layer_config(activation="relu", go_backwards=True)), "its activation is 'relu', not 'tanh'"),
+        (bidirectional_config(recurrent_activation="softmax"), "its recurrent_activation is 'softmax', not 'sigmoid'"),
+        (bidirectional_config(backward=layer_config(activation="selu", go_backwards=True)), "its activation is 'selu', not 'tanh'"),
         (bidirectional_config(backward=layer_config()), "go_backwards is off"),
         ({"class_name": "LSTM", "registered_name": "mine>LSTM", "config": {"name": "rnn"}}, "its class LSTM is another one than Keras's"),
         ({"class_name": "LSTM", "module": "mine", "config": {"name": "rnn"}}, "its class LSTM is another one than Keras's"),
         (layer_config("RNN", cell=layer_config("PeepholeLSTMCell")), "its cell is 'PeepholeLSTMCell', not 'LSTMCell', 'GRUCell' or 'SimpleRNNCell'"),
-        (layer_config("RNN", cell=layer_config("LSTMCell", activation="relu")), "its activation is 'relu', not 'tanh'"),
-        (layer_config("GRU"), "its reset gate acts before the product (reset_after is off)"),
+        (layer_config("RNN", cell=layer_config("LSTMCell", activation="selu")), "its activation is 'selu', not 'tanh'"),
+        (layer_config("GRU"), "the shapes of its weights are not those of a GRU: bias (16,), kernel (3, 16), recurrent_kernel (4, 16)"),
         (layer_config("ConvLSTM2D"), "it is a ConvLSTM2D"),
     ],
 )  # fmt: skip
@@ -365,15 +364,18 @@ def test_old_defaults():
     silent = {"class_name": "LSTM", "config": {"name": "rnn"}}
     for version in ("1.2.2", "2.2.4", "2.2.4-tf"):
         attributes = {"keras_version": version}
-        assert "hard_sigmoid" in reason(h5_file(datasets, model_config(silent), attributes))
+        module = assert_loads(h5_file(datasets, model_config(silent), attributes), parameters)
+        assert module.gate_activation == "hard_sigmoid"
         assert "or, by default before 2.3" in reason(
             h5_file(named("rnn/rnn", parameters), None, attributes)
         )
         assert_loads(h5_file(datasets, model_config(layer_config()), attributes), parameters)
     old = {"class_name": "LSTM", "config": {"name": "rnn", "inner_activation": "hard_sigmoid"}}
-    assert "'hard_sigmoid'" in reason(
-        h5_file(datasets, model_config(old), {"keras_version": "2.15"})
-    )
+    later = {"keras_version": "2.15"}
+    module = assert_loads(h5_file(datasets, model_config(old), later), parameters)
+    assert module.gate_activation == "hard_sigmoid"
+    # Of which release it is decides which function is called so.
+    assert "'hard_sigmoid', not 'sigmoid'" in reason(h5_file(datasets, model_config(old)))
 
 
 def test_weights_of_other_layers():
@@ -391,17 +393,17 @@ def test_weights_of_other_layers():
         "layers/rnn/cell/cells/lstm_cell/vars/0": np.zeros((3, 16)),
     }
     leaves = tree(h5_file(datasets))
-    assert {leaf.kind for leaf in leaves.values()} == {
+    assert {leaf.kind for name, leaf in leaves.items() if name != "gru"} == {
         "Keras GRU layer", "Keras SimpleRNN layer", "Keras recurrent layer", "Keras LSTM layer"
     }  # fmt: skip
     assert leaves["rnn"].reason == "it stacks cells"
     assert leaves["both"].reason == "the weights of one direction are missing"
     assert "kernel (3, 16)" in leaves["half"].reason
     assert "bias (5,)" in leaves["odd"].reason
-    assert leaves["gru"].reason == "its reset gate acts before the product, as its one bias tells"
+    assert leaves["gru"].state["reset_after"] is False  # as its one bias tells
     assert "not those of a GRU: bias (2, 13)" in leaves["gru_1"].reason
     assert "not those of a SimpleRNN: bias (8,)" in leaves["simple_rnn"].reason
-    assert pylstm.find_recurrent(h5_file(datasets)) == []
+    assert [found.prefix for found in pylstm.find_recurrent(h5_file(datasets))] == ["gru"]
 
 
 def test_keras_1():

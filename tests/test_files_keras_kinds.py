@@ -167,8 +167,7 @@ def test_what_is_assumed_is_told(kind):
     if kind == "RNN":
         assert pylstm.RNN.from_weights(source, nonlinearity="relu").nonlinearity == "relu"
     else:
-        with pytest.raises(ValueError, match="no GRU with reset_after=False yet"):
-            pylstm.GRU.from_weights(source, reset_after=False)
+        assert pylstm.GRU.from_weights(source, reset_after=False).reset_after is False
 
 
 @pytest.mark.parametrize("kind", GATES)
@@ -252,19 +251,78 @@ def test_weights_of_cudnn_in_other_classes():
 
 
 @pytest.mark.parametrize("setting", [{"reset_after": False}, {"reset_after": None}, {}])
-def test_the_reset_gate_before_the_product(setting):
-    parameters = parameters_of("GRU")
-    kernel, recurrent, bias = keras_weights("GRU", parameters)
-    layer = config("GRU")
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_reset_gate_before_the_product(setting, bias):
+    parameters = parameters_of("GRU", bias=bias, two_biases=False)
+    kernel, recurrent, *biases = keras_weights("GRU", parameters)
+    weights = [kernel, recurrent, *(both[0] for both in biases)]
+    layer = config("GRU", use_bias=bias)
     del layer["config"]["reset_after"]
     layer["config"].update(setting)
-    told = "its reset gate acts before the product (reset_after is off)"
-    for weights in ([kernel, recurrent, bias[0]], [kernel, recurrent], [kernel, recurrent, bias]):
-        data = numbered("layers/gru", weights)
-        assert reason("GRU", keras_archive(data, model_config(layer))) == told
-    alone = h5_file(numbered("layers/gru", [kernel, recurrent, bias[0]]))
-    told = "its reset gate acts before the product, as its one bias tells"
-    assert reason("GRU", alone, "gru") == told
+    source = keras_archive(numbered("layers/gru", weights), model_config(layer))
+    module = assert_loads("GRU", source, parameters)
+    assert module.reset_after is False
+    with pytest.raises(pylstm.WeightFileError, match="the file says reset_after=False"):
+        read("GRU", source, reset_after=True)
+    alone = h5_file(numbered("layers/gru", weights))
+    assert read("GRU", alone).reset_after is not bias
+    with_two = numbered("layers/gru", keras_weights("GRU", parameters_of("GRU")))
+    told = reason(
+        "GRU",
+        keras_archive(
+            with_two, model_config({**layer, "config": {**layer["config"], "use_bias": True}})
+        ),
+    )
+    assert told == "its bias is (2, 12), the configuration says reset_after=False"
+
+
+VARIANTS = [
+    ("GRU", {"activation": "relu"}, {"activation": "relu"}),
+    ("GRU", {"recurrent_activation": "hard_sigmoid"}, {"gate_activation": "hard_sigmoid3"}),
+    ("GRU", {"go_backwards": True}, {"reverse": True}),
+    ("GRU", {"activation": "softsign", "go_backwards": True}, {"activation": "softsign", "reverse": True}),
+    ("LSTM", {"activation": "linear"}, {"activation": "linear"}),
+    ("LSTM", {"recurrent_activation": "hard_sigmoid", "activation": "relu"}, {"gate_activation": "hard_sigmoid3", "activation": "relu"}),
+    ("RNN", {"go_backwards": True, "activation": "relu"}, {"reverse": True}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "settings", "options"), VARIANTS)
+def test_variants(kind, settings, options):
+    parameters = parameters_of(kind)
+    data = numbered(f"layers/{GROUPS[kind]}", keras_weights(kind, parameters))
+    source = keras_archive(data, model_config(config(kind, **settings)))
+    module = assert_loads(kind, source, parameters)
+    [found] = pylstm.find_recurrent(source)
+    assert found.options == options
+    assert found.nonlinearity == (settings.get("activation") if kind == "RNN" else None)
+    for name, value in options.items():
+        assert getattr(module, name) == value
+        other = {"reverse": False, "activation": "tanh", "gate_activation": "sigmoid"}[name]
+        with pytest.raises(pylstm.WeightFileError, match=f"the file says {name}="):
+            read(kind, source, **{name: other})
+    flat = pylstm.load(source, flat=True)
+    assert pylstm.find_recurrent(flat)[0].options == options
+    if "reverse" in options:
+        with pytest.raises(pylstm.WeightFileError, match="its only direction in reverse"):
+            read(f"{kind}Cell", source)
+    else:
+        cell = read(f"{kind}Cell", source)
+        assert all(getattr(cell, name) == value for name, value in options.items())
+
+
+@pytest.mark.parametrize("version", ["2.15.0", "2.2.4", "3.15.1", ""])
+def test_which_hard_sigmoid_a_release_means(version):
+    parameters = parameters_of("GRU")
+    data = numbered("layers/gru", keras_weights("GRU", parameters))
+    layer = config("GRU", recurrent_activation="hard_sigmoid")
+    source = keras_archive(data, model_config(layer), version=version)
+    if version:
+        expected = "hard_sigmoid3" if version.startswith("3") else "hard_sigmoid"
+        assert assert_loads("GRU", source, parameters).gate_activation == expected
+    else:
+        told = reason("GRU", source)
+        assert told == "its recurrent_activation is 'hard_sigmoid', not 'sigmoid'"
 
 
 def test_one_bias_and_a_configuration_of_two():
@@ -285,10 +343,9 @@ def two(forward, backward):
 @pytest.mark.parametrize(
     ("kind", "layer", "text"),
     [
-        ("GRU", config("GRU", activation="relu"), "its activation is 'relu', not 'tanh'"),
-        ("GRU", config("GRU", recurrent_activation="hard_sigmoid"), "its recurrent_activation is 'hard_sigmoid', not 'sigmoid'"),
+        ("GRU", config("GRU", activation="selu"), "its activation is 'selu', not 'tanh'"),
+        ("GRU", config("GRU", recurrent_activation="relu"), "its recurrent_activation is 'relu', not 'sigmoid'"),
         ("GRU", config("GRU", recurrent_activation=None), "its recurrent_activation is a NoneType, not 'sigmoid'"),
-        ("GRU", config("GRU", go_backwards=True), "it runs backwards (go_backwards)"),
         ("GRU", config("GRU", units=5), "its recurrent_kernel is (4, 12), the configuration says units=5"),
         ("GRU", config("GRU", use_bias=False), "it has a bias, the configuration says use_bias=False"),
         ("GRU", config("LSTM"), "the shapes of its weights are not those of an LSTM: bias (2, 12), kernel (3, 12), recurrent_kernel (4, 12)"),
@@ -296,7 +353,6 @@ def two(forward, backward):
         ("RNN", config("RNN", activation="sigmoid"), "its activation is 'sigmoid', not 'tanh' or 'relu'"),
         ("RNN", config("RNN", activation={"config": "relu"}), "its activation is the function 'relu', not 'tanh' or 'relu'"),
         ("RNN", config("RNN", activation=["relu"]), "its activation is a list, not 'tanh' or 'relu'"),
-        ("RNN", config("RNN", go_backwards=True), "it runs backwards (go_backwards)"),
         ("RNN", config("GRU"), "the shapes of its weights are not those of a GRU: bias (4,), kernel (3, 4), recurrent_kernel (4, 4)"),
         ("RNN", {**config("RNN"), "registered_name": "mine>SimpleRNN"}, "its class SimpleRNN is another one than Keras's"),
     ],
@@ -314,7 +370,8 @@ def test_unsupported_features_are_named(kind, layer, text):
     [
         ("GRU", two(config("GRU"), config("GRU")), "go_backwards is off"),
         ("GRU", two(config("GRU"), config("LSTM", go_backwards=True)), "its directions are of different classes"),
-        ("GRU", two(config("GRU"), config("GRU", go_backwards=True, reset_after=False)), "its reset gate acts before the product (reset_after is off)"),
+        ("GRU", two(config("GRU"), config("GRU", go_backwards=True, reset_after=False)), "its directions are configured differently"),
+        ("GRU", two(config("GRU", activation="selu"), config("GRU", go_backwards=True)), "its activation is 'selu', not 'tanh'"),
         ("RNN", two(config("RNN"), config("RNN", activation="relu", go_backwards=True)), "its directions are configured differently"),
         ("RNN", two(config("RNN", go_backwards=True), config("RNN", go_backwards=True)), "it runs backwards (go_backwards)"),
         ("RNN", bidirectional_config(None), "it merges its directions by a NoneType, not 'concat'"),

@@ -113,9 +113,9 @@ LAYERS = {
     "rnn_both": ("RNN", {"merge_mode": "sum"}),
 }
 VARIANTS = {
-    "gru_before": "its reset gate acts before the product (reset_after is off)",
-    "gru_hard": "its recurrent_activation is 'hard_sigmoid', not 'sigmoid'",
-    "rnn_back": "it runs backwards (go_backwards)",
+    "gru_before": ("GRU", {"reset_after": False}),
+    "gru_hard": ("GRU", {"gate_activation": "hard_sigmoid3"}),
+    "rnn_back": ("RNN", {"reverse": True}),
 }
 
 
@@ -133,13 +133,40 @@ def test_layers_of_keras(files, arrays, name, suffix):
 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_variants_of_keras(files, name, suffix):
-    """What is not torch's layer is computed as the file says, or refused by name."""
+def test_variants_of_keras(files, arrays, name, suffix):
+    """What is not torch's layer is computed as the file says."""
     pytest.importorskip("h5py")
-    kind = "GRU" if name.startswith("gru") else "RNN"
-    with pytest.raises(pylstm.WeightFileError) as caught:
-        getattr(pylstm, kind).from_weights(files[f"{name}.{suffix}"])
-    assert VARIANTS[name] in str(caught.value)
+    kind, options = VARIANTS[name]
+    module = getattr(pylstm, kind).from_weights(files[f"{name}.{suffix}"])
+    assert {key: getattr(module, key) for key in options} == options
+    output, _ = module(arrays[f"keras/{name}/input"])
+    # Keras returns the steps in the order in which it took them.
+    output = output[:, ::-1] if options.get("reverse") else output
+    np.testing.assert_allclose(output, arrays[f"keras/{name}/output"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_in_other_formats(files, arrays, name, tmp_path, capsys):
+    pytest.importorskip("h5py")
+    kind, options = VARIANTS[name]
+    path = tmp_path / "in.keras"
+    path.write_bytes(files[f"{name}.keras"])
+    [(key, value)] = options.items()
+    assert main(["inspect", str(path)]) == 0
+    assert f"{key}={value!r}" in capsys.readouterr().out
+    assert main(["verify", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert f"{key}={value!r}" in text
+    assert "\n  Within the tolerance of 1.2e-04.\n" in text
+    for target in (".safetensors", ".npz"):
+        new = tmp_path / f"out{target}"
+        assert main(["convert", str(path), str(new)]) == 0
+        notes = capsys.readouterr().err
+        keeps = target == ".safetensors"
+        assert (f"has {key}={value!r}: pass it to from_weights" in notes) == (not keeps)
+        told = {} if keeps else {"batch_first": True, **options}
+        module = read(kind, new, **told)
+        assert repr(module) == repr(read(kind, path))
 
 
 @pytest.mark.parametrize("target", [".npz", ".safetensors", ".pt"])

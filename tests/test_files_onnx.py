@@ -306,13 +306,13 @@ def test_functions_are_looked_at_where_they_are_called():
         ({"clip": 3.0}, "it clips the sums of its gates (clip=3)"),
         ({"input_forget": 1}, "its input and forget gates are coupled (input_forget=1)"),
         (
-            {"activations": ["HardSigmoid", "Tanh", "Tanh"]},
-            "its activations are HardSigmoid, Tanh, Tanh, not Sigmoid, Tanh, Tanh",
+            {"activations": ["HardSigmoid", "Tanh", "Relu"]},
+            "its activations are HardSigmoid, Tanh, Relu, not Sigmoid, Tanh, Tanh",
         ),
-        ({"direction": "reverse"}, "its direction is 'reverse': torch has no LSTM that only runs so"),
+        ({"direction": "both"}, "its direction is 'both': torch has no LSTM that only runs so"),
         (
             {"inputs": ("", "", "", "P"), "clip": 0.5},
-            "it has peepholes (input P); it clips the sums of its gates (clip=0.5)",
+            "it clips the sums of its gates (clip=0.5); its input P is computed when the model runs",
         ),
         ({"hidden_size": 7}, "its hidden_size is not 4, as its weights say"),
     ],

@@ -120,9 +120,11 @@ def test_linear_before_reset(value):
 
 
 @pytest.mark.parametrize("value", [0, None])
-def test_the_reset_gate_before_the_product_is_another_gru(value):
-    told = reason("GRU", model_of("GRU", linear_before_reset=value))
-    assert told == "its reset gate acts before the product (linear_before_reset=0)"
+def test_the_reset_gate_before_the_product(value):
+    module = module_of("GRU", reset_after=False)
+    again = loaded("GRU", model_of("GRU", linear_before_reset=value))
+    assert_is(again, module)
+    assert repr(again) == repr(module)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +161,8 @@ def test_relu(names):
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("GRU", ["Sigmoid", "Relu"]),
-        ("GRU", ["HardSigmoid", "Tanh"]),
+        ("GRU", ["Sigmoid", "Elu"]),
+        ("GRU", ["LeakyRelu", "Tanh"]),
         ("GRU", ["Tanh", "Sigmoid"]),
         ("GRU", ["Tanh", "Tanh"]),
         ("GRU", ["Sigmoid"]),
@@ -175,7 +177,7 @@ def test_relu(names):
         ("RNN", ["Tanh"] * 3),
         ("RNN", ["Tanh "]),
         ("LSTM", ["Sigmoid", "Tanh", "Relu"]),
-        ("LSTM", ["HardSigmoid", "Tanh", "Tanh"]),
+        ("LSTM", ["Sigmoid", "Softplus", "Softplus"]),
     ],
 )
 def test_other_activations_are_named(kind, names):
@@ -184,18 +186,25 @@ def test_other_activations_are_named(kind, names):
 
 
 @pytest.mark.parametrize(
-    ("key", "values", "text"),
+    ("parameters", "expected"),
     [
-        ("activation_alpha", [0.2, 0.3, 0.4], "; its activation_alpha has 3 values for them"),
-        ("activation_alpha", [0.2], ""),
-        ("activation_beta", [0.5], ""),
-        ("activation_alpha", [0.2, 0.0], ""),
+        ({}, "hard_sigmoid"),
+        ({"activation_alpha": [0.2]}, "hard_sigmoid"),
+        ({"activation_alpha": [0.2, 0.0], "activation_beta": [0.5]}, "hard_sigmoid"),
+        ({"activation_alpha": [1 / 6]}, "hard_sigmoid3"),
+        ({"activation_alpha": [1 / 6], "activation_beta": [0.5, 0.0]}, "hard_sigmoid3"),
+        ({"activation_alpha": [0.25]}, None),
+        ({"activation_beta": [0.25]}, None),
+        ({"activation_alpha": [0.2, 0.3, 0.4]}, None),
     ],
 )
-def test_parameters_of_activations(key, values, text):
-    model = model_of("GRU", activations=["HardSigmoid", "Tanh"], **{key: values})
-    told = reason("GRU", model)
-    assert told == f"its activations are HardSigmoid, Tanh, not Sigmoid, Tanh{text}"
+def test_hard_sigmoids(parameters, expected):
+    model = model_of("GRU", activations=["hardsigmoid", "Tanh"], **parameters)
+    if expected:
+        assert loaded("GRU", model).gate_activation == expected
+    else:
+        told = reason("GRU", model)
+        assert told.startswith("its activations are hardsigmoid, Tanh, not Sigmoid, Tanh")
 
 
 def test_parameters_of_activations_in_doubt():
@@ -209,7 +218,6 @@ def test_parameters_of_activations_in_doubt():
     ("attributes", "text"),
     [
         ({"clip": 3.0}, "it clips the sums of its gates (clip=3)"),
-        ({"direction": "reverse"}, "its direction is 'reverse': torch has no {} that only runs so"),
         ({"direction": "both"}, "its direction is 'both': torch has no {} that only runs so"),
         ({"hidden_size": 5}, "its hidden_size is not 4, as its weights say"),
     ],
@@ -220,7 +228,7 @@ def test_other_attributes_are_named(kind, attributes, text):
 
 
 def test_all_reasons_are_told():
-    model = model_of("GRU", linear_before_reset=0, clip=1.0, direction="reverse")
+    model = model_of("GRU", clip=1.0, direction="both", activations=["Elu", "Elu"])
     assert reason("GRU", model).count("; ") == 2
 
 

@@ -93,7 +93,7 @@ OF_CELLS = {
 }
 OF_LSTMS = {
     "layer norm": {"layer_norms.0.weight": ones(12), "layer_norms.0.bias": ones(12)},
-    "peepholes": {"weight_pi_l0": ones(3), "weight_pf_l0": ones(3), "weight_po_l0": ones(3)},
+    "peepholes by another name": {"weight_ci_l0": ones(3), "weight_cf_l0": ones(3)},
     "a third weight": {"weight_ch_l0": ones(12, 3)},
     "learned states": {"h0": ones(1, 1, 3), "c0": ones(1, 1, 3)},
     "learned states, named otherwise": {"init_h": ones(1, 3)},

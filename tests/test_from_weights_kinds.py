@@ -235,6 +235,66 @@ def test_answers_that_are_not_computed(kind, answer, default):
     read(kind, own, **{name: default})
 
 
+@pytest.mark.parametrize(
+    ("kind", "answers"),
+    [
+        ("LSTM", {"gate_activation": "hard_sigmoid", "activation": "softsign"}),
+        ("LSTM", {"reverse": True}),
+        ("GRU", {"reset_after": False, "gate_activation": "hard_sigmoid3"}),
+        ("RNN", {"reverse": True, "nonlinearity": "relu"}),
+        ("LSTMCell", {"activation": "relu"}),
+        ("GRUCell", {"reset_after": False}),
+    ],
+)
+def test_answers_for_files_that_do_not_say(kind, answers):
+    own = make(kind).state_dict()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        module = getattr(pylstm, kind).from_weights(own, **answers)
+    assert_same(module, make(kind))
+    assert {name: getattr(module, name) for name in answers} == answers
+    if "reverse" in answers:
+        both = make(kind, bidirectional=True).state_dict()
+        with pytest.raises(ValueError, match="reverse=True is a layer of one direction"):
+            read(kind, both, **answers)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bidirectional": True, "num_layers": 2}, {"proj_size": 2}]
+)
+@pytest.mark.parametrize("suffix", [".pt", ".npz", ".safetensors"])
+def test_peepholes_are_told_by_their_names(options, suffix, tmp_path):
+    module, path = make("LSTM", peepholes=True, **options), tmp_path / f"file{suffix}"
+    pylstm.save(module.state_dict(), path)
+    again = read("LSTM", path)
+    assert repr(again) == repr(module)
+    assert_same(again, module)
+    [found] = pylstm.find_lstms(path)
+    assert found.options == {"peepholes": True}
+    assert found.num_parameters == sum(v.size for v in module.state_dict().values())
+    if not options:
+        cell = read("LSTMCell", path)
+        assert cell.peepholes
+        assert_same(read("LSTM", cell.state_dict()), module)
+
+
+def test_peepholes_that_are_not_whole():
+    whole = make("LSTM", peepholes=True, num_layers=2).state_dict()
+    for missing in [name for name in whole if "weight_p" in name]:
+        part = {name: value for name, value in whole.items() if name != missing}
+        with pytest.raises(pylstm.WeightFileError, match=f"incomplete LSTM .{missing} is missing"):
+            read("LSTM", part)
+    wrong = {**whole, "weight_pi_l0": np.zeros((3, 3), np.float32)}
+    with pytest.raises(pylstm.WeightFileError, match=r"inconsistent LSTM .weight_pi_l0 has shape"):
+        read("LSTM", wrong)
+    gru = {**make("GRU").state_dict(), "weight_pi_l0": np.zeros(3, np.float32)}
+    with pytest.raises(pylstm.WeightFileError, match=r"inconsistent GRU .it has peepholes"):
+        read("GRU", gru)
+    # torch's own LSTM computes without them, whatever it holds.
+    module = whole_module("torch.nn.modules.rnn.LSTM", whole, batch_first=False)
+    assert not read("LSTM", module).peepholes
+
+
 def test_variants_that_are_not_computed_are_near_misses():
     state = {"batch_first": True, "_parameters": make("GRU").state_dict(), "activation": "elu"}
     with pytest.raises(pylstm.WeightFileError, match=r"variant of a GRU \(it has activation='elu'"):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..arguments.variants import DEFAULTS
 from ..weights.answers import STRUCTURE
 from ..weights.kinds import GRU, PEEPHOLE_GATES, RNN, Kind
-from ..weights.variants import DEFAULTS
 from .output import Failure
 from .reference import directions_of, groups_of, is_reverse, kind_of_module, variant_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,9 +71,6 @@ class NativeModule(Layer, Module):
     _kind = ""
     # What the constructor fixes: attributes that can be read and never written again.
     _structure: tuple[str, ...] = ()
-    # What weight files hold beside torch's cells: arguments of the constructor that are part of the
-    # structure where they differ from these defaults, which are also attributes of the class.
-    _variants: ClassVar[dict[str, Any]] = {}
     # What may change between calls, apart from parameters: attributes that C stores.
     _options: tuple[str, ...] = ("training",)
     # The method in C that a call may enter without a Python frame.
@@ -96,9 +93,9 @@ class NativeModule(Layer, Module):
             vars(self).pop(name, None)
         vars(self).update(structure)
 
-    def _own_variants(self) -> dict[str, Any]:
-        """Return the attributes in which the module is not one of torch's."""
-        return {name: vars(self)[name] for name in self._variants if name in vars(self)}
+    def _recorded_options(self) -> dict[str, Any]:
+        relu = {"nonlinearity": "relu"} if vars(self).get("nonlinearity") == "relu" else {}
+        return {**self._own_variants(), **relu}
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
@@ -292,10 +289,9 @@ class NativeModule(Layer, Module):
         prefix : str, optional
             The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
             ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
-            only one of its kind. :func:`pylstm.find_lstms` lists LSTMs. Where no layer of this
-            class fits, its cell that does is read as a layer; the other way round, a layer of one
-            direction, without a second one above it and without a projection, is read as a cell.
-            A GRU is never read as an LSTM.
+            only one of this class. :func:`pylstm.find_recurrent` lists them. Where none fits, a
+            cell that does is read as a layer of its kind; the other way round, a layer of one
+            direction without a projection, which has no other layers, is read as a cell.
         **options
             What shapes cannot tell: ``dtype``, ``device`` and, for a layer, ``batch_first`` and
             ``dropout``. A file with a whole module records the last two, and whether the module
@@ -305,23 +301,22 @@ class NativeModule(Layer, Module):
             ``bias`` : bool
                 True gives zeros to a module that has no biases in the file.
             ``nonlinearity`` : str
-                Of an RNN: ``"tanh"`` or ``"relu"``, which no ``state_dict`` tells.
-            ``gate_activation``, ``activation`` : str
-                Of an LSTM or GRU: ``"sigmoid"`` and ``"tanh"`` are what pylstm computes.
-            ``reset_after`` : bool
-                Of a GRU: True is what pylstm computes.
-            ``reverse`` : bool
-                False, for a layer only: pylstm has none that only runs from the end.
+                ``"tanh"`` or ``"relu"``, of an RNN or RNNCell: no ``state_dict`` says it.
+            ``gate_activation``, ``activation``, ``reset_after``, ``reverse``
+                As the constructor takes them; what the file says holds. A layer of Keras that runs
+                from the end (``go_backwards``) gives its last step first: ``output[:, ::-1]``.
             ``merge_mode`` : str
-                ``"concat"``, for a layer only: how Keras joins the outputs of two directions.
+                For a layer only: how Keras joins the outputs of two directions, ``"concat"`` where
+                the file does not say it. Where it says another one, the same is wanted: the module
+                gives both directions, and its caller joins them.
 
-            ``**found.assumed`` of the :class:`FoundLSTM` confirms all that was assumed.
+            ``**found.assumed`` of the :class:`FoundRecurrent` confirms all that was assumed.
 
         Returns
         -------
         module
-            Of this class. A subclass is constructed with the arguments that pylstm's own class
-            takes, by name.
+            Of this class. A subclass is constructed with the arguments that its base takes, by
+            name.
 
         Raises
         ------
@@ -337,9 +332,10 @@ class NativeModule(Layer, Module):
         -----
         WeightFileWarning
             If numbers depend on what was assumed and not answered: by a Keras file without the
-            configuration of the layer, for instance, or by one of PaddlePaddle, whose LSTMs are
-            batch first unless their program says otherwise. Also if the file starts from constant
-            states that are not zero: :func:`find_lstms` gives them as ``initial_states``.
+            configuration of the layer, for instance, by a ``state_dict`` of an RNN, or by a file
+            of PaddlePaddle, whose layers are batch first unless their program says otherwise. Also
+            if the file starts from constant states that are not zero: :func:`find_recurrent` gives
+            them as ``initial_states``.
 
         Examples
         --------

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
+from ..arguments.variants import DEFAULTS
 from ..files.base.errors import WeightFileError
 from .kinds import CELL, NAMES, NONLINEARITIES, finder_of, kind_of
-from .variants import DEFAULTS, is_computed
+from .variants import choices, is_computed
 
 if TYPE_CHECKING:
     from .found import FoundRecurrent
@@ -86,13 +87,15 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
         answer = options.get(name, known)
         if answer != known:
             asked = f"{name}={answer!r}"
-            if name not in found.assumed and (candidate.is_described or name == "nonlinearity"):
+            is_said = candidate.is_described or name == "nonlinearity" or name in found.options
+            if name not in found.assumed and is_said:
                 reason = f"{asked} was asked for, and the file says {name}={known!r}"
                 raise WeightFileError(file, found.prefix, reason)
             if name not in _OPEN and not is_computed(kind_of(found.kind).mode, name, answer):
+                computed = " or ".join(map(repr, choices(kind_of(found.kind).mode, name)))
                 raise ValueError(
                     f"pylstm has no {found.kind} with {asked} yet: what it computes is "
-                    f"{name}={known!r}"
+                    f"{name}={computed or repr(known)}"
                 )
             if name != "merge_mode":
                 made[name] = answer

@@ -128,14 +128,14 @@ def _obstacle(found: FoundRecurrent) -> str:
         layer = counterpart(found.kind)
         return "" if found.input_size else f"{with_article(layer)} has inputs"
     problems = []
+    if found.options.get("reverse"):
+        problems.append("its only direction in reverse")
     if found.num_layers != 1:
         problems.append(f"{found.num_layers} layers")
     if found.bidirectional:
         problems.append("two directions")
     if found.proj_size:
         problems.append("a projection")
-    if found.options.get("reverse"):
-        problems.append("its beginning at the end (reverse)")
     return f"it has {' and '.join(problems)}" if problems else ""
 
 

@@ -156,7 +156,7 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundR
     kind = mode + ending
     peepholes = [name for name in parameters if name.startswith("weight_p")]
     if peepholes and mode != LSTM.mode:
-        return NearMiss(prefix, f"inconsistent {kind}", f"it has {peepholes[0]}, of an LSTM alone")
+        return NearMiss(prefix, f"inconsistent {kind}", f"it has peepholes: {peepholes[0]}")
     input_size = parameters["weight_ih" + suffix].shape[1]
     if not ending and input_size == 0:
         return NearMiss(prefix, f"inconsistent {kind}", "it has no inputs")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..arguments.variants import DEFAULTS, OPTIONS_KEY
 from ..files.base.record import RecurrentLayer
 from .found import FoundRecurrent
 from .kinds import CELL, NONLINEARITIES, RNN, kind_of
-from .variants import DEFAULTS
 
 # What torch calls the layers.
 _MODES = {f"{RNN.mode}_{name.upper()}": name for name in NONLINEARITIES}
@@ -53,6 +53,8 @@ def said(
         told = {name: facts[name] for name in DEFAULTS if name in facts}
         told |= found.options  # what the parameters tell
         fields["options"] = {n: value for n, value in told.items() if value != DEFAULTS[n]}
+        if OPTIONS_KEY in facts:  # and is nothing that pylstm wrote
+            fields["options"][OPTIONS_KEY] = facts[OPTIONS_KEY]
     if isinstance(owner, RecurrentLayer):
         fields["initial_states"] = owner.initial_states
         unknown = dict(owner.assumed)

@@ -228,6 +228,9 @@ def _judged_plain(
     companions: Mapping[tuple[str, str], Any],
 ) -> Candidate | NearMiss:
     owner = group.owner
+    if owner is not None and not isinstance(owner, RecurrentLayer):
+        # torch's modules are what they are, whatever else they hold.
+        plain = {name: leaf for name, leaf in plain.items() if not name.startswith("weight_p")}
     values = scaled(prefix, plain, companions) if owner is None else plain
     if isinstance(values, NearMiss):
         return values
@@ -237,15 +240,17 @@ def _judged_plain(
     for name, form in companions:
         if owner is None and values.get(name) is plain.get(name):
             group.add(f"{name}_{form}")
-    if found.options and owner is not None and not isinstance(owner, RecurrentLayer):
-        reason = f"torch's class has no {', '.join(found.options)}"
-        return NearMiss(prefix, f"inconsistent {found.kind}", reason)
     facts = group.place.facts(group.prefix)
+    if facts.get("peepholes") is True and not found.options and kind_of(found.kind) is LSTM:
+        reason = "it is one with peepholes, and has none"
+        return NearMiss(prefix, f"incomplete {found.kind}", reason)
     found = replace(found, **said(found, owner, facts, group.place.assumed(group.prefix)))
+    has_direction = not (found._is_cell or found.bidirectional)
     others = [
         f"{name}={value!r}"
         for name, value in found.options.items()
         if not is_computed(kind_of(found.kind).mode, name, value)
+        or (name == "reverse" and not has_direction)
     ]
     if others:
         reason = f"it has {', '.join(others)}, which pylstm does not compute"

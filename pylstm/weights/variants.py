@@ -10,12 +10,10 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..arguments.variants import ACTIVATIONS, GRU_VARIANTS, LSTM_VARIANTS
+from ..arguments.variants import ACTIVATIONS, DEFAULTS, GRU_VARIANTS, LSTM_VARIANTS
 from .kinds import NONLINEARITIES
 
 _OF_LAYERS = {"reverse": False}
-# The arguments of constructors, and their values in torch's modules.
-DEFAULTS: dict[str, Any] = {**GRU_VARIANTS, **LSTM_VARIANTS, **_OF_LAYERS}
 # Those that each class takes, by the mode of its kind.
 _TAKEN = {
     "LSTM": {**LSTM_VARIANTS, **_OF_LAYERS},
@@ -39,6 +37,11 @@ class Said(NamedTuple):
     name: str
     value: Any
     text: str
+
+
+def choices(mode: str, name: str) -> tuple[str, ...]:
+    """Return the names that the class of a kind computes for an argument; none of other values."""
+    return ACTIVATIONS.get(name, ()) if name in _TAKEN[mode] else ()
 
 
 def is_computed(mode: str, name: str, value: Any) -> bool:

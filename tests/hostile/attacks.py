@@ -920,6 +920,18 @@ def scripts():
         "a name without an end": lambda: script(
             b"class LSTM(Module):\n torch." + b"a" * 4_000_000 + b"(", class_name="__torch__.torch.nn.modules.rnn.LSTM"
         ),
+        "100,000 classes of torch's RNN": lambda: script(
+            b"class RNN(Module):\n  mode : Final[str] = \"RNN_TANH\"\n    torch.rnn_tanh(\n" * 60_000, class_name="__torch__.torch.nn.modules.rnn.RNN"
+        ),
+        "100,000 traced cells": lambda: script(
+            b"class RNNCell(Module):\n    torch.relu(\n" * 100_000, class_name="__torch__.torch.nn.modules.rnn.RNNCell"
+        ),
+        "a nonlinearity of 4 MB": lambda: script(
+            b"class RNNCell(Module):\n  nonlinearity : Final[str] = \"" + b"a" * 4_000_000, class_name="__torch__.torch.nn.modules.rnn.RNNCell"
+        ),
+        "a nonlinearity that steers a terminal": script(
+            b"class RNNCell(Module):\n  nonlinearity : Final[str] = \"\x1b[2J\"\n", class_name="__torch__.torch.nn.modules.rnn.RNNCell"
+        ),
         "a class above the archive": script(head, class_name="..os.path.M"),
         "a class in a loop of names": script(head, class_name="a" * 900 + ".M"),
     }  # fmt: skip
@@ -941,6 +953,7 @@ def frozen():
     return {
         "once": frozen_script(b"class M(Module):\n" + call),
         "200,000 calls": lambda: frozen_script(call * 200_000, DEFLATED),
+        "calls of every kind": lambda: frozen_script(b"".join(call.replace(b"lstm", kind) for kind in (b"lstm", b"gru", b"rnn_tanh", b"rnn_relu", b"gru_cell")) * 40_000, DEFLATED),
         "200,000 lists": lambda: frozen_script(b"".join(b"  a%d = [CONSTANTS.c0]\n" % i for i in range(200_000)) + b"torch.lstm(" + b"a," * 4000 + b")"),
         "a call without an end": lambda: frozen_script(b"torch.lstm(" * 400_000),
         "words without an end": lambda: frozen_script(b"torch.lstm(" + b"a" * 4_000_000),
@@ -1123,6 +1136,16 @@ def onnx_attacks():
         "nodes of each other": onnx_lstm(w, before=[onnx_node(b"Identity", (b"R",), b"Q"), onnx_node(b"Identity", (b"Q",), b"R")]),
         "a node of itself": onnx_lstm(w, before=[onnx_node(b"Identity", (b"R",), b"R")]),
         "50,000 nodes of one weight": lambda: onnx_model([onnx_node(b"LSTM", (b"X", b"W", b"R"), b"%d" % i) for i in range(50_000)], [w, r]),
+        **{
+            f"50,000 nodes of a {kind.decode()}": lambda kind=kind, rows=rows: onnx_model([onnx_node(kind, (b"X", b"W", b"R"), b"%d" % i, (b"linear_before_reset", 1)) for i in range(50_000)], [onnx_tensor(b"W", (1, rows, 1), bytes(4 * rows)), onnx_tensor(b"R", (1, rows, 1), bytes(4 * rows))])
+            for kind, rows in ((b"GRU", 3), (b"RNN", 1))
+        },
+        **{
+            f"a {kind.decode()} with a tensor of {size} elements": onnx_model([onnx_node(kind, (b"X", b"W", b"R"), b"Y", (b"linear_before_reset", 1))], [onnx_tensor(b"W", (1, size, 1)), onnx_tensor(b"R", (1, size, 1))])
+            for kind in (b"GRU", b"RNN") for size in (2**62, 3 * 2**60, 0)
+        },
+        "a GRU of 100,000 activations": onnx_model([[*onnx_node(b"GRU", (b"X", b"W", b"R"), b"Y"), (5, BYTES, message([(1, BYTES, b"activations"), *[(9, BYTES, b"\x1b[2J")] * 100_000]))]], [w, r]),
+        "a GRU of 100,000 alphas": onnx_model([[*onnx_node(b"GRU", (b"X", b"W", b"R"), b"Y"), (5, BYTES, message([(1, BYTES, b"activations"), (9, BYTES, b"HardSigmoid"), (9, BYTES, b"Tanh")])), (5, BYTES, message([(1, BYTES, b"activation_alpha"), (7, BYTES, bytes(400_000))]))]], [w, r]),
         "50,000 nodes of one name": lambda: onnx_model([onnx_node(b"LSTM", (b"X", b"W", b"R"), b"Y")] * 50_000, [w, r]),
         # Not a million: protobuf, which answers for itself, takes 90 bytes for two of the file.
         "300,000 empty nodes": lambda: onnx_model([[]] * 300_000),

@@ -215,6 +215,44 @@ def custom_attacks():
     }
 
 
+def kind_attacks():
+    """Weights and configurations of GRUs and SimpleRNNs."""
+
+    def weights(units, *shapes, layers=1, path="l{}/cell/vars", release="latest"):
+        import h5py
+
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", libver=release) as file:
+            for index in range(layers):
+                for number, shape in enumerate(shapes):
+                    if index == 0:
+                        file[f"{path.format(0)}/{number}"] = np.ones(shape, np.float32)
+                    else:
+                        file[f"{path.format(index)}/{number}"] = file[f"{path.format(0)}/{number}"]
+        return buffer.getvalue()
+
+    def configured(text, data):
+        return keras_archive(b'{"config":{"layers":[%s]}}' % text, data)
+
+    gru = weights(3, (2, 9), (3, 9), (2, 9), path="layers/gru/cell/vars")
+    entry = b'{"class_name":"GRU","config":{"name":"g",%s}}'
+    return {
+        "2,000 GRUs of one weight": lambda: weights(100, (2, 300), (100, 300), (2, 300), layers=2000),
+        "2,000 SimpleRNNs of one weight": lambda: weights(100, (2, 100), (100, 100), layers=2000),
+        "2,000 CuDNNGRUs of one weight": lambda: weights(100, (2, 300), (100, 300), (600,), layers=2000),
+        "a GRU of no units": weights(0, (2, 0), (0, 0), (2, 0)),
+        "a GRU of no inputs": weights(3, (0, 9), (3, 9), (2, 9)),
+        "a bias of many axes": weights(3, (2, 9), (3, 9), (1,) * 30),
+        "a bias of three rows": weights(3, (2, 9), (3, 9), (3, 9)),
+        "a recurrent kernel of one axis": weights(3, (2, 9), (9,), (2, 9)),
+        "settings of other types": configured(entry % b'"reset_after":[],"activation":{},"recurrent_activation":[1],"units":1e999,"use_bias":"a"', gru),
+        "an activation of a megabyte": configured(entry % (b'"activation":"%s"' % (b"a" * 2**20)), gru),
+        "directions of two kinds": configured(b'{"class_name":"Bidirectional","config":{"name":"b","merge_mode":["sum"],"layer":%s,"backward_layer":{"class_name":"LSTM","config":{}}}}' % (entry % b'"a":1'), gru),
+        "a cell of a cell": configured(b'{"class_name":"RNN","config":{"name":"r","cell":{"class_name":"GRUCell","config":{"cell":{"class_name":{}}}}}}', gru),
+        "a cell of no class": configured(b'{"class_name":"RNN","config":{"name":"r","cell":{"class_name":[],"config":3}}}', gru),
+    }  # fmt: skip
+
+
 def keras_attacks():
     layer = b'{"class_name":"LSTM","config":{"name":"lstm"}}'
     layers = b'{"config":{"layers":[%s]}}'
@@ -232,6 +270,7 @@ def keras_attacks():
         "nothing behind the magic number": b"\x89HDF\r\n\x1a\n" + bytes(2**20),
         "ones behind the magic number": b"\x89HDF\r\n\x1a\n" + b"\xff" * 2**20,
         **list_attacks(),
+        **{f"kinds, {name}": content for name, content in kind_attacks().items()},
         **{f"labels, {name}": content for name, content in label_attacks().items()},
         **{f"classes, {name}": content for name, content in custom_attacks().items()},
     }  # fmt: skip

@@ -146,16 +146,18 @@ def judge(guard, content, format=""):
     guard.strict = format not in ("onnx", "keras")
     loaded = attempt(guard, content, "load", lambda: pylstm.load(content))
     mapped = attempt(guard, content, "load, mapped", lambda: pylstm.load(guard.path, mmap=True))
-    found = attempt(guard, content, "find_lstms", lambda: pylstm.find_lstms(guard.path))
+    found = attempt(guard, content, "find_recurrent", lambda: pylstm.find_recurrent(guard.path))
     if all(isinstance(each, Exception) for each in (loaded, mapped, found)):
-        # from_weights begins with what find_lstms does, and flat loading opens the file as that does.
+        # from_weights begins with what find_recurrent does, and flat loading opens the file as that does.
         attempt(guard, content, "load, flat", lambda: pylstm.load(content, flat=True))
         return loaded
-    made = {"LSTM": attempt(guard, content, "LSTM", lambda: pylstm.LSTM.from_weights(content))}
+    kinds = {"LSTM"}
+    if not isinstance(found, Exception):
+        kinds |= {each.kind for each in found}
+    made = {kind: attempt_made(guard, content, kind, content) for kind in sorted(kinds)}
     if is_tree(loaded):
-        made["LSTMCell"] = attempt(
-            guard, content, "LSTMCell", lambda: pylstm.LSTMCell.from_weights(loaded)
-        )
+        for kind in sorted(set(map(counterpart, kinds)) - kinds):
+            made[kind] = attempt_made(guard, content, kind, loaded)
     if isinstance(loaded, Exception) != isinstance(mapped, Exception):
         raise Broken(f"load gives {loaded!r:.500}, and mapped {mapped!r:.500}")
     if not isinstance(loaded, Exception):
@@ -165,6 +167,15 @@ def judge(guard, content, format=""):
             check_numpy(content, loaded)
     judge_more.check_flat(guard, content, loaded)
     return loaded
+
+
+def attempt_made(guard, content, kind, source):
+    """What from_weights of a class makes of a file, or of what was loaded of it."""
+    return attempt(guard, content, kind, lambda: getattr(pylstm, kind).from_weights(source))
+
+
+def counterpart(kind):
+    return kind.removesuffix("Cell") if kind.endswith("Cell") else f"{kind}Cell"
 
 
 def open_all(content, format=""):
@@ -177,6 +188,9 @@ def open_all(content, format=""):
         pylstm.find_lstms(source)
         pylstm.load(source, mmap=True)
         pylstm.load(source, flat=True)
+        for found in pylstm.find_recurrent(source) or ():
+            with suppress(ValueError):
+                getattr(pylstm, found.kind).from_weights(source, found.prefix)
         with suppress(ValueError):
             pylstm.LSTM.from_weights(source)
 
@@ -217,7 +231,7 @@ def children(value):
 
 
 def is_tree(value):
-    """Whether find_lstms takes what a file holds instead of the file."""
+    """Whether find_recurrent takes what a file holds instead of the file."""
     return isinstance(value, (np.ndarray, Record, Mapping, list, tuple, set, frozenset))
 
 
@@ -291,7 +305,9 @@ def check_same_array(a, b, what):
 def check_found(guard, content, loaded, found, made):
     """Check that what was found in a file is what is in it."""
     if is_tree(loaded):
-        again = attempt(guard, content, "find_lstms(tree)", lambda: pylstm.find_lstms(loaded))
+        again = attempt(
+            guard, content, "find_recurrent(tree)", lambda: pylstm.find_recurrent(loaded)
+        )
         # What load reads may still be too deep to search.
         if again != found and not (isinstance(again, Exception) and isinstance(found, Exception)):
             raise Broken(f"in the file is {found!r:.500}, in its tree {again!r:.500}")
@@ -299,8 +315,12 @@ def check_found(guard, content, loaded, found, made):
         return
     for kind, module in made.items():
         own = [each for each in found if each.kind == kind]
-        fitting = own or [each for each in found if is_counterpart(each)]
-        single = len(fitting) == 1 and len(own or found) == 1
+        others = [each for each in found if each.kind == counterpart(kind)]
+        fitting = own or [each for each in others if is_counterpart(each)]
+        single = len(fitting) == 1 and len(own or others) == 1
+        # Only its caller can join directions in another way.
+        if single and fitting[0].merge_mode and "pass merge_mode=" in str(module):
+            continue
         # A near miss of the kind keeps the counterpart from standing in; what was found is made of it.
         if single and not own and "it holds no" in str(module):
             continue
@@ -312,8 +332,8 @@ def check_found(guard, content, loaded, found, made):
 
 
 def is_counterpart(found):
-    """Whether an LSTM is a cell with other names, or a cell such an LSTM."""
-    if found.kind == "LSTMCell":
+    """Whether a layer is a cell with other names, or a cell such a layer."""
+    if found.kind.endswith("Cell"):
         return found.input_size > 0
     return (found.num_layers, found.bidirectional, found.proj_size) == (1, False, 0)
 

@@ -43,7 +43,9 @@ def check_flat(guard, content, loaded):
             check_names(part)
             if last in part and part[last].shape != flat[name].shape:
                 raise judge.Broken(f"{name!r:.200} is {flat[name].shape} and {part[last].shape}")
-    again = judge.attempt(guard, content, "find_lstms(flat)", lambda: pylstm.find_lstms(flat))
+    again = judge.attempt(
+        guard, content, "find_recurrent(flat)", lambda: pylstm.find_recurrent(flat)
+    )
     if not isinstance(again, Exception):
         # Each choice looks through the whole file, which may hold thousands of LSTMs.
         for found in [*again[:MOST_MADE], *again[MOST_MADE:][-1:]]:
@@ -80,7 +82,7 @@ def judge_folder(guard, content):
         loaded = attempt("load", lambda source=source: pylstm.load(source))
         mapped = attempt("load, mapped", lambda source=source: pylstm.load(source, mmap=True))
         flat = attempt("load, flat", lambda source=source: pylstm.load(source, flat=True))
-        found = attempt("find_lstms", lambda source=source: pylstm.find_lstms(source))
+        found = attempt("find_recurrent", lambda source=source: pylstm.find_recurrent(source))
         made = attempt("LSTM", lambda source=source: pylstm.LSTM.from_weights(source))
         if isinstance(loaded, Exception) != isinstance(mapped, Exception):
             raise judge.Broken(f"{told}: load gives {loaded!r:.500}, mapped {mapped!r:.500}")

@@ -7,7 +7,18 @@ WIDTHS = {FIXED64: 8, FIXED32: 4}
 
 # Operators to put in place of another, and of any text.
 KINDS = (
-    *(b"LSTM", b"Concat", b"Expand", b"Tile", b"Loop", b"ConstantOfShape", b"Split", b"Gather"),
+    *(
+        b"LSTM",
+        b"GRU",
+        b"RNN",
+        b"Concat",
+        b"Expand",
+        b"Tile",
+        b"Loop",
+        b"ConstantOfShape",
+        b"Split",
+        b"Gather",
+    ),
     *(b"Add", b"Where", b"Shape", b"Reshape", b"Cast", b"DequantizeLinear", b"QuantizeLinear"),
 )
 

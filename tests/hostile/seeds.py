@@ -30,8 +30,18 @@ RECORDED = {
 METADATA = (
     {"format": "pt", "rnn.tied": "rnn.weight_hh_l0", "x": "rnn.bias_hh_l0"},
     {"format": "pt", "pylstm.batch_first": '{"rnn": true, "x": false}'},
+    {"pylstm.options": '{"rnn": {"nonlinearity": "relu", "merge_mode": "sum"}, "x": {}}'},
     None,
 )
+# Files of GRUs, RNNs and their cells, by the pattern of their names.
+KINDS = {
+    "torch": r".*\.state_dict\.pt",
+    "module": r".*\.module\.pt",
+    "torchscript": r".*\.(script|trace)\.pt",
+    "legacy": r".*\.legacy\.pt",
+    "onnx": r".*\.onnx",
+    "keras": r"(gru_both|rnn_both|gru_before)\.(keras|h5)",
+}
 PROTOCOLS = range(6)
 OWN_FORMATS = (
     *RECORDED,
@@ -70,7 +80,18 @@ def seeds(format):
         found = list(keras_files())
     else:
         found = list(pickles(int(format.removeprefix("pickle_"))))
+    found += list(of_kinds(format))
     return sorted(found, key=len)
+
+
+def of_kinds(format):
+    """Files of GRUs, RNNs and their cells that torch, ONNX's exporter and Keras wrote."""
+    if format not in KINDS:
+        return
+    with tarfile.open(Path(__file__).parents[1] / "data" / "files" / "kinds.tar.xz") as archive:
+        for member in archive:
+            if re.fullmatch(KINDS[format], member.name):
+                yield archive.extractfile(member).read()
 
 
 def distributed(format):
@@ -114,6 +135,9 @@ def pickles(protocol):
     scaled = {name: (9 * value).astype(np.int8) for name, value in weights.items()}
     scaled |= {f"{name}_scale": np.ones(12, np.float16) for name in weights}
     yield pickle.dumps({"rnn": scaled, "rnn.norm": weights["bias_ih_l0"]}, protocol)
+    gated = {f"{name}_l0": rng.random((9, 3), np.float32) for name in ("weight_ih", "weight_hh")}
+    cell = {name: rng.random((3, 3), np.float32) for name in ("weight_ih", "weight_hh")}
+    yield pickle.dumps({"gru": gated, "cell": {**cell, "nonlinearity": "relu"}}, protocol)
     first, *_ = weights.values()
     several = [first.T, first[::2], first.astype(">f8"), first > 0.5, np.float64(3), first.dtype]
     plain = [None, True, 1, -(2**70), 2.5, "\u20ac", b"\xff", (), {1, 2}, frozenset({"a"}), 1j]
@@ -148,8 +172,9 @@ def skops():
 
 
 def onnx_models():
-    """Models of one LSTM: weights as initializers; as constants that nodes put together."""
+    """Models of one node: weights as initializers; as constants that nodes put together."""
     yield from _folded_models()
+    yield from _models_of_kinds()
     from onnx import helper, numpy_helper
 
     names = ("W", "R", "B")
@@ -175,6 +200,29 @@ def onnx_models():
         made += [helper.make_node("Concat", ["R_"], ["R"], axis=0)]
         made += [helper.make_node("Identity", ["B_"], ["B"])]
         yield model(helper.make_graph([*constants, *made, lstm], "model", inputs, outputs))
+
+
+def _models_of_kinds():
+    """Models of a GRU and of an RNN, with a constant state and activations by name."""
+    from onnx import helper, numpy_helper
+
+    for kind, gates, options in (
+        ("GRU", 3, {"linear_before_reset": 1, "activations": ["Sigmoid", "Tanh"]}),
+        ("RNN", 1, {"activations": ["Relu"], "layout": 1}),
+    ):
+        tensors = {
+            "W": np.ones((1, 3 * gates, 2), "f4"),
+            "R": np.ones((1, 3 * gates, 3), "f4"),
+            "B": np.ones((1, 6 * gates), "f4"),
+            "h": np.ones((1, 1, 3), "f4"),
+        }
+        node = helper.make_node(
+            kind, ["X", *"WRB", "", "h"], ["Y"], "rnn", hidden_size=3, **options
+        )
+        inputs = [helper.make_tensor_value_info("X", 1, [None, None, 2])]
+        outputs = [helper.make_tensor_value_info("Y", 1, None)]
+        held = [numpy_helper.from_array(array, name) for name, array in tensors.items()]
+        yield model(helper.make_graph([node], "model", inputs, outputs, held))
 
 
 def _folded_models():
@@ -237,8 +285,14 @@ def keras_files():
         with tarfile.open(folder / f"{archive_name}.tar.xz") as archive:
             for name in names:
                 yield archive.extractfile(name).read()
-    weights = [np.ones(shape, np.float32) for shape in ((2, 12), (3, 12), 12)]
-    for paths in ("lstm/cell/vars/{}", "lstm/lstm/lstm_cell/{}:0"):
+    for paths, shapes in (
+        ("lstm/cell/vars/{}", ((2, 12), (3, 12), 12)),
+        ("lstm/lstm/lstm_cell/{}:0", ((2, 12), (3, 12), 12)),
+        ("gru/cell/vars/{}", ((2, 9), (3, 9), (2, 9))),
+        ("gru/gru/{}:0", ((2, 9), (3, 9), 18)),
+        ("simple_rnn/simple_rnn/simple_rnn_cell/{}:0", ((2, 3), (3, 3), 3)),
+    ):
+        weights = [np.ones(shape, np.float32) for shape in shapes]
         for release in ("earliest", "latest"):
             file = io.BytesIO()
             with h5py.File(file, "w", libver=release) as written:

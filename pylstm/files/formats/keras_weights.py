@@ -51,9 +51,9 @@ class _Blocks:
 
     def _fill(self, buffer: memoryview) -> None:
         gates = self._kind.gates
-        whole = np.frombuffer(buffer, self.dtype).reshape(len(gates), -1, *self.shape[1:])
         array = self._tensor.read()
         units = array.shape[-1] // len(gates)
+        whole = np.frombuffer(buffer, self.dtype).reshape(len(gates), units, *self.shape[1:])
         for block, gate in zip(whole, gates, strict=True):
             start = self._kind.keras_gates.index(gate) * units
             block[...] = self._arrange(array[..., start : start + units])

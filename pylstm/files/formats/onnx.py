@@ -136,7 +136,7 @@ class _Nodes:
     ) -> Record:
         directions = weights[_W].shape[0]
         # A node of some bytes becomes a record and tensors, though nodes may share their weights.
-        self._source.count(2 + 2 * len(weights) * directions, "recurrent nodes")
+        self._source.count(2 + 3 * len(weights) * directions, "recurrent nodes")
         parameters: dict[str, Any] = {}
         made = {
             # Peepholes have a row of the weight for each gate: there is no order within it.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ...arguments.variants import DEFAULTS
 from ...weights.kinds import GRU, LSTM, NONLINEARITIES, RNN, Kind
-from ...weights.variants import DEFAULTS, Said
+from ...weights.variants import Said
 
 # The activations of one direction where a node names none.
 _DEFAULTS = {

@@ -74,8 +74,9 @@ class _Blocks:
 
     def _fill(self, buffer: memoryview) -> None:
         rows = self._weight.read()[self._direction, self._half]
+        units = self.shape[0] // len(self._gates)
         blocks = np.frombuffer(buffer, self._weight.dtype).reshape(
-            len(self._gates), -1, *self.shape[1:]
+            len(self._gates), units, *self.shape[1:]
         )
         for block, gate in zip(blocks, self._gates, strict=True):
             block[...] = rows.reshape(blocks.shape)[gate]
