@@ -316,9 +316,9 @@ def test_options_are_checked_as_the_constructor_checks_them():
 
 
 ACCEPTED = {
-    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse, "
-    "merge_mode",
-    pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation",
+    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, cell_clip, "
+    "reverse, merge_mode",
+    pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation, cell_clip",
 }
 
 
@@ -327,6 +327,19 @@ def test_structural_arguments_are_refused(name):
     accepted = f"it takes {ACCEPTED[pylstm.LSTM]}"
     with pytest.raises(TypeError, match=f"no {name}: the shapes in the file tell it; {accepted}"):
         pylstm.LSTM.from_weights(parameters(), **{name: 3})
+
+
+def test_a_cell_clip_is_an_answer():
+    module = pylstm.LSTM(3, 4, cell_clip=0.125)
+    read = pylstm.LSTM.from_weights(dict(module.state_dict()), cell_clip=0.125)
+    x = np.linspace(-4, 4, 30).reshape(5, 2, 3)
+    assert read.cell_clip == 0.125
+    assert read(x)[0].tobytes() == module(x)[0].tobytes()
+    assert (
+        read(x)[0].tobytes() != pylstm.LSTM.from_weights(dict(module.state_dict()))(x)[0].tobytes()
+    )
+    with pytest.raises(ValueError, match="cell_clip should be None or a finite number above 0"):
+        pylstm.LSTM.from_weights(dict(module.state_dict()), cell_clip=-1)
 
 
 def test_unknown_options_are_refused_before_the_file_is_opened():
@@ -489,21 +502,27 @@ LEFT_OPEN = {"assumed": layer(), "state_dict": parameters()}
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "is_computed"),
     [
-        {"gate_activation": "hard_sigmoid"},
-        {"gate_activation": "hard_sigmoid3"},
-        {"gate_activation": ""},
-        {"activation": "relu"},
-        {"activation": "softsign"},
-        {"reverse": True},
+        ({"gate_activation": "hard_sigmoid"}, True),
+        ({"gate_activation": "hard_sigmoid3"}, True),
+        ({"gate_activation": ""}, False),
+        ({"gate_activation": "tanh"}, False),
+        ({"activation": "relu"}, True),
+        ({"activation": "softsign"}, True),
+        ({"activation": "sigmoid"}, False),
+        ({"activation": "elu"}, False),
+        ({"reverse": True}, True),
     ],
     ids=str,
 )
-def test_answers_that_pylstm_does_not_compute(answer):
+def test_answers_of_what_torch_does_not_compute(answer, is_computed):
     [(name, value)] = answer.items()
     asked = f"{name}={value!r}"
     for source in LEFT_OPEN.values():
+        if is_computed:
+            assert getattr(pylstm.LSTM.from_weights(source, **answer), name) == value
+            continue
         with pytest.raises(ValueError, match=f"pylstm has no LSTM with {asked} yet") as caught:
             pylstm.LSTM.from_weights(source, **answer)
         assert not isinstance(caught.value, pylstm.WeightFileError)

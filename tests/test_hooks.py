@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from pylstm import LSTM, LSTMCell, Module
+from pylstm import GRU, LSTM, RNN, GRUCell, LSTMCell, Module, RNNCell, _core
 
 X = np.ones((5, 2, 4))
 
@@ -29,20 +29,31 @@ class Own(LSTM):
         return super().forward(input, hx)
 
 
-@pytest.fixture(params=["LSTM", "LSTMCell", "container", "subclass"])
+class OwnCell(GRUCell):
+    def __init__(self):
+        super().__init__(4, 3)
+
+    def forward(self, input, hx=None):
+        return super().forward(input, hx)
+
+
+MAKERS = {
+    **{cls.__name__: lambda cls=cls: cls(4, 3) for cls in (LSTM, GRU, RNN)},
+    **{cls.__name__: lambda cls=cls: cls(4, 3) for cls in (LSTMCell, GRUCell, RNNCell)},
+    "container": Wrapper,
+    "subclass": Own,
+    "subclass of a cell": OwnCell,
+}
+
+
+@pytest.fixture(params=MAKERS)
 def module(request):
-    makers = {
-        "LSTM": lambda: LSTM(4, 3),
-        "LSTMCell": lambda: LSTMCell(4, 3),
-        "container": Wrapper,
-        "subclass": Own,
-    }
-    return makers[request.param]()
+    return MAKERS[request.param]()
 
 
 @pytest.fixture
 def x(module):
-    return X[0] if isinstance(module, LSTMCell) else X
+    return X[0] if isinstance(module, _core.Cell) else X
 
 
 def same(a, b):
@@ -182,8 +193,9 @@ def test_options_are_keyword_only(module):
         module.register_forward_pre_hook(print, True)
 
 
-def test_the_direct_call_comes_back_with_the_last_hook():
-    lstm = LSTM(4, 3)
+@pytest.mark.parametrize("name", [name for name in MAKERS if name[:3] not in ("con", "sub")])
+def test_the_direct_call_comes_back_with_the_last_hook(name):
+    lstm = MAKERS[name]()
     assert lstm._direct
     first, second = lstm.register_forward_hook(len), lstm.register_forward_pre_hook(len)
     assert not lstm._direct

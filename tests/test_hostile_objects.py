@@ -5,6 +5,7 @@ everything that can be done to a module. The call gives the result that it was m
 exception; the module is whole afterwards.
 """
 
+import contextlib
 import copy
 import gc
 import itertools
@@ -18,7 +19,7 @@ from reference import fractions
 from support import assert_same_bits, reshape_in_place
 
 import pylstm
-from pylstm import LSTM, LSTMCell
+from pylstm import GRU, LSTM, LSTMCell, RNNCell
 from pylstm.utils import rnn
 
 X = fractions(1, (5, 2, 4))
@@ -56,7 +57,7 @@ def become_another_class(module):
 
 
 def call_again(module):
-    result = module(X) if isinstance(module, LSTM) else module(X[0])
+    result = module(input_of(type(module)))
     assert np.isfinite(result[0]).all()
 
 
@@ -141,6 +142,43 @@ class HostileList(list):
         return super().__iter__()
 
 
+class HostileAttributes:
+    """Acts whenever it is asked for an attribute of arrays; a number by its own account."""
+
+    def __init__(self, act):
+        self.act = act
+
+    @property
+    def ndim(self):
+        self.act()
+        return 0
+
+    def __array__(self, dtype=None, copy=None):
+        self.act()
+        return np.array(0.5)
+
+    def __float__(self):
+        self.act()
+        return 0.5
+
+
+class HostileText:
+    """Acts whenever it is compared or shown."""
+
+    def __init__(self, act):
+        self.act = act
+
+    def __eq__(self, other):
+        self.act()
+        return False
+
+    __hash__ = None
+
+    def __str__(self):
+        self.act()
+        return "hostile"
+
+
 class HostileMapping(dict):
     """Acts whenever it is read."""
 
@@ -175,6 +213,17 @@ class Packed(rnn.PackedSequence):
     """A packed sequence of arguments that have not been checked."""
 
 
+def refused_nonlinearity(module, act):
+    module.nonlinearity = HostileText(act)
+    with contextlib.suppress(RuntimeError):
+        module(X[0])
+
+
+def input_of(cls):
+    """What a layer or a cell takes."""
+    return X if issubclass(cls, pylstm._core.RNN) else X[0]
+
+
 FLAT = X.reshape(10, 4)
 SIZES = np.full(5, 2)
 
@@ -193,6 +242,15 @@ PLACES = {
     "cell input": (LSTMCell, lambda m, act: m(Hostile(act, X[0]))),
     "cell h_0": (LSTMCell, lambda m, act: m(X[0], (Hostile(act, H[0]), C[0]))),
     "cell list": (LSTMCell, lambda m, act: m(X[0], acting(HostileList, act, [H[0], C[0]]))),
+    "state of a GRU": (GRU, lambda m, act: m(X, Hostile(act, H))),
+    "list as state": (GRU, lambda m, act: m(X, acting(HostileList, act, H.tolist()))),
+    "in a list as state": (GRU, lambda m, act: m(X, [[[Hostile(act, 0.5)] * 3] * 2])),
+    "attributes of what is in a list": (GRU, lambda m, act: m(X, [[[HostileAttributes(act)] * 3] * 2])),
+    "packed state of a GRU": (GRU, lambda m, act: m._run_packed(FLAT, SIZES, Hostile(act, H))),
+    "state of a cell": (RNNCell, lambda m, act: m(X[0], Hostile(act, H[0]))),
+    "nonlinearity": (RNNCell, lambda m, act: setattr(m, "nonlinearity", HostileText(act))),
+    "text of a nonlinearity": (RNNCell, refused_nonlinearity),
+    "_build of a GRU": (GRU, lambda m, act: m._build("GRU", Hostile(act, 4), 3, num_layers=Hostile(act, 2))),
     "parameter": (LSTM, lambda m, act: setattr(m, "weight_ih_l0", Hostile(act, WEIGHT))),
     "state_dict value": (LSTM, lambda m, act: m.load_state_dict({**m.state_dict(), "weight_ih_l0": Hostile(act, WEIGHT)})),
     "state_dict": (LSTM, lambda m, act: m.load_state_dict(acting(HostileMapping, act, m.state_dict()))),
@@ -216,7 +274,9 @@ PLACES = {
 # Calls: what they compute with was settled before the object was asked.
 CALLS = {
     "input", "h_0", "c_0", "list of states", "nested lists", "list as input", "packed data",
-    "packed sizes", "packed states", "cell input", "cell h_0", "cell list",
+    "packed sizes", "packed states", "cell input", "cell h_0", "cell list", "state of a GRU",
+    "list as state", "in a list as state", "attributes of what is in a list",
+    "packed state of a GRU", "state of a cell",
 }  # fmt: skip
 ALLOWED = (
     Boom, KeyboardInterrupt, TypeError, ValueError, RuntimeError, KeyError, IndexError,
@@ -250,7 +310,7 @@ def test_what_happens_in_the_middle(place, act):
     module.__class__ = cls
     module.__init__(4, 3)  # whatever has become of it
     fresh = pickle.loads(pickle.dumps(module))
-    x = X if cls is LSTM else X[0]
+    x = input_of(cls)
     assert_same_bits(module(x), fresh(x))
     assert module._leases == 0
 
@@ -551,7 +611,7 @@ def test_the_last_reference_to_a_module_may_go_in_the_middle():
     assert dead
 
 
-@pytest.mark.parametrize("cls", [LSTM, LSTMCell])
+@pytest.mark.parametrize("cls", [LSTM, LSTMCell, GRU, RNNCell])
 def test_cycles_through_modules_hooks_and_leases_are_collected(cls):
     module = make(cls)
     module.others = [module]
@@ -560,7 +620,7 @@ def test_cycles_through_modules_hooks_and_leases_are_collected(cls):
     module.child.parent = [module]
     module.register_forward_hook(lambda self, args, output, module=module: None)
     module.forward = lambda *args, module=module: cls.forward(module, *args)
-    module(X if cls is LSTM else X[0])
+    module(input_of(cls))
     alive = weakref.ref(module)
     lease = weakref.ref(module.lease)
     del module

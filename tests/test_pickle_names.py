@@ -9,7 +9,7 @@ import pytest
 from test_docstrings import TOP
 
 import pylstm
-from pylstm import LSTM, LSTMCell, Module
+from pylstm import GRU, LSTM, RNN, GRUCell, LSTMCell, Module, RNNCell
 from pylstm.files.base.named import NamedArrays
 from pylstm.files.base.record import RecurrentLayer, Shard
 
@@ -74,6 +74,7 @@ def test_pickles_name_no_place_that_may_move():
     objects = [
         *(value for value in TOP.values() if not inspect.isbuiltin(value)),
         *(box, box.register_forward_hook(sorted), LSTM(1, 1), LSTMCell(1, 1)),
+        *(GRU(1, 1), RNN(1, 1, 1, "relu"), GRUCell(1, 1), RNNCell(1, 1, nonlinearity="relu")),
         *(box.load_state_dict({}, strict=False), NamedArrays(), pylstm.find_lstms({})),
         *(RecurrentLayer("a.B", {}), Shard("a.B", (), {}, "a part")),
     ]

@@ -13,8 +13,18 @@ SIGNATURES = {
     pylstm.LSTM: "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, "
     "dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None, *, peepholes=False, "
     "gate_activation='sigmoid', activation='tanh', cell_clip=None, reverse=False)",
+    pylstm.GRU: "(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, "
+    "dropout=0.0, bidirectional=False, device=None, dtype=None, *, reset_after=True, "
+    "gate_activation='sigmoid', activation='tanh', reverse=False)",
+    pylstm.RNN: "(input_size, hidden_size, num_layers=1, nonlinearity='tanh', bias=True, "
+    "batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None, *, "
+    "reverse=False)",
     pylstm.LSTMCell: "(input_size, hidden_size, bias=True, device=None, dtype=None, *, "
     "peepholes=False, gate_activation='sigmoid', activation='tanh', cell_clip=None)",
+    pylstm.GRUCell: "(input_size, hidden_size, bias=True, device=None, dtype=None, *, "
+    "reset_after=True, gate_activation='sigmoid', activation='tanh')",
+    pylstm.RNNCell: "(input_size, hidden_size, bias=True, nonlinearity='tanh', device=None, "
+    "dtype=None)",
     pylstm.LSTM.forward: "(self, /, input, hx=None)",
     pylstm.LSTMCell.forward: "(self, /, input, hx=None)",
     rnn.PackedSequence: "(data, batch_sizes=None, sorted_indices=None, unsorted_indices=None)",
@@ -57,7 +67,13 @@ def test_the_eight_utilities_are_all_here():
     assert len(rnn.__all__) == 8
 
 
-@pytest.mark.parametrize("module", [pylstm.LSTM(2, 3), pylstm.LSTMCell(2, 3)], ids=repr)
+MODULES = [
+    *(pylstm.LSTM(2, 3), pylstm.GRU(2, 3), pylstm.RNN(2, 3)),
+    *(pylstm.LSTMCell(2, 3), pylstm.GRUCell(2, 3), pylstm.RNNCell(2, 3)),
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=repr)
 def test_bound_methods_and_subclasses(module):
     assert without_types(module.forward) == "(input, hx=None)"
 
@@ -67,7 +83,7 @@ def test_bound_methods_and_subclasses(module):
     assert without_types(Derived) == SIGNATURES[type(module)]
 
 
-@pytest.mark.parametrize("module", [pylstm.LSTM(2, 3), pylstm.LSTMCell(2, 3)], ids=repr)
+@pytest.mark.parametrize("module", MODULES, ids=repr)
 def test_instances_show_how_they_are_called(module):
     assert without_types(module) == "(input, hx=None)"
     module.forward = lambda x, *, scale=1.0: x

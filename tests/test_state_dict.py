@@ -1,6 +1,7 @@
 """state_dict and load_state_dict follow torch's rules; loading is all or nothing."""
 
 import copy
+import itertools
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from pylstm import LSTM, LSTMCell, Module
+from pylstm import GRU, LSTM, RNN, GRUCell, LSTMCell, Module, RNNCell
 
 # The texts below were read off torch 2.13.0 for the same modules and the same mistakes.
 
@@ -98,9 +99,11 @@ def test_deepcopy_makes_a_snapshot_and_keeps_metadata(lstm):
     assert np.any(state["weight_ih_l0"])
 
 
-def test_the_bias_that_a_cell_lacks_is_left_out():
-    cell = LSTMCell(2, 3, bias=False)
+@pytest.mark.parametrize("cls", [LSTMCell, GRUCell, RNNCell])
+def test_the_bias_that_a_cell_lacks_is_left_out(cls):
+    cell = cls(2, 3, bias=False)
     assert list(cell.state_dict()) == ["weight_ih", "weight_hh"]
+    assert cell.bias_ih is None and cell.bias_hh is None
     with pytest.raises(RuntimeError, match='Unexpected key\\(s\\) in state_dict: "bias_ih"'):
         cell.load_state_dict({**cell.state_dict(), "bias_ih": np.zeros(12)})
 
@@ -227,6 +230,46 @@ def test_layout_of_the_error(lstm):
         "size mismatch for bias_ih_l0: copying a param with shape torch.Size([5]) from "
         "checkpoint, the shape in current model is torch.Size([12])."
     )
+
+
+MISMATCH = (
+    "size mismatch for {}: copying a param with shape torch.Size({}) from checkpoint, "
+    "the shape in current model is torch.Size({})."
+)
+
+
+def test_the_state_of_another_kind_has_a_line_for_each_parameter():
+    kinds = {4: LSTM(2, 3), 3: GRU(2, 3), 1: RNN(2, 3)}
+    cells = {4: LSTMCell(2, 3), 3: GRUCell(2, 3), 1: RNNCell(2, 3)}
+    for own, other in itertools.permutations(kinds, 2):
+        for modules, suffix in ((kinds, "_l0"), (cells, "")):
+            lines = [
+                MISMATCH.format(name + suffix, [3 * other, *rest], [3 * own, *rest])
+                for name, rest in (
+                    ("weight_ih", [2]),
+                    ("weight_hh", [3]),
+                    ("bias_ih", []),
+                    ("bias_hh", []),
+                )
+            ]
+            name = type(modules[own]).__name__
+            text = refused(modules[own], modules[other].state_dict())
+            assert text == f"Error(s) in loading state_dict for {name}:\n\t" + "\n\t".join(lines)
+    # The same rows by chance: weight_hh alone tells.
+    assert refused(RNN(2, 9), GRU(2, 3).state_dict()) == (
+        "Error(s) in loading state_dict for RNN:\n\t"
+        + MISMATCH.format("weight_hh_l0", [9, 3], [9, 9])
+    )
+
+
+def test_nothing_in_a_state_tells_tanh_from_relu():
+    for one, other in (
+        (RNN(2, 3), RNN(2, 3, 1, "relu")),
+        (RNNCell(2, 3), RNNCell(2, 3, nonlinearity="relu")),
+    ):
+        result = one.load_state_dict(other.state_dict())
+        assert repr(result) == "<All keys matched successfully>"
+        assert (one.nonlinearity, other.nonlinearity) == ("tanh", "relu")
 
 
 def test_not_strict_reports_names_and_loads_the_rest(lstm):

@@ -47,11 +47,8 @@ every_variant = pytest.mark.parametrize(("kind", "variant"), ALL, ids=str)
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
-def layer(kind, *sizes, seed=1, **options):
-    module = getattr(pylstm, kind)(*sizes, **options)
-    shapes = {name: value.shape for name, value in module.state_dict().items()}
-    module.load_state_dict(reference.make_parameters(seed, shapes, kind=kind))
-    return module
+def layer(kind, *sizes, **options):
+    return with_parameters(getattr(pylstm, kind)(*sizes, **options), 1)
 
 
 def states(module, rows, seed=7):
@@ -480,4 +477,3 @@ def test_the_c_half_refuses_what_a_kind_has_not():
     ]:
         with pytest.raises(ValueError):
             pylstm._core.RNN()._build(mode, 2, 3, **options)
-    with_parameters(pylstm.RNNCell(2, 3), 1)

@@ -296,7 +296,9 @@ static int is_array(PyObject *item)
     if (PyObject_Size(item) >= 0)
         return 1;
     clear_exception();
-    return PyErr_Occurred() ? -1 : has(item, "__array__");
+    if (PyErr_Occurred())
+        return -1;
+    return PyNumber_Check(item) ? 0 : has(item, "__array__");
 }
 
 /* Axes of the states of a batch: a list that is nested deeper is none, whatever is in it. */

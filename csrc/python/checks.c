@@ -49,11 +49,12 @@ static int check_rnn_ranks(struct request *request)
     if (ndim != 2 && (request->packed || ndim != 3))
         return error_input_rank(request);
     request->batched = request->packed || ndim == 3;
-    for (int index = 0; index < 2; index++) {
-        PyArrayObject *hx_item = request->hx_items[index];
-        if (hx_item != NULL && PyArray_NDIM(hx_item) != (request->batched ? 3 : 2))
-            return error_rnn_hx_ranks(request);
-    }
+    if (request->hx == NULL)
+        return 0;
+    const int rank = request->batched ? 3 : 2;
+    if (PyArray_NDIM(request->hx_items[0]) != rank ||
+        (request->pair && PyArray_NDIM(request->hx_items[1]) != rank))
+        return error_rnn_hx_ranks(request);
     return 0;
 }
 

@@ -5,6 +5,13 @@
  * A block is BLOCK_UNITS units, the last one perhaps less; its columns are gate after gate
  * (kernels_segment). So a block is as many whole panels as there are gates, whatever their number.
  */
+/* One row of `panels` (a constant) panels. The tile is a copy, so that the caller's stays in registers:
+ * a struct of which a pointer is passed on would be copied as vectors, which wait for its fields. */
+INLINE TARGET void NAME(add_row)(struct NAME(tile) tile, const int panels)
+{
+    NAME(dispatch)(1, panels, &tile);
+}
+
 /* Sums of `columns` columns, of which the first stands at a panel's begin, for `rows` rows. */
 static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, ptrdiff_t rows,
                                               ptrdiff_t columns)
@@ -28,12 +35,17 @@ static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, pt
                 .to = tile.to,
                 .to_stride = tile.to_stride,
             };
-            NARROW(add_panel)(&narrow, rows);
+            if (rows == 1)
+                NARROW(add_row)(narrow, 1);
+            else
+                NARROW(add_rows)(narrow, rows, 1);
             return;
         }
 #endif
         if (panels > 1)
-            NAME(add_rows)(tile, 1, ROW_PANELS);
+            NAME(add_row)(tile, ROW_PANELS);
+        else if (rows == 1)
+            NAME(add_row)(tile, 1);
         else
             NAME(add_rows)(tile, rows, 1);
         tile.w += panels * PANEL_TOTALS * tile.depth;
@@ -152,7 +164,7 @@ static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdif
     ALIGNED REAL totals[BLOCK_ROWS * 4 * BLOCK_UNITS];
     ALIGNED REAL aside[BLOCK_ROWS * BLOCK_UNITS];
     const ptrdiff_t count = (step->end - step->first + BLOCK_UNITS - 1) / BLOCK_UNITS;
-    const ptrdiff_t most = gates >= 3 ? BLOCK_ROWS : 3 * BLOCK_ROWS / gates;
+    const ptrdiff_t most = gates == 1 ? 4 * BLOCK_ROWS : BLOCK_ROWS;
     const ptrdiff_t rows = step->rows > most ? NAME(next_count)(step->rows, most) : step->rows;
     struct NAME(block) block = {
         .step = step,

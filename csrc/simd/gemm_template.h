@@ -1,6 +1,6 @@
 /* Sums over many rows: tiles one after the other, and the gemm of whole matrices. Included by
  * kernels_template.h, behind tile_template.h; needs its parameters. Defines NAME(next_count),
- * NAME(add_rows), NAME(add_panel) and NAME(gemm).
+ * NAME(add_rows) and NAME(gemm).
  */
 /* The next of the counts, as few and as even as possible, that `left` is cut into. */
 INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
@@ -23,12 +23,6 @@ INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const 
         tile.from += count * tile.from_stride;
         tile.to += count * tile.to_stride;
     }
-}
-
-/* For the kernels of wider panels, whose last panel may be one of these. */
-static NOINLINE TARGET void NAME(add_panel)(const struct NAME(tile) *tile, ptrdiff_t rows)
-{
-    NAME(add_rows)(*tile, rows, 1);
 }
 
 static NOINLINE TARGET void NAME(gemm)(const struct gemm *gemm, ptrdiff_t first, ptrdiff_t end)

@@ -15,7 +15,7 @@ ACTIVATIONS = {
 }
 
 
-# What the classes have, and what torch computes; layers have ``reverse`` too.
+# What the kinds have, and what torch computes.
 LSTM_VARIANTS: dict[str, Any] = {
     "peepholes": False,
     "gate_activation": "sigmoid",
@@ -26,6 +26,15 @@ GRU_VARIANTS: dict[str, Any] = {
     "reset_after": True,
     "gate_activation": "sigmoid",
     "activation": "tanh",
+}
+# The same by class; layers have a direction too.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "": {},
+    "LSTM": {**LSTM_VARIANTS, "reverse": False},
+    "LSTMCell": LSTM_VARIANTS,
+    "GRU": {**GRU_VARIANTS, "reverse": False},
+    "GRUCell": GRU_VARIANTS,
+    "RNN": {"reverse": False},
 }
 
 
@@ -150,3 +159,8 @@ def check_reverse(variants: dict[str, Any], bidirectional: Any) -> None:
             "reverse=True is a layer of one direction, from the end: bidirectional=True has that "
             "direction as its second one; leave out one of the two"
         )
+
+
+def own_variants(module: Any) -> dict[str, Any]:
+    """Return the attributes in which a module is not one of torch's; its class has the others."""
+    return {name: vars(module)[name] for name in module._variants if name in vars(module)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from ..arguments.constructors import check_cell, check_nonlinearity
 from ..arguments.dtypes import check_device, construction_dtype
-from ..arguments.variants import GRU_VARIANTS, LSTM_VARIANTS, check_variants
+from ..arguments.variants import VARIANTS, check_variants, own_variants
 from .native import NativeModule
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class RNNCellBase(_core.Cell, NativeModule):
         parts = [f"{self.input_size}, {self.hidden_size}"]
         if self.bias is not True:
             parts.append(f"bias={self.bias}")
-        parts += [f"{name}={value!r}" for name, value in self._own_variants().items()]
+        parts += [f"{name}={value!r}" for name, value in own_variants(self).items()]
         return ", ".join(parts)
 
 
@@ -123,7 +123,7 @@ class LSTMCell(RNNCellBase):
 
     _kind = "LSTMCell"
     _layer_mode = "LSTM"
-    _variants = LSTM_VARIANTS
+    _variants = VARIANTS["LSTMCell"]
 
     peepholes: bool = False
     gate_activation: str = "sigmoid"
@@ -210,7 +210,7 @@ class GRUCell(RNNCellBase):
 
     _kind = "GRUCell"
     _layer_mode = "GRU"
-    _variants = GRU_VARIANTS
+    _variants = VARIANTS["GRUCell"]
 
     reset_after: bool = True
     gate_activation: str = "sigmoid"
@@ -347,9 +347,10 @@ class RNNCell(RNNCellBase):
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""
-        value = vars(self).get("nonlinearity", "tanh")
-        other = "" if value == "tanh" else f", nonlinearity={value}"
-        return super().extra_repr() + other
+        shown = super().extra_repr()
+        if self._mode == self._layer_mode or not hasattr(self, "nonlinearity"):
+            return shown
+        return f"{shown}, nonlinearity={self.nonlinearity}"
 
 
 # As in module.py.

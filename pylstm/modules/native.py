@@ -10,6 +10,7 @@ import numpy as np
 
 from .._core import Layer, as_array
 from ..arguments.naming import is_array_like, type_name
+from ..arguments.variants import own_variants
 from .hooks import HOOK_TABLES
 from .module import Module
 
@@ -27,9 +28,8 @@ _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 # which a constructor ends, does nothing. That of other modules, its children for instance, draws.
 _to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
 
-# Of the pickles that this version reads; see NativeModule.__reduce_ex__. Modules that compute what
-# torch's do are written with version 1, which older versions of pylstm read. Those would leave out
-# what a variant has.
+# Of the pickles that this version reads; see NativeModule.__reduce_ex__. What torch computes too is
+# written as version 1: older versions of pylstm read that, and would leave out what a variant has.
 _PICKLE_VERSION = 2
 
 
@@ -94,8 +94,10 @@ class NativeModule(Layer, Module):
         vars(self).update(structure)
 
     def _recorded_options(self) -> dict[str, Any]:
-        relu = {"nonlinearity": "relu"} if vars(self).get("nonlinearity") == "relu" else {}
-        return {**self._own_variants(), **relu}
+        own = own_variants(self)
+        nonlinearity = getattr(self, "nonlinearity", None)
+        is_told = nonlinearity == "relu" or (own and nonlinearity == "tanh")
+        return {**own, "nonlinearity": nonlinearity} if is_told else own
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
@@ -303,8 +305,7 @@ class NativeModule(Layer, Module):
             ``nonlinearity`` : str
                 ``"tanh"`` or ``"relu"``, of an RNN or RNNCell: no ``state_dict`` says it.
             ``gate_activation``, ``activation``, ``reset_after``, ``reverse``
-                As the constructor takes them; what the file says holds. A layer of Keras that runs
-                from the end (``go_backwards``) gives its last step first: ``output[:, ::-1]``.
+                As the constructor takes them; what the file says holds.
             ``merge_mode`` : str
                 For a layer only: how Keras joins the outputs of two directions, ``"concat"`` where
                 the file does not say it. Where it says another one, the same is wanted: the module
@@ -368,7 +369,7 @@ class NativeModule(Layer, Module):
         other._share(self)
         Module.__init__(other)
         vars(other).update({name: vars(self)[name] for name in self._structure})
-        vars(other).update(self._own_variants())
+        vars(other).update(own_variants(self))
         for name, value in self._present_options().items():
             object.__setattr__(other, name, value)
         attributes = {
@@ -385,7 +386,7 @@ class NativeModule(Layer, Module):
         module. The layout is part of the interface: what an older version wrote stays readable.
         """
         names = self._parameter_names  # a RuntimeError before __init__
-        variants = self._own_variants()
+        variants = own_variants(self)
         saved = {
             "version": _PICKLE_VERSION if variants else 1,
             "structure": {**{name: vars(self)[name] for name in self._structure}, **variants},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..arguments.constructors import check_layer, check_nonlinearity, torch_order
-from ..arguments.variants import GRU_VARIANTS, LSTM_VARIANTS
+from ..arguments.variants import VARIANTS
 from .rnn_base import RNNBase, split_hx
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class LSTM(RNNBase):
         def forward(self, input: Any, hx: Any = None) -> tuple[Any, tuple[Array, Array]]: ...
 
     _kind = "LSTM"
-    _variants: ClassVar[dict[str, Any]] = {**LSTM_VARIANTS, "reverse": False}
+    _variants = VARIANTS["LSTM"]
 
     peepholes: bool = False
     gate_activation: str = "sigmoid"
@@ -242,7 +242,7 @@ class GRU(RNNBase):
         def forward(self, input: Any, hx: Any = None) -> tuple[Any, Array]: ...
 
     _kind = "GRU"
-    _variants: ClassVar[dict[str, Any]] = {**GRU_VARIANTS, "reverse": False}
+    _variants = VARIANTS["GRU"]
 
     reset_after: bool = True
     gate_activation: str = "sigmoid"

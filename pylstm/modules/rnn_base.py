@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .. import _core
 from .._core import as_array
 from ..arguments.dtypes import check_device, construction_dtype
 from ..arguments.naming import type_name
-from ..arguments.variants import check_reverse, check_variants
+from ..arguments.variants import VARIANTS, check_reverse, check_variants, own_variants
 from .native import NativeModule
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class RNNBase(_core.RNN, NativeModule):
         "bidirectional",
         "proj_size",
     )
-    _variants: ClassVar[dict[str, Any]] = {"reverse": False}
+    _variants = VARIANTS["RNN"]
     _options = ("training", "batch_first", "dropout")
     _native_forward = _core.RNN.forward
 
@@ -119,7 +119,7 @@ class RNNBase(_core.RNN, NativeModule):
             parts.append(f"dropout={self.dropout}")
         if self.bidirectional is not False:
             parts.append(f"bidirectional={self.bidirectional}")
-        parts += [f"{name}={value!r}" for name, value in self._own_variants().items()]
+        parts += [f"{name}={value!r}" for name, value in own_variants(self).items()]
         return ", ".join(parts)
 
     @property

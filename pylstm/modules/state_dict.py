@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import is_array_like, mapping_hint, torch_size
-from ..arguments.variants import OPTIONS_KEY, mismatch, recorded
+from ..arguments.variants import OPTIONS_KEY, VARIANTS, mismatch, own_variants, recorded
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _Loading:
         owned = module._owned_names()
         options = recorded(self.recorded_in, prefix[:-1])
         if options is not None and module._variants:
-            own = {**module._variants, **module._own_variants()}
+            own = {**module._variants, **own_variants(module)}
             self.errors += mismatch(own, options, prefix[:-1])
         found = {}
         for name, slot in slots.items():
@@ -188,9 +188,8 @@ class _Loading:
 class Stateful(Tables):
     """The base of :class:`pylstm.Module` that gives out its state and takes it in."""
 
-    # What weight files hold beside torch's cells: arguments of the constructor that are part of the
-    # structure where they differ from these defaults, which are also attributes of the class.
-    _variants: ClassVar[dict[str, Any]] = {}
+    # Arguments that torch has not: part of the structure where they differ from these defaults.
+    _variants = VARIANTS[""]
 
     def state_dict(
         self,
@@ -299,10 +298,6 @@ class Stateful(Tables):
     def _recorded_options(self) -> dict[str, Any]:
         """Return what the numbers of this module depend on and no state_dict of torch says."""
         return {}
-
-    def _own_variants(self) -> dict[str, Any]:
-        """Return the attributes in which the module is not one of torch's."""
-        return {name: vars(self)[name] for name in self._variants if name in vars(self)}
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
-from ..arguments.variants import DEFAULTS
 from ..files.base.errors import WeightFileError
 from .kinds import CELL, NAMES, NONLINEARITIES, finder_of, kind_of
-from .variants import choices, is_computed
+from .variants import COMPUTED, DEFAULTS, is_computed
 
 if TYPE_CHECKING:
     from .found import FoundRecurrent
@@ -92,10 +91,11 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
                 reason = f"{asked} was asked for, and the file says {name}={known!r}"
                 raise WeightFileError(file, found.prefix, reason)
             if name not in _OPEN and not is_computed(kind_of(found.kind).mode, name, answer):
-                computed = " or ".join(map(repr, choices(kind_of(found.kind).mode, name)))
+                choices = COMPUTED[kind_of(found.kind).mode].get(name, (known,))
+                computed = " or ".join(map(repr, choices))
                 raise ValueError(
                     f"pylstm has no {found.kind} with {asked} yet: what it computes is "
-                    f"{name}={computed or repr(known)}"
+                    f"{name}={computed}"
                 )
             if name != "merge_mode":
                 made[name] = answer

@@ -101,7 +101,9 @@ class FoundRecurrent:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # The first versions pickled less; of these fields no class attribute stands in.
-        vars(self).update({"assumed": {}, "options": {}, **state})
+        vars(self).update(state)
+        for name in ("assumed", "options"):
+            vars(self).setdefault(name, {})
 
     def _mapping_hint(self) -> str:
         """Say what reads the module, where this is passed for its parameters."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..files.base.tensor import Tensor
 from .found import FoundLSTM, FoundRecurrent, NearMiss
-from .kinds import BY_GATES, CELL, LSTM, kind_of
+from .kinds import BY_GATES, CELL, LSTM, PEEPHOLE_GATES, kind_of
 from .values import Widened, dtype_of, dtype_problem, memory_problem
 
 __all__ = ["NAME", "FoundLSTM", "FoundRecurrent", "NearMiss", "gates_of", "infer", "name_of"]
@@ -18,7 +18,7 @@ __all__ = ["NAME", "FoundLSTM", "FoundRecurrent", "NearMiss", "gates_of", "infer
 # weight_ih_l0_reverse of a layer, weight_ih of a cell; behind it what torch's utilities add where
 # they keep a parameter in another form, and what quantised integers need: weight_hh_l0_g.
 NAME = re.compile(
-    r"((?:weight_(?:ih|hh|hr|p[ifo])|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{0,5})(_reverse)?)?)"
+    rf"((?:weight_(?:ih|hh|hr|p[{PEEPHOLE_GATES}])|bias_(?:ih|hh))(?:_l(0|[1-9][0-9]{{0,5}})(_reverse)?)?)"
     r"(?:_(raw|u|mask|orig|g|v|scale|zero_point))?"
 )
 
@@ -132,6 +132,7 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundR
     layers, reverse = _layers(parameters)
     suffix, ending = ("", CELL) if layers is None else ("_l0", "")
     projected = any(name.startswith("weight_hr") for name in parameters)
+    peepholes = any(name.startswith("weight_p") for name in parameters)
     # An LSTM's weight_hh with a projection is of any shape.
     kind = (LSTM.mode if projected else _mode(parameters)) + ending
     for name, leaf in parameters.items():
@@ -154,12 +155,11 @@ def _from_recurrent_weight(prefix: str, parameters: Mapping[str, Any]) -> FoundR
         problem = f"weight_hh{suffix} has shape {(rows, columns)}, which fits no LSTM, GRU or RNN"
         return NearMiss(prefix, f"inconsistent {kind}", problem)
     kind = mode + ending
-    peepholes = [name for name in parameters if name.startswith("weight_p")]
-    if peepholes and mode != LSTM.mode:
-        return NearMiss(prefix, f"inconsistent {kind}", f"it has peepholes: {peepholes[0]}")
     input_size = parameters["weight_ih" + suffix].shape[1]
     if not ending and input_size == 0:
         return NearMiss(prefix, f"inconsistent {kind}", "it has no inputs")
+    if peepholes and mode != LSTM.mode:
+        return NearMiss(prefix, f"inconsistent {kind}", "it has peepholes, as only an LSTM has")
     made = FoundLSTM if mode == LSTM.mode else FoundRecurrent
     return made(
         prefix,

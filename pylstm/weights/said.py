@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..arguments.variants import DEFAULTS, OPTIONS_KEY
+from ..arguments.variants import OPTIONS_KEY
 from ..files.base.record import RecurrentLayer
 from .found import FoundRecurrent
 from .kinds import CELL, NONLINEARITIES, RNN, kind_of
+from .variants import DEFAULTS
 
 # What torch calls the layers.
 _MODES = {f"{RNN.mode}_{name.upper()}": name for name in NONLINEARITIES}
@@ -51,8 +52,8 @@ def said(
         # Those of torch's modules are no arguments, whatever they are called.
         fields["merge_mode"] = facts.get("merge_mode")
         told = {name: facts[name] for name in DEFAULTS if name in facts}
-        told |= found.options  # what the parameters tell
-        fields["options"] = {n: value for n, value in told.items() if value != DEFAULTS[n]}
+        others = {name: value for name, value in told.items() if value != DEFAULTS[name]}
+        fields["options"] = {**others, **found.options}
         if OPTIONS_KEY in facts:  # and is nothing that pylstm wrote
             fields["options"][OPTIONS_KEY] = facts[OPTIONS_KEY]
     if isinstance(owner, RecurrentLayer):

@@ -6,20 +6,24 @@ the file puts it. Which of these a class does not compute is decided in :func:`r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..arguments.variants import ACTIVATIONS, DEFAULTS, GRU_VARIANTS, LSTM_VARIANTS
-from .kinds import NONLINEARITIES
+from ..arguments.variants import ACTIVATIONS, GRU_VARIANTS, LSTM_VARIANTS
+from .kinds import LSTM, NONLINEARITIES
 
-_OF_LAYERS = {"reverse": False}
-# Those that each class takes, by the mode of its kind.
-_TAKEN = {
-    "LSTM": {**LSTM_VARIANTS, **_OF_LAYERS},
-    "GRU": {**GRU_VARIANTS, **_OF_LAYERS},
-    "RNN": _OF_LAYERS,
+# The arguments of constructors, and their values in torch's modules.
+DEFAULTS: dict[str, Any] = {**LSTM_VARIANTS, **GRU_VARIANTS, "reverse": False}
+_TWO = (False, True)
+# Those that each class takes, by the mode of its kind, with the values that it computes; a cell has
+# no direction.
+_GATED = {**ACTIVATIONS, "reverse": _TWO}
+COMPUTED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "LSTM": {**_GATED, "peepholes": _TWO},
+    "GRU": {**_GATED, "reset_after": _TWO},
+    "RNN": {"nonlinearity": NONLINEARITIES, "reverse": _TWO},
 }
+OF_LAYERS = ("reverse",)
 
 
 class Said(NamedTuple):
@@ -39,24 +43,11 @@ class Said(NamedTuple):
     text: str
 
 
-def choices(mode: str, name: str) -> tuple[str, ...]:
-    """Return the names that the class of a kind computes for an argument; none of other values."""
-    return ACTIVATIONS.get(name, ()) if name in _TAKEN[mode] else ()
-
-
 def is_computed(mode: str, name: str, value: Any) -> bool:
     """Tell whether the class of a kind computes a variant."""
-    if name == "nonlinearity":
-        return value in NONLINEARITIES
-    if name in DEFAULTS and value == DEFAULTS[name]:
-        return True
-    if name not in _TAKEN[mode]:
-        return False
-    if name in ACTIVATIONS:
-        return value in ACTIVATIONS[name]
-    if name == "cell_clip":
-        return isinstance(value, (int, float)) and 0 < value < math.inf
-    return isinstance(value, bool)
+    if name == "cell_clip":  # the constructor checks the bound
+        return mode == LSTM.mode
+    return value in COMPUTED[mode].get(name, ())
 
 
 def refused(mode: str, what: Iterable[Said]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -146,6 +147,8 @@ def _wrong_in(options: Any) -> str:
     for name, value in options.items():
         known = _VALUES.get(name, ()) if isinstance(name, str) else ()
         right = type(value) is known if isinstance(known, type) else _is_one_of(value, known)
+        if name == "cell_clip":
+            right = right and 0 < value < math.inf
         if not right:
             shown = repr(value)[:100] if isinstance(value, _PLAIN) else f"a {type(value).__name__}"
             return f"{str(name)[:100] if isinstance(name, _PLAIN) else '?'}={shown}"

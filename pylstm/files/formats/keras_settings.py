@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ...arguments.variants import DEFAULTS
 from ...weights.kinds import GRU, LSTM, NONLINEARITIES, RNN, Kind
-from ...weights.variants import Said, refused
+from ...weights.variants import DEFAULTS, Said, refused
 from .keras_config import Layer, is_bidirectional, origin_of, settings_in
 from .keras_names import CELL_CLASSES, CLASSES
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...weights.kinds import KINDS, LSTM, PEEPHOLE_GATES, RNN, Kind, kind_of, with_article
+from ...weights.kinds import KINDS, LSTM, PEEPHOLE_GATES, Kind, kind_of, with_article
 from ...weights.variants import Said, as_options, refused
 from ..base.extras import Leaves, answering_for, library
 from ..base.record import Record, RecurrentLayer, Unsupported
@@ -29,12 +29,9 @@ _NEAR_MISSES = {f"DynamicQuantize{mode}": _QUANTISED for mode in KINDS}
 # Positions among the inputs.
 _X, _W, _R, _B, _LENGTHS, _H, _C, _P = range(8)
 _ROLES = {_W: "W", _R: "R", _B: "B", _P: "P"}
-_PARAMETERS = {
-    _W: ["weight_ih"],
-    _R: ["weight_hh"],
-    _B: ["bias_ih", "bias_hh"],
-    _P: ["weight_pi", "weight_po", "weight_pf"],
-}
+_PARAMETERS = {_W: ["weight_ih"], _R: ["weight_hh"], _B: ["bias_ih", "bias_hh"]}
+# ONNX has them in the order of its gates.
+_PEEPHOLES = [f"weight_p{gate}" for gate in LSTM.onnx_gates if gate in PEEPHOLE_GATES]
 
 
 def read(source: Source, make: Make) -> dict[str, Any]:
@@ -102,7 +99,6 @@ class _Nodes:
         places = [locate(scope, name) for name in node.input]
         given = {position for position, name in enumerate(node.input) if name}
         reasons, variants = attributes_of(node, kind)
-        reasons += refused(kind.mode, variants)
         if kind is LSTM:
             if _P in given and self._states.is_zero(places[_P]):
                 given.remove(_P)
@@ -110,6 +106,7 @@ class _Nodes:
                 variants.append(Said("peepholes", True, "it has peepholes (input P)"))
         elif max(given, default=0) > _H:
             reasons.append(f"it has more inputs than {with_article(kind.mode)} has")
+        reasons += refused(kind.mode, variants)
         weights: dict[int, Weight] = {}
         for position in _ROLES.keys() & given:
             weight = self._weights.weight(places[position])
@@ -139,12 +136,12 @@ class _Nodes:
         self._source.count(2 + 3 * len(weights) * directions, "recurrent nodes")
         parameters: dict[str, Any] = {}
         made = {
-            # Peepholes have a row of the weight for each gate: there is no order within it.
-            position: self._weights.torch_tensors(
-                weight, RNN if position == _P else kind, _PARAMETERS[position], path
-            )
+            position: self._weights.torch_tensors(weight, kind, _PARAMETERS[position], path)
             for position, weight in sorted(weights.items())
+            if position in _PARAMETERS
         }
+        if _P in weights:
+            made[_P] = self._weights.parts(weights[_P], _PEEPHOLES, path)
         for direction, suffix in enumerate(("_l0", "_l0_reverse")[:directions]):
             for tensors in made.values():
                 for name, tensor in tensors[direction].items():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...arguments.variants import DEFAULTS
 from ...weights.kinds import GRU, LSTM, NONLINEARITIES, RNN, Kind
-from ...weights.variants import Said
+from ...weights.variants import DEFAULTS, Said
 
 # The activations of one direction where a node names none.
 _DEFAULTS = {

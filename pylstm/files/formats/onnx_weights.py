@@ -47,11 +47,11 @@ class _Blocks:
     """The bytes of one torch tensor: a part of a weight, its gates in torch's order."""
 
     def __init__(
-        self, weight: Weight, kind: Kind, direction: int, half: slice, record: str
+        self, weight: Weight, kind: Kind | None, direction: int, half: slice, record: str
     ) -> None:
         self._weight = weight
-        # Where each gate of torch's order stands in ONNX's.
-        self._gates = tuple(map(kind.onnx_gates.index, kind.gates))
+        # Where each gate of torch's order stands in ONNX's; of one gate alone there is no order.
+        self._gates = (0,) if kind is None else tuple(map(kind.onnx_gates.index, kind.gates))
         self._direction = direction
         self._half = half
         self.shape = (half.stop - half.start, *weight.shape[2:])
@@ -125,21 +125,23 @@ class Weights:
         path : str
             Of the node, for messages.
         """
-        key = id(weight), kind.mode, names[0]
+        return self._in_parts(weight, kind, names, path)
+
+    def parts(self, weight: Weight, names: list[str], path: str) -> list[dict[str, Tensor]]:
+        """Like :meth:`torch_tensors`, for a weight whose parts belong to one gate each."""
+        return self._in_parts(weight, None, names, path)
+
+    def _in_parts(
+        self, weight: Weight, kind: Kind | None, names: list[str], path: str
+    ) -> list[dict[str, Tensor]]:
+        key = id(weight), kind and kind.mode, names[0]
         if key not in self._made:
             rows = weight.shape[1] // len(names)
+            halves = [slice(at * rows, (at + 1) * rows) for at in range(len(names))]
             self._made[key] = [
                 {
-                    name: self._tensor(
-                        _Blocks(
-                            weight,
-                            kind,
-                            direction,
-                            slice(at * rows, (at + 1) * rows),
-                            f"{path}: {name}",
-                        )
-                    )
-                    for at, name in enumerate(names)
+                    name: self._tensor(_Blocks(weight, kind, direction, half, f"{path}: {name}"))
+                    for name, half in zip(names, halves, strict=True)
                 }
                 for direction in range(weight.shape[0])
             ]

@@ -170,9 +170,8 @@ class Known:
                 self._add(value, (*above, key))
 
     def _note(self, above: tuple[str, ...], prefix: str, options: dict[str, Any]) -> None:
-        told = {name: value for name, value in options.items() if (name, value) != _ASSUMED}
-        if told:
-            self.of_state_dicts.setdefault(above, {})[prefix] = told
+        if any(option != _ASSUMED for option in options.items()):
+            self.of_state_dicts.setdefault(above, {})[prefix] = options
 
     def metadata(self) -> dict[str, str]:
         """Return what safetensors keep of it."""
