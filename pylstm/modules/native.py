@@ -94,10 +94,9 @@ class NativeModule(Layer, Module):
         vars(self).update(structure)
 
     def _recorded_options(self) -> dict[str, Any]:
-        own = own_variants(self)
-        nonlinearity = getattr(self, "nonlinearity", None)
-        is_told = nonlinearity == "relu" or (own and nonlinearity == "tanh")
-        return {**own, "nonlinearity": nonlinearity} if is_told else own
+        own, name = own_variants(self), getattr(self, "nonlinearity", None)
+        is_told = name == "relu" or (own and name == "tanh")
+        return {**own, "nonlinearity": name} if is_told else own
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
