@@ -291,8 +291,8 @@ class NativeModule(Layer, Module):
             The dotted path to the module in the file, or the end of it: ``"encoder.lstm"`` finds
             ``"state_dict.encoder.lstm"`` if nothing else ends so. May be omitted where there is
             only one of this class. :func:`pylstm.find_recurrent` lists them. Where none fits, a
-            cell that does is read as a layer of its kind; the other way round, a layer of one
-            direction without a projection, which has no other layers, is read as a cell.
+            cell of the kind is read as a layer, or a layer that has one forward direction, no
+            other layers and no projection as a cell.
         **options
             What shapes cannot tell: ``dtype``, ``device`` and, for a layer, ``batch_first`` and
             ``dropout``. A file with a whole module records the last two, and whether the module
@@ -306,17 +306,15 @@ class NativeModule(Layer, Module):
             ``gate_activation``, ``activation``, ``reset_after``, ``reverse``
                 As the constructor takes them; what the file says holds.
             ``merge_mode`` : str
-                For a layer only: how Keras joins the outputs of two directions, ``"concat"`` where
-                the file does not say it. Where it says another one, the same is wanted: the module
-                gives both directions, and its caller joins them.
+                How Keras joins the outputs of two directions, ``"concat"`` by default. What else a
+                file says must be repeated here: the module gives both, and its caller joins them.
 
             ``**found.assumed`` of the :class:`FoundRecurrent` confirms all that was assumed.
 
         Returns
         -------
         module
-            Of this class. A subclass is constructed with the arguments that its base takes, by
-            name.
+            Of this class; a subclass is constructed with its base's arguments, by name.
 
         Raises
         ------

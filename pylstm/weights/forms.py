@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .infer import NearMiss, name_of
+from .infer import NearMiss, gates_of, name_of
 from .values import Widened, scale_problem
 
 _PARAMETRISED = (
@@ -87,8 +87,13 @@ def describe_forms(
         kind, remedy = _OTHERS[form]
         return NearMiss(prefix, kind, f"it keeps {name}; {remedy}")
     adjective, remedy = _FORMS[form]
-    shaped = {other: leaf for (other, how), leaf in forms.items() if how in _SHAPED}
-    kind = name_of({**parameters, **shaped})
+    # Of a parameter in several forms one alone may have its shape.
+    shaped = {
+        other: leaf
+        for (other, how), leaf in forms.items()
+        if how in _SHAPED and ("weight_hh" not in other or gates_of(leaf))
+    }
+    kind = name_of({name: None, **parameters, **shaped})
     if form == "twice":
         spelt = f"{name} twice"
     else:

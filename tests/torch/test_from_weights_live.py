@@ -187,7 +187,8 @@ def test_changed_parameters(change, adjective, kind, whole):
 def test_other_networks(kind, hidden_size):
     content = save_zip(getattr(nn, kind)(3, hidden_size))
     with pytest.raises(
-        pylstm.WeightFileError, match=rf"holds no LSTM; there are:\n  '': {kind} \("
+        pylstm.WeightFileError,
+        match=rf"holds no LSTM; there are:\n  '': {kind}\(3, {hidden_size}\)",
     ):
         pylstm.LSTM.from_weights(content)
 
