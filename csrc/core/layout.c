@@ -68,10 +68,13 @@ struct piece layout_piece(const struct rnn_net *net, int index)
 
 ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t gates, ptrdiff_t first, ptrdiff_t end)
 {
+    if (layout_is_panels(net)) /* before the division, which a small call would feel */
+        return gates * (end - first);
+
     const ptrdiff_t lanes = net->kernels->lanes;
     const ptrdiff_t last = end - end % (PANEL_VECTORS * lanes); /* begin of an incomplete block */
 
-    if (layout_is_panels(net) || last == end)
+    if (last == end)
         return gates * (end - first);
     return gates * (last - first + kernels_segment(lanes, end, last));
 }
@@ -93,7 +96,9 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
     at.input_size = layer_input_size(net, layer);
     const struct piece last = layout_piece(net, layout_pieces(net) - 1);
     at.padded_units = last.column / PANEL_VECTORS + padded_units(net, last.gates);
-    at.proj_units = kernels_padded_units(net->kernels, (net->proj_size + 3) / PANEL_VECTORS);
+    at.proj_units = net->proj_size
+                        ? kernels_padded_units(net->kernels, (net->proj_size + 3) / PANEL_VECTORS)
+                        : 0;
     const ptrdiff_t totals = layout_align(PANEL_VECTORS * at.padded_units, PIECE_ALIGN);
     at.bias = 0;
     at.bias_h = totals;
