@@ -247,10 +247,12 @@ def refused_by_one_state(module, x, h):
 
 
 def changed_nonlinearity(cell):
-    """Calls of an RNNCell with one nonlinearity, and with the other."""
-    cell.nonlinearity = "relu"
-    h = cell(X[0])
-    cell.nonlinearity = "tanh"
+    """Calls of an RNNCell with one nonlinearity, and with the one that it had."""
+    try:
+        cell.nonlinearity = "relu"
+        h = cell(X[0])
+    finally:
+        cell.nonlinearity = "tanh"
     return [h, cell(X[0], h)]
 
 

@@ -316,9 +316,9 @@ def test_options_are_checked_as_the_constructor_checks_them():
 
 
 ACCEPTED = {
-    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, reverse, "
-    "merge_mode",
-    pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation",
+    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, cell_clip, "
+    "reverse, merge_mode",
+    pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation, cell_clip",
 }
 
 
@@ -327,6 +327,19 @@ def test_structural_arguments_are_refused(name):
     accepted = f"it takes {ACCEPTED[pylstm.LSTM]}"
     with pytest.raises(TypeError, match=f"no {name}: the shapes in the file tell it; {accepted}"):
         pylstm.LSTM.from_weights(parameters(), **{name: 3})
+
+
+def test_a_cell_clip_is_an_answer():
+    module = pylstm.LSTM(3, 4, cell_clip=0.125)
+    read = pylstm.LSTM.from_weights(dict(module.state_dict()), cell_clip=0.125)
+    x = np.linspace(-4, 4, 30).reshape(5, 2, 3)
+    assert read.cell_clip == 0.125
+    assert read(x)[0].tobytes() == module(x)[0].tobytes()
+    assert (
+        read(x)[0].tobytes() != pylstm.LSTM.from_weights(dict(module.state_dict()))(x)[0].tobytes()
+    )
+    with pytest.raises(ValueError, match="cell_clip should be None or a finite number above 0"):
+        pylstm.LSTM.from_weights(dict(module.state_dict()), cell_clip=-1)
 
 
 def test_unknown_options_are_refused_before_the_file_is_opened():

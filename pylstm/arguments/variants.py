@@ -38,6 +38,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+# What they all have, by argument.
+DEFAULTS: dict[str, Any] = {**GRU_VARIANTS, **LSTM_VARIANTS, "reverse": False}
+
+# The key behind which the ``_metadata`` of a state_dict, and the metadata of a safetensors file,
+# keep what the numbers of a module depend on beside its parameters.
+OPTIONS_KEY = "pylstm.options"
+
+
 def _check_bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} should be of type bool, got: {type_name(value)}")
@@ -90,6 +98,58 @@ def check_variants(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str,
         if value != default:
             checked[name] = value
     return checked
+
+
+def recorded(state_dict: Any, prefix: str) -> Any:
+    """Return what a state_dict records of a module beside its parameters; None if nothing.
+
+    Parameters
+    ----------
+    state_dict : object
+        A mapping; that of a module has an attribute ``_metadata``, as in torch.
+    prefix : str
+        Of the module in it, without a dot at its end.
+
+    Returns
+    -------
+    object
+        A dict of options where it is as pylstm wrote it.
+    """
+    metadata = getattr(state_dict, "_metadata", None)
+    entry = metadata.get(prefix) if isinstance(metadata, dict) else None
+    return entry.get(OPTIONS_KEY) if isinstance(entry, dict) else None
+
+
+def mismatch(own: dict[str, Any], options: Any, prefix: str) -> list[str]:
+    """Say in what a module is not what a state_dict records of it; nothing if it is.
+
+    The nonlinearity of an RNN is not compared: torch loads both into both.
+
+    Parameters
+    ----------
+    own : dict
+        The arguments that the class has, and those of the module.
+    options : object
+        What :func:`recorded` returned.
+    prefix : str
+        Of the module in the state_dict.
+    """
+    where = f" for {prefix}" if prefix else ""
+    if not isinstance(options, dict):
+        told = f"the checkpoint records {type_name(options)} of it, not a dict"
+        return [f"variant mismatch{where}: {told}."]
+    there, here = [], []
+    for name, default in DEFAULTS.items():
+        its, mine = options.get(name, default), own.get(name, default)
+        if type(its) is not type(mine) or its != mine:
+            there.append(f"{name}={its!r}")
+            here.append(f"{name}={mine!r}")
+    if not there:
+        return []
+    return [
+        f"variant mismatch{where}: the checkpoint is of a module with {', '.join(there)}, "
+        f"the current model has {', '.join(here)}."
+    ]
 
 
 def check_reverse(variants: dict[str, Any], bidirectional: Any) -> None:

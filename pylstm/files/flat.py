@@ -142,18 +142,20 @@ def flat_view(file: WeightFile, prefix: str = "") -> NamedArrays:
         if left < 0:
             raise WeightFileError(file.name, "", "the names of its arrays are too long")
         arrays[name] = entry.value
-        _note_module(arrays, name.rpartition(".")[0], entry)
+        wrong = _note_module(arrays, name.rpartition(".")[0], entry)
+        if wrong:
+            raise WeightFileError(file.name, name, f"its state_dict records {wrong}")
     return arrays
 
 
-def _note_module(arrays: NamedArrays, prefix: str, entry: Entry) -> None:
-    """Keep what the file says about the recurrent module that an array is a parameter of."""
+def _note_module(arrays: NamedArrays, prefix: str, entry: Entry) -> str:
+    """Keep what the file says about the module of a parameter; return what is wrong with that."""
     if not isinstance(entry.key, str) or entry.place is None:
-        return
+        return ""
     above, _, name = entry.key.rpartition(".")
     container = entry.place.container
     if not name.startswith(("weight_ih", "weight_hh")) or prefix in arrays.modules:
-        return
+        return ""
     if isinstance(container, NamedArrays):
         if above in container.modules:
             arrays.modules[prefix] = container.modules[above]
@@ -165,6 +167,12 @@ def _note_module(arrays: NamedArrays, prefix: str, entry: Entry) -> None:
         arrays.modules[prefix] = described(container)
     elif "_l" in name and (assumed := entry.place.assumed(above)):
         arrays.options[prefix] = arrays.assumed[prefix] = dict(assumed)
+    else:
+        options, wrong = entry.place.recorded(above)
+        if options:
+            arrays.options[prefix] = options
+        return wrong
+    return ""
 
 
 def read(arrays: NamedArrays, mapped: bool) -> dict[str, Any]:

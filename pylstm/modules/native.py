@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import Layer, as_array
 from ..arguments.naming import is_array_like, type_name
-from ..arguments.variants import VARIANTS, own_variants
+from ..arguments.variants import own_variants
 from .hooks import HOOK_TABLES
 from .module import Module
 
@@ -71,8 +71,6 @@ class NativeModule(Layer, Module):
     _kind = ""
     # What the constructor fixes: attributes that can be read and never written again.
     _structure: tuple[str, ...] = ()
-    # Arguments that torch has not: part of the structure where they differ from these defaults.
-    _variants = VARIANTS[""]
     # What may change between calls, apart from parameters: attributes that C stores.
     _options: tuple[str, ...] = ("training",)
     # The method in C that a call may enter without a Python frame.
@@ -94,6 +92,11 @@ class NativeModule(Layer, Module):
         for name in self._variants:
             vars(self).pop(name, None)
         vars(self).update(structure)
+
+    def _recorded_options(self) -> dict[str, Any]:
+        own, name = own_variants(self), getattr(self, "nonlinearity", None)
+        is_told = name == "relu" or (own and name == "tanh")
+        return {**own, "nonlinearity": name} if is_told else own
 
     def _owned_names(self) -> tuple[str, ...]:
         try:

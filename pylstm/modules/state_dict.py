@@ -11,6 +11,7 @@ import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import is_array_like, mapping_hint, torch_size
+from ..arguments.variants import OPTIONS_KEY, VARIANTS, mismatch, own_variants, recorded
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 class _Loading:
     """One call of load_state_dict: first everything is collected and checked, then written."""
 
-    def __init__(self, assign: bool) -> None:
+    def __init__(self, assign: bool, state_dict: Mapping[str, Any]) -> None:
         self.assign = assign
+        self.recorded_in = state_dict  # which may say more than its items
         self.missing: list[str] = []
         self.unexpected: list[str] = []
         self.errors: list[str] = []
@@ -71,6 +73,10 @@ class _Loading:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
         owned = module._owned_names()
+        options = recorded(self.recorded_in, prefix[:-1])
+        if options is not None and module._variants:
+            own = {**module._variants, **own_variants(module)}
+            self.errors += mismatch(own, options, prefix[:-1])
         found = {}
         for name, slot in slots.items():
             key = prefix + name
@@ -182,6 +188,9 @@ class _Loading:
 class Stateful(Tables):
     """The base of :class:`pylstm.Module` that gives out its state and takes it in."""
 
+    # Arguments that torch has not: part of the structure where they differ from these defaults.
+    _variants = VARIANTS[""]
+
     def state_dict(
         self,
         *args: Any,
@@ -204,7 +213,9 @@ class Stateful(Tables):
         -------
         OrderedDict of str to ndarray
             Views on the module's memory: later changes show in them. Its attribute
-            ``_metadata`` is torch's. ``copy.deepcopy`` makes a snapshot.
+            ``_metadata`` is torch's, and records of a module that is none of torch's, or an RNN
+            with ``relu``, what :func:`from_weights` must know; a new dict of the same items does
+            not. ``copy.deepcopy`` makes a snapshot.
 
         Examples
         --------
@@ -218,7 +229,9 @@ class Stateful(Tables):
             destination = OrderedDict()
             destination._metadata = OrderedDict()
         if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = {"version": self._version}
+            options = self._recorded_options()
+            told = {OPTIONS_KEY: options} if options else {}
+            destination._metadata[prefix[:-1]] = {"version": self._version, **told}
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
@@ -238,7 +251,9 @@ class Stateful(Tables):
         ----------
         state_dict : mapping of str to array_like
             Anything that NumPy makes a numeric array of, torch tensors and Parameters included.
-            Values are converted to the dtype of what they fill.
+            Values are converted to the dtype of what they fill. One that records that it is of
+            another variant, ``reset_after=False`` for instance, is an error; one that records
+            nothing fits every variant.
         strict : bool
             Whether missing and unexpected names are errors. A wrong shape always is.
         assign : bool
@@ -273,12 +288,16 @@ class Stateful(Tables):
         # Making a class of named tuples takes a tenth of the import of pylstm.
         from .incompatible_keys import _IncompatibleKeys
 
-        loading = _Loading(assign)
+        loading = _Loading(assign, state_dict)
         state_dict = dict(state_dict)
         loading.collect(self, state_dict, "")
         loading.raise_errors(type(self).__name__, strict, state_dict)
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
+
+    def _recorded_options(self) -> dict[str, Any]:
+        """Return what the numbers of this module depend on and no state_dict of torch says."""
+        return {}
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool

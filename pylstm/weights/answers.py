@@ -44,7 +44,7 @@ _OF_LAYERS = ("reverse", "merge_mode")
 # pylstm computes all of their values.
 _OPEN = ("nonlinearity",)
 _BY_MODE = {
-    "LSTM": ("gate_activation", "activation"),
+    "LSTM": ("gate_activation", "activation", "cell_clip"),
     "GRU": ("gate_activation", "activation", "reset_after"),
     "RNN": ("nonlinearity",),
 }
@@ -86,7 +86,8 @@ def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> di
         answer = options.get(name, known)
         if answer != known:
             asked = f"{name}={answer!r}"
-            if name not in found.assumed and (candidate.is_described or name == "nonlinearity"):
+            is_said = candidate.is_described or name == "nonlinearity" or name in found.options
+            if name not in found.assumed and is_said:
                 reason = f"{asked} was asked for, and the file says {name}={known!r}"
                 raise WeightFileError(file, found.prefix, reason)
             if name not in _OPEN and not is_computed(kind_of(found.kind).mode, name, answer):

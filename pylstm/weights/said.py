@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..arguments.variants import OPTIONS_KEY
 from ..files.base.record import RecurrentLayer
 from .found import FoundRecurrent
 from .kinds import CELL, NONLINEARITIES, RNN, kind_of
@@ -53,6 +54,8 @@ def said(
         told = {name: facts[name] for name in DEFAULTS if name in facts}
         others = {name: value for name, value in told.items() if value != DEFAULTS[name]}
         fields["options"] = {**others, **found.options}
+        if OPTIONS_KEY in facts:  # and is nothing that pylstm wrote
+            fields["options"][OPTIONS_KEY] = facts[OPTIONS_KEY]
     if isinstance(owner, RecurrentLayer):
         fields["initial_states"] = owner.initial_states
         unknown = dict(owner.assumed)

@@ -241,11 +241,16 @@ def _judged_plain(
         if owner is None and values.get(name) is plain.get(name):
             group.add(f"{name}_{form}")
     facts = group.place.facts(group.prefix)
+    if facts.get("peepholes") is True and not found.options and kind_of(found.kind) is LSTM:
+        reason = "it is one with peepholes, and has none"
+        return NearMiss(prefix, f"incomplete {found.kind}", reason)
     found = replace(found, **said(found, owner, facts, group.place.assumed(group.prefix)))
+    has_direction = not (found._is_cell or found.bidirectional)
     others = [
         f"{name}={value!r}"
         for name, value in found.options.items()
         if not is_computed(kind_of(found.kind).mode, name, value)
+        or (name == "reverse" and not has_direction)
     ]
     if others:
         reason = f"it has {', '.join(others)}, which pylstm does not compute"

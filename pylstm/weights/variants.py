@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..arguments.variants import ACTIVATIONS, GRU_VARIANTS, LSTM_VARIANTS
-from .kinds import NONLINEARITIES
+from .kinds import LSTM, NONLINEARITIES
 
 # The arguments of constructors, and their values in torch's modules.
 DEFAULTS: dict[str, Any] = {**LSTM_VARIANTS, **GRU_VARIANTS, "reverse": False}
@@ -45,6 +45,8 @@ class Said(NamedTuple):
 
 def is_computed(mode: str, name: str, value: Any) -> bool:
     """Tell whether the class of a kind computes a variant."""
+    if name == "cell_clip":  # the constructor checks the bound
+        return mode == LSTM.mode
     return value in COMPUTED[mode].get(name, ())
 
 

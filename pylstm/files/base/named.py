@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...arguments.variants import DEFAULTS, OPTIONS_KEY, recorded
 from .json_text import parse
 from .record import Record, RecurrentLayer
 from .source import Source
@@ -33,7 +35,7 @@ _PLAIN = (bool, int, float, str, type(None))
 # a JSON object of prefixes and true or false, and what else their numbers depend on, a JSON object
 # of prefixes and objects of arguments.
 _BATCH_FIRST = "pylstm.batch_first"
-_OPTIONS = "pylstm.options"
+_OPTIONS = OPTIONS_KEY
 # Such arguments, and the values or the type that a reader of some format gives each.
 _VALUES: dict[str, tuple[str, ...] | type] = {
     "nonlinearity": ("tanh", "relu"),
@@ -42,6 +44,7 @@ _VALUES: dict[str, tuple[str, ...] | type] = {
     "activation": str,
     "reset_after": bool,
     "peepholes": bool,
+    "cell_clip": float,
     "reverse": bool,
 }
 # What torch calls its RNNs.
@@ -73,6 +76,16 @@ class NamedArrays(dict[str, Any]):
             state: dict[str, Any] = self.modules[prefix].state
             return state
         return self.options.get(prefix, {})
+
+    @property
+    def _metadata(self) -> dict[str, dict[str, Any]]:
+        # What load_state_dict reads of a state_dict; plain arrays fit every variant.
+        told = {prefix: options_in(self.facts(prefix)) for prefix in (*self.modules, *self.options)}
+        return {
+            prefix: {OPTIONS_KEY: options}
+            for prefix, options in told.items()
+            if any(options.get(name, default) != default for name, default in DEFAULTS.items())
+        }
 
 
 # Pickles of every version name this, wherever the file lies.
@@ -119,13 +132,63 @@ def recorded_options(source: Source) -> dict[str, dict[str, Any]]:
             raise source.error(f"metadata {_BATCH_FIRST}", reason)
         found.setdefault(prefix, {})["batch_first"] = flag
     for prefix, options in _objects(source, _OPTIONS):
-        for name, value in options.items() if isinstance(options, dict) else [("", None)]:
-            known = _VALUES.get(name, ())
-            if not (isinstance(value, known) if isinstance(known, type) else value in known):
-                reason = f"says {name[:100]}={value!r:.100} of {prefix[:100]!r}"
-                raise source.error(f"metadata {_OPTIONS}", reason)
-            found.setdefault(prefix, {})[name] = value
+        wrong = _wrong_in(options)
+        if wrong:
+            reason = f"says {wrong} of {prefix[:100]!r}"
+            raise source.error(f"metadata {_OPTIONS}", reason)
+        found.setdefault(prefix, {}).update(options)
     return found
+
+
+def _wrong_in(options: Any) -> str:
+    """Return the first option that pylstm does not write; nothing if there is none."""
+    if not isinstance(options, dict):
+        return f"a {type(options).__name__}"
+    for name, value in options.items():
+        known = _VALUES.get(name, ()) if isinstance(name, str) else ()
+        right = type(value) is known if isinstance(known, type) else _is_one_of(value, known)
+        if name == "cell_clip":
+            right = right and 0 < value < math.inf
+        if not right:
+            shown = repr(value)[:100] if isinstance(value, _PLAIN) else f"a {type(value).__name__}"
+            return f"{str(name)[:100] if isinstance(name, _PLAIN) else '?'}={shown}"
+    return ""
+
+
+def _is_one_of(value: Any, known: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in known
+
+
+def options_of_state_dict(mapping: Any, prefix: str) -> tuple[dict[str, Any], str]:
+    """Return the options that a state_dict of pylstm's records of a module, and what is wrong."""
+    options = recorded(mapping, prefix)
+    wrong = "" if options is None else _wrong_in(options)
+    return dict({} if wrong else options or {}), wrong
+
+
+def options_by_prefix(mapping: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what a state_dict of pylstm's records of its modules.
+
+    Raises
+    ------
+    ValueError
+        If that is nothing that pylstm writes.
+    """
+    metadata = getattr(mapping, "_metadata", None)
+    for prefix in metadata if isinstance(metadata, dict) else ():
+        options, wrong = options_of_state_dict(mapping, prefix)
+        if wrong:
+            raise ValueError(f"the _metadata of the state_dict says {wrong} of {prefix!r:.100}")
+        if options and isinstance(prefix, str):
+            yield prefix, options
+
+
+def options_of_pickle(saved: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the same of the table in a pickle of one of pylstm's modules."""
+    tables = [each for each in (saved["structure"], saved["options"]) if isinstance(each, Mapping)]
+    told = {name: table[name] for table in tables for name in _VALUES if name in table}
+    wrong = _wrong_in(told)
+    return {} if wrong else told, wrong
 
 
 def _objects(source: Source, key: str) -> Iterable[tuple[str, Any]]:

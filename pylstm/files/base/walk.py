@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...arguments.variants import OPTIONS_KEY
 from . import paddle
 from .errors import WeightFileError
-from .named import NamedArrays
+from .named import NamedArrays, options_of_pickle, options_of_state_dict
 from .record import Record
 
 # Real files nest some tens deep. Every level costs a few hundred bytes of memory while the walk
@@ -16,6 +17,9 @@ _MAX_DEPTH = 1 << 16
 
 # Tables of a torch module whose names belong to the module itself.
 _TABLES = ("_parameters", "_buffers", "_modules")
+
+# What is in the table of a pickle of one of pylstm's modules.
+_PICKLED = {"version", "structure", "options", "dtype", "parameters"}
 
 
 class Place:
@@ -72,7 +76,16 @@ class Place:
         for state in () if owner is None else _states(owner):
             if isinstance(state, Mapping):
                 return state
-        return self.assumed(prefix)
+        options, wrong = self.recorded(prefix)
+        told = {OPTIONS_KEY: wrong} if wrong else options
+        return {**self.assumed(prefix), **told} if told else self.assumed(prefix)
+
+    def recorded(self, prefix: str = "") -> tuple[dict[str, Any], str]:
+        """Return what a module of pylstm's records beside its parameters, and what is wrong."""
+        module = None if prefix or self.above is None else self.above.container
+        if self.name == "parameters" and isinstance(module, Mapping) and set(module) >= _PICKLED:
+            return options_of_pickle(module)
+        return options_of_state_dict(self.container, prefix)
 
     def assumed(self, prefix: str = "") -> Mapping[str, Any]:
         """Return what is assumed of an LSTM there instead of torch's defaults."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...arguments.naming import type_name
 from ..base.errors import WeightFileWarning
-from ..base.named import NamedArrays, metadata_of, options_in
+from ..base.named import NamedArrays, metadata_of, options_by_prefix, options_in
 from ..base.record import RecurrentLayer
 from .atomic import replacing
 from .leaves import Leaf, leaves_of
@@ -24,6 +24,9 @@ _WRITERS = {
     ".pt": write_torch,
     ".pth": write_torch,
 }
+
+# What is assumed where a file does not say it.
+_ASSUMED = ("nonlinearity", "tanh")
 
 # So many modules are named in a line.
 _MAX_LISTED = 5
@@ -42,7 +45,8 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
         whole-number and bool dtypes, and whatever ``numpy.asarray`` makes one of. Mappings may be
         nested: torch's format keeps them so, the others join the names with dots. Views are
         written as arrays of their own. Of what ``load(source, flat=True)`` returned, safetensors
-        keep which modules are ``batch_first``, and what else their numbers depend on.
+        keep which modules are ``batch_first``; of these and of a ``state_dict``, safetensors and
+        torch's files keep what else numbers depend on, ``reset_after=False`` for instance.
     path : str or os.PathLike
         Ends in ``.safetensors``, ``.npz``, ``.pt`` or ``.pth``. torch reads the last two with
         ``torch.load(path, weights_only=True)``.
@@ -60,7 +64,8 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
     -----
     WeightFileWarning
         If the numbers of a module depend on what the file it came from says and this format cannot
-        say: that it is ``batch_first``, the nonlinearity of an RNN, its initial states.
+        say: that it is ``batch_first``, its initial states; in ``.npz`` also the nonlinearity of an
+        RNN and what else makes a module another one than torch's.
 
     Examples
     --------
@@ -112,9 +117,13 @@ def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> l
     with replacing(path) as file:
         if writer is write_safetensors:
             write_safetensors(file, leaves, progress, known.metadata())
+        elif writer is write_torch:
+            write_torch(file, leaves, progress, known.of_state_dicts)
         else:
-            writer(file, leaves, progress)
-    return known.lost(os.fsdecode(path), has_metadata=writer is write_safetensors)
+            write_npz(file, leaves, progress)
+    says = {write_safetensors: (True, True), write_torch: (True, False)}
+    options, batch_first = says.get(writer, (False, False))
+    return known.lost(os.fsdecode(path), says_options=options, says_batch_first=batch_first)
 
 
 class Known:
@@ -124,11 +133,22 @@ class Known:
     ----------
     mapping : mapping
         Its mappings are nested no deeper than :func:`leaves_of` allows.
+
+    Attributes
+    ----------
+    of_state_dicts : dict of tuple of str to dict
+        By the path of each mapping, what torch's files keep of the modules in it, by prefix.
+
+    Raises
+    ------
+    ValueError
+        If a state_dict records what no module of pylstm has.
     """
 
     def __init__(self, mapping: Mapping[str, Any]) -> None:
         self._options: dict[str, dict[str, Any]] = {}
         self._modules: dict[str, RecurrentLayer] = {}
+        self.of_state_dicts: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
         self._add(mapping, ())
 
     def _add(self, mapping: Mapping[str, Any], above: tuple[str, ...]) -> None:
@@ -139,9 +159,19 @@ class Known:
                 module = mapping.modules.get(prefix)
                 if isinstance(module, RecurrentLayer):
                     self._modules[path] = module
+                self._note(above, prefix, options_in(self._options[path]))
+        else:
+            for prefix, options in options_by_prefix(mapping):
+                path = ".".join(filter(None, (*above, prefix)))
+                self._options[path] = options
+                self._note(above, prefix, options)
         for key, value in mapping.items():
             if isinstance(value, Mapping):
                 self._add(value, (*above, key))
+
+    def _note(self, above: tuple[str, ...], prefix: str, options: dict[str, Any]) -> None:
+        if any(option != _ASSUMED for option in options.items()):
+            self.of_state_dicts.setdefault(above, {})[prefix] = options
 
     def metadata(self) -> dict[str, str]:
         """Return what safetensors keep of it."""
@@ -149,21 +179,22 @@ class Known:
         # Without it the file of any metadata is one of an unknown framework to Hugging Face's.
         return {"format": "pt", **metadata} if metadata else {}
 
-    def lost(self, path: str, *, has_metadata: bool) -> list[str]:
+    def lost(self, path: str, *, says_options: bool, says_batch_first: bool) -> list[str]:
         """Return a line for each thing that the numbers depend on and the file cannot say."""
         lines = []
         prefixes = [
             name for name, facts in self._options.items() if facts.get("batch_first") is True
         ]
-        if prefixes and not has_metadata:
+        if prefixes and not says_batch_first:
             lines.append(
                 f"{path} cannot say that {_listed(prefixes)} {_are(prefixes)} batch_first: "
                 "pass batch_first=True to from_weights"
             )
         others: dict[str, list[str]] = {}
-        for prefix, facts in self._options.items() if not has_metadata else ():
+        for prefix, facts in self._options.items() if not says_options else ():
             for name, value in options_in(facts).items():
-                if (name, value) != ("nonlinearity", "tanh"):  # which is assumed
+                # Their parameters have names of their own.
+                if name != "peepholes" and (name, value) != _ASSUMED:
                     others.setdefault(f"{name}={value!r}", []).append(prefix)
         for argument, prefixes in others.items():
             what = "pass it to from_weights"

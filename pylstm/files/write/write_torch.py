@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ...arguments.variants import OPTIONS_KEY
 from ..base.tensor import row_major
 from .leaves import Leaf
 from .writers import Progress, write_elements
 
 if TYPE_CHECKING:
     Tree = dict[str, Any]
+    Recorded = dict[tuple[str, ...], dict[str, dict[str, Any]]]
 
 _FOLDER = "archive"
 _ALIGNMENT = 64
@@ -33,13 +36,25 @@ _STORAGES = {
 
 _PROTOCOL, _STOP = b"\x80\x02", b"."
 _MARK, _TUPLE, _REDUCE, _PERSISTENT = b"(", b"t", b"R", b"Q"
-_EMPTY_TUPLE, _FALSE, _SET_ITEMS = b")", b"\x89", b"u"
+_EMPTY_TUPLE, _FALSE, _TRUE, _SET_ITEMS = b")", b"\x89", b"\x88", b"u"
+_EMPTY_DICT, _BUILD = b"}", b"b"
 
 
-def write_torch(file: BinaryIO, leaves: Sequence[Leaf], progress: Progress) -> None:
-    """Write what ``torch.load(..., weights_only=True)`` reads, with or without ``mmap``."""
+def write_torch(
+    file: BinaryIO, leaves: Sequence[Leaf], progress: Progress, options: Recorded | None = None
+) -> None:
+    """Write what ``torch.load(..., weights_only=True)`` reads, with or without ``mmap``.
+
+    Parameters
+    ----------
+    file : binary file object
+    leaves : sequence of Leaf
+    progress : callable
+    options : dict of tuple of str to dict, optional
+        By the path of each mapping, what its ``_metadata`` records of modules, by prefix.
+    """
     with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
-        _write_entry(archive, "data.pkl", _pickle(leaves))
+        _write_entry(archive, "data.pkl", _pickle(leaves, options or {}))
         _write_entry(archive, "byteorder", b"little")
         for key, leaf in enumerate(leaves):
             entry = _aligned(file, f"data/{key}")
@@ -63,17 +78,17 @@ def _aligned(file: BinaryIO, name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _pickle(leaves: Sequence[Leaf]) -> bytes:
+def _pickle(leaves: Sequence[Leaf], options: Recorded) -> bytes:
     tree: Tree = {}
     for key, leaf in enumerate(leaves):
         table = tree
         for name in leaf.path[:-1]:
             table = table.setdefault(name, {})
         table[leaf.path[-1]] = _tensor(str(key), leaf)
-    return b"".join([_PROTOCOL, *_mapping(tree), _STOP])
+    return b"".join([_PROTOCOL, *_mapping(tree, options, ()), _STOP])
 
 
-def _mapping(tree: Tree) -> Iterable[bytes]:
+def _mapping(tree: Tree, options: Recorded, path: tuple[str, ...]) -> Iterable[bytes]:
     yield _ordered_dict()
     yield _MARK
     for name, value in tree.items():
@@ -81,8 +96,35 @@ def _mapping(tree: Tree) -> Iterable[bytes]:
         if isinstance(value, bytes):
             yield value
         else:
-            yield from _mapping(value)
+            yield from _mapping(value, options, (*path, name))
     yield _SET_ITEMS
+    if path in options:
+        entries = {
+            prefix: _plain_dict({"version": _integer(1), OPTIONS_KEY: _plain_dict(told)})
+            for prefix, told in (
+                (prefix, {name: _plain(value) for name, value in each.items()})
+                for prefix, each in options[path].items()
+            )
+        }
+        yield _plain_dict({"_metadata": _items(_ordered_dict(), entries)}) + _BUILD
+
+
+def _plain_dict(items: dict[str, bytes]) -> bytes:
+    return _items(_EMPTY_DICT, items)
+
+
+def _items(made: bytes, items: dict[str, bytes]) -> bytes:
+    pairs = (_text(name) + value for name, value in items.items())
+    return b"".join([made, _MARK, *pairs, _SET_ITEMS])
+
+
+def _plain(value: str | float) -> bytes:
+    """Return the pickle of a bool, a float or a text."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool):
+        return _TRUE if value else _FALSE
+    return b"G" + struct.pack(">d", value)
 
 
 def _tensor(key: str, leaf: Leaf) -> bytes:
