@@ -581,11 +581,17 @@ def test_peepholes_of_zeros_are_none(directions):
     inputs = ("", "", "", "P")
     assert found(model({"P": zeros}, directions=directions, inputs=inputs)) is None
     zeros[-1, -1] = 1e-45
-    made = model({"P": zeros}, directions=directions, inputs=inputs)
-    assert reason(made) == "it has peepholes (input P)"
+    made = content(model({"P": zeros}, directions=directions, inputs=inputs))
+    [lstm] = pylstm.find_lstms(made)
+    assert lstm.options == {"peepholes": True}
+    # ONNX's last gate with a peephole is f.
+    name = "weight_pf_l0_reverse" if directions == 2 else "weight_pf_l0"
+    state = pylstm.LSTM.from_weights(made).state_dict()
+    assert [each for each, value in state.items() if "weight_p" in each and value.any()] == [name]
+    np.testing.assert_array_equal(state[name], zeros[-1, -HIDDEN:])
     info = helper.make_tensor_value_info("P", TensorProto.FLOAT, zeros.shape)
     made = model({}, directions=directions, inputs=inputs, more=[info])
-    assert reason(made) == "it has peepholes (input P)"
+    assert reason(made) == "its input P is computed when the model runs"
 
 
 @pytest.mark.parametrize(
