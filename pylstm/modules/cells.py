@@ -87,8 +87,8 @@ class LSTMCell(RNNCellBase):
         ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
         clip(x / 6 + 0.5, 0, 1).
     activation : str
-        That of g and of c in h: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or
-        ``"linear"``.
+        That of g and of c in h: ``"tanh"``, ``"relu"``, ``"linear"``, or ``"softsign"``, which is
+        ``x / (1 + abs(x))``.
     cell_clip : float, optional
         Bounds the new c to [-cell_clip, cell_clip], before o and h are computed from it.
 
@@ -178,7 +178,8 @@ class GRUCell(RNNCellBase):
         ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
         clip(x / 6 + 0.5, 0, 1).
     activation : str
-        That of n: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or ``"linear"``.
+        That of n: ``"tanh"``, ``"relu"``, ``"linear"``, or ``"softsign"``, which is
+        ``x / (1 + abs(x))``.
 
     Attributes
     ----------
@@ -264,7 +265,7 @@ class RNNCell(RNNCellBase):
         (H, I), (H, H), (H,) and (H,). Writable: changes
         count from the next call. What is assigned to such an attribute is copied into the
         parameter.
-    nonlinearity : str
+    nonlinearity, training
         May be changed between calls.
 
     Notes

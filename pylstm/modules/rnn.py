@@ -57,8 +57,8 @@ class LSTM(RNNBase):
         ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
         clip(x / 6 + 0.5, 0, 1).
     activation : str
-        That of g and of c in h: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or
-        ``"linear"``.
+        That of g and of c in h: ``"tanh"``, ``"relu"``, ``"linear"``, or ``"softsign"``, which is
+        ``x / (1 + abs(x))``.
     cell_clip : float, optional
         Bounds the new c to [-cell_clip, cell_clip], before o and h are computed from it.
     reverse : bool
@@ -201,7 +201,8 @@ class GRU(RNNBase):
         ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
         clip(x / 6 + 0.5, 0, 1).
     activation : str
-        That of n: ``"tanh"``, ``"relu"``, ``"softsign"``, which is x / (1 + |x|), or ``"linear"``.
+        That of n: ``"tanh"``, ``"relu"``, ``"linear"``, or ``"softsign"``, which is
+        ``x / (1 + abs(x))``.
     reverse : bool
         Read the sequence from its end; the output stays in the order of the input. h_n is the state
         after the first element.

@@ -214,7 +214,7 @@ class Stateful(Tables):
         OrderedDict of str to ndarray
             Views on the module's memory: later changes show in them. Its attribute
             ``_metadata`` is torch's, and records of a module that is none of torch's, or an RNN
-            with ``relu``, what :func:`from_weights` must know; a new dict of the same items does
+            with ``relu``, what ``from_weights`` must know; a new dict of the same items does
             not. ``copy.deepcopy`` makes a snapshot.
 
         Examples
