@@ -201,8 +201,7 @@ class GRU(RNNBase):
         ``"sigmoid"``, ``"hard_sigmoid"``: clip(0.2 x + 0.5, 0, 1), or ``"hard_sigmoid3"``:
         clip(x / 6 + 0.5, 0, 1).
     activation : str
-        That of n: ``"tanh"``, ``"relu"``, ``"linear"``, or ``"softsign"``, which is
-        ``x / (1 + abs(x))``.
+        That of n: ``"tanh"``, ``"relu"``, ``"linear"`` or ``"softsign"``: ``x / (1 + abs(x))``.
     reverse : bool
         Read the sequence from its end; the output stays in the order of the input. h_n is the state
         after the first element.
