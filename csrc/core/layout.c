@@ -89,13 +89,23 @@ ptrdiff_t layout_peephole(const struct rnn_net *net)
     return layout_align(net->hidden_size, PIECE_ALIGN);
 }
 
+/* A fourth of the columns of all pieces, padded. */
+static ptrdiff_t all_padded_units(const struct rnn_net *net)
+{
+    const struct piece last = layout_piece(net, layout_pieces(net) - 1);
+
+    return last.column / PANEL_VECTORS + padded_units(net, last.gates);
+}
+
+/* Of a plain LSTM in few instructions: this is a part of each small call. */
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
+    const bool panels = layout_is_panels(net);
     struct direction_layout at;
 
     at.input_size = layer_input_size(net, layer);
-    const struct piece last = layout_piece(net, layout_pieces(net) - 1);
-    at.padded_units = last.column / PANEL_VECTORS + padded_units(net, last.gates);
+    at.padded_units =
+        panels ? kernels_padded_units(net->kernels, net->hidden_size) : all_padded_units(net);
     at.proj_units = net->proj_size
                         ? kernels_padded_units(net->kernels, (net->proj_size + 3) / PANEL_VECTORS)
                         : 0;
@@ -103,14 +113,15 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
     at.bias = 0;
     at.bias_h = totals;
     at.weight_ih =
-        totals + (layout_separates_bias(net) ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
+        totals +
+        (!panels && layout_separates_bias(net) ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
     at.weight_hh = at.weight_ih + totals * at.input_size;
     at.weight_hr = at.weight_hh + totals * rnn_hidden_out(net);
     at.peepholes = at.weight_hr +
                    (net->proj_size ? layout_align(PANEL_VECTORS * at.proj_units * net->hidden_size,
                                                   PIECE_ALIGN)
                                    : 0);
-    at.size = at.peepholes + (net->variant.peepholes ? 3 * layout_peephole(net) : 0);
+    at.size = at.peepholes + (!panels && net->variant.peepholes ? 3 * layout_peephole(net) : 0);
     return at;
 }
 
