@@ -303,7 +303,7 @@ class NativeModule(Layer, Module):
                 True gives zeros to a module that has no biases in the file.
             ``nonlinearity`` : str
                 ``"tanh"`` or ``"relu"``, of an RNN or RNNCell: no ``state_dict`` says it.
-            ``gate_activation``, ``activation``, ``reset_after``, ``reverse``
+            ``gate_activation``, ``activation``, ``cell_clip``, ``reset_after``, ``reverse``
                 As the constructor takes them; what the file says holds.
             ``merge_mode`` : str
                 How Keras joins the outputs of two directions, ``"concat"`` by default. What else a
