@@ -5,9 +5,6 @@
 
 /* ---- Which objects ---- */
 
-/* What is behind the texts of Python's. */
-#define PARAMETERS "input and hx, %s"
-
 COLD static const char *hx_parameter(const struct cell *kind)
 {
     return cell_has_c(kind) ? "the states as one pair (h_0, c_0)" : "the state h_0";
@@ -22,7 +19,8 @@ COLD static int error_positional(const struct request *request, Py_ssize_t count
         return -1;
     return error_raise(
         PyExc_TypeError,
-        "%s%s.forward() takes from 2 to 3 positional arguments but %zd were given: " PARAMETERS,
+        "%s%s.forward() takes from 2 to 3 positional arguments but %zd were given: input, and hx, "
+        "%s",
         kind->name, request->callee->cell, count + 1, hx_parameter(kind));
 }
 
@@ -37,7 +35,7 @@ COLD static int error_keyword(const struct request *request, PyObject *key, bool
                            kind->name, request->callee->cell, key);
     return error_raise(PyExc_TypeError,
                        "%s%s.forward() got an unexpected keyword argument '%S': the parameters "
-                       "are " PARAMETERS,
+                       "are input and hx, %s",
                        kind->name, request->callee->cell, key, hx_parameter(kind));
 }
 
