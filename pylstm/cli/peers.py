@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..weights.answers import STRUCTURE
-from ..weights.kinds import GRU, RNN, Kind
+from ..weights.kinds import GRU, PEEPHOLE_GATES, RNN, Kind
+from ..weights.variants import DEFAULTS
 from .output import Failure
-from .reference import directions_of, groups_of, kind_of_module
+from .reference import directions_of, groups_of, is_reverse, kind_of_module, variant_of
 
 if TYPE_CHECKING:
     from .reference import Array, Module, Results
@@ -37,14 +38,6 @@ class Peer(Protocol):
     def run(self, module: Module, x: Array, *states: Array) -> Results: ...
 
 
-def refuse_variants(module: Module) -> None:
-    """Raise if a module has what torch's has not."""
-    own = module._own_variants()
-    if own:
-        told = ", ".join(f"{name}={value!r}" for name, value in own.items())
-        raise CannotRun(f"it is compared with torch's kinds of modules alone, not {told}")
-
-
 class Torch:
     """torch's own modules, given the same parameters."""
 
@@ -57,8 +50,10 @@ class Torch:
 
     def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run in the module's dtype."""
-        refuse_variants(module)
         torch = self._torch
+        others = [name for name, value in DEFAULTS.items() if getattr(module, name, value) != value]
+        if others:
+            raise CannotRun(f"torch has no {', '.join(others)}")
         names = (*STRUCTURE[module._kind], *(("nonlinearity",) * hasattr(module, "nonlinearity")))
         options = {name: getattr(module, name) for name in names}
         peer = getattr(torch.nn, type(module).__name__)(**options).to(getattr(torch, str(x.dtype)))
@@ -107,12 +102,13 @@ class OnnxRuntime:
 
     def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run a float32 module without projections; refuse others."""
-        refuse_variants(module)
         if getattr(module, "proj_size", 0):
             raise CannotRun("ONNX has no projections")
         kind = kind_of_module(module)
         if x.dtype != np.float32:
             raise CannotRun(f"it has {kind.mode}s in float32 only")
+        if variant_of(module, "cell_clip") is not None:
+            raise CannotRun("ONNX has no cell_clip")
         directions = directions_of(module)
         groups = groups_of(module)
         results = []
@@ -122,33 +118,28 @@ class OnnxRuntime:
                 f"initial_{letter}": state[rows]
                 for letter, state in zip(kind.states, states, strict=True)
             }
-            inputs |= _onnx_parameters(kind, groups[rows], bool(module.bias))
-            nonlinearity = getattr(module, "nonlinearity", "tanh")
-            y, *last = self._session(kind, inputs, directions, nonlinearity).run(None, inputs)
+            inputs |= _onnx_parameters(module, groups[rows])
+            y, *last = self._session(module, inputs).run(None, inputs)
             results.append(last)
             # (T, D, N, H) becomes (T, N, D*H).
             x = y.swapaxes(1, 2).reshape(*x.shape[:2], -1)
         return (x, *(np.concatenate(parts) for parts in zip(*results, strict=True)))
 
-    def _session(
-        self, kind: Kind, inputs: dict[str, Array], directions: int, nonlinearity: str
-    ) -> Any:
+    def _session(self, module: Module, inputs: dict[str, Array]) -> Any:
         """Return a session of one node whose parameters are inputs as well."""
         helper = self._onnx.helper
         float32 = self._onnx.TensorProto.FLOAT
+        kind = kind_of_module(module)
         states = [f"initial_{letter}" for letter in kind.states]
         names = ["X", "W", "R", "B" if "B" in inputs else "", "", *states]
+        names += ["P"] * ("P" in inputs)
         results = ["Y", *(f"Y_{letter}" for letter in kind.states)]
-        more: dict[str, Any] = {"linear_before_reset": 1} if kind is GRU else {}
-        if kind is RNN:
-            more["activations"] = [nonlinearity.capitalize()] * directions
         node = helper.make_node(
             kind.mode,
             names,
             results,
             hidden_size=inputs["initial_h"].shape[2],
-            direction="bidirectional" if directions == 2 else "forward",
-            **more,
+            **_onnx_attributes(module, kind),
         )
         graph = helper.make_graph(
             [node],
@@ -164,8 +155,41 @@ class OnnxRuntime:
         return self._runtime.InferenceSession(model.SerializeToString(), options, providers)
 
 
-def _onnx_parameters(kind: Kind, groups: list[list[Array]], has_bias: bool) -> dict[str, Array]:
-    """Return W (D, G*H, I), R (D, G*H, H) and B (D, 2*G*H) in ONNX's order of the gates."""
+def _onnx_attributes(module: Module, kind: Kind) -> dict[str, Any]:
+    """Return what a node says of its module beside hidden_size."""
+    directions = directions_of(module)
+    one_way = "reverse" if is_reverse(module, 0) else "forward"
+    found: dict[str, Any] = {"direction": "bidirectional" if directions == 2 else one_way}
+    if kind is RNN:
+        return found | {"activations": [module.nonlinearity.capitalize()] * directions}
+    if kind is GRU:
+        found["linear_before_reset"] = int(variant_of(module, "reset_after"))
+    gate, slope = _ONNX_GATES[variant_of(module, "gate_activation")]
+    other = _ONNX_ACTIVATIONS[variant_of(module, "activation")]
+    names = [gate, *[other] * len(kind.states)]
+    if names == ["Sigmoid", *["Tanh"] * len(kind.states)]:
+        return found
+    # HardSigmoid takes an alpha and a beta, and so does Affine: x itself with 1 and 0.
+    alpha = [slope] * (gate == "HardSigmoid") + [1.0] * names.count("Affine")
+    beta = [0.5] * (gate == "HardSigmoid") + [0.0] * names.count("Affine")
+    return found | {
+        "activations": names * directions,
+        "activation_alpha": alpha * directions,
+        "activation_beta": beta * directions,
+    }
+
+
+_ONNX_GATES = {
+    "sigmoid": ("Sigmoid", 0.0),
+    "hard_sigmoid": ("HardSigmoid", 0.2),
+    "hard_sigmoid3": ("HardSigmoid", 1 / 6),
+}
+_ONNX_ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "softsign": "Softsign", "linear": "Affine"}
+
+
+def _onnx_parameters(module: Module, groups: list[list[Array]]) -> dict[str, Array]:
+    """Return W (D, G*H, I), R (D, G*H, H), B (D, 2*G*H) and P (D, 3*H) in ONNX's order of gates."""
+    kind = kind_of_module(module)
     from_torch = list(map(kind.gates.index, kind.onnx_gates))
 
     def stacked(index: int) -> Array:
@@ -174,8 +198,13 @@ def _onnx_parameters(kind: Kind, groups: list[list[Array]], has_bias: bool) -> d
         return np.stack([b.reshape(a.shape) for a, b in zip(arrays, blocks, strict=True)])
 
     result = {"W": stacked(0), "R": stacked(1)}
-    if has_bias:
+    if module.bias:
         result["B"] = np.concatenate([stacked(2), stacked(3)], axis=1)
+    if variant_of(module, "peepholes"):
+        first = -len(PEEPHOLE_GATES)
+        result["P"] = np.stack(
+            [np.concatenate([group[first], group[-1], group[first + 1]]) for group in groups]
+        )
     return result
 
 
