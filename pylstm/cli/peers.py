@@ -172,11 +172,10 @@ def _onnx_attributes(module: Module, kind: Kind) -> dict[str, Any]:
     # HardSigmoid takes an alpha and a beta, and so does Affine: x itself with 1 and 0.
     alpha = [slope] * (gate == "HardSigmoid") + [1.0] * names.count("Affine")
     beta = [0.5] * (gate == "HardSigmoid") + [0.0] * names.count("Affine")
-    return found | {
-        "activations": names * directions,
-        "activation_alpha": alpha * directions,
-        "activation_beta": beta * directions,
-    }
+    found["activations"] = names * directions
+    if alpha:  # an attribute is no empty list
+        found |= {"activation_alpha": alpha * directions, "activation_beta": beta * directions}
+    return found
 
 
 _ONNX_GATES = {

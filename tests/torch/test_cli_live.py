@@ -83,6 +83,33 @@ def test_verify_agrees_with_onnxruntime(tagger, tmp_path, capsys):
     assert "cannot run it: it has LSTMs in float32 only" in capsys.readouterr().out
 
 
+VARIANTS = [
+    pylstm.LSTM(5, 6, peepholes=True),
+    pylstm.LSTM(5, 6, 2, bidirectional=True, peepholes=True, gate_activation="hard_sigmoid"),
+    pylstm.LSTM(5, 6, activation="relu", gate_activation="hard_sigmoid3"),
+    pylstm.LSTM(5, 6, activation="softsign", reverse=True),
+    pylstm.LSTM(5, 6, activation="linear", gate_activation="hard_sigmoid"),
+    pylstm.GRU(5, 6, 2, bidirectional=True, reset_after=False),
+    pylstm.GRU(5, 6, gate_activation="hard_sigmoid3", activation="linear"),
+    pylstm.GRU(5, 6, reset_after=False, reverse=True, activation="softsign"),
+    pylstm.RNN(5, 6, nonlinearity="relu", reverse=True),
+]
+
+
+@pytest.mark.parametrize("module", VARIANTS, ids=str)
+def test_verify_compares_variants_with_onnxruntime(tmp_path, capsys, module):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    path = tmp_path / "variant.safetensors"
+    pylstm.save(module.state_dict(), path)
+    assert main(["verify", str(path), "--against", "onnxruntime"]) == 0
+    text = capsys.readouterr().out
+    assert "\nCompared with: onnxruntime " in text
+    assert "cannot run it" not in text
+    assert main(["verify", str(path), "--against", "torch"]) == 1
+    assert "cannot run it: torch has no " in capsys.readouterr().out
+
+
 def test_onnxruntime_loses_the_digits_of_gates_that_are_shut(tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
