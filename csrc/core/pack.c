@@ -251,7 +251,7 @@ static size_t peephole_offset(const struct rnn_net *net, ptrdiff_t index,
 {
     const ptrdiff_t offset = direction_offset(net, index / rnn_params_per_direction(net)) +
                              direction_layout(net, param->layer).peepholes +
-                             (param->kind - WEIGHT_PI) * layout_peephole(net);
+                             ((ptrdiff_t)param->kind - WEIGHT_PI) * layout_peephole(net);
 
     return (size_t)offset * net->kernels->itemsize;
 }
