@@ -1,7 +1,10 @@
 """The benchmarks' own arithmetic: the reference and the NumPy loop, of every kind."""
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +41,18 @@ for case in (
 
 def run(*arguments):
     """Standard output of a process that has NumPy for itself: threads are limited before."""
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        # The benchmarks alone: beside them, a pylstm that is not built may lie.
+        shutil.copytree(ROOT / "benchmarks", Path(folder) / "benchmarks")
+        path = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": path},
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
