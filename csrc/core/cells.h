@@ -23,8 +23,10 @@ static inline bool cell_has_c(const struct cell *cell) { return cell->states == 
 
 static inline bool cell_is_variant(const struct cell_variant *variant)
 {
-    return variant->gate_activation != GATE_SIGMOID || variant->activation != ACTIVATION_TANH ||
-           variant->peepholes || variant->reset_before || variant->cell_clip > 0;
+    /* What torch computes is 0 in each field: one test for four of them. */
+    return ((unsigned)variant->gate_activation | (unsigned)variant->activation |
+            (unsigned)variant->peepholes | (unsigned)variant->reset_before) != 0 ||
+           variant->cell_clip > 0;
 }
 
 /* Index of the step among those of the kernels. The variant is one that the kind may have. */

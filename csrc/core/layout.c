@@ -100,9 +100,10 @@ static ptrdiff_t all_padded_units(const struct rnn_net *net)
 /* Of a plain LSTM in few instructions: this is a part of each small call. */
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
-    const bool panels = layout_is_panels(net);
     struct direction_layout at;
 
+    at.step = cell_step(net->kind, &net->variant);
+    const bool panels = at.step == CELL_LSTM;
     at.input_size = layer_input_size(net, layer);
     at.padded_units =
         panels ? kernels_padded_units(net->kernels, net->hidden_size) : all_padded_units(net);

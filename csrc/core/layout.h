@@ -9,6 +9,7 @@
 
 /* One direction of one layer in the packed copy; offsets in elements from its start. */
 struct direction_layout {
+    int step;               /* of the kernels: cell_step() */
     ptrdiff_t input_size;   /* depth of weight_ih */
     ptrdiff_t padded_units; /* a fourth of the columns of weight_ih and weight_hh, padded */
     ptrdiff_t proj_units;   /* padded units of the projection: 4 output columns each */

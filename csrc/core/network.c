@@ -135,7 +135,6 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,
-        .step = cell_step(slice->net->kind, &slice->net->variant),
         .share = share,
         .stop = stop,
     };

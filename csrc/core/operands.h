@@ -26,7 +26,6 @@ struct scan {
     char *hidden;      /* [rows, H] h before the projection; with reset_before r h */
     char *projected;   /* [rows, totals] and after it */
 
-    int step;                /* among the kernels' */
     struct rnn_share *share; /* NULL: this thread computes all units */
     const struct rnn_stop *stop;
 };

@@ -85,7 +85,7 @@ bool scan_run(const struct scan *scan)
             },
     };
 
-    if (scan->step >= CELL_KINDS)
+    if (scan->at.step >= CELL_KINDS)
         layout_set_variant(scan->net, &scan->at, scan->packed, scan->hidden, &walk.step);
     for (; !sequence_ended(&walk.at); sequence_next(&walk.at)) {
         const ptrdiff_t rows = rows_of(scan, &walk.at);

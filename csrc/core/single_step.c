@@ -46,10 +46,9 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
     step.descending = false;
-    const int index = cell_step(net->kind, &net->variant);
-    if (index >= CELL_KINDS)
+    if (at.step >= CELL_KINDS)
         layout_set_variant(net, &at, packed, NULL, &step);
-    net->kernels->step[index](&step);
+    net->kernels->step[at.step](&step);
 
     if (y == h_n) /* a cell has no other output */
         return;

@@ -47,7 +47,7 @@ static inline void run_rows(const struct scan *scan, struct rnn_step *step, cons
     step->c_out = scan->c_n ? scan_offset(scan, scan->c_n, run.first * net->hidden_size) : NULL;
     step->h_out = net->proj_size ? scan->hidden : y;
     step->h_out_stride = net->proj_size ? net->hidden_size : scan->y_row;
-    net->kernels->step[scan->step](step);
+    net->kernels->step[scan->at.step](step);
     if (net->proj_size)
         linear_project(scan, y, step->rows);
 }
