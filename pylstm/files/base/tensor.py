@@ -36,6 +36,29 @@ class Bytes(Protocol):
     def view(self) -> memoryview: ...
 
 
+class Made:
+    """Bytes that are made when they are read; a subclass sets ``size`` and has ``_fill``."""
+
+    size: int
+
+    def _fill(self, buffer: memoryview) -> None:
+        """Write all of it."""
+        raise NotImplementedError
+
+    def view(self) -> memoryview:
+        """Return all of it."""
+        made = bytearray(self.size)
+        self._fill(memoryview(made))
+        return memoryview(made)
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill ``buffer`` from ``offset``."""
+        if buffer.nbytes == self.size:
+            self._fill(buffer)
+        else:
+            buffer[:] = self.view()[offset : offset + buffer.nbytes]
+
+
 def _widen_bfloat16(raw: Array) -> Array:
     """bfloat16 is the upper half of a float32."""
     wide = raw.astype(np.uint32)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...weights.kinds import GRU, Kind
 from ..base.source import Segment, Source
-from ..base.tensor import Storage, Tensor
+from ..base.tensor import Made, Storage, Tensor
 from .keras_names import Roles, is_of_cudnn
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Arrange = Callable[["Array"], "Array"]
 _NATIVE: Any = "<" if sys.byteorder == "little" else ">"
 
 
-class _Blocks:
+class _Blocks(Made):
     """The bytes of one torch tensor: the gates of a weight in torch's order, made when read."""
 
     def __init__(
@@ -35,19 +35,6 @@ class _Blocks:
         self.dtype = tensor.dtype.newbyteorder("=")
         self.record = tensor.storage.content.record
         self.size = int(np.prod(shape, dtype=object)) * self.dtype.itemsize
-
-    def view(self) -> memoryview:
-        """Return all of it."""
-        made = bytearray(self.size)
-        self._fill(memoryview(made))
-        return memoryview(made)
-
-    def readinto(self, offset: int, buffer: memoryview) -> None:
-        """Fill ``buffer`` from ``offset``."""
-        if buffer.nbytes == self.size:
-            self._fill(buffer)
-        else:
-            buffer[:] = self.view()[offset : offset + buffer.nbytes]
 
     def _fill(self, buffer: memoryview) -> None:
         gates = self._kind.gates

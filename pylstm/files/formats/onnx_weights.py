@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.tensor import Storage, Tensor
+from ..base.tensor import Made, Storage, Tensor
 
 if TYPE_CHECKING:
     from ...weights.kinds import Kind
@@ -43,7 +43,7 @@ class Weight:
     read: Callable[[], Array]
 
 
-class _Blocks:
+class _Blocks(Made):
     """The bytes of one torch tensor: a part of a weight, its gates in torch's order."""
 
     def __init__(
@@ -58,19 +58,6 @@ class _Blocks:
         self.dtype = weight.dtype
         self.record = record
         self.size = int(np.prod(self.shape, dtype=object)) * np.dtype(weight.dtype).itemsize
-
-    def view(self) -> memoryview:
-        """Return all of it."""
-        made = bytearray(self.size)
-        self._fill(memoryview(made))
-        return memoryview(made)
-
-    def readinto(self, offset: int, buffer: memoryview) -> None:
-        """Fill ``buffer`` from ``offset``."""
-        if buffer.nbytes == self.size:
-            self._fill(buffer)
-        else:
-            buffer[:] = self.view()[offset : offset + buffer.nbytes]
 
     def _fill(self, buffer: memoryview) -> None:
         rows = self._weight.read()[self._direction, self._half]
