@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-Parameters = ParamSpec("Parameters")
+from .variants import NONLINEARITIES
 
-NONLINEARITIES = ("tanh", "relu")
+Parameters = ParamSpec("Parameters")
 
 
 def _whole_number(value: Any) -> int:

@@ -13,7 +13,9 @@ ACTIVATIONS = {
     "gate_activation": ("sigmoid", "hard_sigmoid", "hard_sigmoid3"),
     "activation": ("tanh", "relu", "softsign", "linear"),
 }
-
+# Those of an RNN, as torch's argument names them, and as the attribute ``mode`` does.
+NONLINEARITIES = ("tanh", "relu")
+RNN_MODES = {f"RNN_{name.upper()}": name for name in NONLINEARITIES}
 
 # What the kinds have, and what torch computes.
 LSTM_VARIANTS: dict[str, Any] = {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..arguments.variants import own_variants
 from ..weights.answers import STRUCTURE
 from ..weights.kinds import GRU, PEEPHOLE_GATES, RNN, Kind
-from ..weights.variants import DEFAULTS
 from .output import Failure
 from .reference import directions_of, groups_of, is_reverse, kind_of_module, variant_of
 
@@ -51,7 +51,7 @@ class Torch:
     def run(self, module: Module, x: Array, *states: Array) -> Results:
         """Run in the module's dtype."""
         torch = self._torch
-        others = [name for name, value in DEFAULTS.items() if getattr(module, name, value) != value]
+        others = own_variants(module)
         if others:
             raise CannotRun(f"torch has no {', '.join(others)}")
         names = (*STRUCTURE[module._kind], *(("nonlinearity",) * hasattr(module, "nonlinearity")))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arguments.variants import DEFAULTS
 from ..weights.kinds import GRU, LSTM, PEEPHOLE_GATES, Kind, kind_of
-from ..weights.variants import DEFAULTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
+from ..arguments.variants import DEFAULTS, NONLINEARITIES
 from ..files.base.errors import WeightFileError
-from .kinds import CELL, NAMES, NONLINEARITIES, finder_of, kind_of
-from .variants import COMPUTED, DEFAULTS, is_computed
+from .kinds import CELL, NAMES, finder_of, kind_of
+from .variants import COMPUTED, is_computed
 
 if TYPE_CHECKING:
     from .found import FoundRecurrent

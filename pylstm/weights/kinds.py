@@ -115,8 +115,6 @@ NAMES = tuple(mode + ending for ending in ("", CELL) for mode in KINDS)
 # By the number of gates: the rows of weight_hh for each of its columns.
 BY_GATES = {len(kind.gates): mode for mode, kind in KINDS.items()}
 
-NONLINEARITIES = ("tanh", "relu")
-
 
 def kind_of(name: str) -> Kind:
     """Return the row of a layer or cell, by the name of its class."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..arguments.variants import OPTIONS_KEY
+from ..arguments.variants import DEFAULTS, NONLINEARITIES, OPTIONS_KEY, RNN_MODES
 from ..files.base.record import RecurrentLayer
 from .found import FoundRecurrent
-from .kinds import CELL, NONLINEARITIES, RNN, kind_of
-from .variants import DEFAULTS
-
-# What torch calls the layers.
-_MODES = {f"{RNN.mode}_{name.upper()}": name for name in NONLINEARITIES}
+from .kinds import CELL, RNN, kind_of
 
 
 def nonlinearity_of(kind: str, facts: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -27,7 +23,7 @@ def nonlinearity_of(kind: str, facts: Mapping[str, Any]) -> tuple[str, str | Non
     value = facts.get(name)
     if value is None:
         return name, None
-    known = _MODES if is_mode else dict(zip(NONLINEARITIES, NONLINEARITIES, strict=True))
+    known = RNN_MODES if is_mode else dict(zip(NONLINEARITIES, NONLINEARITIES, strict=True))
     return name, known.get(value, "") if isinstance(value, str) else ""
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..arguments.variants import ACTIVATIONS, GRU_VARIANTS, LSTM_VARIANTS
-from .kinds import LSTM, NONLINEARITIES
+from ..arguments.variants import ACTIVATIONS, NONLINEARITIES
+from .kinds import LSTM
 
-# The arguments of constructors, and their values in torch's modules.
-DEFAULTS: dict[str, Any] = {**LSTM_VARIANTS, **GRU_VARIANTS, "reverse": False}
 _TWO = (False, True)
 # Those that each class takes, by the mode of its kind, with the values that it computes; a cell has
 # no direction.
@@ -23,7 +21,6 @@ COMPUTED: dict[str, dict[str, tuple[Any, ...]]] = {
     "GRU": {**_GATED, "reset_after": _TWO},
     "RNN": {"nonlinearity": NONLINEARITIES, "reverse": _TWO},
 }
-OF_LAYERS = ("reverse",)
 
 
 class Said(NamedTuple):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ...arguments.variants import DEFAULTS, OPTIONS_KEY, recorded
+from ...arguments.variants import DEFAULTS, NONLINEARITIES, OPTIONS_KEY, RNN_MODES, recorded
 from .json_text import parse
 from .record import Record, RecurrentLayer
 from .source import Source
@@ -38,7 +38,7 @@ _BATCH_FIRST = "pylstm.batch_first"
 _OPTIONS = OPTIONS_KEY
 # Such arguments, and the values or the type that a reader of some format gives each.
 _VALUES: dict[str, tuple[str, ...] | type] = {
-    "nonlinearity": ("tanh", "relu"),
+    "nonlinearity": NONLINEARITIES,
     "merge_mode": ("sum", "mul", "ave"),
     "gate_activation": str,
     "activation": str,
@@ -47,8 +47,6 @@ _VALUES: dict[str, tuple[str, ...] | type] = {
     "cell_clip": float,
     "reverse": bool,
 }
-# What torch calls its RNNs.
-_MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
 
 
 class NamedArrays(dict[str, Any]):
@@ -211,7 +209,7 @@ def options_in(facts: Mapping[str, Any]) -> dict[str, Any]:
             found.update({name: value} if isinstance(known, type) or value in known else {})
     # Of torch's RNN it decides, whatever else the module says.
     mode = facts.get("mode")
-    found.update({"nonlinearity": _MODES[mode]} if mode in _MODES else {})
+    found.update({"nonlinearity": RNN_MODES[mode]} if mode in RNN_MODES else {})
     return found
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ...weights.kinds import GRU, LSTM, NONLINEARITIES, RNN, Kind
-from ...weights.variants import DEFAULTS, Said, refused
+from ...arguments.variants import DEFAULTS, NONLINEARITIES
+from ...weights.kinds import GRU, LSTM, RNN, Kind
+from ...weights.variants import Said, refused
 from .keras_config import Layer, is_bidirectional, origin_of, settings_in
 from .keras_names import CELL_CLASSES, CLASSES
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...weights.kinds import GRU, LSTM, NONLINEARITIES, RNN, Kind
-from ...weights.variants import DEFAULTS, Said
+from ...arguments.variants import DEFAULTS, NONLINEARITIES
+from ...weights.kinds import GRU, LSTM, RNN, Kind
+from ...weights.variants import Said
 
 # The activations of one direction where a node names none.
 _DEFAULTS = {
