@@ -37,6 +37,29 @@ ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
 ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
 static inline bool rnn_has_c(const struct rnn_net *net) { return cell_has_c(&cells[net->kind]); }
 
+/* Where the gates and states of every step go: matrices [Y, D, T, N, H], contiguous, in the order of
+ * time and of the rows of x; NULL where one is not wanted. Zero beyond the end of a sequence. */
+struct rnn_trace {
+    void *gates[PANEL_VECTORS]; /* activated, in the order of gate_names; of an RNN none */
+    void *c;                    /* c' of an LSTM */
+    void *h;                    /* h', before a projection */
+};
+
+/* What a call may have inside its sequences: lengths, or resets, and a trace. */
+struct rnn_within {
+    ptrdiff_t steps; /* T of the arrays; call->steps is the longest length */
+    /* NULL: every sequence has all steps. Else [N], 1 <= length <= T: a sequence begins at step 0, and
+     * in reverse direction at its own last step. x and y are [T, N] as in a dense call. */
+    const int64_t *lengths;
+    const int64_t *order; /* [N] rows from the longest to the shortest; NULL: as they are */
+    const int64_t *sizes; /* [call->steps] sequences that are longer than t */
+    /* NULL: no resets. Else [T, N], in bytes: where it is not 0 a new sequence begins at this step,
+     * from zeros. Never with lengths. */
+    const unsigned char *reset;
+    ptrdiff_t reset_step, reset_row;
+    struct rnn_trace trace;
+};
+
 /* One call: inputs, outputs and the options that may change between calls. */
 struct rnn_call {
     ptrdiff_t steps; /* T */
@@ -44,6 +67,7 @@ struct rnn_call {
     /* NULL: every step has N rows. Else [T] rows of each step, non-increasing, >= 1:
      * x and y are then packed, row after row, and x_step, y_step are not used. */
     const int64_t *batch_sizes;
+    const struct rnn_within *within; /* NULL: nothing of it. Never with batch_sizes */
 
     const void *x; /* [T, N, I] */
     ptrdiff_t x_step, x_row;
@@ -85,6 +109,14 @@ struct rnn_share {
     bool leads; /* this thread writes h_n for all of them */
     bool alone; /* the units are not shared yet: others may still come */
 };
+
+/* Writes the order of "lengths" to "order" [count], stable, from the longest to the shortest, and to
+ * "sizes" [longest length] how many sequences are longer than t. Returns true if the order is that of
+ * the rows. */
+bool rnn_order_lengths(const int64_t *lengths, ptrdiff_t count, int64_t *order, int64_t *sizes);
+/* Writes zeros to y, and to the trace, beyond the end of each sequence. Due before rnn_forward or
+ * after it, where there are lengths. */
+void rnn_clear_padding(const struct rnn_net *net, const struct rnn_call *call);
 
 /* Bytes of scratch memory that rnn_forward needs. Returns -1 where that overflows. */
 ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call);

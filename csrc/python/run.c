@@ -65,6 +65,7 @@ static int set_inputs(struct request *request)
     set_x(request);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     call->batch_sizes = request->packed ? PyArray_DATA(request->batch_sizes) : NULL;
+    call->within = NULL;
     call->h0 = call->c0 = NULL;
     call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
     call->finite_weights = request->snapshot->finite;
