@@ -50,6 +50,9 @@ static void take_within(const struct rnn_net *net, const struct rnn_call *call, 
                                   : 0,
                          rnn_hidden_out(net));
     space->c = take(net, &space->size, ordered && rnn_has_c(net) ? rows : 0, net->hidden_size);
+    space->gates =
+        take(net, &space->size, ordered && rnn_is_traced(call) ? PANEL_VECTORS * rows : 0,
+             net->hidden_size);
 }
 
 struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
@@ -125,6 +128,9 @@ static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t la
     if (layer > 0)
         x = layer_output(slice, layer - 1);
     scan->at = direction_layout(net, layer);
+    scan->kernel = scan->traced && scan->at.step < CELL_KINDS
+                       ? net->kernels->traced_step[scan->at.step]
+                       : net->kernels->step[scan->at.step];
     scan->x = scan_offset(scan, x.data, scan->order ? 0 : slice->first_row * x.row);
     scan->x_step = x.step;
     scan->x_row = x.row;
@@ -155,9 +161,11 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,
+        .traced = rnn_is_traced(slice->call),
         .gathered = slice->scratch + space.gathered,
         .states = slice->scratch + space.states,
         .c = order && rnn_has_c(slice->net) ? slice->scratch + space.c : NULL,
+        .gates = slice->scratch + space.gates,
         .share = share,
         .stop = stop,
     };
