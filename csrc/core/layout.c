@@ -97,7 +97,6 @@ static ptrdiff_t all_padded_units(const struct rnn_net *net)
     return last.column / PANEL_VECTORS + padded_units(net, last.gates);
 }
 
-/* Of a plain LSTM in few instructions: this is a part of each small call. */
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
     struct direction_layout at;

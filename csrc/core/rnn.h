@@ -128,6 +128,10 @@ ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *c
 bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                  void *workspace);
 
+/* Runs a call that is one step of one layer and direction, and needs no workspace. Returns false, and
+ * does nothing, where the call is another one: then rnn_forward() is due. */
+bool rnn_forward_single(const struct rnn_net *net, const void *packed, const struct rnn_call *call);
+
 /* Multiply-adds of a call: the caller's measure for whether to release a lock. */
 double rnn_work(const struct rnn_net *net, const struct rnn_call *call);
 
