@@ -10,16 +10,6 @@ bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
            a->cell_clip == b->cell_clip;
 }
 
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
-{
-    return net->proj_size ? net->proj_size : net->hidden_size;
-}
-
-ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
-{
-    return cells[net->kind].gates * net->hidden_size;
-}
-
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
 {
     return layer == 0 ? net->input_size : net->num_directions * rnn_hidden_out(net);

@@ -32,9 +32,17 @@ struct rnn_net {
 /* True if both networks compute the same of the same parameters. */
 bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other);
 /* Features of h: P where there is a projection, else H. */
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
+static inline ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
+{
+    return net->proj_size ? net->proj_size : net->hidden_size;
+}
+
 /* Rows of weight_ih: gates * H. */
-ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
+static inline ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
+{
+    return cells[net->kind].gates * net->hidden_size;
+}
+
 static inline bool rnn_has_c(const struct rnn_net *net) { return cell_has_c(&cells[net->kind]); }
 
 /* Where the gates and states of every step go: matrices [Y, D, T, N, H], contiguous, in the order of
