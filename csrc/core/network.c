@@ -184,7 +184,7 @@ bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn
     return finished;
 }
 
-double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
+double rnn_row_work(const struct rnn_net *net)
 {
     const double out = (double)rnn_hidden_out(net);
     const double hidden = (double)net->hidden_size;
@@ -194,5 +194,5 @@ double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
         (double)rnn_gate_rows(net) * (first + (double)(net->num_layers - 1) * later) +
         (double)net->num_layers * (double)net->proj_size * hidden;
 
-    return weights * net->num_directions * (double)call->steps * (double)call->batch;
+    return weights * net->num_directions;
 }
