@@ -223,12 +223,14 @@ static int run(struct request *request)
     struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = request->net;
     const struct rnn_call *call = &request->call;
-    const double work = rnn_work(net, call);
+    const double work = rnn_work(request->snapshot->row_work, call);
     struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
+    if (work < UNLOCKED_WORK && rnn_forward_single(net, request->snapshot->packed, call))
+        return 0;
     if (work < UNLOCKED_WORK || request->late != NULL)
         return run_alone(request, work);
     threads = num_threads_limit(module_state);
