@@ -55,7 +55,7 @@ static void check_segments(const struct network_shape *whole, const char *level)
     const ptrdiff_t out = data.h_size / scans / batch, hidden = data.c_size / scans / batch;
     const ptrdiff_t width = whole->num_directions * out, inputs = whole->input_size;
     double *results = must_allocate((size_t)(2 * network_result_size(&data)), sizeof *results);
-    double *part = results + network_result_size(&data);
+    double *single = results + network_result_size(&data);
 
     network_describe(whole, level);
     network_run(level, whole, &data, AT_END, results);
@@ -87,10 +87,10 @@ static void check_segments(const struct network_shape *whole, const char *level)
                         first && whole->with_c0 ? data.c0[(scan * batch + row) * hidden + i] : 0;
                 }
             }
-            network_run(level, &shape, &alone, AT_END, part);
+            network_run(level, &shape, &alone, AT_END, single);
             network_describe(whole, level);
             for (ptrdiff_t t = begin; t < end; t++) {
-                check(real_difference(part + (t - begin) * width,
+                check(real_difference(single + (t - begin) * width,
                                       results + (t * batch + row) * width, width) < 0,
                       "row %td differs at step %td from its segment alone", row, t);
             }
@@ -100,9 +100,9 @@ static void check_segments(const struct network_shape *whole, const char *level)
                 const double *c =
                     results + data.y_size + data.h_size + (scan * batch + row) * hidden;
                 if (reverse ? begin == 0 : end == whole->steps) {
-                    check(real_difference(part + alone.y_size + scan * out, h, out) < 0 &&
-                              real_difference(part + alone.y_size + alone.h_size + scan * hidden, c,
-                                              hidden) < 0,
+                    check(real_difference(single + alone.y_size + scan * out, h, out) < 0 &&
+                              real_difference(single + alone.y_size + alone.h_size + scan * hidden,
+                                              c, hidden) < 0,
                           "row %td: the last states differ from those of the segment alone", row);
                 }
             }
