@@ -162,20 +162,24 @@ struct slice whole_slice(const struct rnn_net *net, const void *packed, const st
     };
 }
 
+bool rnn_forward_single(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
+{
+    if (!single_step_suits(net, call) || call->batch == 0 || net->hidden_size == 0)
+        return false;
+    const fpenv_t saved = fpenv_enter();
+    single_step(net, packed, call);
+    fpenv_leave(saved);
+    return true;
+}
+
 bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                  void *workspace)
 {
-    bool finished = true;
-
-    if (call->batch == 0 || net->hidden_size == 0)
+    if (call->batch == 0 || net->hidden_size == 0 || rnn_forward_single(net, packed, call))
         return true;
     const fpenv_t saved = fpenv_enter();
-    if (single_step_suits(net, call))
-        single_step(net, packed, call);
-    else {
-        const struct slice slice = whole_slice(net, packed, call, workspace);
-        finished = slice_run(&slice, call->stop, NULL);
-    }
+    const struct slice slice = whole_slice(net, packed, call, workspace);
+    const bool finished = slice_run(&slice, call->stop, NULL);
     fpenv_leave(saved);
     return finished;
 }

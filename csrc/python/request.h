@@ -9,7 +9,7 @@
  *                                                    batch of `call`; net of an RNNCell
  *     run.c          conversions, fresh results,     the other fields of `call`; results
  *                    the GIL, one thread or more
- *     core/          rnn_forward() on `call`
+ *     core/          rnn_forward_single() or rnn_forward() on `call`
  *
  * Until a kernel runs, a call whose arrays fit crosses from one file into another between ten pairs
  * of files, questions of sizes aside: call-arguments, arguments-layer, layer-weights (the

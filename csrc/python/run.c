@@ -229,6 +229,8 @@ static int run(struct request *request)
 
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
+    if (work < UNLOCKED_WORK && rnn_forward_single(net, request->snapshot->packed, call))
+        return 0;
     if (work < UNLOCKED_WORK || request->late != NULL)
         return run_alone(request, work);
     threads = num_threads_limit(module_state);
