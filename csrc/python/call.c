@@ -2,7 +2,9 @@
 
 #include "arguments.h"
 #include "checks.h"
+#include "errors.h"
 #include "run.h"
+#include "within.h"
 
 /* ---- Any call ---- */
 
@@ -18,6 +20,7 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->snapshot = NULL;
     request->x = request->hx_items[0] = request->hx_items[1] = NULL;
     request->batch_sizes = NULL;
+    request->call.within = NULL;
     request->given = 0;
     request->stacked = false;
     request->late = NULL;
@@ -29,11 +32,31 @@ COLD static void extras_begin(struct request *request, struct extras *extras)
     request->extras = extras;
 }
 
+/* Like request_run(), with extras. All objects are opened before the first check: opening may run
+ * code that changes the other arrays. */
+COLD static PyObject *run_with_extras(struct request *request)
+{
+    PyObject *results = NULL;
+
+    if (request->extras->out != NULL) {
+        error_raise(PyExc_NotImplementedError, "out= is not built yet");
+        return NULL;
+    }
+    if (arguments_open(request) == 0 && within_open(request) == 0 &&
+        arguments_detach(request) == 0 && request_check(request) == 0 && within_check(request) == 0)
+        results = run_request(request);
+    arguments_close(request);
+    within_close(request->extras);
+    return results;
+}
+
 /* From arguments that have been read to the results. */
 static PyObject *request_run(struct request *request)
 {
     PyObject *results = NULL;
 
+    if (request->extras != NULL)
+        return run_with_extras(request);
     if (arguments_open(request) == 0 && request_check(request) == 0)
         results = run_request(request);
     arguments_close(request);
@@ -71,6 +94,8 @@ static PyObject *request_dispatch(struct request *request)
         return NULL;
     if (!packed)
         return request_run(request);
+    if (request->extras != NULL && within_refuse_packed(request->extras) < 0)
+        return NULL;
     return PyObject_CallMethodObjArgs((PyObject *)request->self,
                                       module_state->names[NAME_FORWARD_PACKED], request->input,
                                       request->hx == NULL ? Py_None : request->hx, NULL);
