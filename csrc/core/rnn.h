@@ -126,6 +126,9 @@ bool rnn_order_lengths(const int64_t *lengths, ptrdiff_t count, int64_t *order, 
  * after it, where there are lengths. */
 void rnn_clear_padding(const struct rnn_net *net, const struct rnn_call *call);
 
+/* True if the call writes a trace. */
+bool rnn_is_traced(const struct rnn_call *call);
+
 /* Bytes of scratch memory that rnn_forward needs. Returns -1 where that overflows. */
 ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call);
 
