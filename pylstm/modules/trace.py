@@ -90,22 +90,24 @@ class Trace:
     (5, 4)
     """
 
-    output: Array
-    h_n: Array
-    c_n: Array
-    i: Array
-    f: Array
-    g: Array
-    o: Array
-    r: Array
-    z: Array
-    n: Array
-    c: Array
-    h: Array
+    if TYPE_CHECKING:
+        output: Array
+        h_n: Array
+        c_n: Array
+        i: Array
+        f: Array
+        g: Array
+        o: Array
+        r: Array
+        z: Array
+        n: Array
+        c: Array
+        h: Array
+
     names: tuple[str, ...]
     kind: str
 
-    def __init__(self, kind: str, results: tuple[Any, Any], arrays: dict[str, Array]) -> None:
+    def __init__(self, kind: str, results: tuple[Any, Any], arrays: dict[str, Any]) -> None:
         self.kind = kind
         self.names = tuple(arrays)
         self.output, hx_n = results
