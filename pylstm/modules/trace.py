@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def trace_names(kind: str) -> tuple[str, ...]:
     """Return what a trace of a layer has: the gates, and the states."""
-    row = KINDS[kind]
-    gates = row.gates if len(row.gates) > 1 else ""
-    return (*gates, *sorted(row.states))
+    return tuple(KINDS[kind].traced)
 
 
 def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
