@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
     @property
     def traced(self) -> str:
-        """A letter for each array of a trace: the gates, of which one alone is h, and the states."""
+        """A letter for each array of a trace: gates, of which one alone is h, and states."""
         return (self.gates if len(self.gates) > 1 else "") + self.states[::-1]
 
     def rows(self, hidden_size: int) -> int:
