@@ -4,8 +4,10 @@
 
 #include "request.h"
 
-/* Reads (input, hx=None) from `count` positional arguments, and those called `names` after them:
- * the arguments of METH_FASTCALL | METH_KEYWORDS. TypeError as Python raises it. */
+/* Reads (input, hx=None, *, lengths=None, reset=None, out=None), of a cell without lengths and reset,
+ * from `count` positional arguments, and those called `names` after them: the arguments of
+ * METH_FASTCALL | METH_KEYWORDS. TypeError as Python raises it. Returns 1, and is due again, where
+ * there is another keyword than input and hx and the request has no extras to write it to. */
 int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
                    PyObject *names);
 /* Like arguments_read(), from a tuple, and a dict or NULL. */

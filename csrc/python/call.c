@@ -14,12 +14,19 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->callee = callee;
     request->packed = false;
     request->input = request->hx = NULL;
+    request->extras = NULL;
     request->snapshot = NULL;
     request->x = request->hx_items[0] = request->hx_items[1] = NULL;
     request->batch_sizes = NULL;
     request->given = 0;
     request->stacked = false;
     request->late = NULL;
+}
+
+COLD static void extras_begin(struct request *request, struct extras *extras)
+{
+    *extras = (struct extras){0};
+    request->extras = extras;
 }
 
 /* From arguments that have been read to the results. */
@@ -75,20 +82,35 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
                              Py_ssize_t count, PyObject *names)
 {
     struct request request;
+    struct extras extras; /* written where there are any */
+    int status;
 
     request_begin(&request, self, callee);
-    return arguments_read(&request, args, count, names) < 0 ? NULL : request_dispatch(&request);
+    status = arguments_read(&request, args, count, names);
+    if (status > 0) {
+        extras_begin(&request, &extras);
+        status = arguments_read(&request, args, count, names);
+    }
+    return status < 0 ? NULL : request_dispatch(&request);
 }
 
 static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObject *args,
                             PyObject *kwargs)
 {
     struct request request;
+    struct extras extras;
     PyObject *method, *result;
+    int status;
 
     request_begin(&request, self, callee);
-    if (((layer_object *)self)->direct)
-        return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : request_dispatch(&request);
+    if (((layer_object *)self)->direct) {
+        status = arguments_read_tuple(&request, args, kwargs);
+        if (status > 0) {
+            extras_begin(&request, &extras);
+            status = arguments_read_tuple(&request, args, kwargs);
+        }
+        return status < 0 ? NULL : request_dispatch(&request);
+    }
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;

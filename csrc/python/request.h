@@ -31,6 +31,11 @@ struct callee {
 
 struct team;
 
+/* What few calls have: all of it is read in functions that a plain call does not enter. */
+struct extras {
+    PyObject *lengths, *reset, *out; /* as they were given, borrowed; NULL where omitted or None */
+};
+
 struct request {
     layer_object *self; /* borrowed */
     const struct callee *callee;
@@ -38,6 +43,7 @@ struct request {
 
     PyObject *input, *hx;  /* as they were given, borrowed; hx is NULL where omitted or None */
     PyObject *given_sizes; /* likewise: batch_sizes of a packed sequence */
+    struct extras *extras; /* NULL: the call has none */
     struct snapshot *snapshot;
     PyArrayObject *x;
     PyArrayObject *hx_items[2]; /* h_0, c_0; NULL where hx is omitted, and where there is no c */
