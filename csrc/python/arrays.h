@@ -32,6 +32,11 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
     Py_INCREF(object);
     return (PyArrayObject *)object;
 }
+/* 1 for a masked array, 0 for others, -1 on error. */
+int array_is_masked(PyObject *object);
+/* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says. A new
+ * reference; NULL, without an exception, beyond the end, and where "object" is neither. */
+PyObject *arrays_item(PyObject *object, Py_ssize_t index);
 /* 1 if "object" is a tuple or list with arrays in it, at a depth where a state may have numbers, 0 if
  * not, -1 on error. May run code of others. */
 int arrays_are_in(PyObject *object);

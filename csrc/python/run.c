@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "memory.h"
 #include "num_threads.h"
+#include "out.h"
 #include "shared_call.h"
 
 #include <stdalign.h>
@@ -16,18 +17,11 @@
 
 /* ---- Inputs ---- */
 
-/* True if the first axis of input and output is the batch. */
-static bool has_batch_first(const struct request *request)
-{
-    return request->batch_first && request->batched && !request->packed &&
-           !request->callee->is_cell;
-}
-
 static void set_x(struct request *request)
 {
     const enum dtype dtype = request->net->kernels->dtype;
     struct rnn_call *call = &request->call;
-    const int step_axis = has_batch_first(request) ? 1 : 0;
+    const int step_axis = request_has_batch_first(request) ? 1 : 0;
 
     call->x = PyArray_DATA(request->x);
     call->x_step = call->x_row = 0;
@@ -87,36 +81,12 @@ static int set_inputs(struct request *request)
 
 /* ---- Results ---- */
 
-static PyArrayObject *new_array(const struct request *request, int ndim, const npy_intp *dims)
+static PyArrayObject *new_result(const struct request *request, int index)
 {
-    return array_new(request->self->module_state, request->net->kernels->dtype, ndim, dims);
-}
-
-/* h_n or c_n: layers, rows and features, of which a cell and an unbatched call lack one. */
-static PyArrayObject *new_hx_item(const struct request *request, ptrdiff_t features)
-{
-    const struct rnn_net *net = request->net;
     npy_intp dims[3];
-    int ndim = 0;
+    const int ndim = request_result_dims(request, index, dims);
 
-    if (!request->callee->is_cell)
-        dims[ndim++] = net->num_layers * net->num_directions;
-    if (request->batched)
-        dims[ndim++] = request->call.batch;
-    dims[ndim++] = features;
-    return new_array(request, ndim, dims);
-}
-
-static PyArrayObject *new_output(const struct request *request, ptrdiff_t width)
-{
-    const struct rnn_call *call = &request->call;
-    const npy_intp flat[2] = {request->rows, width};
-    const npy_intp sequence[3] = {request->batch_first ? call->batch : call->steps,
-                                  request->batch_first ? call->steps : call->batch, width};
-
-    if (request->batched && !request->packed)
-        return new_array(request, 3, sequence);
-    return new_array(request, 2, flat);
+    return array_new(request->self->module_state, request->net->kernels->dtype, ndim, dims);
 }
 
 /* What the call returns. Steals the arrays, each of which may be NULL; c_n is NULL also where there
@@ -144,20 +114,20 @@ static PyObject *pack_results(const struct request *request, PyArrayObject *outp
 static PyObject *set_results(struct request *request)
 {
     const struct rnn_net *net = request->net;
-    const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
-    const bool batch_first = has_batch_first(request);
+    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
+    const bool batch_first = request_has_batch_first(request);
     struct rnn_call *call = &request->call;
-    PyArrayObject *h_n = new_hx_item(request, out);
-    PyArrayObject *c_n = request->pair ? new_hx_item(request, net->hidden_size) : NULL;
+    PyArrayObject *h_n = new_result(request, RESULT_H_N);
+    PyArrayObject *c_n = request->pair ? new_result(request, RESULT_C_N) : NULL;
     /* One step's output is its h. */
-    PyArrayObject *output = request->callee->is_cell ? h_n : new_output(request, width);
+    PyArrayObject *output = request->callee->is_cell ? h_n : new_result(request, RESULT_OUTPUT);
 
     request->results = pack_results(request, output, h_n, c_n);
     if (request->results == NULL)
         return NULL;
     call->y = PyArray_DATA(output);
     call->y_step = batch_first ? width : call->batch * width;
-    call->y_row = batch_first ? call->steps * width : width;
+    call->y_row = batch_first ? request->rows * width : width;
     call->h_n = PyArray_DATA(h_n);
     call->c_n = c_n == NULL ? NULL : PyArray_DATA(c_n);
     return request->results;
@@ -198,6 +168,19 @@ static int run_in(struct request *request, double work, void *workspace)
     return gil_acquire(&interrupt);
 }
 
+/* Like run_in(), in memory that stays for the next call. */
+static int run_in_kept(struct request *request, double work, ptrdiff_t size)
+{
+    void *workspace = layer_take_workspace(request->self, LAYER_SCRATCH, size);
+    int result;
+
+    if (workspace == NULL)
+        return -1;
+    result = run_in(request, work, workspace);
+    layer_leave_workspace(request->self, LAYER_SCRATCH, workspace);
+    return result;
+}
+
 static int run_alone(struct request *request, double work)
 {
     alignas(MEMORY_ALIGNMENT) unsigned char workspace[STACK_WORKSPACE];
@@ -207,6 +190,8 @@ static int run_alone(struct request *request, double work)
 
     if (size >= 0 && size <= STACK_WORKSPACE)
         return run_in(request, work, workspace);
+    if (request_has_out(request))
+        return run_in_kept(request, work, size);
     memory = memory_new_workspace(size);
     if (memory == NULL) {
         PyErr_NoMemory();
@@ -250,11 +235,67 @@ static int run(struct request *request)
     return result;
 }
 
+/* Like run(), into arrays that a second try is bound to use: waits for helpers that are late, since
+ * they may still write to them. */
+static int run_to_the_end(struct request *request)
+{
+    const int status = run(request);
+
+    if (status != CALL_AGAIN)
+        return status;
+    shared_call_end(request);
+    return run_alone(request, rnn_work(request->net, &request->call));
+}
+
+/* Like run(), in private memory of as many bytes as the states need. */
+static int run_privately(struct request *request, struct out *out, bool shared, ptrdiff_t size)
+{
+    alignas(MEMORY_ALIGNMENT) unsigned char stack[STACK_WORKSPACE];
+    void *memory = stack;
+    int status;
+
+    if (size > STACK_WORKSPACE) {
+        memory = layer_take_workspace(request->self, LAYER_STATES, size);
+        if (memory == NULL)
+            return -1;
+    }
+    out_set_private(request, out, shared, memory);
+    status = run_to_the_end(request);
+    if (status == 0)
+        out_finish(request, out);
+    if (memory != stack)
+        layer_leave_workspace(request->self, LAYER_STATES, memory);
+    return status;
+}
+
+/* Like run_request(), into arrays of the caller's. */
+static PyObject *run_into(struct request *request)
+{
+    struct out out;
+    PyObject *results = NULL;
+    int status = -1;
+
+    request->results = NULL; /* those of a late helper are the caller's */
+    if (out_open(request, &out) == 0 && set_inputs(request) == 0)
+        results = out_results(request, &out);
+    if (results != NULL) {
+        const bool shared = rnn_work(request->net, &request->call) >= UNLOCKED_WORK;
+        const ptrdiff_t size = out_private_size(request, &out, shared);
+        status = size == 0 ? run_to_the_end(request) : run_privately(request, &out, shared, size);
+    }
+    out_close(&out);
+    if (status < 0)
+        Py_CLEAR(results);
+    return results;
+}
+
 PyObject *run_request(struct request *request)
 {
     PyObject *results;
     int status;
 
+    if (request_has_out(request))
+        return run_into(request);
     if (set_inputs(request) < 0)
         return NULL;
     do {
