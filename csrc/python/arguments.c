@@ -238,30 +238,11 @@ static int open_hx(struct request *request, PyObject *hx)
 
 /* ---- The arrays of a request ---- */
 
-/* Takes views of x and the states: code that runs from here on cannot reshape those. */
-static int detach(struct request *request)
+int arguments_detach(struct request *request)
 {
-    PyArrayObject **arrays[3] = {&request->x, &request->hx_items[0], &request->hx_items[1]};
-
-    for (int i = 0; i < 3; i++) {
-        PyArrayObject *array = *arrays[i];
-        if (array == NULL)
-            continue;
-        *arrays[i] = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
-        array_release(array);
-        if (*arrays[i] == NULL)
-            return -1;
-    }
-    return 0;
-}
-
-COLD static int open_extras(struct request *request)
-{
-    const struct extras *extras = request->extras;
-
-    if (extras->lengths != NULL || extras->reset != NULL)
-        return error_raise(PyExc_NotImplementedError, "%s is not built yet", "lengths= or reset=");
-    return 0;
+    return array_detach(&request->x) < 0 || array_detach(&request->hx_items[0]) < 0
+               ? -1
+               : array_detach(&request->hx_items[1]);
 }
 
 int arguments_open(struct request *request)
@@ -275,13 +256,11 @@ int arguments_open(struct request *request)
     request->x = array_open(request->input, "input");
     if (request->x == NULL || (request->hx != NULL && open_hx(request, request->hx) < 0))
         return -1;
-    if (request->extras != NULL && open_extras(request) < 0)
-        return -1;
     if (!request->packed)
         return 0;
     /* Before the checks: opening may run code that changes the other arrays. */
     request->batch_sizes = array_open(request->given_sizes, "batch_sizes");
-    return request->batch_sizes == NULL ? -1 : detach(request);
+    return request->batch_sizes == NULL ? -1 : arguments_detach(request);
 }
 
 void arguments_close(struct request *request)
@@ -305,7 +284,7 @@ static int fit(struct request *request, PyArrayObject **array)
 int arguments_fit(struct request *request)
 {
     /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
-    if (detach(request) < 0 || fit(request, &request->x) < 0 ||
+    if (arguments_detach(request) < 0 || fit(request, &request->x) < 0 ||
         fit(request, &request->hx_items[0]) < 0)
         return -1;
     return fit(request, &request->hx_items[1]);

@@ -37,6 +37,17 @@ int array_is_masked(PyObject *object);
 /* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says. A new
  * reference; NULL, without an exception, beyond the end, and where "object" is neither. */
 PyObject *arrays_item(PyObject *object, Py_ssize_t index);
+/* Replaces *array, an owned reference or NULL, by a view: code that runs later cannot reshape it. */
+static inline int array_detach(PyArrayObject **array)
+{
+    PyArrayObject *given = *array;
+
+    if (given == NULL)
+        return 0;
+    *array = (PyArrayObject *)PyArray_View(given, NULL, &PyArray_Type);
+    array_release(given);
+    return *array == NULL ? -1 : 0;
+}
 /* 1 if "object" is a tuple or list with arrays in it, at a depth where a state may have numbers, 0 if
  * not, -1 on error. May run code of others. */
 int arrays_are_in(PyObject *object);

@@ -21,57 +21,62 @@ static int read_pair(const struct request *request, const char *name, PyObject *
     return third != NULL || *second == NULL ? error_out_structure(request, name, object) : 0;
 }
 
-/* Takes over the reference to "object", which may be NULL. */
-static int set_place(const struct request *request, struct out *out, int index, PyObject *object)
+/* Takes over the reference to "object", whatever the result. */
+static int set_place(const struct request *request, int index, PyObject *object)
 {
-    int masked = 0;
+    struct out *out = request->extras->opened_out;
+    int masked;
 
-    if (object == NULL)
-        return 0;
     if (!PyArray_Check(object)) {
         error_out_type(request, index, object);
         Py_DECREF(object);
         return -1;
     }
     out->places[index].array = (PyArrayObject *)object;
-    if (!PyArray_CheckExact(object))
-        masked = array_is_masked(object);
-    if (masked > 0)
-        error_out_masked(request, index);
-    return masked == 0 ? 0 : -1;
+    if (PyArray_CheckExact(object))
+        return 0;
+    out->exact = false;
+    masked = array_is_masked(object);
+    return masked > 0 ? error_out_masked(request, index) : masked;
 }
 
-/* Steals "states". */
-static int read_states(const struct request *request, struct out *out, PyObject *states)
+/* Like set_place(), for two, either of which may be NULL after an "error". */
+static int set_places(const struct request *request, int error, int first, PyObject *const *objects)
 {
-    PyObject *h, *c;
-    int result;
+    for (int i = 0; i < 2; i++) {
+        if (error == 0)
+            error = set_place(request, first + i, objects[i]);
+        else
+            Py_XDECREF(objects[i]);
+    }
+    return error;
+}
+
+static int read_states(const struct request *request, PyObject *states)
+{
+    const char *name = request->callee->is_cell ? "out" : "out[1]";
+    PyObject *items[2];
 
     if (!request->pair)
-        return set_place(request, out, RESULT_H_N, states);
-    result = read_pair(request, request->callee->is_cell ? "out" : "out[1]", states, &h, &c);
-    Py_DECREF(states);
-    if (result == 0)
-        result = set_place(request, out, RESULT_H_N, Py_NewRef(h));
-    if (result == 0)
-        result = set_place(request, out, RESULT_C_N, Py_NewRef(c));
-    Py_XDECREF(h);
-    Py_XDECREF(c);
-    return result;
+        return set_place(request, RESULT_H_N, Py_NewRef(states));
+    return set_places(request, read_pair(request, name, states, &items[0], &items[1]), RESULT_H_N,
+                      items);
 }
 
-static int read_places(const struct request *request, struct out *out)
+int out_open(struct request *request)
 {
     PyObject *given = request->extras->out, *output, *states;
     int result;
 
+    if (given == NULL)
+        return 0;
     if (request->callee->is_cell)
-        return read_states(request, out, Py_NewRef(given));
+        return read_states(request, given);
     result = read_pair(request, "out", given, &output, &states);
     if (result == 0)
-        result = set_place(request, out, RESULT_OUTPUT, Py_NewRef(output));
+        result = read_states(request, states);
     if (result == 0)
-        result = read_states(request, out, Py_NewRef(states));
+        result = set_place(request, RESULT_OUTPUT, Py_NewRef(output));
     Py_XDECREF(output);
     Py_XDECREF(states);
     return result;
@@ -138,7 +143,7 @@ static bool is_in_place(const struct request *request, const struct place *place
 }
 
 /* The other arrays of a call. */
-enum { OTHER_X, OTHER_H0, OTHER_C0, OTHER_PARAMETERS, OTHERS };
+enum { OTHER_X, OTHER_H0, OTHER_C0, OTHER_PARAMETERS, OTHER_LENGTHS, OTHER_RESET, OTHERS };
 
 static const char *other_name(const struct request *request, int other)
 {
@@ -146,6 +151,8 @@ static const char *other_name(const struct request *request, int other)
         return "input";
     if (other == OTHER_PARAMETERS)
         return "the parameters of the module";
+    if (other >= OTHER_LENGTHS)
+        return other == OTHER_RESET ? "reset" : "lengths";
     return request_hx_name(request, other - OTHER_H0);
 }
 
@@ -184,6 +191,8 @@ static int check_overlaps(const struct request *request, struct out *out)
     others[OTHER_X] = region_of(request->x);
     others[OTHER_H0] = region_of_any(request->hx_items[0]);
     others[OTHER_C0] = region_of_any(request->hx_items[1]);
+    others[OTHER_LENGTHS] = region_of_any(request->extras->lengths_array);
+    others[OTHER_RESET] = region_of_any(request->extras->reset_array);
     for (int i = 0; i < RESULTS; i++) {
         struct place *place = &out->places[i];
         const int same = OTHER_H0 + i - RESULT_H_N;
@@ -220,11 +229,10 @@ static void set_call(struct request *request, const struct out *out)
         call->y_row = array_stride(output->array, 1 - step_axis, dtype);
 }
 
-int out_open(struct request *request, struct out *out)
+int out_check(struct request *request)
 {
-    memset(out, 0, sizeof *out);
-    if (read_places(request, out) < 0)
-        return -1;
+    struct out *out = request->extras->opened_out;
+
     for (int i = 0; i < RESULTS; i++)
         if (out->places[i].array != NULL && check_place(request, &out->places[i], i) < 0)
             return -1;
@@ -240,8 +248,9 @@ void out_close(struct out *out)
         array_release(out->places[i].array);
 }
 
-PyObject *out_results(const struct request *request, const struct out *out)
+PyObject *out_results(const struct request *request)
 {
+    const struct out *out = request->extras->opened_out;
     PyObject *given = request->extras->out, *states = given, *result;
     PyObject *output = (PyObject *)out->places[RESULT_OUTPUT].array;
     PyObject *h_n = (PyObject *)out->places[RESULT_H_N].array;
@@ -277,8 +286,9 @@ static ptrdiff_t padded_size(const struct place *place)
     return (place->nbytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
 }
 
-ptrdiff_t out_private_size(const struct request *request, const struct out *out, bool shared)
+ptrdiff_t out_private_size(const struct request *request, bool shared)
 {
+    const struct out *out = request->extras->opened_out;
     ptrdiff_t size = 0;
 
     for (int i = 0; i < RESULTS; i++)
@@ -287,8 +297,9 @@ ptrdiff_t out_private_size(const struct request *request, const struct out *out,
     return size;
 }
 
-void out_set_private(struct request *request, struct out *out, bool shared, void *memory)
+void out_set_private(struct request *request, bool shared, void *memory)
 {
+    struct out *out = request->extras->opened_out;
     struct rnn_call *call = &request->call;
     char *next = memory;
 
@@ -307,8 +318,9 @@ void out_set_private(struct request *request, struct out *out, bool shared, void
         call->y = call->h_n;
 }
 
-void out_finish(const struct request *request, const struct out *out)
+void out_finish(const struct request *request)
 {
+    const struct out *out = request->extras->opened_out;
     const struct rnn_net *net = request->net;
     const ptrdiff_t rows = request->call.batch;
     const ptrdiff_t layers = request->callee->is_cell ? 1 : net->num_layers * net->num_directions;

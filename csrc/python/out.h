@@ -22,24 +22,27 @@ struct place {
 
 struct out {
     struct place places[RESULTS];
+    bool exact; /* no array is of a subclass, whose code may have run */
 };
 
-/* Reads the arrays out of what was given, checks them against the sizes of the request, which has
- * passed its own checks, and against all other arrays of it, and points its call at them. TypeError
- * or ValueError where an array cannot get a result. Nothing is written, and no code of others runs,
- * but where a message is made. out_close() is due even after a failure. */
-int out_open(struct request *request, struct out *out);
+/* Reads the arrays out of what was given, if any. No code of others runs but that of subclasses, and
+ * where a message is made. out_close() is due even after a failure. */
+int out_open(struct request *request);
+/* Checks them against the sizes of the request, which has passed its own checks, and against all
+ * other arrays of it, and points its call at them. TypeError or ValueError where an array cannot get a
+ * result. Nothing is written, and no code of others runs but where a message is made. */
+int out_check(struct request *request);
 void out_close(struct out *out);
 /* What the call returns, a new reference: the object that was given where it is made of tuples, else
  * tuples of the given arrays. */
-PyObject *out_results(const struct request *request, const struct out *out);
+PyObject *out_results(const struct request *request);
 
 /* Bytes of private memory that the states need, where "shared" says that several threads may work on
  * the call. */
-ptrdiff_t out_private_size(const struct request *request, const struct out *out, bool shared);
+ptrdiff_t out_private_size(const struct request *request, bool shared);
 /* Points the request's call at so much private memory. */
-void out_set_private(struct request *request, struct out *out, bool shared, void *memory);
+void out_set_private(struct request *request, bool shared, void *memory);
 /* Copies the states from private memory to their arrays. */
-void out_finish(const struct request *request, const struct out *out);
+void out_finish(const struct request *request);
 
 #endif

@@ -7,6 +7,7 @@
 #include "num_threads.h"
 #include "out.h"
 #include "shared_call.h"
+#include "within.h"
 
 #include <stdalign.h>
 
@@ -59,7 +60,6 @@ static int set_inputs(struct request *request)
     set_x(request);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     call->batch_sizes = request->packed ? PyArray_DATA(request->batch_sizes) : NULL;
-    call->within = NULL;
     call->h0 = call->c0 = NULL;
     call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
     call->finite_weights = request->snapshot->finite;
@@ -130,6 +130,8 @@ static PyObject *set_results(struct request *request)
     call->y_row = batch_first ? request->rows * width : width;
     call->h_n = PyArray_DATA(h_n);
     call->c_n = c_n == NULL ? NULL : PyArray_DATA(c_n);
+    if (request->extras != NULL && within_set_results(request) < 0)
+        Py_CLEAR(request->results);
     return request->results;
 }
 
@@ -208,7 +210,7 @@ static int run(struct request *request)
     struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = request->net;
     const struct rnn_call *call = &request->call;
-    const double work = rnn_work(net, call);
+    const double work = rnn_work(request->snapshot->row_work, call);
     struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 
@@ -235,20 +237,17 @@ static int run(struct request *request)
     return result;
 }
 
-/* Like run(), into arrays that a second try is bound to use: waits for helpers that are late, since
- * they may still write to them. */
-static int run_to_the_end(struct request *request)
+int run_filled(struct request *request)
 {
-    const int status = run(request);
+    int status;
 
-    if (status != CALL_AGAIN)
-        return status;
-    shared_call_end(request);
-    return run_alone(request, rnn_work(request->net, &request->call));
+    while ((status = run(request)) == CALL_AGAIN)
+        shared_call_end(request); /* the results are the same memory */
+    return status;
 }
 
-/* Like run(), in private memory of as many bytes as the states need. */
-static int run_privately(struct request *request, struct out *out, bool shared, ptrdiff_t size)
+/* Like run_filled(), in private memory of as many bytes as the states need. */
+static int run_privately(struct request *request, bool shared, ptrdiff_t size)
 {
     alignas(MEMORY_ALIGNMENT) unsigned char stack[STACK_WORKSPACE];
     void *memory = stack;
@@ -259,31 +258,32 @@ static int run_privately(struct request *request, struct out *out, bool shared, 
         if (memory == NULL)
             return -1;
     }
-    out_set_private(request, out, shared, memory);
-    status = run_to_the_end(request);
+    out_set_private(request, shared, memory);
+    status = run_filled(request);
     if (status == 0)
-        out_finish(request, out);
+        out_finish(request);
     if (memory != stack)
         layer_leave_workspace(request->self, LAYER_STATES, memory);
     return status;
 }
 
-/* Like run_request(), into arrays of the caller's. */
+/* Like run_request(), into arrays of the caller's. Helpers that are late may still write to them: a
+ * second try waits for those. */
 static PyObject *run_into(struct request *request)
 {
-    struct out out;
     PyObject *results = NULL;
     int status = -1;
 
-    request->results = NULL; /* those of a late helper are the caller's */
-    if (out_open(request, &out) == 0 && set_inputs(request) == 0)
-        results = out_results(request, &out);
-    if (results != NULL) {
-        const bool shared = rnn_work(request->net, &request->call) >= UNLOCKED_WORK;
-        const ptrdiff_t size = out_private_size(request, &out, shared);
-        status = size == 0 ? run_to_the_end(request) : run_privately(request, &out, shared, size);
+    request->results = NULL; /* of which a late helper would keep a reference */
+    if (out_check(request) == 0 && set_inputs(request) == 0)
+        results = out_results(request);
+    if (results == NULL)
+        return NULL;
+    if (within_set_results(request) == 0) {
+        const bool shared = rnn_work(request->snapshot->row_work, &request->call) >= UNLOCKED_WORK;
+        const ptrdiff_t size = out_private_size(request, shared);
+        status = size == 0 ? run_filled(request) : run_privately(request, shared, size);
     }
-    out_close(&out);
     if (status < 0)
         Py_CLEAR(results);
     return results;
