@@ -221,10 +221,30 @@ static int open_one(struct request *request, PyObject *hx)
     return request->hx_items[0] == NULL ? -1 : 0;
 }
 
+/* Opens a tuple of two arrays, which most pairs are, without a detour. Returns false, and opens
+ * nothing, where hx is something else. */
+static bool open_plain_pair(struct request *request, PyObject *hx)
+{
+    PyObject *h, *c;
+
+    if (!PyTuple_CheckExact(hx) || PyTuple_Size(hx) != 2)
+        return false;
+    h = PyTuple_GetItem(hx, 0);
+    c = PyTuple_GetItem(hx, 1);
+    if (!PyArray_CheckExact(h) || !PyArray_CheckExact(c))
+        return false;
+    request->hx_items[0] = (PyArrayObject *)Py_NewRef(h);
+    request->hx_items[1] = (PyArrayObject *)Py_NewRef(c);
+    request->given = 2;
+    return true;
+}
+
 static int open_hx(struct request *request, PyObject *hx)
 {
     if (!request->pair)
         return open_one(request, hx);
+    if (open_plain_pair(request, hx))
+        return 0;
     if (!PyTuple_Check(hx) && !PyList_Check(hx))
         return open_stacked(request, hx);
     request->given = PySequence_Size(hx);
@@ -238,31 +258,11 @@ static int open_hx(struct request *request, PyObject *hx)
 
 /* ---- The arrays of a request ---- */
 
-/* Takes views of x and the states: code that runs from here on cannot reshape those. */
-static int detach(struct request *request)
+int arguments_detach(struct request *request)
 {
-    PyArrayObject **arrays[3] = {&request->x, &request->hx_items[0], &request->hx_items[1]};
-
-    for (int i = 0; i < 3; i++) {
-        PyArrayObject *array = *arrays[i];
-        if (array == NULL)
-            continue;
-        *arrays[i] = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
-        array_release(array);
-        if (*arrays[i] == NULL)
-            return -1;
-    }
-    return 0;
-}
-
-COLD static int open_extras(struct request *request)
-{
-    const struct extras *extras = request->extras;
-
-    if (extras->out != NULL || extras->lengths != NULL || extras->reset != NULL)
-        return error_raise(PyExc_NotImplementedError, "%s is not built yet",
-                           extras->out != NULL ? "out=" : "lengths= or reset=");
-    return 0;
+    return array_detach(&request->x) < 0 || array_detach(&request->hx_items[0]) < 0
+               ? -1
+               : array_detach(&request->hx_items[1]);
 }
 
 int arguments_open(struct request *request)
@@ -276,13 +276,11 @@ int arguments_open(struct request *request)
     request->x = array_open(request->input, "input");
     if (request->x == NULL || (request->hx != NULL && open_hx(request, request->hx) < 0))
         return -1;
-    if (request->extras != NULL && open_extras(request) < 0)
-        return -1;
     if (!request->packed)
         return 0;
     /* Before the checks: opening may run code that changes the other arrays. */
     request->batch_sizes = array_open(request->given_sizes, "batch_sizes");
-    return request->batch_sizes == NULL ? -1 : detach(request);
+    return request->batch_sizes == NULL ? -1 : arguments_detach(request);
 }
 
 void arguments_close(struct request *request)
@@ -306,7 +304,7 @@ static int fit(struct request *request, PyArrayObject **array)
 int arguments_fit(struct request *request)
 {
     /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
-    if (detach(request) < 0 || fit(request, &request->x) < 0 ||
+    if (arguments_detach(request) < 0 || fit(request, &request->x) < 0 ||
         fit(request, &request->hx_items[0]) < 0)
         return -1;
     return fit(request, &request->hx_items[1]);

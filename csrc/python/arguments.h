@@ -15,6 +15,8 @@ int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwar
 /* Takes a snapshot of the weights, and opens the arrays behind the objects. Runs code of others
  * where an object is no plain array. arguments_close() is due even after a failure. */
 int arguments_open(struct request *request);
+/* Takes views of x and the states: code that runs from here on cannot reshape those. */
+int arguments_detach(struct request *request);
 /* Converts what does not fit. Due right after the checks: whatever else makes Python objects may
  * run the garbage collector, and that code which reshapes the caller's arrays. */
 int arguments_fit(struct request *request);

@@ -2,7 +2,12 @@
 
 #include "arguments.h"
 #include "checks.h"
+#include "errors.h"
+#include "packed_call.h"
 #include "run.h"
+#include "within.h"
+
+#include <string.h>
 
 /* ---- Any call ---- */
 
@@ -18,6 +23,7 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->snapshot = NULL;
     request->x = request->hx_items[0] = request->hx_items[1] = NULL;
     request->batch_sizes = NULL;
+    request->call.within = NULL;
     request->given = 0;
     request->stacked = false;
     request->late = NULL;
@@ -25,8 +31,26 @@ static void request_begin(struct request *request, PyObject *self, const struct 
 
 COLD static void extras_begin(struct request *request, struct extras *extras)
 {
-    *extras = (struct extras){0};
+    memset(extras, 0, offsetof(struct extras, few));
     request->extras = extras;
+}
+
+/* Like request_run(), with extras. All objects are opened before the first check: opening may run
+ * code that changes the other arrays. */
+COLD static PyObject *run_with_extras(struct request *request)
+{
+    PyObject *results = NULL;
+
+    if (request->extras->out != NULL) {
+        error_raise(PyExc_NotImplementedError, "out= is not built yet");
+        return NULL;
+    }
+    if (arguments_open(request) == 0 && within_open(request) == 0 &&
+        arguments_detach(request) == 0 && request_check(request) == 0 && within_check(request) == 0)
+        results = run_request(request);
+    arguments_close(request);
+    within_close(request->extras);
+    return results;
 }
 
 /* From arguments that have been read to the results. */
@@ -34,6 +58,8 @@ static PyObject *request_run(struct request *request)
 {
     PyObject *results = NULL;
 
+    if (request->extras != NULL)
+        return run_with_extras(request);
     if (arguments_open(request) == 0 && request_check(request) == 0)
         results = run_request(request);
     arguments_close(request);
@@ -47,6 +73,8 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
 
     if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
         return 0;
+    if (Py_TYPE(object) == module_state->packed_type)
+        return 1;
     value = PyObject_GetAttr(object, module_state->names[NAME_BATCH_SIZES]);
     if (value == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError))
@@ -58,22 +86,40 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
     return 1;
 }
 
-/* Like request_run(), but a packed sequence takes the way by Python, which unpacks its fields. */
+/* Runs over a packed sequence. Unusual fields take the way by Python. */
+static PyObject *request_run_packed(struct request *request)
+{
+    PyObject *fields = request->input, *result;
+    PyArrayObject *inverse;
+    const int opened = packed_open(request, &inverse);
+
+    if (opened < 0)
+        return NULL;
+    if (opened > 0) {
+        result = packed_close(request, fields, request_run(request), inverse);
+        if (result != NULL || PyErr_Occurred())
+            return result;
+    }
+    return PyObject_CallMethodObjArgs((PyObject *)request->self,
+                                      request->self->module_state->names[NAME_FORWARD_PACKED],
+                                      fields, request->hx == NULL ? Py_None : request->hx, NULL);
+}
+
+/* Like request_run(), for packed sequences as well. */
 static PyObject *request_dispatch(struct request *request)
 {
-    struct module_state *module_state = request->self->module_state;
     int packed;
 
     if (request->callee->is_cell)
         return request_run(request);
-    packed = is_packed(module_state, request->input);
+    packed = is_packed(request->self->module_state, request->input);
     if (packed < 0)
         return NULL;
     if (!packed)
         return request_run(request);
-    return PyObject_CallMethodObjArgs((PyObject *)request->self,
-                                      module_state->names[NAME_FORWARD_PACKED], request->input,
-                                      request->hx == NULL ? Py_None : request->hx, NULL);
+    if (request->extras != NULL && within_refuse_packed(request->extras) < 0)
+        return NULL;
+    return request_run_packed(request);
 }
 
 /* ---- The ways in ---- */
@@ -156,6 +202,25 @@ PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
     if (request.hx == Py_None)
         request.hx = NULL;
     return request_run(&request);
+}
+
+PyObject *rnn_run_trace_method(PyObject *self, PyObject *args)
+{
+    struct request request;
+    struct extras extras;
+
+    request_begin(&request, self, &rnn_callee);
+    extras_begin(&request, &extras);
+    if (!PyArg_ParseTuple(args, "OOOOO!:_run_trace", &request.input, &request.hx, &extras.lengths,
+                          &extras.reset, &PyTuple_Type, &extras.names))
+        return NULL;
+    if (request.hx == Py_None)
+        request.hx = NULL;
+    if (extras.lengths == Py_None)
+        extras.lengths = NULL;
+    if (extras.reset == Py_None)
+        extras.reset = NULL;
+    return request_dispatch(&request);
 }
 
 static ternaryfunc tp_call_of(PyObject *object)
