@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 try:
     from . import _core
-    from ._core import get_num_threads, set_num_threads
+    from ._core import Stream, get_num_threads, set_num_threads
     from ._version import __version__
     from .modules.cells import GRUCell, LSTMCell, RNNCell
     from .modules.module import Module
     from .modules.rnn import GRU, LSTM, RNN
+    from .modules.trace import Trace
     from .runtime.generator import get_rng_state, initial_seed, manual_seed, set_rng_state
     from .runtime.threadpools import announce as _announce
 except ImportError as _error:
@@ -43,6 +44,8 @@ __all__ = [
     "LSTMCell",
     "Module",
     "RNNCell",
+    "Stream",
+    "Trace",
     "WeightFileError",
     "WeightFileWarning",
     "__version__",

@@ -10,16 +10,6 @@ bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
            a->cell_clip == b->cell_clip;
 }
 
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
-{
-    return net->proj_size ? net->proj_size : net->hidden_size;
-}
-
-ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
-{
-    return cells[net->kind].gates * net->hidden_size;
-}
-
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
 {
     return layer == 0 ? net->input_size : net->num_directions * rnn_hidden_out(net);
@@ -128,6 +118,7 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
 void layout_set_variant(const struct rnn_net *net, const struct direction_layout *at,
                         const char *packed, void *reset_h, struct rnn_step *step)
 {
+    step->trace = NULL;
     step->variant = &net->variant;
     step->peepholes =
         net->variant.peepholes ? packed + at->peepholes * (ptrdiff_t)net->kernels->itemsize : NULL;

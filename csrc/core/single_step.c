@@ -8,9 +8,9 @@
 
 bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
 {
-    return call->steps == 1 && net->num_layers == 1 && net->num_directions == 1 &&
-           net->proj_size == 0 && !net->variant.reset_before && call->batch_sizes == NULL &&
-           (call->h0 != NULL || call->finite_weights);
+    return call->within == NULL && call->steps == 1 && net->num_layers == 1 &&
+           net->num_directions == 1 && net->proj_size == 0 && !net->variant.reset_before &&
+           call->batch_sizes == NULL && (call->h0 != NULL || call->finite_weights);
 }
 
 void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)

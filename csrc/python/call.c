@@ -2,8 +2,12 @@
 
 #include "arguments.h"
 #include "checks.h"
+#include "errors.h"
 #include "packed_call.h"
 #include "run.h"
+#include "within.h"
+
+#include <string.h>
 
 /* ---- Any call ---- */
 
@@ -15,12 +19,38 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->callee = callee;
     request->packed = false;
     request->input = request->hx = NULL;
+    request->extras = NULL;
     request->snapshot = NULL;
     request->x = request->hx_items[0] = request->hx_items[1] = NULL;
     request->batch_sizes = NULL;
+    request->call.within = NULL;
     request->given = 0;
     request->stacked = false;
     request->late = NULL;
+}
+
+COLD static void extras_begin(struct request *request, struct extras *extras)
+{
+    memset(extras, 0, offsetof(struct extras, few));
+    request->extras = extras;
+}
+
+/* Like request_run(), with extras. All objects are opened before the first check: opening may run
+ * code that changes the other arrays. */
+COLD static PyObject *run_with_extras(struct request *request)
+{
+    PyObject *results = NULL;
+
+    if (request->extras->out != NULL) {
+        error_raise(PyExc_NotImplementedError, "out= is not built yet");
+        return NULL;
+    }
+    if (arguments_open(request) == 0 && within_open(request) == 0 &&
+        arguments_detach(request) == 0 && request_check(request) == 0 && within_check(request) == 0)
+        results = run_request(request);
+    arguments_close(request);
+    within_close(request->extras);
+    return results;
 }
 
 /* From arguments that have been read to the results. */
@@ -28,6 +58,8 @@ static PyObject *request_run(struct request *request)
 {
     PyObject *results = NULL;
 
+    if (request->extras != NULL)
+        return run_with_extras(request);
     if (arguments_open(request) == 0 && request_check(request) == 0)
         results = run_request(request);
     arguments_close(request);
@@ -85,6 +117,8 @@ static PyObject *request_dispatch(struct request *request)
         return NULL;
     if (!packed)
         return request_run(request);
+    if (request->extras != NULL && within_refuse_packed(request->extras) < 0)
+        return NULL;
     return request_run_packed(request);
 }
 
@@ -94,20 +128,35 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
                              Py_ssize_t count, PyObject *names)
 {
     struct request request;
+    struct extras extras; /* written where there are any */
+    int status;
 
     request_begin(&request, self, callee);
-    return arguments_read(&request, args, count, names) < 0 ? NULL : request_dispatch(&request);
+    status = arguments_read(&request, args, count, names);
+    if (status > 0) {
+        extras_begin(&request, &extras);
+        status = arguments_read(&request, args, count, names);
+    }
+    return status < 0 ? NULL : request_dispatch(&request);
 }
 
 static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObject *args,
                             PyObject *kwargs)
 {
     struct request request;
+    struct extras extras;
     PyObject *method, *result;
+    int status;
 
     request_begin(&request, self, callee);
-    if (((layer_object *)self)->direct)
-        return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : request_dispatch(&request);
+    if (((layer_object *)self)->direct) {
+        status = arguments_read_tuple(&request, args, kwargs);
+        if (status > 0) {
+            extras_begin(&request, &extras);
+            status = arguments_read_tuple(&request, args, kwargs);
+        }
+        return status < 0 ? NULL : request_dispatch(&request);
+    }
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;
@@ -153,6 +202,25 @@ PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
     if (request.hx == Py_None)
         request.hx = NULL;
     return request_run(&request);
+}
+
+PyObject *rnn_run_trace_method(PyObject *self, PyObject *args)
+{
+    struct request request;
+    struct extras extras;
+
+    request_begin(&request, self, &rnn_callee);
+    extras_begin(&request, &extras);
+    if (!PyArg_ParseTuple(args, "OOOOO!:_run_trace", &request.input, &request.hx, &extras.lengths,
+                          &extras.reset, &PyTuple_Type, &extras.names))
+        return NULL;
+    if (request.hx == Py_None)
+        request.hx = NULL;
+    if (extras.lengths == Py_None)
+        extras.lengths = NULL;
+    if (extras.reset == Py_None)
+        extras.reset = NULL;
+    return request_dispatch(&request);
 }
 
 static ternaryfunc tp_call_of(PyObject *object)

@@ -3,6 +3,7 @@
  *     class Layer: ...                    # layer_type.c
  *     class RNN(Layer): ...               # rnn_type.c
  *     class Cell(Layer): ...              # cell_type.c
+ *     class Stream: ...                   # stream_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
  *     def initial_seed() -> int: ...
@@ -30,6 +31,7 @@
 #include "packed_call.h"
 #include "packing.h"
 #include "rnn_type.h"
+#include "stream_type.h"
 #include "test_hooks.h"
 
 #include "../simd/dispatch.h"
@@ -152,6 +154,10 @@ static int intern_names(struct module_state *module_state)
     static const char *const names[NAMES] = {
         [NAME_INPUT] = "input",
         [NAME_HX] = "hx",
+        [NAME_OUT] = "out",
+        [NAME_LENGTHS] = "lengths",
+        [NAME_RESET] = "reset",
+        [NAME_ROWS] = "rows",
         [NAME_CALL_IMPL] = "_call_impl",
         [NAME_FORWARD_PACKED] = "_forward_packed",
         [NAME_BATCH_SIZES] = "batch_sizes",
@@ -204,7 +210,8 @@ static int module_exec(PyObject *module)
         (module_state->rnn_type = add_type(module, &rnn_type_spec, module_state->layer_type)) ==
             NULL ||
         (module_state->cell_type = add_type(module, &cell_type_spec, module_state->layer_type)) ==
-            NULL)
+            NULL ||
+        (module_state->stream_type = add_type(module, &stream_type_spec, NULL)) == NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
     if (PyModule_AddFunctions(module, test_hooks_methods) < 0)
@@ -225,6 +232,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(module_state->layer_type);
     Py_VISIT(module_state->rnn_type);
     Py_VISIT(module_state->cell_type);
+    Py_VISIT(module_state->stream_type);
     Py_VISIT(module_state->packed_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
         Py_VISIT(module_state->descr[dtype]);
@@ -241,6 +249,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(module_state->layer_type);
     Py_CLEAR(module_state->rnn_type);
     Py_CLEAR(module_state->cell_type);
+    Py_CLEAR(module_state->stream_type);
     Py_CLEAR(module_state->packed_type);
     return 0;
 }

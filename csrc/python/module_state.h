@@ -13,12 +13,24 @@
 #include <stdatomic.h>
 
 /* Names of keywords, methods and attributes. */
-enum { NAME_INPUT, NAME_HX, NAME_CALL_IMPL, NAME_FORWARD_PACKED, NAME_BATCH_SIZES, NAMES };
+enum {
+    NAME_INPUT, /* the arguments of a call, in this order */
+    NAME_HX,
+    NAME_OUT,
+    NAME_LENGTHS, /* from here on of layers alone */
+    NAME_RESET,
+    NAME_ROWS, /* of a stream's call */
+    NAME_CALL_IMPL,
+    NAME_FORWARD_PACKED,
+    NAME_BATCH_SIZES,
+    NAMES
+};
 
 struct module_state {
     PyTypeObject *layer_type;
     PyTypeObject *rnn_type;
     PyTypeObject *cell_type;
+    PyTypeObject *stream_type;
     PyTypeObject *lease_type;  /* NULL, as the other four, once the interpreter goes down */
     PyTypeObject *packed_type; /* PackedSequence; NULL until pylstm.utils is imported as well */
     PyArray_Descr *descr[DTYPE_COUNT];

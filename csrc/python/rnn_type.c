@@ -9,9 +9,10 @@
  *                    dtype: str = "float32", reverse: bool = False, peepholes: bool = False,
  *                    reset_after: bool = True, gate_activation: str = "sigmoid",
  *                    activation: str = "tanh", cell_clip: float = 0.0) -> None: ...
- *         def forward(self, input, hx=None): ...
- *         def __call__(self, input, hx=None): ...
+ *         def forward(self, input, hx=None, *, lengths=None, reset=None, out=None): ...
+ *         def __call__(self, input, hx=None, *, lengths=None, reset=None, out=None): ...
  *         def _run_packed(self, data, batch_sizes, hx, /): ...
+ *         def _run_trace(self, input, hx, lengths, reset, names, /): ...
  */
 #include "rnn_type.h"
 
@@ -25,50 +26,72 @@
 
 /* ---- Calls, which are in call.c ---- */
 
-PyDoc_STRVAR(forward_doc,
-             "forward($self, input, hx=None)\n--\n\n"
-             "Run the network over a sequence.\n\n"
-             "Parameters\n----------\n"
-             "input : array_like or PackedSequence\n"
-             "    ``(L, N, input_size)``, with ``batch_first=True`` ``(N, L, input_size)``, or\n"
-             "    unbatched ``(L, input_size)``. Real numbers of any dtype are converted to the\n"
-             "    module's dtype (torch would raise).\n"
-             "hx : array_like, or of an LSTM a tuple or list of two, optional\n"
-             "    ``h_0``, of an LSTM ``(h_0, c_0)``: of shapes ``(D*num_layers, N, H_out)`` and\n"
-             "    ``(D*num_layers, N, hidden_size)``, without the batch axis for unbatched input;\n"
-             "    zeros if omitted. D is 2 if bidirectional, else 1; H_out is hidden_size, or the\n"
-             "    proj_size of an LSTM that has one. Never batch-first.\n\n"
-             "Returns\n-------\n"
-             "output : numpy.ndarray or PackedSequence\n"
-             "    ``(L, N, D*H_out)``, ``(N, L, D*H_out)`` or ``(L, D*H_out)``.\n"
-             "h_n : numpy.ndarray, or of an LSTM ``(h_n, c_n)``, a tuple of two\n"
-             "    Shaped as h_0 and c_0. All results are new, C-contiguous arrays.\n\n"
-             "Raises\n------\n"
-             "ValueError, RuntimeError\n"
-             "    Where shapes do not fit, with the types and texts of torch.\n"
-             "TypeError\n"
-             "    For complex, boolean, object, string, date and masked arrays; for an hx that is\n"
-             "    a pair where it should be one array, or the other way round.\n\n"
-             "Notes\n-----\n"
-             "Mirrors the method ``forward`` of ``torch.nn.LSTM``, ``torch.nn.GRU`` and\n"
-             "``torch.nn.RNN``,\n"
-             "https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers\n\n"
-             "Examples\n--------\n"
-             ">>> import numpy as np\n"
-             ">>> import pylstm as nn\n"
-             ">>> lstm = nn.LSTM(input_size=3, hidden_size=4)\n"
-             ">>> output, (h_n, c_n) = lstm(np.ones((5, 2, 3)))\n"
-             ">>> output.shape, h_n.shape\n"
-             "((5, 2, 4), (1, 2, 4))\n"
-             ">>> output, h_n = nn.GRU(3, 4)(np.ones((5, 2, 3)))\n"
-             ">>> h_n.shape\n"
-             "(1, 2, 4)");
+PyDoc_STRVAR(
+    forward_doc,
+    "forward($self, input, hx=None, *, lengths=None, reset=None, out=None)"
+    "\n--\n\n"
+    "Run the network over a sequence.\n\n"
+    "Parameters\n----------\n"
+    "input : array_like or PackedSequence\n"
+    "    ``(L, N, input_size)``, with ``batch_first=True`` ``(N, L, input_size)``, or\n"
+    "    unbatched ``(L, input_size)``. Real numbers of any dtype are converted to the\n"
+    "    module's dtype (torch would raise).\n"
+    "hx : array_like, or of an LSTM a tuple or list of two, optional\n"
+    "    ``h_0``, of an LSTM ``(h_0, c_0)``: of shapes ``(D*num_layers, N, H_out)`` and\n"
+    "    ``(D*num_layers, N, hidden_size)``, without the batch axis for unbatched input;\n"
+    "    zeros if omitted. D is 2 if bidirectional, else 1; H_out is hidden_size, or the\n"
+    "    proj_size of an LSTM that has one. Never batch-first.\n"
+    "lengths : array_like of int, optional\n"
+    "    ``(N,)``, in any order: how many steps each sequence has, from 1 to L. The results\n"
+    "    are those of the packed sequences, bit by bit: the states are those at the own end\n"
+    "    of each sequence, where the reverse direction begins, and the output, which keeps\n"
+    "    all L steps, is 0 beyond that end.\n"
+    "reset : array_like of bool, optional\n"
+    "    ``(L, N)``, with ``batch_first=True`` ``(N, L)``, or unbatched ``(L,)``: where it is\n"
+    "    True, a new sequence begins at this step, from zeros, for both directions. hx\n"
+    "    belongs to the first part of a row, in reverse direction to the last. Not together\n"
+    "    with lengths, and neither with a packed sequence.\n"
+    "out : tuple, optional\n"
+    "    Arrays for the results, in the structure of the results: they are written and\n"
+    "    returned. Those of the states may be the very arrays that are given as hx.\n\n"
+    "Returns\n-------\n"
+    "output : numpy.ndarray or PackedSequence\n"
+    "    ``(L, N, D*H_out)``, ``(N, L, D*H_out)`` or ``(L, D*H_out)``.\n"
+    "h_n : numpy.ndarray, or of an LSTM ``(h_n, c_n)``, a tuple of two\n"
+    "    Shaped as h_0 and c_0. All results are new, C-contiguous arrays, but for out.\n\n"
+    "Raises\n------\n"
+    "ValueError, RuntimeError\n"
+    "    Where shapes do not fit, with the types and texts of torch.\n"
+    "TypeError\n"
+    "    For complex, boolean, object, string, date and masked arrays; for an hx that is\n"
+    "    a pair where it should be one array, or the other way round.\n\n"
+    "Notes\n-----\n"
+    "Mirrors the method ``forward`` of ``torch.nn.LSTM``, ``torch.nn.GRU`` and\n"
+    "``torch.nn.RNN``,\n"
+    "https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers\n"
+    "torch has neither lengths, reset nor out.\n\n"
+    "Examples\n--------\n"
+    ">>> import numpy as np\n"
+    ">>> import pylstm as nn\n"
+    ">>> lstm = nn.LSTM(input_size=3, hidden_size=4)\n"
+    ">>> output, (h_n, c_n) = lstm(np.ones((5, 2, 3)))\n"
+    ">>> output.shape, h_n.shape\n"
+    "((5, 2, 4), (1, 2, 4))\n"
+    ">>> output, h_n = nn.GRU(3, 4)(np.ones((5, 2, 3)))\n"
+    ">>> h_n.shape\n"
+    "(1, 2, 4)");
 
 PyDoc_STRVAR(run_packed_doc,
              "_run_packed($self, data, batch_sizes, hx, /)\n--\n\n"
              "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
              "The states, [layers, batch_sizes[0], features], or None, are in the order of the\n"
              "packed sequences. Returns what forward() returns.");
+
+PyDoc_STRVAR(
+    run_trace_doc,
+    "_run_trace($self, input, hx, lengths, reset, names, /)\n--\n\n"
+    "Return what forward() returns and a tuple of the arrays called \"names\", a tuple.\n\n"
+    "Each is (num_layers, D, L, N, hidden_size), without N for unbatched input.");
 
 /* ---- Construction and attributes ---- */
 
@@ -164,6 +187,7 @@ static PyMethodDef rnn_methods[] = {
     {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},
+    {"_run_trace", rnn_run_trace_method, METH_VARARGS, run_trace_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "num_threads.h"
 #include "shared_call.h"
+#include "within.h"
 
 #include <stdalign.h>
 
@@ -65,7 +66,6 @@ static int set_inputs(struct request *request)
     set_x(request);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     call->batch_sizes = request->packed ? PyArray_DATA(request->batch_sizes) : NULL;
-    call->within = NULL;
     call->h0 = call->c0 = NULL;
     call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
     call->finite_weights = request->snapshot->finite;
@@ -111,8 +111,8 @@ static PyArrayObject *new_output(const struct request *request, ptrdiff_t width)
 {
     const struct rnn_call *call = &request->call;
     const npy_intp flat[2] = {request->rows, width};
-    const npy_intp sequence[3] = {request->batch_first ? call->batch : call->steps,
-                                  request->batch_first ? call->steps : call->batch, width};
+    const npy_intp sequence[3] = {request->batch_first ? call->batch : request->rows,
+                                  request->batch_first ? request->rows : call->batch, width};
 
     if (request->batched && !request->packed)
         return new_array(request, 3, sequence);
@@ -157,9 +157,11 @@ static PyObject *set_results(struct request *request)
         return NULL;
     call->y = PyArray_DATA(output);
     call->y_step = batch_first ? width : call->batch * width;
-    call->y_row = batch_first ? call->steps * width : width;
+    call->y_row = batch_first ? request->rows * width : width;
     call->h_n = PyArray_DATA(h_n);
     call->c_n = c_n == NULL ? NULL : PyArray_DATA(c_n);
+    if (request->extras != NULL && within_set_results(request) < 0)
+        Py_CLEAR(request->results);
     return request->results;
 }
 
@@ -223,7 +225,7 @@ static int run(struct request *request)
     struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = request->net;
     const struct rnn_call *call = &request->call;
-    const double work = rnn_work(net, call);
+    const double work = rnn_work(request->snapshot->row_work, call);
     struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 
@@ -266,4 +268,13 @@ PyObject *run_request(struct request *request)
     if (status < 0)
         Py_CLEAR(results);
     return results;
+}
+
+int run_filled(struct request *request)
+{
+    int status;
+
+    while ((status = run(request)) == CALL_AGAIN)
+        shared_call_end(request); /* the results are the same memory */
+    return status;
 }
