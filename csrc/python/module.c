@@ -3,6 +3,7 @@
  *     class Layer: ...                    # layer_type.c
  *     class RNN(Layer): ...               # rnn_type.c
  *     class Cell(Layer): ...              # cell_type.c
+ *     class Stream: ...                   # stream_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
  *     def initial_seed() -> int: ...
@@ -24,6 +25,7 @@
 #include "lease.h"
 #include "num_threads.h"
 #include "rnn_type.h"
+#include "stream_type.h"
 #include "test_hooks.h"
 
 #include "../simd/dispatch.h"
@@ -145,6 +147,7 @@ static int intern_names(struct module_state *module_state)
         [NAME_OUT] = "out",
         [NAME_LENGTHS] = "lengths",
         [NAME_RESET] = "reset",
+        [NAME_ROWS] = "rows",
         [NAME_CALL_IMPL] = "_call_impl",
         [NAME_FORWARD_PACKED] = "_forward_packed",
         [NAME_BATCH_SIZES] = "batch_sizes",
@@ -197,7 +200,8 @@ static int module_exec(PyObject *module)
         (module_state->rnn_type = add_type(module, &rnn_type_spec, module_state->layer_type)) ==
             NULL ||
         (module_state->cell_type = add_type(module, &cell_type_spec, module_state->layer_type)) ==
-            NULL)
+            NULL ||
+        (module_state->stream_type = add_type(module, &stream_type_spec, NULL)) == NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
     if (PyModule_AddFunctions(module, test_hooks_methods) < 0)
@@ -217,6 +221,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(module_state->layer_type);
     Py_VISIT(module_state->rnn_type);
     Py_VISIT(module_state->cell_type);
+    Py_VISIT(module_state->stream_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
         Py_VISIT(module_state->descr[dtype]);
     return 0;
@@ -232,6 +237,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(module_state->layer_type);
     Py_CLEAR(module_state->rnn_type);
     Py_CLEAR(module_state->cell_type);
+    Py_CLEAR(module_state->stream_type);
     return 0;
 }
 
