@@ -2,11 +2,11 @@
 
     python examples/beam_search.py
 
-The decoder is an LSTM that reads the letter before and scores the next one. Its weights are random,
-from a seed for which a narrow beam misses the best word, so the words mean nothing. Each row of a
-Stream is a hypothesis. After each step the best continuations are chosen, and
-`stream.select(parents)` gives each of them the states of the hypothesis that it continues; those that
-ended drop out.
+The decoder is an LSTM that reads the letter before and scores the next one. Its weights are
+random, from a seed for which a narrow beam misses the best word, so the words mean nothing. Each
+row of a Stream is a hypothesis. After each step the best continuations are chosen, and
+`stream.select(parents)` gives each of them the states of the hypothesis that it continues; those
+that ended drop out.
 """
 
 import numpy as np

@@ -4,9 +4,9 @@
 
 Each client sends the frames of a sequence when it likes: here the rows of handwritten digits, over
 TCP on this machine. The server keeps one Stream, in which every client has a row. The server takes
-all frames that have arrived, advances those rows in one call, and answers each client with its hidden
-state. Which clients share a call depends on chance; the bits of the answers do not: the program
-compares the answer to the last frame of each digit with the digit read whole.
+all frames that have arrived, advances those rows in one call, and answers each client with its
+hidden state. Which clients share a call depends on chance; the bits of the answers do not: the
+program compares the answer to the last frame of each digit with the digit read whole.
 """
 
 import argparse

@@ -3,9 +3,9 @@
     python examples/gates_over_a_year.py [--picture gates_over_a_year.png]
 
 The network of train_catchment.py was trained by torch to say how much water flows in a river, from
-the rain and the temperature of each day; weather and river are made up by that program. Nothing told
-the network about snow. `trace` returns every gate and state of 365 days, and this program looks for
-the cell that follows the snow best. It draws all of them where matplotlib is installed.
+the rain and the temperature of each day; weather and river are made up by that program. Nothing
+told the network about snow. `trace` returns every gate and state of 365 days, and this program
+looks for the cell that follows the snow best. It draws all of them where matplotlib is installed.
 """
 
 import argparse
@@ -83,6 +83,8 @@ def main():
     error = np.mean((expected - flow[YEAR:]) ** 2) / flow[YEAR:].var()
     print(f"the LSTM explains {1 - error:.1%} of how the flow varies, in a year it has never seen")
     cells = trace.c[0, 0]  # (365, 16)
+    (cold,) = correlations(weather[:, 1:], snow)
+    print(f"snow and temperature have the correlation {cold:.2f}")
     for name, store in (("snow", snow), ("soil water", soil)):
         found = correlations(cells, store)
         unit = int(np.abs(found).argmax())

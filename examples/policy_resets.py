@@ -3,11 +3,11 @@
     python examples/policy_resets.py
 
 In each of 16 corridors a signal at the first step says which way to turn at the end. The policy is
-an LSTM of one unit that remembers the signal; its weights are set by hand. While the policy acts, one
-call of a Stream advances all environments, and `stream.reset(rows)` clears the states of those whose
-episode has ended. When the rollout is evaluated later, as training does, one call with `reset=` gives
-the same outputs, as bytes; without resets, states go from one episode into the next, and the policy
-turns the wrong way.
+an LSTM of one unit that remembers the signal; its weights are set by hand. While the policy acts,
+one call of a Stream advances all environments, and `stream.reset(rows)` clears the states of those
+whose episode has ended. When the rollout is evaluated later, as training does, one call with
+`reset=` gives the same outputs, as bytes; without resets, states go from one episode into the
+next, and the policy turns the wrong way.
 """
 
 import numpy as np

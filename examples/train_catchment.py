@@ -2,9 +2,10 @@
 
     python examples/train_catchment.py [--steps 2000] [--output examples/catchment.pt]
 
-Needs torch; takes about two minutes on one core. The data are made up: the weather of every day, and
-a catchment with two stores. Snow lies until it is warm; soil water feeds the river and the plants.
-The network sees rain and temperature and learns the flow of the river; it never sees the stores.
+Needs torch; takes about two minutes on one core. The data are made up: the weather of every day,
+and a catchment with two stores. Snow lies until it is warm; soil water feeds the river and the
+plants. The network sees rain and temperature and learns the flow of the river; it never sees the
+stores.
 """
 
 import argparse

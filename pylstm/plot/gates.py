@@ -174,9 +174,9 @@ def plot_gates(
     --------
     >>> import numpy as np
     >>> import pylstm as nn
-    >>> trace = nn.LSTM(4, 8, num_layers=2).trace(np.ones((30, 5, 4)))  # doctest: +SKIP
-    >>> axes = nn.plot.plot_gates(trace, layer=1, batch=2, order="peak")  # doctest: +SKIP
-    >>> [ax.get_title() for ax in axes][:2]  # doctest: +SKIP
+    >>> trace = nn.LSTM(4, 8, num_layers=2).trace(np.ones((30, 5, 4)))
+    >>> axes = nn.plot.plot_gates(trace, layer=1, batch=2, order="peak")
+    >>> [ax.get_title() for ax in axes][:2]
     ['i[1, 0, :, 2]', 'f[1, 0, :, 2]']
     """
     chosen = _drawn_names(trace, names)
