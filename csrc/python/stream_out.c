@@ -27,6 +27,8 @@ static int check_alone(PyArrayObject *array, enum dtype dtype, int ndim, const n
         return error_out_shape(array, ndim, dims);
     if (!PyArray_ISWRITEABLE(array))
         return error_raise(PyExc_ValueError, "out is read-only");
+    if (PyArray_SIZE(array) == 0)
+        return 0;
     if (!array_fits(array, dtype))
         return error_raise(PyExc_ValueError, "out must be aligned, in native byte order, and "
                                              "contiguous in its last axis");
