@@ -108,7 +108,7 @@ def main():
             wrong = int(np.sum((turns_of(plain) != turns_of(acted)) & ends))
             print(f"           without resets, {wrong} of them would turn the wrong way")
     print(
-        f"acting step by step, the rollout in one call: {'the same bits' if same else 'OTHER BITS'}"
+        f"acting step by step, each rollout in one call: {'the same bits' if same else 'OTHER BITS'}"
     )
     return 0 if same else 1
 
