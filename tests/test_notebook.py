@@ -117,6 +117,8 @@ def test_shift_tab_shows_signatures_and_docstrings(run):
     assert "Multi-layer long short-term memory" in shown["lstm("]
     assert "One step of an LSTM." in shown["cell("]
     assert "Run the network over a sequence." in shown["lstm.forward("]
+    assert "keep the gates and states of every step" in shown["reader.trace("]
+    assert "Draw the gates and states of every step" in shown["plot_gates("]
     assert "Draw what a module returned" in shown["plot_states("]
 
 
