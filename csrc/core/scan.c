@@ -3,9 +3,9 @@
 #include "gather.h"
 #include "precompute.h"
 #include "reset.h"
-#include "trace.h"
 #include "sequence.h"
 #include "step.h"
+#include "trace.h"
 
 #include <string.h>
 
