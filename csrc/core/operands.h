@@ -21,6 +21,8 @@ struct scan {
     bool reverse;
     ptrdiff_t first_row, rows; /* of the call's batch */
     const int64_t *order;      /* NULL: rows stand as they are */
+    bool traced;
+    void (*kernel)(const struct rnn_step *step); /* traced_step, where the call is traced */
 
     const char *x; /* [T, N, I] */
     ptrdiff_t x_step, x_row;
@@ -38,8 +40,6 @@ struct scan {
      * is an order. */
     ptrdiff_t h_row;
     char *c;
-    bool traced;
-    void (*kernel)(const struct rnn_step *step);
     char *gathered; /* [steps, rows, I] inputs in the order */
     char *states;   /* [2, rows, Hout] h in the order, of two steps in turn; or [rows, Hout] h after
                        a reset */

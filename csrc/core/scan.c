@@ -3,9 +3,9 @@
 #include "gather.h"
 #include "precompute.h"
 #include "reset.h"
-#include "trace.h"
 #include "sequence.h"
 #include "step.h"
+#include "trace.h"
 
 #include <string.h>
 
@@ -120,7 +120,7 @@ bool scan_run(const struct scan *scan)
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,
             },
-        .before = {scan->order ? scan->states : NULL, scan->h_row},
+        .before = {.h = scan->order ? scan->states : NULL, .row = scan->h_row},
     };
 
     if (scan->at.step >= CELL_KINDS)

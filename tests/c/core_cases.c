@@ -28,20 +28,47 @@ static void check_network(const struct network_shape *shape)
     network_data_free(&data);
 }
 
-/* Gives the call lengths, resets or a trace. */
-static void set_inside(struct random *random, struct network_shape *shape)
+/* Every kind with lengths, resets and traces; all else is drawn. */
+static void check_inside(enum dtype dtype, const struct plan *plan)
 {
-    shape->inside = (enum inside)random_below(random, INSIDE_COUNT);
-    shape->traced = random_below(random, 2) ? 0 : (int)random_below(random, 1 << TRACES);
-    if (random_below(random, 4) == 0) {
-        shape->traced = (1 << TRACES) - 1;
-    }
-    shape->ragged = shape->inside != INSIDE_RESETS && shape->inside != INSIDE_NOTHING &&
-                    random_below(random, 5);
-    shape->batch = 1 + random_below(random, 12);
-    shape->infinite = random_below(random, 6) == 0;
-    if (random_below(random, 2)) {
-        shape->variant = (struct cell_variant){0};
+    static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 70};
+    static const ptrdiff_t steps[] = {1, 2, 5, 9, 27};
+
+    for (ptrdiff_t turn = 0; turn < 110 * CELL_KINDS * INSIDE_COUNT; turn++) {
+        struct random random = random_seed((uint64_t)turn);
+        struct network_shape shape = {.dtype = dtype, .seed = (uint64_t)turn};
+        shape.kind = (enum cell_kind)(turn % CELL_KINDS);
+        shape.inside = (enum inside)(turn / CELL_KINDS % INSIDE_COUNT);
+        shape.ragged = network_has_lengths(&shape) && random_below(&random, 8);
+        shape.traced = (int)random_below(&random, 1 << TRACES);
+        if (random_below(&random, 2)) {
+            shape.traced = random_below(&random, 2) ? 0 : (1 << TRACES) - 1;
+        }
+        shape.num_layers = 1 + random_below(&random, 3);
+        shape.num_directions = 1 + (int)random_below(&random, 2);
+        shape.reverse = shape.num_directions == 1 && random_below(&random, 2);
+        shape.bias = random_below(&random, 4);
+        shape.input_size = 1 + random_below(&random, 70);
+        shape.hidden_size = hidden[random_below(&random, 7)];
+        if (cells[shape.kind].may_project && random_below(&random, 3) == 0) {
+            shape.proj_size = 1 + random_below(&random, shape.hidden_size);
+        }
+        if (random_below(&random, 3) == 0) {
+            shape.variant = random_variant(&random, shape.kind);
+        }
+        shape.steps = steps[random_below(&random, 5)];
+        shape.batch = 1 + random_below(&random, 12);
+        shape.batch_major = random_below(&random, 2);
+        shape.with_h0 = random_below(&random, 2);
+        shape.with_c0 = random_below(&random, 2);
+        shape.gap = random_below(&random, 3);
+        shape.dropout = random_below(&random, 4) ? 0.0 : 0.3;
+        shape.infinite = random_below(&random, 6) == 0;
+        shape.values = random_below(&random, 6) ? VALUES_ORDINARY
+                                                : (enum values)random_below(&random, VALUES_COUNT);
+        if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
+            check_network(&shape);
+        }
     }
 }
 
@@ -156,8 +183,8 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
     const int structures = 3 * 2 * 2 * 2 * 2 * 2 * 2, plain = 4 * structures * CELL_KINDS;
 
     /* First those without a variant, then a fifth as many with one: 5 has no factor of the
-     * structures. Then those with something inside, every second with a variant. */
-    for (int turn = 0; turn < 6 * plain; turn += turn < plain ? 1 : 5) {
+     * structures. */
+    for (int turn = 0; turn < 2 * plain; turn += turn < plain ? 1 : 5) {
         int bits = turn % structures;
         struct random random = random_seed((uint64_t)turn);
         struct network_shape shape = {.dtype = dtype, .seed = (uint64_t)turn};
@@ -185,9 +212,6 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
             shape.variant = random_variant(&random, shape.kind);
             shape.reverse = shape.num_directions == 1 && random_below(&random, 2);
             shape.infinite = random_below(&random, 6) == 0;
-        }
-        if (turn >= 2 * plain) {
-            set_inside(&random, &shape);
         }
         if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
             check_network(&shape);
@@ -379,6 +403,7 @@ void check_core(const struct plan *plan)
         check_cells(dtype, plan);
         check_environment(dtype, plan);
         check_structures(dtype, plan);
+        check_inside(dtype, plan);
         check_all_segments(dtype, plan);
     }
 }
