@@ -94,6 +94,9 @@ symbols: ## the symbols that the extension exports: PyInit__core alone
 bench: ## pylstm beside torch, onnxruntime, OpenVINO and NumPy
 	$(PYTHON) -m benchmarks.peers
 
+sequences: ## budgets of lengths, reset, trace, out and streams
+	$(PYTHON) -m benchmarks.sequences
+
 instructions: ## instructions of fixed workloads against the recorded numbers (valgrind)
 	$(PYTHON) -m benchmarks.instructions
 
