@@ -10,7 +10,7 @@ CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm \
 	c-test-clang-cl c-bench fuzz sanitize lint typecheck format docs size symbols bench \
-	instructions accuracy wheel wheel-aarch64 sdist coverage analyze growth clean
+	sequences instructions accuracy wheel wheel-aarch64 sdist coverage analyze growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
