@@ -121,8 +121,8 @@ def test_everything_is_explained(name):
 @pytest.mark.parametrize(
     "function, signature",
     [
-        (pylstm.LSTM.forward, "(self, /, input, hx=None)"),
-        (pylstm.LSTMCell.forward, "(self, /, input, hx=None)"),
+        (pylstm.LSTM.forward, "(self, /, input, hx=None, *, lengths=None, reset=None, out=None)"),
+        (pylstm.LSTMCell.forward, "(self, /, input, hx=None, *, out=None)"),
         (pylstm.LSTM.flatten_parameters, "(self, /)"),
         (pylstm.set_num_threads, "(n, /)"),
         (pylstm.get_num_threads, "()"),

@@ -80,7 +80,8 @@ def test_the_reference_has_every_public_name(site):
 def test_the_reference_shows_signatures_of_c_functions(site):
     pages, folder = site
     text = "".join(pages[folder / "docs" / "api.html"].words)
-    for signature in ("forward(input, hx=None)", "set_num_threads(n, /)", "get_num_threads()"):
+    forward = "forward(input, hx=None, *, lengths=None, reset=None, out=None)"
+    for signature in (forward, "set_num_threads(n, /)", "get_num_threads()"):
         assert signature in text
 
 

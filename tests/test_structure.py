@@ -93,8 +93,8 @@ WAY_OF_A_CALL = [
     ("python/checks.c", "check_real", "python/arrays.c", "array_fits"),
     ("python/call.c", "request_run", "python/run.c", "run_request"),
     ("python/run.c", "new_array", "python/arrays.c", "array_new"),
-    ("python/run.c", "run_in", "core/network.c", "rnn_forward"),
-    ("core/network.c", "rnn_forward", "core/single_step.c", "single_step"),
+    ("python/run.c", "run", "core/network.c", "rnn_forward_single"),
+    ("core/network.c", "rnn_forward_single", "core/single_step.c", "single_step"),
     ("core/single_step.c", "single_step", "simd/kernels.h", "step"),
 ]
 # The functions on that way, each of which calls the next one of its line.
@@ -105,8 +105,8 @@ INSIDE = [
     ("python/checks.c", "request_check", "check_rnn", "check_real"),
     ("python/run.c", "run_request", "set_inputs", "set_x"),
     ("python/run.c", "run_request", "set_results", "new_output", "new_array"),
-    ("python/run.c", "run_request", "run", "run_alone", "run_in"),
-    ("core/network.c", "rnn_forward"),
+    ("python/run.c", "run_request", "run"),
+    ("core/network.c", "rnn_forward_single"),
 ]
 # What these functions call besides: sizes; what other calls need; what follows the kernel.
 BESIDES = (

@@ -30,11 +30,13 @@ void dropout_apply(const struct rnn_net *net, const struct rnn_call *call, void 
                    ptrdiff_t y_step, ptrdiff_t y_row)
 {
     const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
+    const int64_t *order = sequence_order(call);
     struct sequence at = sequence_begin(call, false);
 
     for (; !sequence_ended(&at); sequence_next(&at))
         for (ptrdiff_t row = 0; row < at.rows; row++) {
-            const ptrdiff_t first = sequence_offset(&at, y_step, y_row) + row * y_row;
+            const ptrdiff_t place = order ? (ptrdiff_t)order[row] : row;
+            const ptrdiff_t first = sequence_offset(&at, y_step, y_row) + place * y_row;
             if (net->kernels->dtype == DTYPE_FLOAT32)
                 drop_f32(call, (float *)y + first, width);
             else

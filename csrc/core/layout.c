@@ -10,16 +10,6 @@ bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
            a->cell_clip == b->cell_clip;
 }
 
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
-{
-    return net->proj_size ? net->proj_size : net->hidden_size;
-}
-
-ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
-{
-    return cells[net->kind].gates * net->hidden_size;
-}
-
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
 {
     return layer == 0 ? net->input_size : net->num_directions * rnn_hidden_out(net);
@@ -97,7 +87,6 @@ static ptrdiff_t all_padded_units(const struct rnn_net *net)
     return last.column / PANEL_VECTORS + padded_units(net, last.gates);
 }
 
-/* Of a plain LSTM in few instructions: this is a part of each small call. */
 struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t layer)
 {
     struct direction_layout at;

@@ -4,8 +4,7 @@
 
 #include "operands.h"
 
-/* Projects "rows" rows of scan->hidden through weight_hr, to "y" [rows, P] with scan->y_row as
- * stride. */
-void linear_project(const struct scan *scan, char *y, ptrdiff_t rows);
+/* Projects "hidden" [rows, H] through weight_hr, to "h" [rows, P] with scan->h_row as stride. */
+void linear_project(const struct scan *scan, const void *hidden, char *h, ptrdiff_t rows);
 
 #endif

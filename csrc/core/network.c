@@ -32,6 +32,26 @@ ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *ca
     return size;
 }
 
+/* Takes what a call needs that has something inside its sequences. */
+static void take_within(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows,
+                        struct scratch *space)
+{
+    const bool ordered = sequence_order(call) != NULL;
+    const bool resets = call->within && call->within->reset;
+    const ptrdiff_t together = precompute_rows(net, call, rows);
+    const ptrdiff_t later = net->num_layers > 1 ? layer_input_size(net, 1) : 0;
+    const ptrdiff_t widest = net->input_size > later ? net->input_size : later;
+
+    space->gathered =
+        take(net, &space->size, ordered ? (together > rows ? together : rows) : 0, widest);
+    space->states = take(net, &space->size,
+                         ordered  ? 2 * rows
+                         : resets ? rows
+                                  : 0,
+                         rnn_hidden_out(net));
+    space->c = take(net, &space->size, ordered && rnn_has_c(net) ? rows : 0, net->hidden_size);
+}
+
 struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
                               ptrdiff_t rows)
 {
@@ -46,6 +66,7 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
     space.zeros = take(net, &space.size, zeros, rnn_hidden_out(net));
     space.hidden = take(net, &space.size, hidden, net->hidden_size);
     space.projected = take(net, &space.size, projected, layout_totals(at.proj_units));
+    take_within(net, call, rows, &space);
     return space;
 }
 
@@ -60,12 +81,12 @@ ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *c
 
 /* Points "scan" at the matrices of direction "direction" of layer "layer". */
 static void set_direction(const struct slice *slice, struct scan *scan, ptrdiff_t layer,
-                          int direction, void *y)
+                          int direction, const char *y)
 {
     const struct rnn_net *net = slice->net;
     const struct rnn_call *call = slice->call;
     const ptrdiff_t index = layer * net->num_directions + direction;
-    const ptrdiff_t out = rnn_hidden_out(net), first = slice->first_row;
+    const ptrdiff_t out = rnn_hidden_out(net), first = scan->order ? 0 : slice->first_row;
     const ptrdiff_t row = index * call->batch + first;
 
     scan->index = index;
@@ -78,13 +99,9 @@ static void set_direction(const struct slice *slice, struct scan *scan, ptrdiff_
                         : NULL;
     scan->h_n = scan_offset(scan, call->h_n, row * out);
     scan->c_n = call->c_n ? scan_offset(scan, call->c_n, row * net->hidden_size) : NULL;
+    if (scan->order == NULL)
+        scan->c = scan->c_n;
 }
-
-/* A matrix that layers read or write. */
-struct matrix {
-    void *data;
-    ptrdiff_t step, row;
-};
 
 /* Where layer "layer" writes: the last to y, the one before to the buffer, and so on in turn. */
 static struct matrix layer_output(const struct slice *slice, ptrdiff_t layer)
@@ -103,38 +120,44 @@ static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t la
     const struct rnn_net *net = slice->net;
     const struct rnn_call *call = slice->call;
     const struct matrix y = layer_output(slice, layer);
-    struct matrix x = {(void *)(uintptr_t)call->x, call->x_step, call->x_row};
+    struct matrix x = {call->x, call->x_step, call->x_row};
 
     if (layer > 0)
         x = layer_output(slice, layer - 1);
     scan->at = direction_layout(net, layer);
-    scan->x = scan_offset(scan, x.data, slice->first_row * x.row);
+    scan->x = scan_offset(scan, x.data, scan->order ? 0 : slice->first_row * x.row);
     scan->x_step = x.step;
     scan->x_row = x.row;
     scan->y_step = y.step;
     scan->y_row = y.row;
+    scan->h_row = scan->order ? rnn_hidden_out(net) : y.row;
     for (int direction = slice->first_direction; direction < slice->end_direction; direction++) {
         set_direction(slice, scan, layer, direction, y.data);
         if (!scan_run(scan))
             return false;
     }
     if (layer < net->num_layers - 1 && call->dropout > 0)
-        dropout_apply(net, call, y.data, y.step, y.row);
+        dropout_apply(net, call, scan_offset(scan, y.data, 0), y.step, y.row);
     return true;
 }
 
 bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rnn_share *share)
 {
     const struct scratch space = scratch_layout(slice->net, slice->call, slice->rows);
+    const int64_t *order = sequence_order(slice->call);
     struct scan scan = {
         .net = slice->net,
         .call = slice->call,
         .first_row = slice->first_row,
         .rows = slice->rows,
+        .order = order ? order + slice->first_row : NULL,
         .input_gates = slice->scratch + space.input_gates,
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,
+        .gathered = slice->scratch + space.gathered,
+        .states = slice->scratch + space.states,
+        .c = order && rnn_has_c(slice->net) ? slice->scratch + space.c : NULL,
         .share = share,
         .stop = stop,
     };
@@ -162,20 +185,24 @@ struct slice whole_slice(const struct rnn_net *net, const void *packed, const st
     };
 }
 
+bool rnn_forward_single(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
+{
+    if (!single_step_suits(net, call) || call->batch == 0 || net->hidden_size == 0)
+        return false;
+    const fpenv_t saved = fpenv_enter();
+    single_step(net, packed, call);
+    fpenv_leave(saved);
+    return true;
+}
+
 bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                  void *workspace)
 {
-    bool finished = true;
-
-    if (call->batch == 0 || net->hidden_size == 0)
+    if (call->batch == 0 || net->hidden_size == 0 || rnn_forward_single(net, packed, call))
         return true;
     const fpenv_t saved = fpenv_enter();
-    if (single_step_suits(net, call))
-        single_step(net, packed, call);
-    else {
-        const struct slice slice = whole_slice(net, packed, call, workspace);
-        finished = slice_run(&slice, call->stop, NULL);
-    }
+    const struct slice slice = whole_slice(net, packed, call, workspace);
+    const bool finished = slice_run(&slice, call->stop, NULL);
     fpenv_leave(saved);
     return finished;
 }

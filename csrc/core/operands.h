@@ -4,7 +4,14 @@
 
 #include "layout.h"
 
-/* What stays the same over the steps. The matrices begin at the first of the scan's rows. */
+/* A matrix of steps and rows. */
+struct matrix {
+    const char *data;
+    ptrdiff_t step, row;
+};
+
+/* What stays the same over the steps. The matrices begin at the first of the scan's rows; with an
+ * order at the first of the call's, and row i of the scan is their row order[i]. */
 struct scan {
     const struct rnn_net *net;
     const struct rnn_call *call;
@@ -13,6 +20,7 @@ struct scan {
     ptrdiff_t index;    /* layer * D + direction */
     bool reverse;
     ptrdiff_t first_row, rows; /* of the call's batch */
+    const int64_t *order;      /* NULL: rows stand as they are */
 
     const char *x; /* [T, N, I] */
     ptrdiff_t x_step, x_row;
@@ -25,6 +33,14 @@ struct scan {
     char *zeros;       /* [Hout] */
     char *hidden;      /* [rows, H] h before the projection; with reset_before r h */
     char *projected;   /* [rows, totals] and after it */
+
+    /* Where a step keeps its states for the next: h in y and c in c_n, or in scratch memory where there
+     * is an order. */
+    ptrdiff_t h_row;
+    char *c;
+    char *gathered; /* [steps, rows, I] inputs in the order */
+    char *states;   /* [2, rows, Hout] h in the order, of two steps in turn; or [rows, Hout] h after
+                       a reset */
 
     struct rnn_share *share; /* NULL: this thread computes all units */
     const struct rnn_stop *stop;

@@ -1,5 +1,7 @@
 #include "precompute.h"
 
+#include "gather.h"
+
 /* So many rows are precomputed together, or else so many steps, and no more than so many bytes.
  * The time is flat from 8 to 48 steps of one row, and 4 to 32 of eight. More rows than
  * kernels->precompute_rows leave the caches to weight_hh, which pays where weight_ih is large. */
@@ -28,8 +30,9 @@ ptrdiff_t precompute_rows(const struct rnn_net *net, const struct rnn_call *call
 
     if (call->steps == 1)
         return 0;
-    /* A packed sequence has fewer and fewer rows. */
-    for (ptrdiff_t rows = call->batch_sizes ? 1 : batch; rows <= batch && rows <= MOST_ROWS; rows++)
+    /* Packed sequences and those with lengths have fewer and fewer rows. */
+    for (ptrdiff_t rows = sequence_sizes(call) ? 1 : batch; rows <= batch && rows <= MOST_ROWS;
+         rows++)
         for (ptrdiff_t layer = 0; layer < net->num_layers && layer < 2; layer++) {
             const ptrdiff_t steps =
                 steps_together(net->kernels, padded_units, layer_input_size(net, layer), rows);
@@ -55,19 +58,18 @@ static ptrdiff_t count_steps(const struct scan *scan, const struct sequence *at,
     if (most == 0)
         return 0;
     while ((at->done + steps) % most != 0 && at->done + steps < call->steps &&
-           sequence_rows(call, at->reverse, at->done + steps) == at->rows)
+           sequence_rows(at, at->done + steps) == at->rows)
         steps++;
     return steps;
 }
 
 /* Computes the input gates of "steps" steps of "rows" rows, those of a piece, to scan->input_gates
  * [steps, rows, totals]: in the order of time, and the longer runs of rows at once. The step that is
- * taken first has its rows at x. */
-static void fill(const struct scan *scan, const struct sequence *at, const char *x, ptrdiff_t rows,
-                 ptrdiff_t steps, const struct rnn_step *step, const struct piece *piece)
+ * taken first has its rows at x->data. */
+static void fill(const struct scan *scan, const struct matrix *x, ptrdiff_t rows, ptrdiff_t steps,
+                 const struct rnn_step *step, const struct piece *piece)
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
-    const ptrdiff_t stride = sequence_stride(at, scan->x_step, scan->x_row);
     const ptrdiff_t first = piece->column + layout_columns(scan->net, piece->gates, 0, step->first);
     const ptrdiff_t columns = layout_columns(scan->net, piece->gates, step->first, step->end);
     struct gemm gemm = {
@@ -77,23 +79,23 @@ static void fill(const struct scan *scan, const struct sequence *at, const char 
         .init = scan_offset(scan, scan->packed, scan->at.bias + first),
         .w = scan_offset(scan, scan->packed, scan->at.weight_ih + first * scan->at.input_size),
         .depth = scan->at.input_size,
-        .x = scan_offset(scan, x, scan->reverse ? (1 - steps) * stride : 0),
-        .x_stride = stride,
-        .x_group = scan->x_row,
+        .x = scan_offset(scan, x->data, scan->reverse ? (1 - steps) * x->step : 0),
+        .x_stride = x->step,
+        .x_group = x->row,
         .out = scan_offset(scan, scan->input_gates, first),
         .out_stride = rows * totals,
         .out_group = totals,
     };
 
-    if (rows > steps || stride == rows * scan->x_row) {
+    if (rows > steps || x->step == rows * x->row) {
         gemm.rows = rows;
         gemm.groups = steps;
-        gemm.x_stride = scan->x_row;
-        gemm.x_group = stride;
+        gemm.x_stride = x->row;
+        gemm.x_group = x->step;
         gemm.out_stride = totals;
         gemm.out_group = rows * totals;
     }
-    if (stride == rows * scan->x_row) { /* all rows of all steps are one matrix */
+    if (x->step == rows * x->row) { /* all rows of all steps are one matrix */
         gemm.rows *= gemm.groups;
         gemm.groups = 1;
     }
@@ -106,6 +108,7 @@ void precompute_begin(const struct scan *scan, struct precompute *precompute,
 {
     const ptrdiff_t totals = layout_totals(scan->at.padded_units);
     const ptrdiff_t steps = count_steps(scan, at, rows);
+    struct matrix inputs = {x, sequence_stride(at, scan->x_step, scan->x_row), scan->x_row};
 
     precompute->left = steps;
     if (steps == 0) {
@@ -114,9 +117,11 @@ void precompute_begin(const struct scan *scan, struct precompute *precompute,
         step->init_stride = 0;
         return;
     }
+    if (scan->order)
+        inputs = gather_inputs(scan, at, rows, steps);
     for (int index = 0; index < layout_pieces(scan->net); index++) {
         const struct piece piece = layout_piece(scan->net, index);
-        fill(scan, at, x, rows, steps, step, &piece);
+        fill(scan, &inputs, rows, steps, step, &piece);
     }
     step->wx = NULL;
     step->init_stride = totals;

@@ -32,9 +32,17 @@ struct rnn_net {
 /* True if both networks compute the same of the same parameters. */
 bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other);
 /* Features of h: P where there is a projection, else H. */
-ptrdiff_t rnn_hidden_out(const struct rnn_net *net);
+static inline ptrdiff_t rnn_hidden_out(const struct rnn_net *net)
+{
+    return net->proj_size ? net->proj_size : net->hidden_size;
+}
+
 /* Rows of weight_ih: gates * H. */
-ptrdiff_t rnn_gate_rows(const struct rnn_net *net);
+static inline ptrdiff_t rnn_gate_rows(const struct rnn_net *net)
+{
+    return cells[net->kind].gates * net->hidden_size;
+}
+
 static inline bool rnn_has_c(const struct rnn_net *net) { return cell_has_c(&cells[net->kind]); }
 
 /* Where the gates and states of every step go: matrices [Y, D, T, N, H], contiguous, in the order of
@@ -118,6 +126,9 @@ bool rnn_order_lengths(const int64_t *lengths, ptrdiff_t count, int64_t *order, 
  * after it, where there are lengths. */
 void rnn_clear_padding(const struct rnn_net *net, const struct rnn_call *call);
 
+/* True if the call writes a trace. */
+bool rnn_is_traced(const struct rnn_call *call);
+
 /* Bytes of scratch memory that rnn_forward needs. Returns -1 where that overflows. */
 ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call);
 
@@ -127,6 +138,10 @@ ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *c
  * it: the results are unfinished then. */
 bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
                  void *workspace);
+
+/* Runs a call that is one step of one layer and direction, and needs no workspace. Returns false, and
+ * does nothing, where the call is another one: then rnn_forward() is due. */
+bool rnn_forward_single(const struct rnn_net *net, const void *packed, const struct rnn_call *call);
 
 /* Multiply-adds of a call: the caller's measure for whether to release a lock. */
 double rnn_work(const struct rnn_net *net, const struct rnn_call *call);

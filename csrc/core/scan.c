@@ -1,6 +1,8 @@
 #include "scan.h"
 
+#include "gather.h"
 #include "precompute.h"
+#include "reset.h"
 #include "sequence.h"
 #include "step.h"
 
@@ -11,8 +13,8 @@ struct walk {
     struct sequence at;
     struct rnn_step step;
     struct precompute precomputed;
-    ptrdiff_t known;    /* rows that have states from the step before, whose output is */
-    const char *before; /* here */
+    ptrdiff_t known; /* rows that have states from the step before */
+    struct before before;
 };
 
 /* Rows of the step that belong to the scan. */
@@ -23,15 +25,19 @@ static ptrdiff_t rows_of(const struct scan *scan, const struct sequence *at)
     return rows < 0 ? 0 : rows < scan->rows ? rows : scan->rows;
 }
 
-/* Keeps rows [first, end) of the output at "y", the last of their sequences, as h_n. */
-static void finish_rows(const struct scan *scan, const char *y, ptrdiff_t first, ptrdiff_t end)
+/* Keeps rows [first, end) of "h", the last of their sequences, as h_n. */
+static void finish_rows(const struct scan *scan, const char *h, ptrdiff_t first, ptrdiff_t end)
 {
     const ptrdiff_t out = rnn_hidden_out(scan->net);
 
     if (scan->share && !scan->share->leads)
         return;
+    if (scan->order) {
+        scatter_states(scan, h, first, end);
+        return;
+    }
     for (ptrdiff_t row = first; row < end; row++)
-        memcpy(scan_offset(scan, scan->h_n, row * out), scan_offset(scan, y, row * scan->y_row),
+        memcpy(scan_offset(scan, scan->h_n, row * out), scan_offset(scan, h, row * scan->h_row),
                (size_t)out * scan->net->kernels->itemsize);
 }
 
@@ -44,27 +50,48 @@ static bool takes_step(const struct scan *scan, struct walk *walk)
                                         &walk->step.first, &walk->step.end);
 }
 
+/* A step that this thread takes part in, on "rows" rows, with h to "h". "x" is NULL where its input
+ * gates are precomputed. */
+static void take_step(const struct scan *scan, struct walk *walk, const char *x, char *h,
+                      ptrdiff_t rows)
+{
+    struct before before = walk->before;
+
+    if (walk->known > rows) {
+        finish_rows(scan, before.h, rows, walk->known);
+        walk->known = rows;
+    }
+    if (scan->order) {
+        gather_states(scan, before.h, walk->known, rows);
+        walk->known = rows;
+    } else if (scan->call->within)
+        walk->known = reset_states(scan, &walk->at, &walk->step, &before, walk->known, rows);
+    walk->step.descending = walk->at.done & 1;
+    scan_step(scan, &walk->step, x, h, before, walk->known, rows);
+    if (scan->order)
+        scatter_output(scan, &walk->at, h, rows);
+}
+
 /* One step on "rows" rows. Returns false where the scan was stopped. */
 static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t rows)
 {
     const char *x =
         scan_offset(scan, scan->x, sequence_offset(&walk->at, scan->x_step, scan->x_row));
-    char *y = scan_offset(scan, scan->y, sequence_offset(&walk->at, scan->y_step, scan->y_row));
+    char *h = scan_offset(scan, scan->y, sequence_offset(&walk->at, scan->y_step, scan->y_row));
 
+    if (scan->order)
+        h = gather_place(scan, walk->at.done);
     if (takes_step(scan, walk)) {
-        const bool precomputed =
-            precompute_step(scan, &walk->precomputed, &walk->at, x, rows, &walk->step);
-        if (walk->known > rows) {
-            finish_rows(scan, walk->before, rows, walk->known);
-            walk->known = rows;
-        }
-        walk->step.descending = walk->at.done & 1;
-        scan_step(scan, &walk->step, precomputed ? NULL : x, y, walk->before, walk->known, rows);
+        if (precompute_step(scan, &walk->precomputed, &walk->at, x, rows, &walk->step))
+            x = NULL;
+        else if (scan->order)
+            x = gather_inputs(scan, &walk->at, rows, 1).data;
+        take_step(scan, walk, x, h, rows);
         if (scan->share && !scan->share->wait(scan->share, scan->stop))
             return false;
     }
     walk->known = rows;
-    walk->before = y;
+    walk->before = (struct before){h, scan->h_row};
     return scan->stop == NULL || !scan->stop->asked(scan->stop->data);
 }
 
@@ -77,12 +104,13 @@ bool scan_run(const struct scan *scan)
                 .hidden = scan->net->hidden_size,
                 .end = scan->net->hidden_size,
                 .depth_x = scan->at.input_size,
-                .x_stride = scan->x_row,
+                .x_stride = scan->order ? scan->at.input_size : scan->x_row,
                 .bias_h = scan_offset(scan, scan->packed, scan->at.bias_h),
                 .wh = scan_offset(scan, scan->packed, scan->at.weight_hh),
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,
             },
+        .before = {scan->order ? gather_place(scan, 1) : NULL, scan->h_row},
     };
 
     if (scan->at.step >= CELL_KINDS)
@@ -92,6 +120,6 @@ bool scan_run(const struct scan *scan)
         if (rows > 0 && !walk_step(scan, &walk, rows))
             return false;
     }
-    finish_rows(scan, walk.before, 0, walk.known);
+    finish_rows(scan, walk.before.h, 0, walk.known);
     return true;
 }

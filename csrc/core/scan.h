@@ -1,7 +1,8 @@
 /* The scan of one direction of one layer over its sequence, step by step.
  *
  * A step reads h where the step before wrote its output, and updates c in place in c_n: nothing is
- * copied from step to step. Internal to csrc/core.
+ * copied from step to step, but where a sequence has a place of its own in the order of lengths, or
+ * begins anew. Internal to csrc/core.
  */
 #ifndef PYLSTM_CORE_SCAN_H
 #define PYLSTM_CORE_SCAN_H

@@ -1,8 +1,8 @@
 /* The steps of a call in the order in which a direction takes them, and the rows of each.
  *
- * Dense and packed calls are one loop: sequence_begin(), sequence_next() until sequence_ended().
- * Where the rows of a step lie in a matrix is said by sequence_offset() alone, and where their
- * states come from by sequence_runs(). Internal to csrc/core.
+ * Calls that are dense, packed or have lengths are one loop: sequence_begin(), sequence_next() until
+ * sequence_ended(). Where the rows of a step lie in a matrix is said by sequence_offset() alone. Where
+ * a call has an order, row i of the loop is row order[i] of the matrices. Internal to csrc/core.
  */
 #ifndef PYLSTM_CORE_SEQUENCE_H
 #define PYLSTM_CORE_SEQUENCE_H
@@ -12,6 +12,7 @@
 /* One step, and where the loop stands. */
 struct sequence {
     const struct rnn_call *call;
+    const int64_t *sizes; /* [T] rows of each step; NULL: all have call->batch */
     bool reverse;
     ptrdiff_t done; /* steps that were taken before this one */
     ptrdiff_t t;    /* the step's place in time */
@@ -19,26 +20,30 @@ struct sequence {
     ptrdiff_t row;  /* packed: rows that lie before those of this step */
 };
 
-/* Rows [first, end) of a step whose states come from one place: from the step before, or from h_0
- * and c_0. */
-struct row_run {
-    ptrdiff_t first, end;
-    bool continues;
-};
-enum { MOST_RUNS = 2 };
-
 struct sequence sequence_begin(const struct rnn_call *call, bool reverse);
 static inline bool sequence_ended(const struct sequence *at) { return at->done == at->call->steps; }
 
-/* Rows of the whole batch that have step "done" of the order in which steps are taken. */
-static inline ptrdiff_t sequence_rows(const struct rnn_call *call, bool reverse, ptrdiff_t done)
+/* Rows of each step, which only become fewer; NULL: all have call->batch. */
+static inline const int64_t *sequence_sizes(const struct rnn_call *call)
 {
-    if (call->batch_sizes == NULL)
-        return call->batch;
-    return (ptrdiff_t)call->batch_sizes[reverse ? call->steps - 1 - done : done];
+    return call->within && call->within->lengths ? call->within->sizes : call->batch_sizes;
 }
 
-/* Rows of all steps together. */
+/* NULL: rows stand as they are. */
+static inline const int64_t *sequence_order(const struct rnn_call *call)
+{
+    return call->within && call->within->lengths ? call->within->order : NULL;
+}
+
+/* Rows of the whole batch that have step "done" of the order in which steps are taken. */
+static inline ptrdiff_t sequence_rows(const struct sequence *at, ptrdiff_t done)
+{
+    if (at->sizes == NULL)
+        return at->call->batch;
+    return (ptrdiff_t)at->sizes[at->reverse ? at->call->steps - 1 - done : done];
+}
+
+/* Rows of all steps together in a matrix of the call, those beyond a length among them. */
 ptrdiff_t sequence_total_rows(const struct rnn_call *call);
 
 static inline void sequence_next(struct sequence *at)
@@ -48,7 +53,7 @@ static inline void sequence_next(struct sequence *at)
     at->t += at->reverse ? -1 : 1;
     if (++at->done == at->call->steps)
         return;
-    at->rows = sequence_rows(at->call, at->reverse, at->done);
+    at->rows = sequence_rows(at, at->done);
     if (at->reverse)
         at->row -= at->rows;
 }
@@ -66,19 +71,6 @@ static inline ptrdiff_t sequence_stride(const struct sequence *at, ptrdiff_t ste
                                         ptrdiff_t row_stride)
 {
     return at->call->batch_sizes ? at->rows * row_stride : step_stride;
-}
-
-/* Fills "runs" with the runs of a step of "rows" rows, of which the first "known" have states from
- * the step before. Returns how many there are. */
-static inline int sequence_runs(ptrdiff_t known, ptrdiff_t rows, struct row_run runs[MOST_RUNS])
-{
-    int count = 0;
-
-    if (known > 0)
-        runs[count++] = (struct row_run){0, known, true};
-    if (known < rows)
-        runs[count++] = (struct row_run){known, rows, false};
-    return count;
 }
 
 #endif

@@ -8,21 +8,22 @@
 
 bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
 {
-    return call->steps == 1 && net->num_layers == 1 && net->num_directions == 1 &&
-           net->proj_size == 0 && !net->variant.reset_before && call->batch_sizes == NULL &&
-           (call->h0 != NULL || call->finite_weights);
+    return call->within == NULL && call->steps == 1 && net->num_layers == 1 &&
+           net->num_directions == 1 && net->proj_size == 0 && !net->variant.reset_before &&
+           call->batch_sizes == NULL && (call->h0 != NULL || call->finite_weights);
 }
 
 void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
-    const struct direction_layout at = direction_layout(net, 0);
+    struct direction_layout at;
     const char *weights = packed;
     const size_t row_bytes = (size_t)net->hidden_size * net->kernels->itemsize;
     const char *y = call->y;
     char *h_n = call->h_n;
     struct rnn_step step;
 
+    direction_layout_of_step(net, &at);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     step.rows = call->batch;
     step.hidden = net->hidden_size;

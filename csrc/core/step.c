@@ -18,48 +18,43 @@ static void begin_states(const struct scan *scan, struct rnn_step *step, ptrdiff
     step->c = scan->c0 ? scan_offset(scan, scan->c0, first * call->c0_row) : NULL;
 }
 
-/* Points h and c of a step at the states after the step before, from row "first" on. */
-static void continue_states(const struct scan *scan, struct rnn_step *step, const char *before,
-                            ptrdiff_t first)
-{
-    const ptrdiff_t hidden = scan->net->hidden_size;
-
-    step->h = scan_offset(scan, before, first * scan->y_row);
-    step->h_stride = scan->y_row;
-    step->c = scan->c_n ? scan_offset(scan, scan->c_n, first * hidden) : NULL;
-    step->c_stride = hidden;
-}
-
-/* One run of rows; "init" is where the sums of the step's first row begin. */
-static inline void run_rows(const struct scan *scan, struct rnn_step *step, const char *x, char *y,
-                            const char *before, const char *init, struct row_run run)
+/* Rows [first, end), whose states "step" points at; "init" is where the sums of the step's first row
+ * begin. */
+static inline void run_rows(const struct scan *scan, struct rnn_step *step, const char *x, char *h,
+                            const char *init, ptrdiff_t first, ptrdiff_t end)
 {
     const struct rnn_net *net = scan->net;
 
-    if (run.continues)
-        continue_states(scan, step, before, run.first);
-    else
-        begin_states(scan, step, run.first);
-    step->rows = run.end - run.first;
-    step->init = scan_offset(scan, init, run.first * step->init_stride);
-    step->x = x ? scan_offset(scan, x, run.first * scan->x_row) : NULL;
-    y = scan_offset(scan, y, run.first * scan->y_row);
-    step->c_out = scan->c_n ? scan_offset(scan, scan->c_n, run.first * net->hidden_size) : NULL;
-    step->h_out = net->proj_size ? scan->hidden : y;
-    step->h_out_stride = net->proj_size ? net->hidden_size : scan->y_row;
+    step->rows = end - first;
+    step->init = scan_offset(scan, init, first * step->init_stride);
+    step->x = x ? scan_offset(scan, x, first * step->x_stride) : NULL;
+    h = scan_offset(scan, h, first * scan->h_row);
+    step->c_out = scan->c ? scan_offset(scan, scan->c, first * net->hidden_size) : NULL;
+    step->h_out = h;
+    step->h_out_stride = scan->h_row;
+    if (net->proj_size) {
+        step->h_out = scan_offset(scan, scan->hidden, first * net->hidden_size);
+        step->h_out_stride = net->hidden_size;
+    }
     net->kernels->step[scan->at.step](step);
     if (net->proj_size)
-        linear_project(scan, y, step->rows);
+        linear_project(scan, step->h_out, h, step->rows);
 }
 
-void scan_step(const struct scan *scan, struct rnn_step *step, const char *x, char *y,
-               const char *before, ptrdiff_t known, ptrdiff_t rows)
+void scan_step(const struct scan *scan, struct rnn_step *step, const char *x, char *h,
+               struct before before, ptrdiff_t known, ptrdiff_t rows)
 {
     const char *init = step->init;
 
-    /* The two runs of sequence_runs(), so that the compiler sees which is which. */
-    if (known > 0)
-        run_rows(scan, step, x, y, before, init, (struct row_run){0, known, true});
-    if (known < rows)
-        run_rows(scan, step, x, y, before, init, (struct row_run){known, rows, false});
+    if (known > 0) {
+        step->h = before.h;
+        step->h_stride = before.row;
+        step->c = scan->c;
+        step->c_stride = scan->net->hidden_size;
+        run_rows(scan, step, x, h, init, 0, known);
+    }
+    if (known < rows) {
+        begin_states(scan, step, known);
+        run_rows(scan, step, x, h, init, known, rows);
+    }
 }

@@ -35,8 +35,9 @@ COLD static int error_keyword(const struct request *request, PyObject *key, bool
                            kind->name, request->callee->cell, key);
     return error_raise(PyExc_TypeError,
                        "%s%s.forward() got an unexpected keyword argument '%S': the parameters "
-                       "are input and hx, %s",
-                       kind->name, request->callee->cell, key, hx_parameter(kind));
+                       "are input and hx, %s, and %s",
+                       kind->name, request->callee->cell, key, hx_parameter(kind),
+                       request->callee->is_cell ? "out" : "lengths, reset and out");
 }
 
 COLD static int error_no_input(const struct request *request)
@@ -50,29 +51,51 @@ COLD static int error_no_input(const struct request *request)
                        request->callee->cell);
 }
 
-/* Where keyword "key" stands among (input, hx), or 2. Keywords in source code are interned, as our
- * names are. */
-static int keyword_index(const struct module_state *module_state, PyObject *key)
+/* Which of the first "count" names "key" is, or "count". Keywords in source code are interned, as
+ * our names are. */
+static int keyword_index(const struct module_state *module_state, PyObject *key, int count)
 {
-    if (key == module_state->names[NAME_INPUT])
-        return 0;
-    if (key == module_state->names[NAME_HX])
+    for (int i = 0; i < count; i++)
+        if (key == module_state->names[i])
+            return i;
+    for (int i = 0; PyUnicode_Check(key) && i < count; i++)
+        if (PyUnicode_Compare(key, module_state->names[i]) == 0)
+            return i;
+    return count;
+}
+
+/* Like read_keyword(), for what is neither input nor hx. */
+COLD static int read_extra(struct request *request, PyObject *key, PyObject *value)
+{
+    const int count = request->callee->is_cell ? NAME_OUT + 1 : NAME_RESET + 1;
+    const int index = keyword_index(request->self->module_state, key, count);
+    struct extras *extras = request->extras;
+
+    if (index == count)
+        return error_keyword(request, key, false);
+    if (extras == NULL)
         return 1;
-    if (!PyUnicode_Check(key))
-        return 2;
-    if (PyUnicode_Compare(key, module_state->names[NAME_INPUT]) == 0)
-        return 0;
-    return PyUnicode_Compare(key, module_state->names[NAME_HX]) == 0 ? 1 : 2;
+    if (value == Py_None)
+        value = NULL;
+    if (index == NAME_OUT)
+        extras->out = value;
+    else if (index == NAME_LENGTHS)
+        extras->lengths = value;
+    else
+        extras->reset = value;
+    return 0;
 }
 
 /* Adds a keyword argument to the "positional" ones that have been read. */
 static int read_keyword(struct request *request, PyObject *key, PyObject *value,
                         Py_ssize_t positional)
 {
-    const int index = keyword_index(request->self->module_state, key);
+    const int index = keyword_index(request->self->module_state, key, 2);
 
-    if (index == 2 || index < positional)
-        return error_keyword(request, key, index < 2);
+    if (index == 2)
+        return read_extra(request, key, value);
+    if (index < positional)
+        return error_keyword(request, key, true);
     if (index == 0)
         request->input = value;
     else
@@ -96,13 +119,13 @@ int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t co
                    PyObject *names)
 {
     const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
+    int status = 0;
 
     request->input = count > 0 ? args[0] : NULL;
     request->hx = count > 1 ? args[1] : NULL;
-    for (Py_ssize_t i = 0; i < keywords; i++)
-        if (read_keyword(request, PyTuple_GetItem(names, i), args[count + i], count) < 0)
-            return -1;
-    return check_read(request, count);
+    for (Py_ssize_t i = 0; i < keywords && status == 0; i++)
+        status = read_keyword(request, PyTuple_GetItem(names, i), args[count + i], count);
+    return status != 0 ? status : check_read(request, count);
 }
 
 /* A walk over one or two items costs less than looking the names up. */
@@ -111,13 +134,13 @@ int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwar
     const Py_ssize_t count = PyTuple_Size(args);
     PyObject *key, *value;
     Py_ssize_t position = 0;
+    int status = 0;
 
     request->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
     request->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
-    while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
-        if (read_keyword(request, key, value, count) < 0)
-            return -1;
-    return check_read(request, count);
+    while (kwargs != NULL && status == 0 && PyDict_Next(kwargs, &position, &key, &value))
+        status = read_keyword(request, key, value, count);
+    return status != 0 ? status : check_read(request, count);
 }
 
 /* ---- States ---- */
@@ -215,21 +238,11 @@ static int open_hx(struct request *request, PyObject *hx)
 
 /* ---- The arrays of a request ---- */
 
-/* Takes views of x and the states: code that runs from here on cannot reshape those. */
-static int detach(struct request *request)
+int arguments_detach(struct request *request)
 {
-    PyArrayObject **arrays[3] = {&request->x, &request->hx_items[0], &request->hx_items[1]};
-
-    for (int i = 0; i < 3; i++) {
-        PyArrayObject *array = *arrays[i];
-        if (array == NULL)
-            continue;
-        *arrays[i] = (PyArrayObject *)PyArray_View(array, NULL, &PyArray_Type);
-        array_release(array);
-        if (*arrays[i] == NULL)
-            return -1;
-    }
-    return 0;
+    return array_detach(&request->x) < 0 || array_detach(&request->hx_items[0]) < 0
+               ? -1
+               : array_detach(&request->hx_items[1]);
 }
 
 int arguments_open(struct request *request)
@@ -247,7 +260,7 @@ int arguments_open(struct request *request)
         return 0;
     /* Before the checks: opening may run code that changes the other arrays. */
     request->batch_sizes = array_open(request->given_sizes, "batch_sizes");
-    return request->batch_sizes == NULL ? -1 : detach(request);
+    return request->batch_sizes == NULL ? -1 : arguments_detach(request);
 }
 
 void arguments_close(struct request *request)
@@ -271,7 +284,7 @@ static int fit(struct request *request, PyArrayObject **array)
 int arguments_fit(struct request *request)
 {
     /* A conversion may run Python code: what np.seterr or warnings say, the garbage collector. */
-    if (detach(request) < 0 || fit(request, &request->x) < 0 ||
+    if (arguments_detach(request) < 0 || fit(request, &request->x) < 0 ||
         fit(request, &request->hx_items[0]) < 0)
         return -1;
     return fit(request, &request->hx_items[1]);

@@ -4,8 +4,10 @@
 
 #include "request.h"
 
-/* Reads (input, hx=None) from `count` positional arguments, and those called `names` after them:
- * the arguments of METH_FASTCALL | METH_KEYWORDS. TypeError as Python raises it. */
+/* Reads (input, hx=None, *, lengths=None, reset=None, out=None), of a cell without lengths and reset,
+ * from `count` positional arguments, and those called `names` after them: the arguments of
+ * METH_FASTCALL | METH_KEYWORDS. TypeError as Python raises it. Returns 1, and is due again, where
+ * there is another keyword than input and hx and the request has no extras to write it to. */
 int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
                    PyObject *names);
 /* Like arguments_read(), from a tuple, and a dict or NULL. */
@@ -13,6 +15,8 @@ int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwar
 /* Takes a snapshot of the weights, and opens the arrays behind the objects. Runs code of others
  * where an object is no plain array. arguments_close() is due even after a failure. */
 int arguments_open(struct request *request);
+/* Takes views of x and the states: code that runs from here on cannot reshape those. */
+int arguments_detach(struct request *request);
 /* Converts what does not fit. Due right after the checks: whatever else makes Python objects may
  * run the garbage collector, and that code which reshapes the caller's arrays. */
 int arguments_fit(struct request *request);

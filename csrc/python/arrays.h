@@ -32,6 +32,17 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
     Py_INCREF(object);
     return (PyArrayObject *)object;
 }
+/* Replaces *array, an owned reference or NULL, by a view: code that runs later cannot reshape it. */
+static inline int array_detach(PyArrayObject **array)
+{
+    PyArrayObject *given = *array;
+
+    if (given == NULL)
+        return 0;
+    *array = (PyArrayObject *)PyArray_View(given, NULL, &PyArray_Type);
+    array_release(given);
+    return *array == NULL ? -1 : 0;
+}
 /* 1 if "object" is a tuple or list with arrays in it, at a depth where a state may have numbers, 0 if
  * not, -1 on error. May run code of others. */
 int arrays_are_in(PyObject *object);

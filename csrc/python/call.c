@@ -2,7 +2,9 @@
 
 #include "arguments.h"
 #include "checks.h"
+#include "errors.h"
 #include "run.h"
+#include "within.h"
 
 /* ---- Any call ---- */
 
@@ -14,12 +16,38 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->callee = callee;
     request->packed = false;
     request->input = request->hx = NULL;
+    request->extras = NULL;
     request->snapshot = NULL;
     request->x = request->hx_items[0] = request->hx_items[1] = NULL;
     request->batch_sizes = NULL;
+    request->call.within = NULL;
     request->given = 0;
     request->stacked = false;
     request->late = NULL;
+}
+
+COLD static void extras_begin(struct request *request, struct extras *extras)
+{
+    *extras = (struct extras){0};
+    request->extras = extras;
+}
+
+/* Like request_run(), with extras. All objects are opened before the first check: opening may run
+ * code that changes the other arrays. */
+COLD static PyObject *run_with_extras(struct request *request)
+{
+    PyObject *results = NULL;
+
+    if (request->extras->out != NULL) {
+        error_raise(PyExc_NotImplementedError, "out= is not built yet");
+        return NULL;
+    }
+    if (arguments_open(request) == 0 && within_open(request) == 0 &&
+        arguments_detach(request) == 0 && request_check(request) == 0 && within_check(request) == 0)
+        results = run_request(request);
+    arguments_close(request);
+    within_close(request->extras);
+    return results;
 }
 
 /* From arguments that have been read to the results. */
@@ -27,6 +55,8 @@ static PyObject *request_run(struct request *request)
 {
     PyObject *results = NULL;
 
+    if (request->extras != NULL)
+        return run_with_extras(request);
     if (arguments_open(request) == 0 && request_check(request) == 0)
         results = run_request(request);
     arguments_close(request);
@@ -64,6 +94,8 @@ static PyObject *request_dispatch(struct request *request)
         return NULL;
     if (!packed)
         return request_run(request);
+    if (request->extras != NULL && within_refuse_packed(request->extras) < 0)
+        return NULL;
     return PyObject_CallMethodObjArgs((PyObject *)request->self,
                                       module_state->names[NAME_FORWARD_PACKED], request->input,
                                       request->hx == NULL ? Py_None : request->hx, NULL);
@@ -75,20 +107,35 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
                              Py_ssize_t count, PyObject *names)
 {
     struct request request;
+    struct extras extras; /* written where there are any */
+    int status;
 
     request_begin(&request, self, callee);
-    return arguments_read(&request, args, count, names) < 0 ? NULL : request_dispatch(&request);
+    status = arguments_read(&request, args, count, names);
+    if (status > 0) {
+        extras_begin(&request, &extras);
+        status = arguments_read(&request, args, count, names);
+    }
+    return status < 0 ? NULL : request_dispatch(&request);
 }
 
 static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObject *args,
                             PyObject *kwargs)
 {
     struct request request;
+    struct extras extras;
     PyObject *method, *result;
+    int status;
 
     request_begin(&request, self, callee);
-    if (((layer_object *)self)->direct)
-        return arguments_read_tuple(&request, args, kwargs) < 0 ? NULL : request_dispatch(&request);
+    if (((layer_object *)self)->direct) {
+        status = arguments_read_tuple(&request, args, kwargs);
+        if (status > 0) {
+            extras_begin(&request, &extras);
+            status = arguments_read_tuple(&request, args, kwargs);
+        }
+        return status < 0 ? NULL : request_dispatch(&request);
+    }
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;

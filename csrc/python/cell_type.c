@@ -7,8 +7,8 @@
  *                    dtype: str = "float32", peepholes: bool = False, reset_after: bool = True,
  *                    gate_activation: str = "sigmoid", activation: str = "tanh",
  *                    cell_clip: float = 0.0) -> None: ...
- *         def forward(self, input, hx=None): ...
- *         def __call__(self, input, hx=None): ...
+ *         def forward(self, input, hx=None, *, out=None): ...
+ *         def __call__(self, input, hx=None, *, out=None): ...
  */
 #include "cell_type.h"
 
@@ -22,7 +22,7 @@
 
 PyDoc_STRVAR(
     forward_doc,
-    "forward($self, input, hx=None)\n--\n\n"
+    "forward($self, input, hx=None, *, out=None)\n--\n\n"
     "Run one step.\n\n"
     "Parameters\n----------\n"
     "input : array_like\n"
@@ -30,10 +30,13 @@ PyDoc_STRVAR(
     "    are converted to the module's dtype (torch would raise).\n"
     "hx : array_like, or of an LSTMCell a tuple or list of two, optional\n"
     "    ``h_0``, of an LSTMCell ``(h_0, c_0)``: each ``(N, hidden_size)`` or\n"
-    "    ``(hidden_size,)``; zeros if omitted.\n\n"
+    "    ``(hidden_size,)``; zeros if omitted.\n"
+    "out : numpy.ndarray, or of an LSTMCell a tuple of two, optional\n"
+    "    Arrays for the results, which are written and returned: ``h_1``, of an LSTMCell\n"
+    "    ``(h_1, c_1)``. They may be the very arrays that are given as hx.\n\n"
     "Returns\n-------\n"
     "h_1 : numpy.ndarray, or of an LSTMCell ``(h_1, c_1)``, a tuple of two\n"
-    "    The state after the step: new, C-contiguous arrays.\n\n"
+    "    The state after the step: new, C-contiguous arrays, or those given as out.\n\n"
     "Raises\n------\n"
     "ValueError, RuntimeError\n"
     "    Where shapes do not fit, with the types and texts of torch.\n"
@@ -43,7 +46,8 @@ PyDoc_STRVAR(
     "Notes\n-----\n"
     "Mirrors the method ``forward`` of ``torch.nn.LSTMCell``, ``torch.nn.GRUCell`` and\n"
     "``torch.nn.RNNCell``,\n"
-    "https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers\n\n"
+    "https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers\n"
+    "torch has no out.\n\n"
     "Examples\n--------\n"
     ">>> import numpy as np\n"
     ">>> import pylstm as nn\n"

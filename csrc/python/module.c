@@ -142,6 +142,9 @@ static int intern_names(struct module_state *module_state)
     static const char *const names[NAMES] = {
         [NAME_INPUT] = "input",
         [NAME_HX] = "hx",
+        [NAME_OUT] = "out",
+        [NAME_LENGTHS] = "lengths",
+        [NAME_RESET] = "reset",
         [NAME_CALL_IMPL] = "_call_impl",
         [NAME_FORWARD_PACKED] = "_forward_packed",
         [NAME_BATCH_SIZES] = "batch_sizes",

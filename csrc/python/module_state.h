@@ -13,7 +13,17 @@
 #include <stdatomic.h>
 
 /* Names of keywords, methods and attributes. */
-enum { NAME_INPUT, NAME_HX, NAME_CALL_IMPL, NAME_FORWARD_PACKED, NAME_BATCH_SIZES, NAMES };
+enum {
+    NAME_INPUT, /* the arguments of a call, in this order */
+    NAME_HX,
+    NAME_OUT,
+    NAME_LENGTHS, /* from here on of layers alone */
+    NAME_RESET,
+    NAME_CALL_IMPL,
+    NAME_FORWARD_PACKED,
+    NAME_BATCH_SIZES,
+    NAMES
+};
 
 struct module_state {
     PyTypeObject *layer_type;

@@ -7,9 +7,10 @@
  *                    arrays behind them              batch_first; x, hx_items, given, stacked
  *     checks.c       torch's checks, in its order    batched, rows, fits, batch_sizes; steps and
  *                                                    batch of `call`; net of an RNNCell
+ *     within.c       lengths and resets, if any      extras; within, steps of `call`
  *     run.c          conversions, fresh results,     the other fields of `call`; results
  *                    the GIL, one thread or more
- *     core/          rnn_forward() on `call`
+ *     core/          rnn_forward_single() or rnn_forward() on `call`
  *
  * Until a kernel runs, a call whose arrays fit crosses from one file into another between ten pairs
  * of files, questions of sizes aside: call-arguments, arguments-layer, layer-weights (the
@@ -31,6 +32,19 @@ struct callee {
 
 struct team;
 
+/* What few calls have: all of it is read in functions that a plain call does not enter. */
+struct extras {
+    PyObject *lengths, *reset, *out; /* as they were given, borrowed; NULL where omitted or None */
+    PyObject *names;                 /* likewise: a tuple of what trace() returns */
+    PyArrayObject *lengths_array, *reset_array;
+    /* lengths, order and sizes for the core: a checked copy, which no other code can change during
+     * the call. They are the first items of "few", or of memory of our own. */
+    int64_t *numbers;
+    int64_t few[64];
+    /* Of the first try, and of a second one: late helpers read that of the first, see late. */
+    struct rnn_within within[2];
+};
+
 struct request {
     layer_object *self; /* borrowed */
     const struct callee *callee;
@@ -38,6 +52,7 @@ struct request {
 
     PyObject *input, *hx;  /* as they were given, borrowed; hx is NULL where omitted or None */
     PyObject *given_sizes; /* likewise: batch_sizes of a packed sequence */
+    struct extras *extras; /* NULL: the call has none */
     struct snapshot *snapshot;
     PyArrayObject *x;
     PyArrayObject *hx_items[2]; /* h_0, c_0; NULL where hx is omitted, and where there is no c */
@@ -49,7 +64,7 @@ struct request {
 
     bool batched;
     bool fits;                  /* no array needs a conversion */
-    ptrdiff_t rows;             /* of two-dimensional input to a layer: unbatched or packed */
+    ptrdiff_t rows;             /* of a layer: steps of the input, or rows of a packed one */
     PyArrayObject *batch_sizes; /* packed: opened, and then a checked copy of our own */
 
     PyObject *results;

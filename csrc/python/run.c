@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "num_threads.h"
 #include "shared_call.h"
+#include "within.h"
 
 #include <stdalign.h>
 
@@ -65,7 +66,6 @@ static int set_inputs(struct request *request)
     set_x(request);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     call->batch_sizes = request->packed ? PyArray_DATA(request->batch_sizes) : NULL;
-    call->within = NULL;
     call->h0 = call->c0 = NULL;
     call->h0_layer = call->h0_row = call->c0_layer = call->c0_row = 0;
     call->finite_weights = request->snapshot->finite;
@@ -111,8 +111,8 @@ static PyArrayObject *new_output(const struct request *request, ptrdiff_t width)
 {
     const struct rnn_call *call = &request->call;
     const npy_intp flat[2] = {request->rows, width};
-    const npy_intp sequence[3] = {request->batch_first ? call->batch : call->steps,
-                                  request->batch_first ? call->steps : call->batch, width};
+    const npy_intp sequence[3] = {request->batch_first ? call->batch : request->rows,
+                                  request->batch_first ? request->rows : call->batch, width};
 
     if (request->batched && !request->packed)
         return new_array(request, 3, sequence);
@@ -157,9 +157,11 @@ static PyObject *set_results(struct request *request)
         return NULL;
     call->y = PyArray_DATA(output);
     call->y_step = batch_first ? width : call->batch * width;
-    call->y_row = batch_first ? call->steps * width : width;
+    call->y_row = batch_first ? request->rows * width : width;
     call->h_n = PyArray_DATA(h_n);
     call->c_n = c_n == NULL ? NULL : PyArray_DATA(c_n);
+    if (request->extras != NULL && within_set_results(request) < 0)
+        Py_CLEAR(request->results);
     return request->results;
 }
 
@@ -229,6 +231,8 @@ static int run(struct request *request)
 
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
+    if (work < UNLOCKED_WORK && rnn_forward_single(net, request->snapshot->packed, call))
+        return 0;
     if (work < UNLOCKED_WORK || request->late != NULL)
         return run_alone(request, work);
     threads = num_threads_limit(module_state);

@@ -192,7 +192,7 @@ static inline ptrdiff_t kernels_segment(ptrdiff_t lanes, ptrdiff_t hidden, ptrdi
 /* Units of a layer after padding to whole panels; 4 times this is a row of totals. */
 static inline ptrdiff_t kernels_padded_units(const struct rnn_kernels *kernels, ptrdiff_t units)
 {
-    const ptrdiff_t tail = units % kernels->lanes;
+    const ptrdiff_t tail = units & (kernels->lanes - 1); /* lanes are a power of two */
 
     if (tail == 0)
         return units;

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include "../core/layout.h"
+#include "../core/sequence.h"
 
 /* Multiply-adds per second are guessed from the vector length: half of what a good core reaches,
  * so that times are guessed too long and never far too short. */
@@ -21,9 +22,9 @@
 
 static int at_most(double count, int threads) { return count < threads ? (int)count : threads; }
 
-bool plan_may_share_units(const struct rnn_net *net)
+bool plan_may_share_units(const struct rnn_net *net, const struct rnn_call *call)
 {
-    return net->proj_size == 0 && !net->variant.reset_before;
+    return net->proj_size == 0 && !net->variant.reset_before && sequence_order(call) == NULL;
 }
 
 struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, int threads,
@@ -42,7 +43,7 @@ struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, in
 
     if (plan.threads < 2 || call->dropout > 0)
         return (struct plan){.threads = 1}; /* masks are drawn in one order */
-    if (asked_for && plan_may_share_units(net) && call->batch < MANY_ROWS && panels > 1 &&
+    if (asked_for && plan_may_share_units(net, call) && call->batch < MANY_ROWS && panels > 1 &&
         seconds / steps > WORK_PER_BARRIER * plan.threads &&
         !(net->num_directions == 2 && plan.threads == 2)) {
         plan.sharing = SHARE_UNITS;
@@ -83,7 +84,8 @@ ptrdiff_t plan_first_row(const struct plan *plan, const struct rnn_call *call, p
 
 bool plan_can_redo_rows(const struct plan *plan, const struct rnn_call *call)
 {
-    return plan->sharing == SHARE_ROWS && call->batch_sizes == NULL;
+    /* Of lengths, as of packed sequences, each range of rows has sizes of its own. */
+    return plan->sharing == SHARE_ROWS && sequence_sizes(call) == NULL && !rnn_is_traced(call);
 }
 
 /* Bytes of each thread's own memory: what the task that needs most has. More rows may need less,

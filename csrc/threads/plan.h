@@ -22,14 +22,16 @@ struct plan {
 struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, int threads,
                       bool asked_for);
 /* True if threads may share units: the barrier stands at the end of a step, so no unit may need
- * what others have computed in the same step, as a projection and reset_before do. */
-bool plan_may_share_units(const struct rnn_net *net);
+ * what others have computed in the same step, as a projection and reset_before do; and h must be
+ * where all threads see it, not in the scratch memory of each, as with unsorted lengths. */
+bool plan_may_share_units(const struct rnn_net *net, const struct rnn_call *call);
 /* Makes the plan one of fewer threads, where fewer can be had. */
 void plan_limit(struct plan *plan, int threads);
 
 /* SHARE_ROWS: the first row of task "task"; that of task "tasks" is the number of rows. */
 ptrdiff_t plan_first_row(const struct plan *plan, const struct rnn_call *call, ptrdiff_t task);
-/* True if one task's rows can be computed again without the others: they are one range of rows. */
+/* True if one task's rows can be computed again without the others: they are one range of rows, with
+ * results that are not too many to compute aside. */
 bool plan_can_redo_rows(const struct plan *plan, const struct rnn_call *call);
 
 /* Bytes of the memory that all threads need together. Returns -1 where that overflows. */

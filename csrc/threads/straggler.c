@@ -6,6 +6,7 @@
 struct redo {
     ptrdiff_t first;
     struct rnn_call call;                   /* of those rows alone */
+    struct rnn_within within;               /* with their resets */
     ptrdiff_t y, h_n, c_n, workspace, size; /* bytes from the start of the memory */
 };
 
@@ -120,6 +121,12 @@ static bool compute(struct team *team, struct redo *redo, char *memory)
     redo->call.h_n = memory + redo->h_n;
     redo->call.c_n = rnn_has_c(&team->net) ? memory + redo->c_n : NULL;
     redo->call.stop = &needless;
+    if (redo->call.within) {
+        redo->within = *redo->call.within;
+        if (redo->within.reset)
+            redo->within.reset += redo->first * redo->within.reset_row;
+        redo->call.within = &redo->within;
+    }
     return rnn_forward(&team->net, team->packed, &redo->call, memory + redo->workspace);
 }
 

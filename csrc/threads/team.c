@@ -162,6 +162,10 @@ enum team_result team_run(struct team *team, struct pool *pool, int helpers)
     bool finished, stopped;
 
     team->job.run = help;
+    if (team->call.within) {
+        team->within = *team->call.within;
+        team->call.within = &team->within;
+    }
     team->forks = pool_forks();
     team->pool = pool;
     team->began = os_nanoseconds();

@@ -30,6 +30,7 @@ struct team {
     struct rnn_net net;
     const void *packed;
     struct rnn_call call;
+    struct rnn_within within; /* what call.within points to, from team_run() on */
     struct plan plan;
     char *workspace; /* 64-byte aligned, plan_workspace() bytes, the team's own */
     /* Called by the last user, in any thread: gives back team and workspace. */

@@ -119,7 +119,9 @@ class LSTMCell(RNNCellBase):
 
     if TYPE_CHECKING:
 
-        def forward(self, input: Any, hx: Any = None) -> tuple[Array, Array]: ...
+        def forward(
+            self, input: Any, hx: Any = None, *, out: Any = None
+        ) -> tuple[Array, Array]: ...
 
     _kind = "LSTMCell"
     _layer_mode = "LSTM"
@@ -207,7 +209,7 @@ class GRUCell(RNNCellBase):
 
     if TYPE_CHECKING:
 
-        def forward(self, input: Any, hx: Any = None) -> Array: ...
+        def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Array: ...
 
     _kind = "GRUCell"
     _layer_mode = "GRU"
@@ -291,7 +293,7 @@ class RNNCell(RNNCellBase):
 
     if TYPE_CHECKING:
 
-        def forward(self, input: Any, hx: Any = None) -> Array: ...
+        def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Array: ...
 
     _kind = "RNNCell"
     _layer_mode = "RNN_TANH"

@@ -11,6 +11,8 @@ from .rnn_base import RNNBase, split_hx
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .rnn_base import forward_with_one, forward_with_pair
+
     Array = npt.NDArray[Any]
 
 
@@ -98,8 +100,7 @@ class LSTM(RNNBase):
     """
 
     if TYPE_CHECKING:
-
-        def forward(self, input: Any, hx: Any = None) -> tuple[Any, tuple[Array, Array]]: ...
+        forward = forward_with_pair
 
     _kind = "LSTM"
     _variants = VARIANTS["LSTM"]
@@ -238,8 +239,7 @@ class GRU(RNNBase):
     """
 
     if TYPE_CHECKING:
-
-        def forward(self, input: Any, hx: Any = None) -> tuple[Any, Array]: ...
+        forward = forward_with_one
 
     _kind = "GRU"
     _variants = VARIANTS["GRU"]
@@ -356,8 +356,7 @@ class RNN(RNNBase):
     """
 
     if TYPE_CHECKING:
-
-        def forward(self, input: Any, hx: Any = None) -> tuple[Any, Array]: ...
+        forward = forward_with_one
 
     _kind = "RNN"
     _structure = ("nonlinearity", *RNNBase._structure)

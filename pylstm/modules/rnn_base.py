@@ -18,6 +18,27 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+    # What checkers take for the methods of the layers, whose code is in C.
+    def forward_with_pair(
+        self: Any,
+        input: Any,
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+        out: Any = None,
+    ) -> tuple[Any, tuple[Array, Array]]: ...
+
+    def forward_with_one(
+        self: Any,
+        input: Any,
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+        out: Any = None,
+    ) -> tuple[Any, Array]: ...
+
 
 def split_hx(hx: Any) -> tuple[Any, Any]:
     """Split the states of an LSTM that came with a packed sequence."""

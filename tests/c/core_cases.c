@@ -28,6 +28,18 @@ static void check_network(const struct network_shape *shape)
     network_data_free(&data);
 }
 
+/* Gives the call lengths or resets. */
+static void set_inside(struct random *random, struct network_shape *shape)
+{
+    shape->inside = (enum inside)(1 + random_below(random, INSIDE_COUNT - 1));
+    shape->ragged = shape->inside != INSIDE_RESETS && random_below(random, 5);
+    shape->batch = 1 + random_below(random, 12);
+    shape->infinite = random_below(random, 6) == 0;
+    if (random_below(random, 2)) {
+        shape->variant = (struct cell_variant){0};
+    }
+}
+
 /* Every structure of network and call; sizes and strides take turns. */
 static void check_structures(enum dtype dtype, const struct plan *plan)
 {
@@ -38,8 +50,8 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
     const int structures = 3 * 2 * 2 * 2 * 2 * 2 * 2, plain = 4 * structures * CELL_KINDS;
 
     /* First those without a variant, then a fifth as many with one: 5 has no factor of the
-     * structures. */
-    for (int turn = 0; turn < 2 * plain; turn += turn < plain ? 1 : 5) {
+     * structures. Then those with something inside, every second with a variant. */
+    for (int turn = 0; turn < 6 * plain; turn += turn < plain ? 1 : 5) {
         int bits = turn % structures;
         struct random random = random_seed((uint64_t)turn);
         struct network_shape shape = {.dtype = dtype, .seed = (uint64_t)turn};
@@ -67,6 +79,9 @@ static void check_structures(enum dtype dtype, const struct plan *plan)
             shape.variant = random_variant(&random, shape.kind);
             shape.reverse = shape.num_directions == 1 && random_below(&random, 2);
             shape.infinite = random_below(&random, 6) == 0;
+        }
+        if (turn >= 2 * plain) {
+            set_inside(&random, &shape);
         }
         if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
             check_network(&shape);

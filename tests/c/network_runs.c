@@ -19,6 +19,9 @@ enum slot {
     SLOT_H_N,
     SLOT_C_N,
     SLOT_SIZES,
+    SLOT_LENGTHS,
+    SLOT_ORDER,
+    SLOT_RESET,
     SLOT_WORKSPACE,
     SLOT_COUNT
 };
@@ -82,6 +85,47 @@ struct cell_variant random_variant(struct random *random, enum cell_kind kind)
     return variant;
 }
 
+/* Steps of a row of the packed order. */
+static ptrdiff_t count_steps(const struct network_data *data, ptrdiff_t steps, ptrdiff_t row)
+{
+    ptrdiff_t length = 0;
+
+    while (length < steps && data->batch_sizes[length] > row) {
+        length++;
+    }
+    return length;
+}
+
+/* Places and resets; "random" goes on only where the shape asks for them. */
+static void draw_inside(const struct network_shape *shape, struct random *random,
+                        struct network_data *data)
+{
+    const ptrdiff_t batch = shape->batch;
+
+    data->places = must_allocate((size_t)batch, sizeof *data->places);
+    data->reset = must_allocate((size_t)(shape->steps * batch), 1);
+    for (ptrdiff_t row = 0; row < batch; row++) {
+        const ptrdiff_t other =
+            shape->inside == INSIDE_SHUFFLED_LENGTHS ? random_below(random, row + 1) : row;
+        data->places[row] = data->places[other];
+        data->places[other] = row;
+    }
+    /* Sequences of one length stand as in the matrices. */
+    for (ptrdiff_t i = 0; i < batch * batch; i++) {
+        const ptrdiff_t row = i % batch;
+        const int64_t place = data->places[row];
+        if (row + 1 < batch && place > data->places[row + 1] &&
+            count_steps(data, shape->steps, row) == count_steps(data, shape->steps, row + 1)) {
+            data->places[row] = data->places[row + 1];
+            data->places[row + 1] = place;
+        }
+    }
+    for (ptrdiff_t i = 0; shape->inside == INSIDE_RESETS && i < shape->steps * batch; i++) {
+        data->reset[i] =
+            random_below(random, 4) ? 0 : (unsigned char)(1 + random_below(random, 255));
+    }
+}
+
 struct network_data network_data_make(const struct network_shape *shape)
 {
     const ptrdiff_t states = shape->num_layers * shape->num_directions * shape->batch;
@@ -107,6 +151,7 @@ struct network_data network_data_make(const struct network_shape *shape)
         data.batch_sizes[t] = size;
         data.rows += (ptrdiff_t)size;
     }
+    draw_inside(shape, &random, &data);
     data.y_size = data.rows * shape->num_directions * hidden_out(shape);
     data.h_size = states * hidden_out(shape);
     data.c_size = cells[shape->kind].states > 1 ? states * shape->hidden_size : 0;
@@ -130,17 +175,20 @@ struct network_data network_data_make(const struct network_shape *shape)
 void network_data_free(struct network_data *data)
 {
     free(data->batch_sizes);
+    free(data->places);
+    free(data->reset);
     free(data->memory);
 }
 
 void network_describe(const struct network_shape *shape, const char *level)
 {
     static const char *const gates[] = {"", " hard_sigmoid", " hard_sigmoid3"};
+    static const char *const inside_names[] = {"", " lengths", " shuffled lengths", " resets"};
     static const char *const activations[] = {"", " relu", " softsign", " linear"};
     const struct cell_variant *variant = &shape->variant;
 
     case_begin("%s%s%s%s%s%s%s clip %g %s %s I %td H %td P %td layers %td directions %d%s T %td N "
-               "%td%s%s%s%s gap %td dropout %g, %s values, seed %llu",
+               "%td%s%s%s%s%s gap %td dropout %g, %s values, seed %llu",
                cells[shape->kind].mode, gates[variant->gate_activation],
                activations[variant->activation], variant->peepholes ? " peepholes" : "",
                variant->reset_before ? " reset before" : "", shape->reverse ? " reverse" : "",
@@ -148,9 +196,9 @@ void network_describe(const struct network_shape *shape, const char *level)
                dtype_names[shape->dtype], shape->input_size, shape->hidden_size, shape->proj_size,
                shape->num_layers, shape->num_directions, shape->bias ? "" : " no bias",
                shape->steps, shape->batch, shape->ragged ? " ragged" : "",
-               shape->batch_major ? " batch major" : "", shape->with_h0 ? "" : " no h0",
-               shape->with_c0 ? "" : " no c0", shape->gap, shape->dropout,
-               values_names[shape->values], (unsigned long long)shape->seed);
+               inside_names[shape->inside], shape->batch_major ? " batch major" : "",
+               shape->with_h0 ? "" : " no h0", shape->with_c0 ? "" : " no c0", shape->gap,
+               shape->dropout, values_names[shape->values], (unsigned long long)shape->seed);
 }
 
 ptrdiff_t network_result_size(const struct network_data *data)
@@ -174,6 +222,7 @@ void network_expect(const struct network_shape *shape, const struct network_data
         .c_n = data->c_size ? out + data->y_size + data->h_size : NULL,
         .dropout = shape->dropout,
         .rng = &rng,
+        .reset = shape->inside == INSIDE_RESETS ? data->reset : NULL,
     };
     reference_forward(&data->net, data->params, &call);
 }
@@ -183,38 +232,64 @@ struct rows {
     ptrdiff_t step, row, extent; /* extent: elements up to the end of the last row */
 };
 
+static bool is_packed(const struct network_shape *shape)
+{
+    return shape->ragged && shape->inside == INSIDE_NOTHING;
+}
+
+static bool has_lengths(const struct network_shape *shape)
+{
+    return shape->inside == INSIDE_LENGTHS || shape->inside == INSIDE_SHUFFLED_LENGTHS;
+}
+
+/* T of x and y, which may be longer than the longest sequence. */
+static ptrdiff_t array_steps(const struct network_shape *shape)
+{
+    return shape->steps + (has_lengths(shape) ? shape->gap : 0);
+}
+
 static struct rows rows_layout(const struct network_shape *shape, ptrdiff_t rows, ptrdiff_t width)
 {
     struct rows layout = {0, width + shape->gap, 0};
-    if (shape->ragged) {
+    if (is_packed(shape)) {
         layout.extent = (rows - 1) * layout.row + width;
         return layout;
     }
     layout.step = shape->batch * layout.row + shape->gap;
     if (shape->batch_major) {
         layout.step = width + shape->gap;
-        layout.row = shape->steps * layout.step + shape->gap;
+        layout.row = array_steps(shape) * layout.step + shape->gap;
     }
-    layout.extent = (shape->steps - 1) * layout.step + (shape->batch - 1) * layout.row + width;
+    layout.extent =
+        (array_steps(shape) - 1) * layout.step + (shape->batch - 1) * layout.row + width;
     return layout;
 }
 
-/* Element where the dense row "row" of all steps begins. */
-static ptrdiff_t row_at(const struct network_shape *shape, const struct rows *layout, ptrdiff_t row)
+/* Element where row "row" of all steps begins, counted as in packed data. */
+static ptrdiff_t row_at(const struct network_shape *shape, const struct network_data *data,
+                        const struct rows *layout, ptrdiff_t row)
 {
-    return shape->ragged ? row * layout->row
-                         : row / shape->batch * layout->step + row % shape->batch * layout->row;
+    ptrdiff_t t = 0;
+
+    if (is_packed(shape)) {
+        return row * layout->row;
+    }
+    for (; row >= data->batch_sizes[t]; t++) {
+        row -= (ptrdiff_t)data->batch_sizes[t];
+    }
+    return t * layout->step + (ptrdiff_t)data->places[row] * layout->row;
 }
 
 static void *place_rows(enum slot slot, const struct network_shape *shape,
-                        const struct rows *layout, enum placement placement, const double *values,
-                        ptrdiff_t rows, ptrdiff_t width)
+                        const struct network_data *data, const struct rows *layout,
+                        enum placement placement, const double *values, ptrdiff_t width)
 {
     void *array = guarded_place(&slots()[slot], (size_t)layout->extent * real_size(shape->dtype),
                                 placement, POLLUTION);
-    for (ptrdiff_t row = 0; row < rows; row++) {
+    for (ptrdiff_t row = 0; row < data->rows; row++) {
+        const ptrdiff_t at = row_at(shape, data, layout, row);
         for (ptrdiff_t i = 0; i < width; i++) {
-            real_set(shape->dtype, array, row_at(shape, layout, row) + i, values[row * width + i]);
+            real_set(shape->dtype, array, at + i, values[row * width + i]);
         }
     }
     guarded_protect(&slots()[slot]);
@@ -231,6 +306,85 @@ static void *place_dense(enum slot slot, enum dtype dtype, enum placement placem
     }
     guarded_protect(&slots()[slot]);
     return array;
+}
+
+/* Element of a state in the matrices, [layers, N, width], from the one in the packed order. */
+static ptrdiff_t state_at(const struct network_shape *shape, const struct network_data *data,
+                          ptrdiff_t i, ptrdiff_t width)
+{
+    const ptrdiff_t row = i / width, layer = row / shape->batch;
+
+    return (layer * shape->batch + (ptrdiff_t)data->places[row % shape->batch]) * width + i % width;
+}
+
+static void *place_states(enum slot slot, const struct network_shape *shape,
+                          const struct network_data *data, enum placement placement,
+                          const double *values, ptrdiff_t count, ptrdiff_t width)
+{
+    double *moved = must_allocate((size_t)count, sizeof *moved);
+
+    for (ptrdiff_t i = 0; i < count; i++) {
+        moved[state_at(shape, data, i, width)] = values[i];
+    }
+    void *array = place_dense(slot, shape->dtype, placement, moved, count);
+    free(moved);
+    return array;
+}
+
+static const void *place_bytes(enum slot slot, enum placement placement, const void *bytes,
+                               size_t size)
+{
+    void *array = memcpy(guarded_place(&slots()[slot], size, placement, 0), bytes, size);
+
+    guarded_protect(&slots()[slot]);
+    return array;
+}
+
+/* Fills "within" and the call's part of it from the shape. */
+static void set_inside(const struct network_shape *shape, const struct network_data *data,
+                       enum placement placement, struct rnn_call *call, struct rnn_within *within)
+{
+    const size_t batch = (size_t)shape->batch, sizes = (size_t)shape->steps * sizeof(int64_t);
+    int64_t lengths[64] = {0}, *order, *found;
+
+    *within = (struct rnn_within){.steps = array_steps(shape)};
+    call->within = shape->inside == INSIDE_NOTHING ? NULL : within;
+    if (is_packed(shape)) {
+        call->batch_sizes = place_bytes(SLOT_SIZES, placement, data->batch_sizes, sizes);
+    }
+    if (shape->inside == INSIDE_RESETS) {
+        const bool by_row = shape->batch_major;
+        unsigned char *flags = must_allocate(batch, (size_t)shape->steps);
+        within->reset_step = by_row ? 1 : shape->batch;
+        within->reset_row = by_row ? shape->steps : 1;
+        for (ptrdiff_t i = 0; i < shape->steps * shape->batch; i++) {
+            flags[i / shape->batch * within->reset_step + i % shape->batch * within->reset_row] =
+                data->reset[i];
+        }
+        within->reset = place_bytes(SLOT_RESET, placement, flags, batch * (size_t)shape->steps);
+        free(flags);
+    }
+    if (!has_lengths(shape)) {
+        return;
+    }
+    for (ptrdiff_t t = 0; t < shape->steps; t++) {
+        for (ptrdiff_t row = 0; row < data->batch_sizes[t]; row++) {
+            lengths[data->places[row]]++;
+        }
+    }
+    within->lengths = place_bytes(SLOT_LENGTHS, placement, lengths, batch * sizeof *lengths);
+    order = guarded_place(&slots()[SLOT_ORDER], batch * sizeof *order, placement, 0);
+    found = guarded_place(&slots()[SLOT_SIZES], sizes, placement, POLLUTION);
+    within->order = rnn_order_lengths(within->lengths, shape->batch, order, found) ? NULL : order;
+    within->sizes = found;
+    check(memcmp(found, data->batch_sizes, sizes) == 0, "rnn_order_lengths() gives other sizes");
+    for (ptrdiff_t row = 1; row < shape->batch; row++) {
+        const int64_t before = lengths[order[row - 1]], length = lengths[order[row]];
+        check(before > length || (before == length && order[row - 1] < order[row]),
+              "rnn_order_lengths() gives no stable order");
+    }
+    guarded_check(&slots()[SLOT_ORDER], "order");
+    guarded_check(&slots()[SLOT_SIZES], "sizes");
 }
 
 /* Packs into guarded memory, which is then read-only: a call must not write its weights. */
@@ -263,7 +417,7 @@ static void take_result(const struct network_shape *shape, const struct network_
     unsigned char *bytes = slots()[SLOT_Y].data;
 
     for (ptrdiff_t row = 0; row < data->rows; row++) {
-        ptrdiff_t at = row_at(shape, layout, row);
+        ptrdiff_t at = row_at(shape, data, layout, row);
         for (ptrdiff_t i = 0; i < width; i++) {
             out[row * width + i] = real_get(shape->dtype, bytes, at + i);
         }
@@ -277,11 +431,13 @@ static void take_result(const struct network_shape *shape, const struct network_
     out += data->y_size;
     for (ptrdiff_t i = 0; i < data->h_size; i++) {
         out[i] = shape->y_is_h_n ? (out - data->y_size)[i]
-                                 : real_get(shape->dtype, slots()[SLOT_H_N].data, i);
+                                 : real_get(shape->dtype, slots()[SLOT_H_N].data,
+                                            state_at(shape, data, i, hidden_out(shape)));
     }
     out += data->h_size;
     for (ptrdiff_t i = 0; i < data->c_size; i++) {
-        out[i] = real_get(shape->dtype, slots()[SLOT_C_N].data, i);
+        out[i] = real_get(shape->dtype, slots()[SLOT_C_N].data,
+                          state_at(shape, data, i, shape->hidden_size));
     }
     for (int i = 0; i < 4; i++) {
         guarded_check(&slots()[written[i]], names[i]);
@@ -297,30 +453,28 @@ void network_run(const char *level, const struct network_shape *shape,
     struct generator rng;
     struct rnn_net net = data->net;
     struct rnn_call call = {.steps = shape->steps, .batch = shape->batch};
+    struct rnn_within within;
 
     net.kernels = kernels_for(level, dtype);
     const void *packed = pack(&net, data, placement, shape->infinite, &call.finite_weights);
     const struct rows x = rows_layout(shape, data->rows, shape->input_size);
     const struct rows y = rows_layout(shape, data->rows, width);
-    call.x = place_rows(SLOT_X, shape, &x, placement, data->x, data->rows, shape->input_size);
+    call.x = place_rows(SLOT_X, shape, data, &x, placement, data->x, shape->input_size);
     call.x_step = x.step;
     call.x_row = x.row;
     call.y = guarded_place(&slots()[SLOT_Y], (size_t)y.extent * itemsize, placement, UNTOUCHED);
     call.y_step = y.step;
     call.y_row = y.row;
-    if (shape->ragged) {
-        const size_t size = (size_t)shape->steps * sizeof *data->batch_sizes;
-        call.batch_sizes = memcpy(guarded_place(&slots()[SLOT_SIZES], size, placement, 0),
-                                  data->batch_sizes, size);
-        guarded_protect(&slots()[SLOT_SIZES]);
-    }
+    set_inside(shape, data, placement, &call, &within);
     if (shape->with_h0) {
-        call.h0 = place_dense(SLOT_H0, dtype, placement, data->h0, data->h_size);
+        call.h0 = place_states(SLOT_H0, shape, data, placement, data->h0, data->h_size,
+                               hidden_out(shape));
         call.h0_row = hidden_out(shape);
         call.h0_layer = shape->batch * call.h0_row;
     }
     if (shape->with_c0 && data->c_size) {
-        call.c0 = place_dense(SLOT_C0, dtype, placement, data->c0, data->c_size);
+        call.c0 = place_states(SLOT_C0, shape, data, placement, data->c0, data->c_size,
+                               shape->hidden_size);
         call.c0_row = shape->hidden_size;
         call.c0_layer = shape->batch * call.c0_row;
     }

@@ -7,6 +7,15 @@
 #include "../../csrc/core/params.h"
 #include "support.h"
 
+/* What a call has inside its sequences. */
+enum inside {
+    INSIDE_NOTHING,
+    INSIDE_LENGTHS,
+    INSIDE_SHUFFLED_LENGTHS,
+    INSIDE_RESETS,
+    INSIDE_COUNT
+};
+
 struct network_shape {
     enum dtype dtype;
     enum cell_kind kind;
@@ -16,8 +25,9 @@ struct network_shape {
     bool infinite; /* one infinite value in each weight_hh of the first layer */
     struct cell_variant variant;
     ptrdiff_t steps, batch;
-    bool ragged;      /* batch_sizes that shrink, rows packed */
-    bool batch_major; /* x and y with the batch axis outside */
+    bool ragged;        /* batch_sizes that shrink, rows packed; with lengths rows stand dense */
+    enum inside inside; /* lengths need "ragged", resets need its absence */
+    bool batch_major;   /* x and y with the batch axis outside */
     bool with_h0, with_c0;
     bool y_is_h_n; /* as a cell calls: one step, one layer, dense */
     ptrdiff_t gap; /* elements between rows */
@@ -30,6 +40,8 @@ struct network_data {
     struct rnn_net net; /* kernels: portable */
     ptrdiff_t params_size, rows;
     int64_t *batch_sizes;         /* [T] */
+    int64_t *places;              /* [N] row in the matrices of each row of the packed order */
+    unsigned char *reset;         /* [T, N], not all 0 where there are resets */
     double *params, *x, *h0, *c0; /* x: [rows, I] */
     ptrdiff_t y_size, h_size, c_size;
     double *memory;

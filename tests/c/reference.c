@@ -234,11 +234,11 @@ static void find_totals(const struct rnn_net *net, const struct layer *layer, co
     reference_add_product(dtype, layer->w_hh, h, gates, out, totals);
 }
 
-/* One sequence of the batch through one layer and direction. x and y are the first rows of
+/* One sequence of the batch through one layer and direction. x and call->y are the first rows of
  * the whole arrays; the row of step t is start[t] + `row`. h and c go in and out. */
 static void run_sequence(const struct rnn_net *net, const struct layer *layer, int direction,
-                         const ptrdiff_t *start, ptrdiff_t row, ptrdiff_t length, const double *x,
-                         double *y, double *h, double *c)
+                         const ptrdiff_t *start, ptrdiff_t row, ptrdiff_t length,
+                         const struct reference_call *call, const double *x, double *h, double *c)
 {
     const enum dtype dtype = net->kernels->dtype;
     const ptrdiff_t hidden = net->hidden_size, gates = cells[net->kind].gates * hidden;
@@ -260,7 +260,11 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
                                             .h_out = raw};
 
     for (ptrdiff_t i = 0; i < length; i++) {
-        ptrdiff_t at = start[reverse ? length - 1 - i : i] + row;
+        ptrdiff_t t = reverse ? length - 1 - i : i, at = start[t] + row;
+        if (call->reset && t + reverse < length && call->reset[start[t + reverse] + row]) {
+            memset(h, 0, (size_t)out * sizeof *h);
+            memset(c ? c : raw, 0, (size_t)hidden * sizeof *c);
+        }
         find_totals(net, layer, x + at * layer->depth, h, totals, aside);
         reference_update(net->kind, &update);
         if (net->proj_size) {
@@ -269,7 +273,7 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
         } else {
             memcpy(h, raw, (size_t)out * sizeof *h);
         }
-        memcpy(y + at * width + direction * out, h, (size_t)out * sizeof *h);
+        memcpy(call->y + at * width + direction * out, h, (size_t)out * sizeof *h);
     }
     free(totals);
 }
@@ -316,7 +320,7 @@ void reference_forward(const struct rnn_net *net, const double *params,
                 for (ptrdiff_t i = 0; c && i < hidden; i++) {
                     c[i] = call->c0 ? call->c0[at * hidden + i] : 0.0;
                 }
-                run_sequence(net, &layer, direction, start, row, length, x, call->y, h, c);
+                run_sequence(net, &layer, direction, start, row, length, call, x, h, c);
             }
         }
         if (index + 1 < net->num_layers) {

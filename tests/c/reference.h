@@ -36,6 +36,7 @@ struct reference_call {
     double *y, *h_n, *c_n;
     double dropout;
     struct generator *rng;
+    const unsigned char *reset; /* [T, N], of a dense call; NULL: none */
 };
 void reference_forward(const struct rnn_net *net, const double *params,
                        const struct reference_call *call);

@@ -165,7 +165,7 @@ bool plan_force(const struct subject *subject, enum sharing sharing, int threads
 
     *plan = (struct plan){.sharing = sharing, .threads = threads};
     if (sharing == SHARE_UNITS)
-        return plan_may_share_units(net) && threads <= pieces;
+        return plan_may_share_units(net, &subject->call) && threads <= pieces;
     plan->tasks = sharing == SHARE_ROWS ? threads : 2;
     plan->phases = sharing == SHARE_ROWS ? 1 : net->num_layers;
     return sharing == SHARE_ROWS ? threads <= subject->call.batch
