@@ -17,6 +17,7 @@ try:
     from .modules.cells import GRUCell, LSTMCell, RNNCell
     from .modules.module import Module
     from .modules.rnn import GRU, LSTM, RNN
+    from .modules.trace import Trace
     from .runtime.generator import get_rng_state, initial_seed, manual_seed, set_rng_state
     from .runtime.threadpools import announce as _announce
 except ImportError as _error:
@@ -43,6 +44,7 @@ __all__ = [
     "LSTMCell",
     "Module",
     "RNNCell",
+    "Trace",
     "WeightFileError",
     "WeightFileWarning",
     "__version__",

@@ -6,6 +6,8 @@
 #include "run.h"
 #include "within.h"
 
+#include <string.h>
+
 /* ---- Any call ---- */
 
 /* A request that is yet to be filled. One by one: clearing the whole costs more than what is read
@@ -28,7 +30,7 @@ static void request_begin(struct request *request, PyObject *self, const struct 
 
 COLD static void extras_begin(struct request *request, struct extras *extras)
 {
-    *extras = (struct extras){0};
+    memset(extras, 0, offsetof(struct extras, few));
     request->extras = extras;
 }
 
@@ -181,6 +183,25 @@ PyObject *rnn_run_packed_method(PyObject *self, PyObject *args)
     if (request.hx == Py_None)
         request.hx = NULL;
     return request_run(&request);
+}
+
+PyObject *rnn_run_trace_method(PyObject *self, PyObject *args)
+{
+    struct request request;
+    struct extras extras;
+
+    request_begin(&request, self, &rnn_callee);
+    extras_begin(&request, &extras);
+    if (!PyArg_ParseTuple(args, "OOOOO!:_run_trace", &request.input, &request.hx, &extras.lengths,
+                          &extras.reset, &PyTuple_Type, &extras.names))
+        return NULL;
+    if (request.hx == Py_None)
+        request.hx = NULL;
+    if (extras.lengths == Py_None)
+        extras.lengths = NULL;
+    if (extras.reset == Py_None)
+        extras.reset = NULL;
+    return request_dispatch(&request);
 }
 
 static ternaryfunc tp_call_of(PyObject *object)

@@ -17,5 +17,6 @@ PyObject *cell_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t 
                               PyObject *names);
 /* _run_packed(data, batch_sizes, hx): as forward() returns it. */
 PyObject *rnn_run_packed_method(PyObject *self, PyObject *args);
+PyObject *rnn_run_trace_method(PyObject *self, PyObject *args);
 
 #endif

@@ -40,9 +40,8 @@ struct extras {
     /* lengths, order and sizes for the core: a checked copy, which no other code can change during
      * the call. They are the first items of "few", or of memory of our own. */
     int64_t *numbers;
-    int64_t few[64];
-    /* Of the first try, and of a second one: late helpers read that of the first, see late. */
-    struct rnn_within within[2];
+    struct rnn_within within; /* a shared call reads a copy, which late helpers keep */
+    int64_t few[64];          /* behind what is cleared */
 };
 
 struct request {
@@ -67,7 +66,7 @@ struct request {
     ptrdiff_t rows;             /* of a layer: steps of the input, or rows of a packed one */
     PyArrayObject *batch_sizes; /* packed: opened, and then a checked copy of our own */
 
-    PyObject *results;
+    PyObject *results; /* a tuple, of a GRUCell or RNNCell an array */
     /* The threads of a first try that was given up, and the results that they may still write to;
      * or NULL. */
     struct team *late;

@@ -12,6 +12,7 @@
  *         def forward(self, input, hx=None, *, lengths=None, reset=None, out=None): ...
  *         def __call__(self, input, hx=None, *, lengths=None, reset=None, out=None): ...
  *         def _run_packed(self, data, batch_sizes, hx, /): ...
+ *         def _run_trace(self, input, hx, lengths, reset, names, /): ...
  */
 #include "rnn_type.h"
 
@@ -85,6 +86,12 @@ PyDoc_STRVAR(run_packed_doc,
              "Run over packed data [total, input_size], batch_sizes[t] rows in step t.\n\n"
              "The states, [layers, batch_sizes[0], features], or None, are in the order of the\n"
              "packed sequences. Returns what forward() returns.");
+
+PyDoc_STRVAR(
+    run_trace_doc,
+    "_run_trace($self, input, hx, lengths, reset, names, /)\n--\n\n"
+    "Return what forward() returns and a tuple of the arrays called \"names\", a tuple.\n\n"
+    "Each is (num_layers, D, L, N, hidden_size), without N for unbatched input.");
 
 /* ---- Construction and attributes ---- */
 
@@ -180,6 +187,7 @@ static PyMethodDef rnn_methods[] = {
     {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},
+    {"_run_trace", rnn_run_trace_method, METH_VARARGS, run_trace_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -3,6 +3,7 @@
 #include "arrays.h"
 #include "errors.h"
 #include "memory.h"
+#include "trace.h"
 
 /* Values of an output beyond which its padding is cleared without the GIL. */
 #define UNLOCKED_VALUES 65536
@@ -11,14 +12,16 @@
 
 int within_refuse_packed(const struct extras *extras)
 {
+    const char *name = extras->lengths != NULL ? "lengths" : "reset";
+
+    if (extras->names != NULL)
+        return error_raise(PyExc_ValueError,
+                           "trace() takes no packed sequence: pass the padded input with lengths=");
     if (extras->lengths == NULL && extras->reset == NULL)
         return 0;
     return error_raise(PyExc_ValueError,
-                       "%s does not go with a packed sequence, %s: pass the padded input with %s",
-                       extras->lengths != NULL ? "lengths" : "reset",
-                       extras->lengths != NULL ? "which has lengths of its own"
-                                               : "whose rows end at different steps",
-                       extras->lengths != NULL ? "lengths" : "reset");
+                       "%s does not go with a packed sequence: pass the padded input with %s", name,
+                       name);
 }
 
 int within_open(struct request *request)
@@ -204,9 +207,9 @@ static int read_reset(struct request *request, struct rnn_within *within)
 int within_check(struct request *request)
 {
     struct extras *extras = request->extras;
-    struct rnn_within *within = &extras->within[0];
+    struct rnn_within *within = &extras->within;
 
-    if (extras->lengths == NULL && extras->reset == NULL)
+    if (extras->lengths == NULL && extras->reset == NULL && extras->names == NULL)
         return 0;
     within->steps = request->rows;
     if (extras->lengths != NULL && read_lengths(request, within) < 0)
@@ -222,6 +225,8 @@ int within_set_results(struct request *request)
     const struct rnn_call *call = &request->call;
     const struct rnn_net *net = request->net;
 
+    if (request->extras->names != NULL && trace_set_results(request) < 0)
+        return -1;
     if (call->within == NULL || call->within->lengths == NULL)
         return 0;
     if (request->rows * call->batch < UNLOCKED_VALUES / (net->num_directions * rnn_hidden_out(net)))

@@ -14,7 +14,8 @@ int within_refuse_packed(const struct extras *extras);
 int within_open(struct request *request);
 /* Checks lengths or reset, after request_check(); from here on call->steps is the longest length. */
 int within_check(struct request *request);
-/* Makes what the fresh results of a try have beyond those of a plain call. */
+/* Makes what the fresh results of a try have beyond those of a plain call. On failure the results stay
+ * the caller's to give back. */
 int within_set_results(struct request *request);
 /* Gives back what the functions above took. */
 void within_close(struct extras *extras);

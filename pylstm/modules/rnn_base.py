@@ -12,6 +12,7 @@ from ..arguments.dtypes import check_device, construction_dtype
 from ..arguments.naming import type_name
 from ..arguments.variants import VARIANTS, check_reverse, check_variants, own_variants
 from .native import NativeModule
+from .trace import Trace, wanted_names
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -165,6 +166,59 @@ class RNNBase(_core.RNN, NativeModule):
     def _flat_weights(self) -> list[Array]:
         """The parameters, writable, in one list."""
         return [self._parameter(name) for name in self._parameter_names]
+
+    def trace(
+        self,
+        input: Any,
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+        names: Any = None,
+    ) -> Trace:
+        """Run the network, and keep the gates and states of every step of every layer.
+
+        Hooks and a ``forward`` of a subclass do not run.
+
+        Parameters
+        ----------
+        input, hx, lengths, reset
+            As in a call; but ``input`` is no packed sequence: ``lengths`` does the same.
+        names : str or iterable of str, optional
+            Which gates and states to keep, of an LSTM ``i f g o c h``, of a GRU ``r z n h``, of
+            an RNN ``h``; all of them if omitted. Each takes as much memory as the output of
+            every layer.
+
+        Returns
+        -------
+        Trace
+            With ``output``, ``h_n``, of an LSTM ``c_n``, bit by bit those of the call, and
+            the arrays, ``(num_layers, D, L, N, hidden_size)`` each, unbatched without N.
+
+        Raises
+        ------
+        ValueError, RuntimeError, TypeError
+            As a call does; ValueError for a packed sequence, and for names that the kind has
+            not, that are repeated, or none.
+
+        Notes
+        -----
+        torch has no such method. In training mode dropout acts as in a call.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pylstm as nn
+        >>> gru = nn.GRU(3, 4, bidirectional=True)
+        >>> trace = gru.trace(np.ones((5, 2, 3)), lengths=[5, 3], names=["z", "h"])
+        >>> trace.z.shape
+        (1, 2, 5, 2, 4)
+        >>> bool((trace.h[0, 0, :, 1] == trace.output[:, 1, :4]).all())
+        True
+        """
+        wanted = wanted_names(self._kind, names)
+        *results, arrays = self._run_trace(input, hx, lengths, reset, wanted)
+        return Trace(self._kind, (results[0], results[1]), dict(zip(wanted, arrays, strict=True)))
 
     def _forward_packed(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run over a packed sequence, pylstm's or torch's; C calls this where it meets one.
