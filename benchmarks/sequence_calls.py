@@ -277,7 +277,7 @@ def _against_cells(library: Any) -> Group:
         names = {"cell": theirs, "steps": list(library.from_numpy(x)), "stack": library.stack}
         names["hx"] = _states(library, rows, 128)
         close(_run(library, CELL_LOOP, names), module.trace(x).c[0, 0])
-        for statement in ("rnn.trace(x)", "rnn.trace(x, names='c')"):
+        for statement in ("rnn.trace(x)", "rnn.trace(x, names=['c'])"):
             yield Budget(
                 title(f"torch LSTMCell loop over {statement}", "", 128, 100, rows),
                 {
