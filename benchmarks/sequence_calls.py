@@ -53,7 +53,7 @@ PADDED: list[tuple[int, int, int, dict[str, Any]]] = [
     (64, 100, 8, {"bidirectional": True}),
     (64, 100, 32, {"num_layers": 2}),
 ]
-UNCHANGED = [*PADDED, (64, 100, 1, {}), (256, 100, 1, {}), (20, 10, 1, {})]
+UNCHANGED = [*PADDED, (64, 100, 1, {}), (256, 100, 1, {}), (20, 100, 1, {})]
 
 
 def layer(cell: str, size: int, hidden: int, **options: Any) -> Any:
