@@ -118,6 +118,7 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
 void layout_set_variant(const struct rnn_net *net, const struct direction_layout *at,
                         const char *packed, void *reset_h, struct rnn_step *step)
 {
+    step->trace = NULL;
     step->variant = &net->variant;
     step->peepholes =
         net->variant.peepholes ? packed + at->peepholes * (ptrdiff_t)net->kernels->itemsize : NULL;

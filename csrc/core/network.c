@@ -50,6 +50,9 @@ static void take_within(const struct rnn_net *net, const struct rnn_call *call, 
                                   : 0,
                          rnn_hidden_out(net));
     space->c = take(net, &space->size, ordered && rnn_has_c(net) ? rows : 0, net->hidden_size);
+    space->gates =
+        take(net, &space->size, ordered && rnn_is_traced(call) ? PANEL_VECTORS * rows : 0,
+             net->hidden_size);
 }
 
 struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
@@ -125,6 +128,9 @@ static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t la
     if (layer > 0)
         x = layer_output(slice, layer - 1);
     scan->at = direction_layout(net, layer);
+    scan->kernel = scan->traced && scan->at.step < CELL_KINDS
+                       ? net->kernels->traced_step[scan->at.step]
+                       : net->kernels->step[scan->at.step];
     scan->x = scan_offset(scan, x.data, scan->order ? 0 : slice->first_row * x.row);
     scan->x_step = x.step;
     scan->x_row = x.row;
@@ -155,9 +161,11 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
         .zeros = slice->scratch + space.zeros,
         .hidden = slice->scratch + space.hidden,
         .projected = slice->scratch + space.projected,
+        .traced = rnn_is_traced(slice->call),
         .gathered = slice->scratch + space.gathered,
         .states = slice->scratch + space.states,
         .c = order && rnn_has_c(slice->net) ? slice->scratch + space.c : NULL,
+        .gates = slice->scratch + space.gates,
         .share = share,
         .stop = stop,
     };
@@ -207,7 +215,7 @@ bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn
     return finished;
 }
 
-double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
+double rnn_row_work(const struct rnn_net *net)
 {
     const double out = (double)rnn_hidden_out(net);
     const double hidden = (double)net->hidden_size;
@@ -217,5 +225,5 @@ double rnn_work(const struct rnn_net *net, const struct rnn_call *call)
         (double)rnn_gate_rows(net) * (first + (double)(net->num_layers - 1) * later) +
         (double)net->num_layers * (double)net->proj_size * hidden;
 
-    return weights * net->num_directions * (double)call->steps * (double)call->batch;
+    return weights * net->num_directions;
 }

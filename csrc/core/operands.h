@@ -38,9 +38,12 @@ struct scan {
      * is an order. */
     ptrdiff_t h_row;
     char *c;
+    bool traced;
+    void (*kernel)(const struct rnn_step *step);
     char *gathered; /* [steps, rows, I] inputs in the order */
     char *states;   /* [2, rows, Hout] h in the order, of two steps in turn; or [rows, Hout] h after
                        a reset */
+    char *gates;    /* [gates, rows, H] traced in the order */
 
     struct rnn_share *share; /* NULL: this thread computes all units */
     const struct rnn_stop *stop;

@@ -143,7 +143,12 @@ bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn
  * does nothing, where the call is another one: then rnn_forward() is due. */
 bool rnn_forward_single(const struct rnn_net *net, const void *packed, const struct rnn_call *call);
 
+/* Multiply-adds of one row and one step. */
+double rnn_row_work(const struct rnn_net *net);
 /* Multiply-adds of a call: the caller's measure for whether to release a lock. */
-double rnn_work(const struct rnn_net *net, const struct rnn_call *call);
+static inline double rnn_work(double row_work, const struct rnn_call *call)
+{
+    return row_work * (double)call->steps * (double)call->batch;
+}
 
 #endif

@@ -3,6 +3,7 @@
 #include "gather.h"
 #include "precompute.h"
 #include "reset.h"
+#include "trace.h"
 #include "sequence.h"
 #include "step.h"
 
@@ -15,6 +16,7 @@ struct walk {
     struct precompute precomputed;
     ptrdiff_t known; /* rows that have states from the step before */
     struct before before;
+    struct gate_trace trace;
 };
 
 /* Rows of the step that belong to the scan. */
@@ -50,26 +52,42 @@ static bool takes_step(const struct scan *scan, struct walk *walk)
                                         &walk->step.first, &walk->step.end);
 }
 
+/* Like take_step(), of a call with something inside its sequences. */
+static void take_step_within(const struct scan *scan, struct walk *walk, const char *x, char *h,
+                             ptrdiff_t rows)
+{
+    struct before before = walk->before;
+
+    if (scan->order) {
+        gather_states(scan, before.h, walk->known, rows);
+        walk->known = rows;
+    } else
+        walk->known = reset_states(scan, &walk->at, &walk->step, &before, walk->known, rows);
+    if (scan->traced) {
+        trace_begin(scan, &walk->at, &walk->trace);
+        walk->step.trace = &walk->trace;
+    }
+    scan_step(scan, &walk->step, x, h, before, walk->known, rows);
+    if (scan->traced)
+        trace_end(scan, &walk->at, &walk->step, h, rows);
+    if (scan->order)
+        scatter_output(scan, &walk->at, h, rows);
+}
+
 /* A step that this thread takes part in, on "rows" rows, with h to "h". "x" is NULL where its input
  * gates are precomputed. */
 static void take_step(const struct scan *scan, struct walk *walk, const char *x, char *h,
                       ptrdiff_t rows)
 {
-    struct before before = walk->before;
-
     if (walk->known > rows) {
-        finish_rows(scan, before.h, rows, walk->known);
+        finish_rows(scan, walk->before.h, rows, walk->known);
         walk->known = rows;
     }
-    if (scan->order) {
-        gather_states(scan, before.h, walk->known, rows);
-        walk->known = rows;
-    } else if (scan->call->within)
-        walk->known = reset_states(scan, &walk->at, &walk->step, &before, walk->known, rows);
     walk->step.descending = walk->at.done & 1;
-    scan_step(scan, &walk->step, x, h, before, walk->known, rows);
-    if (scan->order)
-        scatter_output(scan, &walk->at, h, rows);
+    if (scan->call->within)
+        take_step_within(scan, walk, x, h, rows);
+    else
+        scan_step(scan, &walk->step, x, h, walk->before, walk->known, rows);
 }
 
 /* One step on "rows" rows. Returns false where the scan was stopped. */

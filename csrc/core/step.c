@@ -2,6 +2,7 @@
 
 #include "linear.h"
 #include "sequence.h"
+#include "trace.h"
 
 /* Points h and c of a step at the initial states, from row "first" on. */
 static void begin_states(const struct scan *scan, struct rnn_step *step, ptrdiff_t first)
@@ -36,7 +37,7 @@ static inline void run_rows(const struct scan *scan, struct rnn_step *step, cons
         step->h_out = scan_offset(scan, scan->hidden, first * net->hidden_size);
         step->h_out_stride = net->hidden_size;
     }
-    net->kernels->step[scan->at.step](step);
+    scan->kernel(step);
     if (net->proj_size)
         linear_project(scan, step->h_out, h, step->rows);
 }
@@ -55,6 +56,8 @@ void scan_step(const struct scan *scan, struct rnn_step *step, const char *x, ch
     }
     if (known < rows) {
         begin_states(scan, step, known);
+        if (known > 0 && step->trace)
+            trace_skip(scan, step->trace, known);
         run_rows(scan, step, x, h, init, known, rows);
     }
 }

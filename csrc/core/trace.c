@@ -1,5 +1,7 @@
 #include "trace.h"
 
+#include "gather.h"
+
 #include <string.h>
 
 bool rnn_is_traced(const struct rnn_call *call)
@@ -10,6 +12,76 @@ bool rnn_is_traced(const struct rnn_call *call)
     for (int gate = 0; trace && gate < PANEL_VECTORS; gate++)
         any = any || trace->gates[gate];
     return any;
+}
+
+/* Where a step's rows stand in one of the matrices of the trace: from the first row of the scan, or of
+ * the call where there is an order. */
+static char *step_rows(const struct scan *scan, const struct sequence *at, void *matrix)
+{
+    const struct rnn_call *call = scan->call;
+    const ptrdiff_t step = scan->index * call->within->steps + at->t;
+
+    return scan_offset(scan, matrix,
+                       (step * call->batch + (scan->order ? 0 : scan->first_row)) *
+                           scan->net->hidden_size);
+}
+
+void trace_begin(const struct scan *scan, const struct sequence *at, struct gate_trace *trace)
+{
+    const ptrdiff_t hidden = scan->net->hidden_size;
+
+    for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++) {
+        void *matrix = scan->call->within->trace.gates[gate];
+        trace->gates[gate] = NULL;
+        if (matrix)
+            trace->gates[gate] = scan->order
+                                     ? scan_offset(scan, scan->gates, gate * scan->rows * hidden)
+                                     : step_rows(scan, at, matrix);
+    }
+    trace->stride = hidden;
+}
+
+void trace_skip(const struct scan *scan, struct gate_trace *trace, ptrdiff_t rows)
+{
+    for (int gate = 0; gate < PANEL_VECTORS; gate++)
+        if (trace->gates[gate])
+            trace->gates[gate] = scan_offset(scan, trace->gates[gate], rows * trace->stride);
+}
+
+/* Copies the units of a step, of rows "stride" apart, to one of the matrices of the trace. */
+static void copy_units(const struct scan *scan, const struct sequence *at,
+                       const struct rnn_step *step, const char *from, ptrdiff_t stride,
+                       void *matrix, ptrdiff_t rows)
+{
+    const ptrdiff_t hidden = scan->net->hidden_size, units = step->end - step->first;
+    char *to = step_rows(scan, at, matrix);
+
+    if (scan->order) {
+        scatter_rows(scan, from, to, hidden, hidden, 0, rows);
+        return;
+    }
+    for (ptrdiff_t row = 0; row < rows; row++)
+        memcpy(scan_offset(scan, to, row * hidden + step->first),
+               scan_offset(scan, from, row * stride + step->first),
+               (size_t)units * scan->net->kernels->itemsize);
+}
+
+void trace_end(const struct scan *scan, const struct sequence *at, const struct rnn_step *step,
+               const char *h, ptrdiff_t rows)
+{
+    const struct rnn_trace *trace = &scan->call->within->trace;
+    const ptrdiff_t hidden = scan->net->hidden_size;
+
+    for (ptrdiff_t gate = 0; scan->order && gate < PANEL_VECTORS; gate++)
+        if (trace->gates[gate])
+            copy_units(scan, at, step, scan_offset(scan, scan->gates, gate * scan->rows * hidden),
+                       hidden, trace->gates[gate], rows);
+    if (trace->c)
+        copy_units(scan, at, step, scan->c, hidden, trace->c, rows);
+    if (trace->h && scan->net->proj_size)
+        copy_units(scan, at, step, scan->hidden, hidden, trace->h, rows);
+    else if (trace->h)
+        copy_units(scan, at, step, h, scan->h_row, trace->h, rows);
 }
 
 /* Writes zeros to "count" rows of "width" elements. */

@@ -225,7 +225,7 @@ static int run(struct request *request)
     struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = request->net;
     const struct rnn_call *call = &request->call;
-    const double work = rnn_work(net, call);
+    const double work = rnn_work(request->snapshot->row_work, call);
     struct plan plan = {.threads = 1};
     int threads, result, helpers = 0;
 

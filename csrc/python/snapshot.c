@@ -53,6 +53,7 @@ struct snapshot *snapshot_new(const struct rnn_net *net, const void *params)
     memset(snapshot, 0, header);
     atomic_init(&snapshot->references, 1);
     snapshot->net = *net;
+    snapshot->row_work = rnn_row_work(net);
     snapshot->copies = (void **)(snapshot + 1);
     snapshot->packed = memory_align((char *)snapshot + header, MEMORY_ALIGNMENT);
     if (elements < UNLOCKED_PACK_ELEMENTS) {

@@ -22,7 +22,8 @@
 struct snapshot {
     atomic_size_t references;
     struct rnn_net net;
-    bool finite; /* every weight_hh is: zero states may be left out */
+    double row_work; /* rnn_row_work(): a small call would feel it */
+    bool finite;     /* every weight_hh is: zero states may be left out */
     void *packed;
 
     /* Guarded by the lock of the weights: how many calls compare parameters with this snapshot now.

@@ -1,6 +1,6 @@
 /* The elementwise updates of a GRU and of an RNN: totals to new h. Included by kernels_template.h,
- * behind update_template.h; needs its parameters. Defines NAME(gru_update), NAME(rnn_tanh_update) and
- * NAME(rnn_relu_update).
+ * behind update_template.h; needs its parameters. Defines NAME(gru_update), NAME(gru_traced_update),
+ * NAME(rnn_tanh_update) and NAME(rnn_relu_update).
  */
 /* One block of units, for some rows of it. */
 struct NAME(block) {
@@ -57,7 +57,7 @@ INLINE TARGET void NAME(store_h)(const struct rnn_step *step, const struct NAME(
 
 /* r, z = sigmoid;  n = tanh(r q + p);  h' = z h + (1 - z) n, as fma(z, h, fma(-z, n, n)) */
 INLINE TARGET void NAME(gru_vectors)(const int n, const struct NAME(block) *block,
-                                     const struct NAME(vector) *at)
+                                     const struct NAME(vector) *at, const bool traced)
 {
     const struct rnn_step *step = block->step;
     vec_t gates[4], news[2];
@@ -71,6 +71,10 @@ INLINE TARGET void NAME(gru_vectors)(const int n, const struct NAME(block) *bloc
         news[j] = V_FMA(gates[2 * j], NAME(load)(at[j].totals + 2 * block->segment, at[j].width),
                         V_LOAD(at[j].aside));
     NAME(tanh)(news, n);
+    for (int j = 0; traced && j < n; j++)
+        for (int gate = 0; gate < 3; gate++)
+            NAME(trace_vector)(step, gate, at[j].row, at[j].unit, at[j].width,
+                               gate == 2 ? news[j] : gates[2 * j + gate]);
     UNROLL
     for (int j = 0; j < n; j++) {
         vec_t h = V_SET((REAL)0);
@@ -89,11 +93,22 @@ static NOINLINE TARGET CHAINED void NAME(gru_update)(const struct NAME(block) *b
 
     for (; left >= 2; left -= 2) {
         NAME(next_vectors)(2, block, &row, &unit, at);
-        NAME(gru_vectors)(2, block, at);
+        NAME(gru_vectors)(2, block, at, false);
     }
     if (left) {
         NAME(next_vectors)(1, block, &row, &unit, at);
-        NAME(gru_vectors)(1, block, at);
+        NAME(gru_vectors)(1, block, at, false);
+    }
+}
+
+static NOINLINE TARGET CHAINED void NAME(gru_traced_update)(const struct NAME(block) *block)
+{
+    struct NAME(vector) at;
+    ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
+
+    for (; left > 0; left--) {
+        NAME(next_vectors)(1, block, &row, &unit, &at);
+        NAME(gru_vectors)(1, block, &at, true);
     }
 }
 

@@ -22,6 +22,20 @@ static TARGET void ENTRY(lstm_step)(const struct rnn_step *step)
     NAME(lstm_step)(step, step->first, step->end);
 }
 
+static TARGET void ENTRY(lstm_traced_step)(const struct rnn_step *step)
+{
+#if NARROW_LANES
+    const ptrdiff_t tail = step->hidden % LANES;
+    const ptrdiff_t whole = step->hidden - tail;
+    if (tail && tail <= NARROW_LANES && step->end > whole) {
+        NAME(lstm_traced_step)(step, step->first, whole);
+        NARROW(lstm_traced_step)(step, whole, step->end);
+        return;
+    }
+#endif
+    NAME(lstm_traced_step)(step, step->first, step->end);
+}
+
 static TARGET void ENTRY(lstm_update)(const struct rnn_step *step, void *totals, ptrdiff_t stride)
 {
 #if NARROW_LANES
@@ -39,6 +53,11 @@ static TARGET void ENTRY(lstm_update)(const struct rnn_step *step, void *totals,
 static TARGET void ENTRY(gru_step)(const struct rnn_step *step)
 {
     NAME(block_step)(step, 3, NAME(gru_update));
+}
+
+static TARGET void ENTRY(gru_traced_step)(const struct rnn_step *step)
+{
+    NAME(block_step)(step, 3, NAME(gru_traced_update));
 }
 
 static TARGET void ENTRY(rnn_tanh_step)(const struct rnn_step *step)
@@ -139,6 +158,13 @@ static const struct rnn_kernels ENTRY(kernels) = {
             [STEP_LSTM_VARIANT] = ENTRY(lstm_variant_step),
             [STEP_GRU_VARIANT] = ENTRY(gru_variant_step),
             [STEP_GRU_RESET_BEFORE] = ENTRY(gru_reset_before_step),
+        },
+    .traced_step =
+        {
+            [CELL_LSTM] = ENTRY(lstm_traced_step),
+            [CELL_GRU] = ENTRY(gru_traced_step),
+            [CELL_RNN_TANH] = ENTRY(rnn_tanh_step),
+            [CELL_RNN_RELU] = ENTRY(rnn_relu_step),
         },
     .lstm_update = ENTRY(lstm_update),
     .pack = ENTRY(pack),

@@ -77,6 +77,12 @@ struct cell_variant {
  * (kernels_segment). So are those of a variant of an LSTM. With reset_before a matrix is two such
  * pieces, r and z, then n, each with a last panel of its own. */
 
+/* Where a step writes its activated gates, in the order of the cell's gate_names. Of an RNN none. */
+struct gate_trace {
+    void *gates[PANEL_VECTORS]; /* each [rows, hidden]; NULL where one is not wanted */
+    ptrdiff_t stride;
+};
+
 /* One step of one layer and direction, all rows of the batch. */
 struct rnn_step {
     ptrdiff_t rows;   /* batch rows that take part */
@@ -111,6 +117,8 @@ struct rnn_step {
     ptrdiff_t h_out_stride;
 
     bool descending; /* walk the panels from last to first (cache reuse only) */
+
+    struct gate_trace *trace; /* of traced steps, and of variants, where NULL is none */
 
     /* Of the steps of variants alone, which others do not read. */
     const struct cell_variant *variant;
@@ -158,6 +166,8 @@ struct rnn_kernels {
     /* By kind, or by cell_step. c and c_out are the LSTM's alone. first and end of all but the
      * plain LSTM are where blocks begin, or H. */
     void (*step[CELL_STEPS])(const struct rnn_step *step);
+    /* The steps of kinds that write a trace too; those of variants do it in any case. */
+    void (*traced_step[CELL_KINDS])(const struct rnn_step *step);
     /* The end of a step, from its totals: "totals" [rows, padded gates] with "stride" from row to row
      * is overwritten. Of "step" the rows, the units and what begins with c and h_out are read. A gemm
      * of x, a gemm of h that starts from its result, and this have the bits of the LSTM's step. */

@@ -1,6 +1,7 @@
 /* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the
  * totals are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
- * update_template.h; needs its parameters. Defines NAME(lstm_step).
+ * update_template.h; needs its parameters. Defines NAME(lstm_step) and NAME(lstm_traced_step). What is
+ * traced is a constant: a plain step has no test for it.
  */
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
  * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
@@ -40,7 +41,7 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
 }
 
 /* One group: its panels, from the last to the first where the step says so, then its update. */
-INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
+INLINE TARGET void NAME(step_group)(const struct NAME(group) *group, const bool traced)
 {
     const struct rnn_step *step = group->step;
 
@@ -49,13 +50,16 @@ INLINE TARGET void NAME(step_group)(const struct NAME(group) *group)
         REAL *to = group->totals + panel * group->rows * PANEL_TOTALS;
         NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
     }
-    NAME(update_group)(group);
+    if (traced)
+        NAME(update_traced_group)(group);
+    else
+        NAME(update_group)(group);
 }
 
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
  * between the sweeps of the update. */
 INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
-                                       const int panels)
+                                       const int panels, const bool traced)
 {
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
     struct NAME(place) at[ROW_PANELS];
@@ -66,37 +70,42 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
         at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
     NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    if (traced)
+        NAME(trace_g)(step, totals, at, panels);
     NAME(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
     if (panels > 2)
         NAME(lstm_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
     NAME(lstm_states)(panels, step, totals, at);
     NAME(lstm_outputs)(panels, step, totals, at);
+    if (traced)
+        NAME(trace_others)(step, totals, at, panels);
 }
 
 /* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
  * meanwhile. */
-INLINE TARGET void NAME(step_row)(const struct rnn_step *step, ptrdiff_t first, ptrdiff_t panels)
+INLINE TARGET void NAME(step_row)(const struct rnn_step *step, ptrdiff_t first, ptrdiff_t panels,
+                                  const bool traced)
 {
     for (ptrdiff_t done = 0, count; done < panels; done += count) {
         count = panels - done < ROW_PANELS ? 1 : ROW_PANELS;
         const ptrdiff_t panel = step->descending ? panels - done - count : done;
         if (count == ROW_PANELS)
-            NAME(step_row_tile)(step, first + panel * LANES, ROW_PANELS);
+            NAME(step_row_tile)(step, first + panel * LANES, ROW_PANELS, traced);
         else
-            NAME(step_row_tile)(step, first + panel * LANES, 1);
+            NAME(step_row_tile)(step, first + panel * LANES, 1, traced);
     }
 }
 
 /* The units [first, end) of a step; first is where a panel begins. */
-static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
-                                                    ptrdiff_t end)
+INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first, ptrdiff_t end,
+                                    const bool traced)
 {
     ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
     struct NAME(group) group = {.step = step, .totals = totals};
 
     if (step->rows == 1 && panels != 3) { /* three are done sooner together */
-        NAME(step_row)(step, first, panels);
+        NAME(step_row)(step, first, panels, traced);
         return;
     }
     const ptrdiff_t rows = NAME(next_count)(step->rows, GROUP_VECTORS);
@@ -106,7 +115,19 @@ static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step,
         group.unit = first + LANES * (step->descending ? panels - done - group.panels : done);
         for (group.row = 0; group.row < step->rows; group.row += group.rows) {
             group.rows = step->rows - group.row < rows ? step->rows - group.row : rows;
-            NAME(step_group)(&group);
+            NAME(step_group)(&group, traced);
         }
     }
+}
+
+static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
+                                                    ptrdiff_t end)
+{
+    NAME(step_units)(step, first, end, false);
+}
+
+static NOINLINE TARGET CHAINED void NAME(lstm_traced_step)(const struct rnn_step *step,
+                                                           ptrdiff_t first, ptrdiff_t end)
+{
+    NAME(step_units)(step, first, end, true);
 }

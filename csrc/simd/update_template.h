@@ -1,8 +1,8 @@
 /* The elementwise update of an LSTM: totals to new c and h. Included by kernels_template.h, whose
  * parameters and PANEL_VECTORS, PANEL_TOTALS, GROUP_VECTORS are all that it needs. Defines
  * NAME(update_group) for groups, the sweeps that a group consists of, NAME(lstm_sigmoids),
- * NAME(lstm_states), NAME(lstm_outputs), for constant counts, and NAME(lstm_update) for rows of
- * totals as a gemm leaves them.
+ * NAME(lstm_states), NAME(lstm_outputs), for constant counts, NAME(lstm_update) for rows of totals as
+ * a gemm leaves them, NAME(trace_g) and NAME(trace_others).
  */
 /* The totals of a group: some rows of some panels, as many vectors as one update takes at once.
  * Vector panel * rows + row of `totals` holds i, f, g, o of LANES units. */
@@ -122,6 +122,60 @@ static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) 
         NAME(lstm_outputs)(2, step, totals + i * PANEL_TOTALS, at + i);
     if (i < count)
         NAME(lstm_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
+}
+
+/* One vector of a gate to its trace. */
+INLINE TARGET void NAME(trace_vector)(const struct rnn_step *step, int gate, ptrdiff_t row,
+                                      ptrdiff_t unit, ptrdiff_t width, vec_t v)
+{
+    REAL *to = step->trace->gates[gate];
+
+    if (to)
+        NAME(store)(to + row * step->trace->stride + unit, v, width);
+}
+
+/* g = tanh of `count` vectors, before their update, which keeps no g. A second tanh is less than a
+ * second copy of the update. */
+static NOINLINE TARGET CHAINED void NAME(trace_g)(const struct rnn_step *step, const REAL *totals,
+                                                  const struct NAME(place) *at, ptrdiff_t count)
+{
+    enum { ABREAST = LANES > 1 ? 4 : 1 };
+    vec_t v[ABREAST];
+
+    for (ptrdiff_t i = 0; step->trace->gates[2] && i < count; i += ABREAST) {
+        for (ptrdiff_t j = 0; j < ABREAST; j++)
+            v[j] = i + j < count ? V_LOAD(totals + (i + j) * PANEL_TOTALS + 2 * LANES)
+                                 : V_SET((REAL)0);
+        NAME(tanh)(v, ABREAST);
+        for (ptrdiff_t j = 0; j < ABREAST && i + j < count; j++)
+            NAME(trace_vector)(step, 2, at[i + j].row, at[i + j].unit, at[i + j].width, v[j]);
+    }
+}
+
+/* i, f and o of `count` vectors, which their update has left in place. */
+static NOINLINE TARGET void NAME(trace_others)(const struct rnn_step *step, const REAL *totals,
+                                               const struct NAME(place) *at, ptrdiff_t count)
+{
+    for (ptrdiff_t i = 0; i < count; i++)
+        for (int gate = 0; gate < PANEL_VECTORS; gate += gate == 1 ? 2 : 1)
+            NAME(trace_vector)(step, gate, at[i].row, at[i].unit, at[i].width,
+                               V_LOAD(totals + i * PANEL_TOTALS + gate * LANES));
+}
+
+/* update_group(), with a trace. */
+static NOINLINE TARGET void NAME(update_traced_group)(const struct NAME(group) *group)
+{
+    struct NAME(place) at[GROUP_VECTORS];
+    ptrdiff_t count = 0;
+
+    for (ptrdiff_t panel = 0; panel < group->panels; panel++) {
+        const ptrdiff_t unit = group->unit + panel * LANES, left = group->step->hidden - unit;
+        for (ptrdiff_t row = 0; row < group->rows; row++)
+            at[count++] = (struct NAME(place)){group->row + row, unit, left < LANES ? left : LANES};
+    }
+    NAME(trace_g)(group->step, group->totals, at, count);
+    NAME(update_group)(group);
+    NAME(trace_others)(group->step, group->totals, at, count);
 }
 
 /* The units [first, end) of all rows; first is where a panel begins. */

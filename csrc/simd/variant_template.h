@@ -59,6 +59,15 @@ static NOINLINE TARGET void NAME(store_states)(void *states, ptrdiff_t stride, p
         NAME(store)((REAL *)states + at[j].row * stride + at[j].unit, v[j], at[j].width);
 }
 
+/* Vectors of a gate to its trace. */
+static NOINLINE TARGET void NAME(trace_vectors)(const struct rnn_step *step, ptrdiff_t gate,
+                                                ptrdiff_t count, const struct NAME(vector) *at,
+                                                const vec_t *v)
+{
+    if (step->trace && step->trace->gates[gate])
+        NAME(store_states)(step->trace->gates[gate], step->trace->stride, count, at, v);
+}
+
 /* Totals of one gate. */
 static NOINLINE TARGET void NAME(load_gate)(const struct NAME(block) *block, ptrdiff_t gate,
                                             ptrdiff_t count, const struct NAME(vector) *at,
@@ -89,6 +98,7 @@ static NOINLINE TARGET void NAME(lstm_gate)(const struct NAME(block) *block, ptr
     NAME(load_gate)(block, gate, count, at, v);
     NAME(add_peephole)(step, gate < 2 ? gate : 2, count, at, c, v);
     NAME(activate_gate)(step->variant->gate_activation, v);
+    NAME(trace_vectors)(step, gate, count, at, v);
 }
 
 /* c' = f c + i g, bounded;  h' = o act(c') */
@@ -105,6 +115,7 @@ static NOINLINE TARGET void NAME(lstm_variant_vectors)(const struct NAME(block) 
     NAME(lstm_gate)(block, 1, count, at, c, f);
     NAME(load_gate)(block, 2, count, at, g);
     NAME(activate)(step->variant->activation, g);
+    NAME(trace_vectors)(step, 2, count, at, g);
     for (int j = 0; j < ABREAST; j++) {
         c[j] = V_FMA(f[j], c[j], V_MUL(i[j], g[j]));
         if (step->variant->cell_clip > 0) /* a NaN in the second operand stays */
@@ -128,6 +139,7 @@ static NOINLINE TARGET void NAME(store_mixed)(const struct rnn_step *step, const
 
     NAME(load_states)(states, stride, count, at, h);
     NAME(activate)(step->variant->activation, n);
+    NAME(trace_vectors)(step, 2, count, at, n);
     for (int j = 0; j < ABREAST; j++)
         n[j] = V_FMA(z[j], h[j], V_FNMA(z[j], n[j], n[j]));
     NAME(store_states)(step->h_out, step->h_out_stride, count, at, n);
@@ -143,8 +155,10 @@ static NOINLINE TARGET void NAME(gru_variant_vectors)(const struct NAME(block) *
 
     NAME(load_gate)(block, 0, count, at, r);
     NAME(activate_gate)(step->variant->gate_activation, r);
+    NAME(trace_vectors)(step, 0, count, at, r);
     NAME(load_gate)(block, 1, count, at, z);
     NAME(activate_gate)(step->variant->gate_activation, z);
+    NAME(trace_vectors)(step, 1, count, at, z);
     NAME(load_gate)(block, 2, count, at, n);
     for (ptrdiff_t j = 0; j < count; j++)
         n[j] = V_FMA(r[j], n[j], V_LOAD(at[j].aside));
@@ -161,8 +175,10 @@ static NOINLINE TARGET void NAME(reset_vectors)(const struct NAME(block) *block,
     NAME(load_gate)(block, 1, count, at, r);
     NAME(activate_gate)(step->variant->gate_activation, r);
     NAME(store_states)(step->h_out, step->h_out_stride, count, at, r);
+    NAME(trace_vectors)(step, 1, count, at, r);
     NAME(load_gate)(block, 0, count, at, r);
     NAME(activate_gate)(step->variant->gate_activation, r);
+    NAME(trace_vectors)(step, 0, count, at, r);
     NAME(load_states)(step->h, step->h_stride, count, at, h);
     for (int j = 0; j < ABREAST; j++)
         r[j] = V_MUL(r[j], h[j]);

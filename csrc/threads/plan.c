@@ -32,7 +32,7 @@ struct plan plan_make(const struct rnn_net *net, const struct rnn_call *call, in
 {
     const double least = asked_for ? WORK_PER_THREAD_ASKED : WORK_PER_THREAD;
     const double rate = MULTIPLY_ADDS_PER_LANE * (double)net->kernels->lanes;
-    const double seconds = rnn_work(net, call) / rate;
+    const double seconds = rnn_work(rnn_row_work(net), call) / rate;
     const double steps = (double)call->steps * (double)net->num_layers * net->num_directions;
     const ptrdiff_t each = layout_shared_units(net);
     const ptrdiff_t panels = (net->hidden_size + each - 1) / each;

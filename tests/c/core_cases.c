@@ -28,11 +28,16 @@ static void check_network(const struct network_shape *shape)
     network_data_free(&data);
 }
 
-/* Gives the call lengths or resets. */
+/* Gives the call lengths, resets or a trace. */
 static void set_inside(struct random *random, struct network_shape *shape)
 {
-    shape->inside = (enum inside)(1 + random_below(random, INSIDE_COUNT - 1));
-    shape->ragged = shape->inside != INSIDE_RESETS && random_below(random, 5);
+    shape->inside = (enum inside)random_below(random, INSIDE_COUNT);
+    shape->traced = random_below(random, 2) ? 0 : (int)random_below(random, 1 << TRACES);
+    if (random_below(random, 4) == 0) {
+        shape->traced = (1 << TRACES) - 1;
+    }
+    shape->ragged = shape->inside != INSIDE_RESETS && shape->inside != INSIDE_NOTHING &&
+                    random_below(random, 5);
     shape->batch = 1 + random_below(random, 12);
     shape->infinite = random_below(random, 6) == 0;
     if (random_below(random, 2)) {

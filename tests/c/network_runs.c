@@ -23,7 +23,8 @@ enum slot {
     SLOT_ORDER,
     SLOT_RESET,
     SLOT_WORKSPACE,
-    SLOT_COUNT
+    SLOT_TRACE,
+    SLOT_COUNT = SLOT_TRACE + TRACES
 };
 
 static struct guarded *slots(void)
@@ -126,6 +127,15 @@ static void draw_inside(const struct network_shape *shape, struct random *random
     }
 }
 
+bool network_has_trace(const struct network_shape *shape, int array)
+{
+    const struct cell *cell = &cells[shape->kind];
+    const int gates = cell->gates > 1 ? cell->gates : 0;
+
+    return shape->traced >> array & 1 &&
+           (array == 5 || (array == 4 ? cell_has_c(cell) : array < gates));
+}
+
 struct network_data network_data_make(const struct network_shape *shape)
 {
     const ptrdiff_t states = shape->num_layers * shape->num_directions * shape->batch;
@@ -155,6 +165,12 @@ struct network_data network_data_make(const struct network_shape *shape)
     data.y_size = data.rows * shape->num_directions * hidden_out(shape);
     data.h_size = states * hidden_out(shape);
     data.c_size = cells[shape->kind].states > 1 ? states * shape->hidden_size : 0;
+    for (int array = 0; array < TRACES; array++) {
+        data.trace_size +=
+            network_has_trace(shape, array)
+                ? shape->num_layers * shape->num_directions * data.rows * shape->hidden_size
+                : 0;
+    }
     const ptrdiff_t x_size = data.rows * shape->input_size;
     data.memory = must_allocate((size_t)(data.params_size + x_size + data.h_size + data.c_size),
                                 sizeof(double));
@@ -187,27 +203,30 @@ void network_describe(const struct network_shape *shape, const char *level)
     static const char *const activations[] = {"", " relu", " softsign", " linear"};
     const struct cell_variant *variant = &shape->variant;
 
-    case_begin("%s%s%s%s%s%s%s clip %g %s %s I %td H %td P %td layers %td directions %d%s T %td N "
-               "%td%s%s%s%s%s gap %td dropout %g, %s values, seed %llu",
-               cells[shape->kind].mode, gates[variant->gate_activation],
-               activations[variant->activation], variant->peepholes ? " peepholes" : "",
-               variant->reset_before ? " reset before" : "", shape->reverse ? " reverse" : "",
-               shape->infinite ? " infinite weights" : "", variant->cell_clip, level,
-               dtype_names[shape->dtype], shape->input_size, shape->hidden_size, shape->proj_size,
-               shape->num_layers, shape->num_directions, shape->bias ? "" : " no bias",
-               shape->steps, shape->batch, shape->ragged ? " ragged" : "",
-               inside_names[shape->inside], shape->batch_major ? " batch major" : "",
-               shape->with_h0 ? "" : " no h0", shape->with_c0 ? "" : " no c0", shape->gap,
-               shape->dropout, values_names[shape->values], (unsigned long long)shape->seed);
+    case_begin(
+        "%s%s%s%s%s%s%s clip %g %s %s I %td H %td P %td layers %td directions %d%s T %td N "
+        "%td%s%s%s%s%s traced %x gap %td dropout %g, %s values, seed %llu",
+        cells[shape->kind].mode, gates[variant->gate_activation], activations[variant->activation],
+        variant->peepholes ? " peepholes" : "", variant->reset_before ? " reset before" : "",
+        shape->reverse ? " reverse" : "", shape->infinite ? " infinite weights" : "",
+        variant->cell_clip, level, dtype_names[shape->dtype], shape->input_size, shape->hidden_size,
+        shape->proj_size, shape->num_layers, shape->num_directions, shape->bias ? "" : " no bias",
+        shape->steps, shape->batch, shape->ragged ? " ragged" : "", inside_names[shape->inside],
+        shape->batch_major ? " batch major" : "", shape->with_h0 ? "" : " no h0",
+        shape->with_c0 ? "" : " no c0", (unsigned)shape->traced, shape->gap, shape->dropout,
+        values_names[shape->values], (unsigned long long)shape->seed);
 }
 
 ptrdiff_t network_result_size(const struct network_data *data)
 {
-    return data->y_size + data->h_size + data->c_size;
+    return data->y_size + data->h_size + data->c_size + data->trace_size;
 }
 
 void network_expect(const struct network_shape *shape, const struct network_data *data, double *out)
 {
+    const ptrdiff_t each =
+        shape->num_layers * shape->num_directions * data->rows * shape->hidden_size;
+    double *trace = must_allocate((size_t)(TRACES * each), sizeof *trace);
     struct generator rng;
     generator_seed(&rng, dropout_seed);
     const struct reference_call call = {
@@ -223,8 +242,17 @@ void network_expect(const struct network_shape *shape, const struct network_data
         .dropout = shape->dropout,
         .rng = &rng,
         .reset = shape->inside == INSIDE_RESETS ? data->reset : NULL,
+        .trace = trace,
     };
     reference_forward(&data->net, data->params, &call);
+    out += data->y_size + data->h_size + data->c_size;
+    for (int array = 0; array < TRACES; array++) {
+        if (network_has_trace(shape, array)) {
+            memcpy(out, trace + array * each, (size_t)each * sizeof *out);
+            out += each;
+        }
+    }
+    free(trace);
 }
 
 /* How the rows of a [T, N, width] array, or of its packed form, lie in memory. */
@@ -348,7 +376,7 @@ static void set_inside(const struct network_shape *shape, const struct network_d
     int64_t lengths[64] = {0}, *order, *found;
 
     *within = (struct rnn_within){.steps = array_steps(shape)};
-    call->within = shape->inside == INSIDE_NOTHING ? NULL : within;
+    call->within = shape->inside == INSIDE_NOTHING && !shape->traced ? NULL : within;
     if (is_packed(shape)) {
         call->batch_sizes = place_bytes(SLOT_SIZES, placement, data->batch_sizes, sizes);
     }
@@ -406,6 +434,96 @@ static const void *pack(const struct rnn_net *net, const struct network_data *da
     return packed;
 }
 
+static ptrdiff_t trace_extent(const struct network_shape *shape)
+{
+    return shape->num_layers * shape->num_directions * array_steps(shape) * shape->batch *
+           shape->hidden_size;
+}
+
+static void place_trace(const struct network_shape *shape, enum placement placement,
+                        struct rnn_trace *trace)
+{
+    const size_t size = (size_t)trace_extent(shape) * real_size(shape->dtype);
+
+    for (int array = 0; array < TRACES; array++) {
+        if (network_has_trace(shape, array)) {
+            void *memory = guarded_place(&slots()[SLOT_TRACE + array], size, placement, UNTOUCHED);
+            *(array < 4 ? &trace->gates[array] : array == 4 ? &trace->c : &trace->h) = memory;
+        }
+    }
+}
+
+/* Copies the trace out, and checks that nothing else of it was written. Leaves untouched bytes. */
+static void take_trace(const struct network_shape *shape, const struct network_data *data,
+                       double *out)
+{
+    const ptrdiff_t scans = shape->num_layers * shape->num_directions;
+    const ptrdiff_t hidden = shape->hidden_size, extent = trace_extent(shape);
+    const struct rows layout = {shape->batch * hidden, hidden, 0};
+    const size_t itemsize = real_size(shape->dtype);
+
+    for (int array = 0; array < TRACES; array++) {
+        unsigned char *bytes = slots()[SLOT_TRACE + array].data;
+        bool intact = true;
+        if (!network_has_trace(shape, array)) {
+            continue;
+        }
+        for (ptrdiff_t i = 0; i < scans * data->rows; i++, out += hidden) {
+            const ptrdiff_t at =
+                i / data->rows * (extent / scans) + row_at(shape, data, &layout, i % data->rows);
+            for (ptrdiff_t unit = 0; unit < hidden; unit++) {
+                out[unit] = real_get(shape->dtype, bytes, at + unit);
+            }
+            memset(bytes + (size_t)at * itemsize, UNTOUCHED, (size_t)hidden * itemsize);
+        }
+        for (size_t i = 0; i < (size_t)extent * itemsize; i++) {
+            intact &= bytes[i] == UNTOUCHED;
+        }
+        check(intact, "wrote beyond the ends of sequences in array %d of the trace", array);
+        guarded_check(&slots()[SLOT_TRACE + array], "trace");
+    }
+}
+
+/* True if the rows of a [T, N, width] array of untouched bytes, with gaps, are zeros beyond the ends of
+ * the sequences. */
+static bool is_cleared(const struct network_shape *shape, const struct network_data *data,
+                       const unsigned char *bytes, const struct rows *layout, ptrdiff_t width)
+{
+    const size_t itemsize = real_size(shape->dtype);
+    unsigned char *expected = must_allocate((size_t)layout->extent, itemsize);
+
+    memset(expected, UNTOUCHED, (size_t)layout->extent * itemsize);
+    for (ptrdiff_t row = 0; row < shape->batch; row++) {
+        for (ptrdiff_t t = count_steps(data, shape->steps, row); t < array_steps(shape); t++) {
+            const ptrdiff_t at = t * layout->step + (ptrdiff_t)data->places[row] * layout->row;
+            memset(expected + (size_t)at * itemsize, 0, (size_t)width * itemsize);
+        }
+    }
+    const bool same = memcmp(bytes, expected, (size_t)layout->extent * itemsize) == 0;
+    free(expected);
+    return same;
+}
+
+static void check_clearing(const struct network_shape *shape, const struct network_data *data,
+                           const struct rnn_net *net, const struct rnn_call *call,
+                           const struct rows *y)
+{
+    const ptrdiff_t scans = shape->num_layers * shape->num_directions;
+    const ptrdiff_t hidden = shape->hidden_size;
+    const struct rows trace = {shape->batch * hidden, hidden, trace_extent(shape) / scans};
+
+    rnn_clear_padding(net, call);
+    check(is_cleared(shape, data, call->y, y, shape->num_directions * hidden_out(shape)),
+          "does not clear y alone beyond the ends of sequences");
+    for (ptrdiff_t i = 0; i < TRACES * scans; i++) {
+        const int array = (int)(i / scans);
+        const size_t at = (size_t)(i % scans * trace.extent) * real_size(shape->dtype);
+        check(!network_has_trace(shape, array) ||
+                  is_cleared(shape, data, slots()[SLOT_TRACE + array].data + at, &trace, hidden),
+              "does not clear array %d of the trace beyond the ends of sequences", array);
+    }
+}
+
 /* Copies the result out, and checks that nothing but rows of y was written. */
 static void take_result(const struct network_shape *shape, const struct network_data *data,
                         const struct rows *layout, double *out)
@@ -442,6 +560,7 @@ static void take_result(const struct network_shape *shape, const struct network_
     for (int i = 0; i < 4; i++) {
         guarded_check(&slots()[written[i]], names[i]);
     }
+    take_trace(shape, data, out + data->c_size);
 }
 
 void network_run(const char *level, const struct network_shape *shape,
@@ -466,6 +585,7 @@ void network_run(const char *level, const struct network_shape *shape,
     call.y_step = y.step;
     call.y_row = y.row;
     set_inside(shape, data, placement, &call, &within);
+    place_trace(shape, placement, &within.trace);
     if (shape->with_h0) {
         call.h0 = place_states(SLOT_H0, shape, data, placement, data->h0, data->h_size,
                                hidden_out(shape));
@@ -489,4 +609,7 @@ void network_run(const char *level, const struct network_shape *shape,
                                     (size_t)rnn_workspace_size(&net, &call), placement, POLLUTION);
     rnn_forward(&net, packed, &call, workspace);
     take_result(shape, data, &y, out);
+    if (has_lengths(shape)) {
+        check_clearing(shape, data, &net, &call, &y);
+    }
 }

@@ -27,6 +27,7 @@ struct network_shape {
     ptrdiff_t steps, batch;
     bool ragged;        /* batch_sizes that shrink, rows packed; with lengths rows stand dense */
     enum inside inside; /* lengths need "ragged", resets need its absence */
+    int traced;         /* a bit for each array: up to four gates, c and h */
     bool batch_major;   /* x and y with the batch axis outside */
     bool with_h0, with_c0;
     bool y_is_h_n; /* as a cell calls: one step, one layer, dense */
@@ -44,6 +45,7 @@ struct network_data {
     unsigned char *reset;         /* [T, N], not all 0 where there are resets */
     double *params, *x, *h0, *c0; /* x: [rows, I] */
     ptrdiff_t y_size, h_size, c_size;
+    ptrdiff_t trace_size; /* of all arrays that are wanted, in the packed order */
     double *memory;
 };
 /* A variant that the kind may have, not always another than torch's. */
@@ -51,7 +53,11 @@ struct cell_variant random_variant(struct random *random, enum cell_kind kind);
 struct network_data network_data_make(const struct network_shape *shape);
 void network_data_free(struct network_data *data);
 
-/* Elements of y, h_n and c_n, which lie behind one another in "out". */
+/* Arrays of a trace: four gates, c and h. */
+enum { TRACES = 6 };
+/* True if the shape asks for an array of the trace that its kind has. */
+bool network_has_trace(const struct network_shape *shape, int array);
+/* Elements of y, h_n, c_n and the trace, which lie behind one another in "out". */
 ptrdiff_t network_result_size(const struct network_data *data);
 void network_expect(const struct network_shape *shape, const struct network_data *data,
                     double *out);

@@ -89,6 +89,13 @@ static double peep(const struct reference_update *update, ptrdiff_t gate, ptrdif
     return fused(update->dtype, update->peepholes[index * update->hidden + unit], c, total);
 }
 
+static void keep_gate(const struct reference_update *update, ptrdiff_t gate, ptrdiff_t unit,
+                      double value)
+{
+    if (update->gates)
+        update->gates[gate * update->hidden + unit] = value;
+}
+
 static void update_lstm(const struct reference_update *update)
 {
     const struct cell_variant *variant = update->variant;
@@ -105,6 +112,10 @@ static void update_lstm(const struct reference_update *update)
             state = bounded(state, -clip, clip);
         }
         double o = reference_gate(dtype, variant, peep(update, 3, unit, state));
+        keep_gate(update, 0, unit, i);
+        keep_gate(update, 1, unit, f);
+        keep_gate(update, 2, unit, g);
+        keep_gate(update, 3, unit, o);
         update->c_out[unit] = state;
         update->h_out[unit] = times(dtype, o, activate(dtype, variant, state));
     }
@@ -123,6 +134,9 @@ static void update_gru(const struct reference_update *update)
         if (!variant->reset_before)
             n = fused(dtype, r, n, update->aside[unit]);
         n = activate(dtype, variant, n);
+        keep_gate(update, 0, unit, r);
+        keep_gate(update, 1, unit, z);
+        keep_gate(update, 2, unit, n);
         update->h_out[unit] = fused(dtype, z, update->h[unit], fused(dtype, -z, n, n));
     }
 }
@@ -235,9 +249,9 @@ static void find_totals(const struct rnn_net *net, const struct layer *layer, co
 }
 
 /* One sequence of the batch through one layer and direction. x and call->y are the first rows of
- * the whole arrays; the row of step t is start[t] + `row`. h and c go in and out. */
+ * the whole arrays; the row of step t is start[t] + `row`, also in the scan's own trace. h and c go in and out. */
 static void run_sequence(const struct rnn_net *net, const struct layer *layer, int direction,
-                         const ptrdiff_t *start, ptrdiff_t row, ptrdiff_t length,
+                         double *trace, const ptrdiff_t *start, ptrdiff_t row, ptrdiff_t length,
                          const struct reference_call *call, const double *x, double *h, double *c)
 {
     const enum dtype dtype = net->kernels->dtype;
@@ -245,7 +259,9 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
     const ptrdiff_t out = net->proj_size ? net->proj_size : hidden;
     const ptrdiff_t width = net->num_directions * out;
     const bool reverse = direction == 1 || net->reverse;
-    double *totals = must_allocate((size_t)(gates + 2 * hidden), sizeof *totals);
+    const ptrdiff_t rows = start[call->steps];
+    const ptrdiff_t each = net->num_layers * net->num_directions * rows * hidden; /* of the trace */
+    double *totals = must_allocate((size_t)(gates + 6 * hidden), sizeof *totals);
     double *raw = totals + gates; /* h' before the projection */
     double *aside = raw + hidden;
     const struct reference_update update = {.dtype = dtype,
@@ -257,7 +273,8 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
                                             .h = h,
                                             .c = c,
                                             .c_out = c,
-                                            .h_out = raw};
+                                            .h_out = raw,
+                                            .gates = aside + hidden};
 
     for (ptrdiff_t i = 0; i < length; i++) {
         ptrdiff_t t = reverse ? length - 1 - i : i, at = start[t] + row;
@@ -267,6 +284,13 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
         }
         find_totals(net, layer, x + at * layer->depth, h, totals, aside);
         reference_update(net->kind, &update);
+        for (ptrdiff_t array = 0; trace && array < 6; array++) {
+            const double *from = array < 4    ? update.gates + array * hidden
+                                 : array == 5 ? raw
+                                 : c          ? c
+                                              : raw;
+            memcpy(trace + array * each + at * hidden, from, (size_t)hidden * sizeof *trace);
+        }
         if (net->proj_size) {
             memset(h, 0, (size_t)out * sizeof *h);
             reference_add_product(dtype, layer->w_hr, raw, out, hidden, h);
@@ -312,6 +336,9 @@ void reference_forward(const struct rnn_net *net, const double *params,
                 while (length < call->steps && call->batch_sizes[length] > row) {
                     length++;
                 }
+                double *trace = NULL;
+                if (call->trace)
+                    trace = call->trace + at / call->batch * rows * hidden;
                 double *h = call->h_n + at * out;
                 double *c = call->c_n ? call->c_n + at * hidden : NULL;
                 for (ptrdiff_t i = 0; i < out; i++) {
@@ -320,7 +347,7 @@ void reference_forward(const struct rnn_net *net, const double *params,
                 for (ptrdiff_t i = 0; c && i < hidden; i++) {
                     c[i] = call->c0 ? call->c0[at * hidden + i] : 0.0;
                 }
-                run_sequence(net, &layer, direction, start, row, length, call, x, h, c);
+                run_sequence(net, &layer, direction, trace, start, row, length, call, x, h, c);
             }
         }
         if (index + 1 < net->num_layers) {

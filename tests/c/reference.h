@@ -22,6 +22,7 @@ struct reference_update {
     const double *peepholes;            /* [3, hidden] of i, f, o; NULL: none */
     const double *totals, *aside, *h, *c;
     double *c_out, *h_out; /* h_out may be h */
+    double *gates;         /* [gates, hidden] activated; NULL: not kept */
 };
 void reference_update(enum cell_kind kind, const struct reference_update *update);
 /* A gate from its total, as the variant has it. */
@@ -37,6 +38,8 @@ struct reference_call {
     double dropout;
     struct generator *rng;
     const unsigned char *reset; /* [T, N], of a dense call; NULL: none */
+    double
+        *trace; /* [6, Y*D, rows, H]: up to four gates, c and h before a projection; NULL: none */
 };
 void reference_forward(const struct rnn_net *net, const double *params,
                        const struct reference_call *call);
