@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 try:
     from . import _core
-    from ._core import get_num_threads, set_num_threads
+    from ._core import Stream, get_num_threads, set_num_threads
     from ._version import __version__
     from .modules.cells import GRUCell, LSTMCell, RNNCell
     from .modules.module import Module
@@ -44,6 +44,7 @@ __all__ = [
     "LSTMCell",
     "Module",
     "RNNCell",
+    "Stream",
     "Trace",
     "WeightFileError",
     "WeightFileWarning",

@@ -200,6 +200,9 @@ def packed_batch():
     return rnn.pack_sequence([X[:, 0], X[:3, 1], X[:4, 2]], enforce_sorted=False)
 
 
+PACKED, IN_ORDER = packed_batch(), rnn.pack_padded_sequence(X, [5, 3, 1])
+
+
 def packed_result(module, hx=None):
     output, states = module(packed_batch(), hx)
     return output.data, states
@@ -389,6 +392,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]),
     "packed": lambda: on(lstm(), packed_result),
     "packed with states": lambda: on(lstm(), lambda m: packed_result(m, STATES)),
+    "packed before": lambda: native(lstm(), lambda m: m(PACKED)),
+    "packed before, in order": lambda: native(lstm(), lambda m: m(IN_ORDER, STATES)),
+    "packed before, GRU": lambda: native(of_kind("GRU", 2), lambda m: m(PACKED)),
     "cell": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0])),
     "cell with states": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0], [s[0] for s in STATES])),
     "cell unbatched": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0, 0].astype(np.float64))),
@@ -491,6 +497,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),
+    "pack_padded": lambda: Case(lambda: rnn.pack_padded_sequence(X, [5, 3, 1])),
+    "pack_padded unsorted": lambda: Case(
+        lambda: rnn.pack_padded_sequence(X, np.array([2, 5, 1]), enforce_sorted=False)
+    ),
+    "pad in order": lambda: Case(lambda: rnn.pad_packed_sequence(IN_ORDER)),
+    "pad longer": lambda: Case(lambda: rnn.pad_packed_sequence(PACKED, total_length=9)),
     "pad_sequence": lambda: Case(lambda: rnn.pad_sequence([X[:, 0], X[:2, 1]])),
     "unpack": lambda: Case(lambda: rnn.unpack_sequence(packed_batch())),
 }  # fmt: skip

@@ -359,6 +359,29 @@ def interrupted(threads):
     assert_same_bits(before, expected)
 
 
+def interrupted_stream(threads):
+    """Ctrl-C ends a long call of a stream, whose states are what they were, as often as it comes."""
+    module, x = long_call()
+    pylstm.set_num_threads(int(threads))
+    stream = module.stream(2)
+    rows = np.array([1])
+    stream(x[:100], rows=rows)
+    before = stream.state
+    expected = stream.fork()(x[:100], rows=rows)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    both = np.broadcast_to(x[:1], (len(x), 2, 512))
+    for call in (lambda: stream(both), lambda: stream(x, rows=rows), lambda: stream(both)):
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            call()
+        except KeyboardInterrupt:
+            assert_same_bits(stream.state, before)
+        else:
+            raise AssertionError("not interrupted")
+    assert_same_bits(stream(x[:100], rows=rows), expected)
+
+
 def interrupted_with_dropout():
     """As above, for the calls that keep the generator, and with it the GIL, to themselves."""
     module = with_parameters(pylstm.LSTM(512, 512, 2, dropout=0.25), 3)

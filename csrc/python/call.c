@@ -3,6 +3,7 @@
 #include "arguments.h"
 #include "checks.h"
 #include "errors.h"
+#include "packed_call.h"
 #include "run.h"
 #include "within.h"
 
@@ -72,6 +73,8 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
 
     if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
         return 0;
+    if (Py_TYPE(object) == module_state->packed_type)
+        return 1;
     value = PyObject_GetAttr(object, module_state->names[NAME_BATCH_SIZES]);
     if (value == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError))
@@ -83,24 +86,40 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
     return 1;
 }
 
-/* Like request_run(), but a packed sequence takes the way by Python, which unpacks its fields. */
+/* Runs over a packed sequence. Unusual fields take the way by Python. */
+static PyObject *request_run_packed(struct request *request)
+{
+    PyObject *fields = request->input, *result;
+    PyArrayObject *inverse;
+    const int opened = packed_open(request, &inverse);
+
+    if (opened < 0)
+        return NULL;
+    if (opened > 0) {
+        result = packed_close(request, fields, request_run(request), inverse);
+        if (result != NULL || PyErr_Occurred())
+            return result;
+    }
+    return PyObject_CallMethodObjArgs((PyObject *)request->self,
+                                      request->self->module_state->names[NAME_FORWARD_PACKED],
+                                      fields, request->hx == NULL ? Py_None : request->hx, NULL);
+}
+
+/* Like request_run(), for packed sequences as well. */
 static PyObject *request_dispatch(struct request *request)
 {
-    struct module_state *module_state = request->self->module_state;
     int packed;
 
     if (request->callee->is_cell)
         return request_run(request);
-    packed = is_packed(module_state, request->input);
+    packed = is_packed(request->self->module_state, request->input);
     if (packed < 0)
         return NULL;
     if (!packed)
         return request_run(request);
     if (request->extras != NULL && within_refuse_packed(request->extras) < 0)
         return NULL;
-    return PyObject_CallMethodObjArgs((PyObject *)request->self,
-                                      module_state->names[NAME_FORWARD_PACKED], request->input,
-                                      request->hx == NULL ? Py_None : request->hx, NULL);
+    return request_run_packed(request);
 }
 
 /* ---- The ways in ---- */

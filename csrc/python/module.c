@@ -3,6 +3,7 @@
  *     class Layer: ...                    # layer_type.c
  *     class RNN(Layer): ...               # rnn_type.c
  *     class Cell(Layer): ...              # cell_type.c
+ *     class Stream: ...                   # stream_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
  *     def initial_seed() -> int: ...
@@ -12,6 +13,10 @@
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
  *     def arrays_are_in(obj, /) -> bool: ...
+ *     def packed_type(cls, /) -> None: ...                          # packed_call.c
+ *     def pack_padded(input, lengths, batch_first, enforce_sorted, /): ...          # packing.c
+ *     def pad_packed(data, batch_sizes, unsorted_indices, batch_first, padding_value,
+ *                    total_length, /): ...
  *     def simd_level() -> str: ...
  *     def simd_levels() -> dict[str, tuple[bool, bool]]: ...
  *     def compiler() -> str: ...
@@ -23,7 +28,10 @@
 #include "layer_type.h"
 #include "lease.h"
 #include "num_threads.h"
+#include "packed_call.h"
+#include "packing.h"
 #include "rnn_type.h"
+#include "stream_type.h"
 #include "test_hooks.h"
 
 #include "../simd/dispatch.h"
@@ -51,6 +59,9 @@ static PyObject *arrays_in(PyObject *module, PyObject *object)
     (void)module;
     return found < 0 ? NULL : PyBool_FromLong(found);
 }
+
+PyDoc_STRVAR(packed_type_doc, "packed_type($module, cls, /)\n--\n\n"
+                              "Tell calls which class PackedSequence is; counts once.");
 
 PyDoc_STRVAR(simd_level_doc, "simd_level($module, /)\n--\n\n"
                              "The instruction set in use.");
@@ -98,6 +109,7 @@ static PyObject *compiler(PyObject *module, PyObject *unused)
 static PyMethodDef module_methods[] = {
     {"as_array", array_from_python, METH_VARARGS, as_array_doc},
     {"arrays_are_in", arrays_in, METH_O, arrays_are_in_doc},
+    {"packed_type", packed_set_type, METH_O, packed_type_doc},
     {"simd_level", simd_level, METH_NOARGS, simd_level_doc},
     {"simd_levels", simd_levels, METH_NOARGS, simd_levels_doc},
     {"compiler", compiler, METH_NOARGS, compiler_doc},
@@ -145,6 +157,7 @@ static int intern_names(struct module_state *module_state)
         [NAME_OUT] = "out",
         [NAME_LENGTHS] = "lengths",
         [NAME_RESET] = "reset",
+        [NAME_ROWS] = "rows",
         [NAME_CALL_IMPL] = "_call_impl",
         [NAME_FORWARD_PACKED] = "_forward_packed",
         [NAME_BATCH_SIZES] = "batch_sizes",
@@ -197,14 +210,16 @@ static int module_exec(PyObject *module)
         (module_state->rnn_type = add_type(module, &rnn_type_spec, module_state->layer_type)) ==
             NULL ||
         (module_state->cell_type = add_type(module, &cell_type_spec, module_state->layer_type)) ==
-            NULL)
+            NULL ||
+        (module_state->stream_type = add_type(module, &stream_type_spec, NULL)) == NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
     if (PyModule_AddFunctions(module, test_hooks_methods) < 0)
         return -1;
 #endif
     return PyModule_AddFunctions(module, generator_methods) < 0 ||
-                   PyModule_AddFunctions(module, num_threads_methods) < 0
+                   PyModule_AddFunctions(module, num_threads_methods) < 0 ||
+                   PyModule_AddFunctions(module, packing_methods) < 0
                ? -1
                : 0;
 }
@@ -217,6 +232,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(module_state->layer_type);
     Py_VISIT(module_state->rnn_type);
     Py_VISIT(module_state->cell_type);
+    Py_VISIT(module_state->stream_type);
+    Py_VISIT(module_state->packed_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
         Py_VISIT(module_state->descr[dtype]);
     return 0;
@@ -232,6 +249,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(module_state->layer_type);
     Py_CLEAR(module_state->rnn_type);
     Py_CLEAR(module_state->cell_type);
+    Py_CLEAR(module_state->stream_type);
+    Py_CLEAR(module_state->packed_type);
     return 0;
 }
 

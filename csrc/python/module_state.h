@@ -19,6 +19,7 @@ enum {
     NAME_OUT,
     NAME_LENGTHS, /* from here on of layers alone */
     NAME_RESET,
+    NAME_ROWS, /* of a stream's call */
     NAME_CALL_IMPL,
     NAME_FORWARD_PACKED,
     NAME_BATCH_SIZES,
@@ -29,7 +30,9 @@ struct module_state {
     PyTypeObject *layer_type;
     PyTypeObject *rnn_type;
     PyTypeObject *cell_type;
-    PyTypeObject *lease_type; /* NULL, as the other three, once the interpreter goes down */
+    PyTypeObject *stream_type;
+    PyTypeObject *lease_type;  /* NULL, as the other four, once the interpreter goes down */
+    PyTypeObject *packed_type; /* PackedSequence; NULL until pylstm.utils is imported as well */
     PyArray_Descr *descr[DTYPE_COUNT];
     PyObject *names[NAMES]; /* interned */
 

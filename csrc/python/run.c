@@ -269,3 +269,12 @@ PyObject *run_request(struct request *request)
         Py_CLEAR(results);
     return results;
 }
+
+int run_filled(struct request *request)
+{
+    int status;
+
+    while ((status = run(request)) == CALL_AGAIN)
+        shared_call_end(request); /* the results are the same memory */
+    return status;
+}

@@ -8,5 +8,7 @@
  * with the arguments. The amount of work decides about the GIL and about other threads, neither of
  * which changes a bit. */
 PyObject *run_request(struct request *request);
+/* Runs the core on a request whose snapshot, net and call are filled, as run_request() does. */
+int run_filled(struct request *request);
 
 #endif

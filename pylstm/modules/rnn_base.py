@@ -167,6 +167,45 @@ class RNNBase(_core.RNN, NativeModule):
         """The parameters, writable, in one list."""
         return [self._parameter(name) for name in self._parameter_names]
 
+    def stream(self, batch: int = 1, hx: Any = None) -> _core.Stream:
+        """Return a :class:`Stream`, which keeps the states of ``batch`` sequences between calls.
+
+        Parameters
+        ----------
+        batch : int
+            Rows of the stream, N: sequences that go on side by side. May be 0: rows can join later.
+        hx : array_like, or of an LSTM a tuple or list of two, optional
+            ``h_0``, of an LSTM ``(h_0, c_0)``, with the shapes that a call takes; zeros if omitted.
+
+        Returns
+        -------
+        Stream
+            ``stream(x)`` takes x of one step, (N, I), or of several, (L, N, I), whatever
+            ``batch_first`` is, and returns the output of the last layer.
+
+        Raises
+        ------
+        ValueError
+            If the layer reads from the end of a sequence (``bidirectional``, ``reverse``), has
+            hooks or a ``forward`` of its own, or if its dropout acts.
+
+        Notes
+        -----
+        torch has no such method. The bits are those of each sequence run whole.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pylstm as nn
+        >>> lstm = nn.LSTM(3, 4)
+        >>> stream = lstm.stream()
+        >>> x = np.random.rand(5, 1, 3)
+        >>> steps = [stream(x[t]) for t in range(5)]
+        >>> bool((np.stack(steps) == lstm(x)[0]).all())
+        True
+        """
+        return _core.Stream(self, batch, hx)
+
     def trace(
         self,
         input: Any,

@@ -1,0 +1,426 @@
+/* _core.Stream, also pylstm.Stream: a layer that keeps the states of some rows between calls.
+ *
+ *     class Stream:
+ *         module: Layer
+ *         state: numpy.ndarray | tuple[numpy.ndarray, numpy.ndarray]
+ *         def __new__(cls, module, batch=1, hx=None): ...
+ *         def __call__(self, input, *, rows=None, out=None): ...    # stream_step.c
+ *         def reset(self, rows=None) -> None: ...
+ *         def fork(self) -> Stream: ...
+ *         def select(self, rows) -> None: ...
+ *         def join(self, n) -> numpy.ndarray: ...
+ *         def leave(self, rows) -> None: ...
+ *         def __len__(self) -> int: ...
+ *
+ * What may change of the module (hooks, dropout) is checked by __init__ and in each call, but not by
+ * __new__ and so not by pickle, so that no pickle of a stream becomes unreadable.
+ */
+#include "stream_type.h"
+
+#include "arrays.h"
+#include "errors.h"
+#include "memory.h"
+#include "stream.h"
+#include "stream_doc.h"
+#include "stream_rows.h"
+#include "stream_step.h"
+
+/* ---- Construction and destruction ---- */
+
+/* A number of rows. Returns -1 on error. */
+static Py_ssize_t read_count(PyObject *object, const char *name, Py_ssize_t least)
+{
+    PyObject *integer = PyBool_Check(object) ? NULL : PyNumber_Index(object);
+    Py_ssize_t count;
+
+    if (integer == NULL) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        return error_raise(PyExc_TypeError, "%s must be an integer, a number of rows, got %R", name,
+                           object);
+    }
+    count = PyNumber_AsSsize_t(integer, NULL); /* what is larger than any memory is cut */
+    if (count < least)
+        error_raise(PyExc_ValueError, "%s must be at least %zd, a number of rows, got %S", name,
+                    least, integer);
+    Py_DECREF(integer);
+    return count < least ? -1 : count;
+}
+
+/* A stream with these states, which it takes over. */
+static PyObject *stream_alloc(PyTypeObject *type, layer_object *layer, const struct rnn_net *net,
+                              struct stream_hx *hx)
+{
+    allocfunc alloc = FUNCTION_FROM_SLOT(allocfunc, PyType_GetSlot(type, Py_tp_alloc));
+    stream_object *self = (stream_object *)alloc(type, 0); /* zeroed */
+
+    if (self == NULL) {
+        stream_hx_free(hx);
+        return NULL;
+    }
+    self->vectorcall = stream_vectorcall;
+    self->layer = (layer_object *)Py_NewRef((PyObject *)layer);
+    self->net = *net;
+    atomic_init(&self->busy, false);
+    atomic_init(&self->rows, hx->rows);
+    self->hx = *hx;
+    return (PyObject *)self;
+}
+
+/* States of `rows` rows for the layer's present network: what `given` holds, or zeros where that is
+ * NULL. */
+static int make_hx(layer_object *layer, const struct rnn_net *net, Py_ssize_t rows, PyObject *given,
+                   const char *name, struct stream_hx *hx)
+{
+    if (stream_hx_new(hx, net, rows) < 0)
+        return -1;
+    if (given != NULL && stream_hx_from_python(layer->module_state, hx, given, name) < 0) {
+        stream_hx_free(hx);
+        return -1;
+    }
+    return 0;
+}
+
+static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **layer, PyObject **batch,
+                          PyObject **hx)
+{
+    static const char *const names[] = {"module", "batch", "hx", NULL};
+
+    *batch = NULL;
+    *hx = Py_None;
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Stream", KEYWORDS(names), layer, batch,
+                                       hx)
+               ? 0
+               : -1;
+}
+
+static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    struct module_state *module_state = PyType_GetModuleState(type);
+    PyObject *layer, *batch, *given, *self = NULL;
+    struct weights *weights;
+    struct stream_hx hx;
+    Py_ssize_t rows = 1;
+
+    if (module_state == NULL || read_arguments(args, kwargs, &layer, &batch, &given) < 0)
+        return NULL;
+    if (module_state->rnn_type == NULL || !PyObject_TypeCheck(layer, module_state->rnn_type)) {
+        error_type("a stream is one of an LSTM, a GRU or an RNN", layer);
+        return NULL;
+    }
+    weights = layer_weights((layer_object *)layer);
+    if (weights == NULL)
+        return NULL;
+    if (stream_check_net(&weights->net) == 0 &&
+        (batch == NULL || (rows = read_count(batch, "batch", 0)) >= 0) &&
+        make_hx((layer_object *)layer, &weights->net, rows, given == Py_None ? NULL : given, "hx",
+                &hx) == 0)
+        self = stream_alloc(type, (layer_object *)layer, &weights->net, &hx);
+    weights_release(weights);
+    return self;
+}
+
+static int stream_init(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    stream_object *self = (stream_object *)object;
+    PyObject *layer, *batch, *hx;
+
+    return read_arguments(args, kwargs, &layer, &batch, &hx) < 0
+               ? -1
+               : stream_check_layer(self, &self->net);
+}
+
+/* No tp_clear: calls need the layer to the end of the stream, and a circle that comes back to the
+ * stream goes through the dict of that layer, which is cleared. */
+static int stream_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((stream_object *)object)->layer);
+    Py_VISIT(Py_TYPE(object));
+    return 0;
+}
+
+static void stream_dealloc(PyObject *object)
+{
+    stream_object *self = (stream_object *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc free_object = FUNCTION_FROM_SLOT(freefunc, PyType_GetSlot(type, Py_tp_free));
+
+    PyObject_GC_UnTrack(object);
+    if (self->weak_references != NULL)
+        PyObject_ClearWeakRefs(object);
+    stream_hx_free(&self->hx);
+    Py_CLEAR(self->layer);
+    free_object(object);
+    Py_DECREF((PyObject *)type);
+}
+
+/* ---- Attributes ---- */
+
+static PyObject *get_module(PyObject *object, void *closure)
+{
+    (void)closure;
+    return Py_NewRef((PyObject *)((stream_object *)object)->layer);
+}
+
+static PyObject *get_hx(PyObject *object, void *closure)
+{
+    stream_object *self = (stream_object *)object;
+    PyObject *hx;
+
+    (void)closure;
+    if (stream_enter(self) < 0)
+        return NULL;
+    hx = stream_hx_to_python(self->layer->module_state, &self->hx);
+    stream_exit(self);
+    return hx;
+}
+
+/* Gives all rows new states, in the layer's present dtype: what `given` holds, or zeros. */
+static int assign_hx(stream_object *self, PyObject *given)
+{
+    struct weights *weights = layer_weights(self->layer);
+    struct stream_hx hx;
+    int status = -1;
+
+    if (weights == NULL)
+        return -1;
+    if (stream_enter(self) == 0) {
+        status = stream_check_same(self, &weights->net);
+        if (status == 0 && given == NULL && self->hx.dtype == weights->net.kernels->dtype) {
+            stream_hx_clear(&self->hx, NULL, 0);
+        } else if (status == 0) {
+            status = make_hx(self->layer, &weights->net, self->hx.rows, given, "state", &hx);
+            if (status == 0)
+                stream_hx_replace(&self->hx, &hx);
+        }
+        stream_exit(self);
+    }
+    weights_release(weights);
+    return status;
+}
+
+static int set_hx(PyObject *object, PyObject *value, void *closure)
+{
+    (void)closure;
+    if (value == NULL)
+        return error_raise(PyExc_AttributeError,
+                           "state cannot be deleted: reset() makes it zero, as does None");
+    return assign_hx((stream_object *)object, value == Py_None ? NULL : value);
+}
+
+static PyGetSetDef stream_getset[] = {
+    {"module", get_module, NULL, stream_module_doc, NULL},
+    {"state", get_hx, set_hx, stream_state_doc, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef stream_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(stream_object, vectorcall), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(stream_object, weak_references), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static Py_ssize_t stream_length(PyObject *object)
+{
+    return atomic_load_explicit(&((stream_object *)object)->rows, memory_order_relaxed);
+}
+
+static PyObject *stream_repr(PyObject *object)
+{
+    return PyUnicode_FromFormat("Stream(%R, batch=%zd)",
+                                (PyObject *)((stream_object *)object)->layer,
+                                stream_length(object));
+}
+
+/* ---- Rows ---- */
+
+/* Replaces the rows by others, of which there are `count`. */
+static PyObject *select_rows(stream_object *self, const int64_t *rows, Py_ssize_t count)
+{
+    return stream_hx_select(&self->hx, rows, count) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Zeroes rows. */
+static PyObject *clear_rows(stream_object *self, const int64_t *rows, Py_ssize_t count)
+{
+    stream_hx_clear(&self->hx, rows, count);
+    Py_RETURN_NONE;
+}
+
+/* Drops rows; the others keep their order. */
+static PyObject *drop_rows(stream_object *self, const int64_t *rows, Py_ssize_t count)
+{
+    unsigned char *marks = self->hx.marks; /* those of the rows */
+    int64_t *left = self->hx.index;
+    Py_ssize_t kept = 0;
+
+    (void)rows, (void)count;
+    for (Py_ssize_t row = 0; row < self->hx.rows; row++)
+        if (!marks[row])
+            left[kept++] = row;
+    return select_rows(self, left, kept);
+}
+
+typedef PyObject *(*rows_function)(stream_object *self, const int64_t *rows, Py_ssize_t count);
+
+/* What the function makes of the rows that were given, while the stream is in use. */
+static PyObject *with_rows(PyObject *object, PyObject *given, bool repeated, rows_function function)
+{
+    stream_object *self = (stream_object *)object;
+    PyObject *result = NULL;
+    PyArrayObject *rows;
+    int64_t *own = NULL, *index;
+    Py_ssize_t count;
+
+    if (stream_enter(self) < 0)
+        return NULL;
+    rows = stream_rows_open(given);
+    count = rows == NULL ? 0 : PyArray_DIM(rows, 0);
+    if (rows != NULL && repeated && (own = memory_new((size_t)count * sizeof *own + 1)) == NULL)
+        PyErr_NoMemory();
+    index = repeated ? own : self->hx.index;
+    if (rows != NULL && (!repeated || own != NULL) &&
+        stream_rows_read(rows, self->hx.rows, index, repeated ? NULL : self->hx.marks) == 0)
+        result = function(self, index, count);
+    array_release(rows);
+    memory_free(own);
+    stream_exit(self);
+    return result;
+}
+
+static PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = {"rows", NULL};
+    PyObject *rows = Py_None;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:reset", KEYWORDS(names), &rows))
+        return NULL;
+    if (rows != Py_None)
+        return with_rows(self, rows, false, clear_rows);
+    return assign_hx((stream_object *)self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *stream_select(PyObject *self, PyObject *rows)
+{
+    return with_rows(self, rows, true, select_rows);
+}
+
+static PyObject *stream_leave(PyObject *self, PyObject *rows)
+{
+    return with_rows(self, rows, false, drop_rows);
+}
+
+/* Appends rows. Returns the first of them, or -1. */
+static Py_ssize_t append_rows(stream_object *self, Py_ssize_t count)
+{
+    const Py_ssize_t first = self->hx.rows;
+    int64_t *index = NULL;
+    int status = -1;
+
+    if (count <= PY_SSIZE_T_MAX / 64 - first)
+        index = memory_new((size_t)(first + count) * sizeof *index);
+    if (index == NULL)
+        return error_raise(PyExc_MemoryError, "%zd more rows do not fit into memory", count);
+    for (Py_ssize_t i = 0; i < first + count; i++)
+        index[i] = i < first ? i : -1;
+    status = stream_hx_select(&self->hx, index, first + count);
+    memory_free(index);
+    return status < 0 ? -1 : first;
+}
+
+static PyObject *stream_join(PyObject *object, PyObject *n)
+{
+    stream_object *self = (stream_object *)object;
+    const Py_ssize_t count = read_count(n, "n", 1);
+    const npy_intp dims[1] = {count};
+    PyObject *indices = NULL;
+    Py_ssize_t first;
+
+    if (count < 0 || stream_enter(self) < 0)
+        return NULL;
+    if (count <= PY_SSIZE_T_MAX / 64)
+        indices = PyArray_SimpleNew(1, dims, NPY_INT64);
+    else
+        error_raise(PyExc_MemoryError, "%zd more rows do not fit into memory", count);
+    first = indices == NULL ? -1 : append_rows(self, count);
+    stream_exit(self);
+    if (first < 0)
+        Py_CLEAR(indices);
+    for (Py_ssize_t i = 0; indices != NULL && i < count; i++)
+        ((int64_t *)PyArray_DATA((PyArrayObject *)indices))[i] = first + i;
+    return indices;
+}
+
+/* ---- Copies ---- */
+
+static PyObject *stream_fork(PyObject *object, PyObject *unused)
+{
+    stream_object *self = (stream_object *)object;
+    PyObject *other = NULL;
+    struct stream_hx hx;
+
+    (void)unused;
+    if (stream_enter(self) < 0)
+        return NULL;
+    if (stream_hx_copy(&self->hx, self->hx.dtype, &hx) == 0)
+        other = stream_alloc(Py_TYPE(object), self->layer, &self->net, &hx);
+    stream_exit(self);
+    return other;
+}
+
+/* copyreg.__newobj__(Stream, module, batch, hx): for copy.copy, copy.deepcopy and pickle. */
+static PyObject *stream_reduce(PyObject *object, PyObject *unused)
+{
+    PyObject *copyreg = PyImport_ImportModule("copyreg");
+    PyObject *newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
+    PyObject *hx = newobj == NULL ? NULL : get_hx(object, NULL), *h, *result = NULL;
+
+    (void)unused;
+    if (hx != NULL) {
+        h = PyTuple_Check(hx) ? PyTuple_GetItem(hx, 0) : hx;
+        result = Py_BuildValue("O(OOnO)", newobj, (PyObject *)Py_TYPE(object),
+                               (PyObject *)((stream_object *)object)->layer,
+                               (Py_ssize_t)PyArray_DIM((PyArrayObject *)h, 1), hx);
+    }
+    Py_XDECREF(copyreg);
+    Py_XDECREF(newobj);
+    Py_XDECREF(hx);
+    return result;
+}
+
+static PyMethodDef stream_methods[] = {
+    {"__call__", (PyCFunction)(void (*)(void))stream_call_method,
+     METH_FASTCALL | METH_KEYWORDS | METH_COEXIST, stream_call_doc},
+    {"reset", (PyCFunction)(void (*)(void))stream_reset, METH_VARARGS | METH_KEYWORDS,
+     stream_reset_doc},
+    {"fork", stream_fork, METH_NOARGS, stream_fork_doc},
+    {"select", stream_select, METH_O, stream_select_doc},
+    {"join", stream_join, METH_O, stream_join_doc},
+    {"leave", stream_leave, METH_O, stream_leave_doc},
+    {"__reduce__", stream_reduce, METH_NOARGS, stream_reduce_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot stream_slots[] = {
+    {Py_tp_doc, (void *)(uintptr_t)stream_doc},
+    {Py_tp_new, SLOT_FUNCTION(stream_new)},
+    {Py_tp_init, SLOT_FUNCTION(stream_init)},
+    {Py_tp_traverse, SLOT_FUNCTION(stream_traverse)},
+    {Py_tp_dealloc, SLOT_FUNCTION(stream_dealloc)},
+    {Py_tp_call, SLOT_FUNCTION(stream_call_slot)},
+    {Py_tp_repr, SLOT_FUNCTION(stream_repr)},
+    {Py_mp_length, SLOT_FUNCTION(stream_length)},
+    {Py_tp_getset, stream_getset},
+    {Py_tp_members, stream_members},
+    {Py_tp_methods, stream_methods},
+    {0, NULL},
+};
+
+PyType_Spec stream_type_spec = {
+    .name = "pylstm.Stream",
+    .basicsize = sizeof(stream_object),
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | LAYER_HAS_VECTORCALL,
+    .slots = stream_slots,
+};
