@@ -100,6 +100,31 @@ def of_kind(kind, *args, **kwargs):
     return layer_of(kind, 4, 6, *args, **kwargs)
 
 
+def streamed(module, **options):
+    """The case of calls of a stream and what else changes its rows."""
+
+    def call(module):
+        stream = module.stream(3, **options)
+        first = stream(X), stream(X[0, :2].tolist(), rows=[2, 0])
+        other = copy.copy(stream)
+        other.select([2, 2, 1, 0, 0, 0, 1])
+        other.leave(other.join(3))
+        other.state = other.state
+        return (
+            *first,
+            other(np.ones((7, 4))),
+            stream.fork().state,
+            repr(other),
+            pickled_stream(stream),
+        )
+
+    return on(module, call)
+
+
+def pickled_stream(stream):
+    return pickle.loads(pickle.dumps(stream)).state
+
+
 def refused_by_gru():
     """The case of wrong calls of layers and cells with one state, packed ones among them."""
     module, cell = of_kind("GRU"), pylstm.RNNCell(4, 6, nonlinearity="x")
@@ -454,6 +479,8 @@ CASES: dict[str, Callable[[], Case]] = {
             ("cell", lambda kind=kind: native(cell_of(kind, 4, 6), lambda m: m(X[0], STATES[0][0]))),
         )
     },
+    "stream": lambda: streamed(lstm(2), hx=[np.ones((2, 3, 6))] * 2),
+    "stream of a GRU": lambda: streamed(pylstm.GRU(4, 6)),
     "deep GRU": lambda: native(
         of_kind("GRU", 3, bidirectional=True, batch_first=True), lambda m: m(X, hx=None)
     ),

@@ -879,7 +879,7 @@ if hasattr(_core, "_test_fail_allocation"):
     def test_no_memory_leaves_the_stream_as_it_was(number, widen):
         stream = advanced()
         if widen:
-            stream.module.double()
+            stream.module.double()(X)  # packs
         before = bits(stream)
         for n in range(1, 100):
             gc.collect()
