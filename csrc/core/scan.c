@@ -62,6 +62,8 @@ static char *take_step_within(const struct scan *scan, struct walk *walk, const 
         if (!precomputed)
             x = gather_inputs(scan, &walk->at, rows, 1).data;
         h = gather_place(scan, walk->at.done);
+        /* The first step of these rows may be any step of the reverse direction. */
+        before.h = gather_place(scan, walk->at.done + 1);
         gather_states(scan, before.h, before.known, rows);
         before.known = rows;
     } else
@@ -120,7 +122,7 @@ bool scan_run(const struct scan *scan)
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,
             },
-        .before = {scan->order ? gather_place(scan, 1) : NULL, scan->h_row},
+        .before = {NULL, scan->h_row},
     };
 
     if (scan->at.step >= CELL_KINDS)
