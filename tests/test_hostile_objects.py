@@ -329,7 +329,7 @@ CALLS = {
     "list as state", "in a list as state", "attributes of what is in a list",
     "packed state of a GRU", "state of a cell", "lengths", "list as lengths", "in a list as lengths",
     "input beside lengths", "reset", "list as reset", "in a list as reset", "h_0 beside reset",
-    "lengths of a trace", "reset of a trace", "names of a trace", "out", "input beside out",
+    "lengths of a trace", "reset of a trace", "out", "input beside out",
 }  # fmt: skip
 ALLOWED = (
     Boom, KeyboardInterrupt, TypeError, ValueError, RuntimeError, KeyError, IndexError,

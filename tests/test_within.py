@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference_within
+from contract_cases import within_cases
 from reference import KINDS
 from support import (
     as_hx,
@@ -19,7 +20,7 @@ from support import (
     states_of,
     with_parameters,
 )
-from within_cases import choose, random_call, segments_alone, time_major
+from within_cases import Call, choose, random_call, segments_alone, time_major
 
 import pylstm
 from pylstm.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -115,6 +116,24 @@ def test_each_row_is_as_alone(kind):
             expected = out.take(chosen, axis), [s[:, chosen] for s in states_of(states)]
             own, own_states = call.module(x, hx, **{name: part})
             assert_same_bits((own, states_of(own_states)), expected)
+
+
+@pytest.mark.parametrize("layer", KINDS)
+def test_recorded_cases_are_the_packed_run_and_segments_alone(layer):
+    """What the contract's new hashes are made of, with all its values and infinite weights."""
+    for case in within_cases(layer):
+        module = case.module()
+        x, *states = case.arrays(5)
+        found = case.results(module, x, as_hx(states))
+        hx, lengths, mask = as_hx(states), case.lengths(5), case.mask(5)
+        if case.within == "lengths":
+            expected = packed_run(module, x, hx, lengths)
+        elif case.within == "reset":
+            expected = segments_alone(Call(layer, module, x, hx, lengths, mask))
+        else:
+            expected = module(x, hx)
+        expected = [expected[0], *states_of(expected[1])]
+        assert_same_bits(found[: len(expected)], expected)
 
 
 # Training mode ------------------------------------------------------------------------------------
@@ -221,6 +240,24 @@ def test_one_and_two_threads(kind, shape, dtype):
         assert_same_bits(all_ways(), expected)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@of_each_kind
+def test_rows_of_a_thread_begin_and_end_at_any_step(kind, bidirectional):
+    """The second thread's longest sequence is of every length: its first step has either parity."""
+    module = with_parameters(layer_of(kind, 48, 64, bidirectional=bidirectional), 5)
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((12, 20, 48)).astype("f4")
+    for longest in range(1, 13):
+        lengths = np.r_[np.full(10, 12), rng.integers(1, longest + 1, 10)]
+        lengths[10] = longest
+        for order in (np.arange(20), rng.permutation(20)):
+            pylstm.set_num_threads(1)
+            expected = module(x, lengths=lengths[order])
+            pylstm.set_num_threads(2)
+            assert_same_bits(module(x, lengths=lengths[order]), expected)
+            assert_same_bits(expected, packed_run(module, x, None, lengths[order]))
+
+
 @pytest.fixture(scope="module")
 def printed():
     """What within_cases.py prints at each level."""
@@ -242,7 +279,7 @@ def printed():
 
 @pytest.mark.parametrize("level", available_levels())
 def test_other_levels_give_the_same_bits(printed, level):
-    assert printed[level].count("\n") == 12 * len(KINDS)
+    assert len({line.rpartition(" ")[0] for line in printed[level].splitlines()}) == 12 * 4
     assert printed[level] == printed["portable"]
 
 

@@ -143,6 +143,14 @@ class Case:
             for index, shape in enumerate(shapes[: 1 + len(LAYERS[self.layer].states)])
         ]
 
+    def lengths(self, rows: int) -> Array:
+        """Return the length of each row, in no order."""
+        return 1 + (self.seed + 5 * np.arange(rows)) % self.steps
+
+    def mask(self, rows: int) -> Array:
+        """Return where rows begin anew, (T, rows): a quarter of the steps."""
+        return fractions(self.seed + 7, (self.steps, rows)) < -0.5
+
     def hash(self) -> str:
         """Run a batch with states and a single row without them; hash all results."""
         x, *hx_items = self.arrays(5 if self.hidden_size > 64 else 9)
@@ -153,13 +161,13 @@ class Case:
 
     def results(self, module: Any, x: Array, hx: Any) -> list[Array]:
         """Return all arrays of the case's calls with this input."""
-        steps, rows = x.shape[:2]
-        mask = fractions(self.seed + 7, (steps, rows)) < -0.5
+        rows = x.shape[1]
+        mask = self.mask(rows)
         if self.within == "trace":
             traces = module.trace(x, hx), module.trace(x, hx, reset=mask)
             return [array for trace in traces for array in arrays_of_trace(trace, self.layer)]
-        lengths = 1 + (self.seed + 5 * np.arange(rows)) % steps
-        options = {"lengths": {"lengths": lengths}, "reset": {"reset": mask}}.get(self.within, {})
+        ways = {"lengths": {"lengths": self.lengths(rows)}, "reset": {"reset": mask}}
+        options: dict[str, Array] = ways.get(self.within, {})
         output, states = module(x, hx, **options)
         return [output, *(states if isinstance(states, tuple) else (states,))]
 
