@@ -55,9 +55,9 @@ COLD static int error_no_input(const struct request *request)
  * our names are. */
 static int keyword_index(const struct module_state *module_state, PyObject *key, int count)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i <= NAME_RESET; i++)
         if (key == module_state->names[i])
-            return i;
+            return i < count ? i : count;
     for (int i = 0; PyUnicode_Check(key) && i < count; i++)
         if (PyUnicode_Compare(key, module_state->names[i]) == 0)
             return i;

@@ -2,7 +2,7 @@
 
 #include "arguments.h"
 #include "checks.h"
-#include "errors.h"
+#include "out.h"
 #include "packed_call.h"
 #include "run.h"
 #include "within.h"
@@ -40,16 +40,16 @@ COLD static void extras_begin(struct request *request, struct extras *extras)
 COLD static PyObject *run_with_extras(struct request *request)
 {
     PyObject *results = NULL;
+    struct out out = {.exact = true};
 
-    if (request->extras->out != NULL) {
-        error_raise(PyExc_NotImplementedError, "out= is not built yet");
-        return NULL;
-    }
-    if (arguments_open(request) == 0 && within_open(request) == 0 &&
-        arguments_detach(request) == 0 && request_check(request) == 0 && within_check(request) == 0)
+    request->extras->opened_out = &out;
+    if (arguments_open(request) == 0 && within_open(request) == 0 && out_open(request) == 0 &&
+        ((out.exact && within_is_exact(request->extras)) || arguments_detach(request) == 0) &&
+        request_check(request) == 0 && within_check(request) == 0)
         results = run_request(request);
     arguments_close(request);
     within_close(request->extras);
+    out_close(&out);
     return results;
 }
 
