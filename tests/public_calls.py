@@ -17,8 +17,13 @@ from pylstm.utils import rnn
 
 X = fractions(1, (5, 3, 4)).astype(np.float32)
 STATES = tuple(fractions(seed, (1, 3, 6)).astype(np.float32) for seed in (2, 3))
-LENGTHS = np.array([2, 5, 4])
-MASK = fractions(5, (5, 3)) < -0.4
+# Made before the calls: NumPy's own functions leak, or raise no error, where memory runs out.
+MASK = X[..., 0] > 0
+MASK_OF_INTEGERS = MASK.astype(int)
+LENGTHS = np.array([2, 5, 4], ">i2")
+TOO_LARGE = np.array([2, 2**64 - 1, 4], "u8")
+MANY_LENGTHS = np.arange(1, 33)
+STATES_OF_FOUR = tuple(np.repeat(state, 4, 0) for state in STATES)
 # Large enough for another thread, see plan_make() in csrc/threads/plan.c.
 LONG = fractions(4, (40, 32, 64)).astype(np.float32)
 
@@ -50,6 +55,54 @@ def shared(batch=32, cls=pylstm.LSTM, **kwargs):
     """A call that two threads share."""
     pylstm.set_num_threads(2)
     return native(cls(64, 64, **kwargs), lambda m: m(LONG[:, :batch]))
+
+
+def shared_extras(trace=False, **keywords):
+    """A call that two threads share, with lengths or a reset, or traced."""
+    pylstm.set_num_threads(2)
+    call = (lambda m: traced(m, LONG)) if trace else (lambda m: m(LONG, **keywords))
+    return on(pylstm.GRU(64, 64), call, native=not trace)
+
+
+def traced(module, x=X, **keywords):
+    """What a trace holds."""
+    trace = module.trace(x, **keywords)
+    return [trace.output, trace.h_n, *(getattr(trace, name) for name in trace.names)]
+
+
+def refused_extras():
+    """The case of what wrong lengths, resets and names make of errors."""
+    packed = packed_batch()
+    return on(lstm(), lambda module: refuse_extras(module, packed))
+
+
+def refuse_extras(module, packed):
+    for function, x, keywords in (
+        (module, X, {"lengths": [2, 0, 4]}),
+        (module, X, {"lengths": [2, 6, 4]}),
+        (module, X, {"lengths": TOO_LARGE}),
+        (module, X, {"lengths": [2, 5]}),
+        (module, X, {"lengths": [2.0, 5.0, 4.0]}),
+        (module, X[:, 0], {"lengths": [2]}),
+        (module, X, {"lengths": LENGTHS, "reset": MASK}),
+        (module, packed, {"lengths": LENGTHS}),
+        (module, packed, {"reset": MASK}),
+        (module, X, {"reset": MASK.T}),
+        (module, X, {"reset": MASK_OF_INTEGERS}),
+        (module, X[:, 0], {"reset": MASK}),
+        (module, X, {"resets": MASK}),
+        (module.trace, X, {"names": "q"}),
+        (module.trace, X, {"names": []}),
+        (module.trace, packed, {}),
+        (lambda x: module._run_trace(x, None, None, None, ("q",)), X, {}),
+    ):
+        try:
+            function(x, **keywords)
+        except MemoryError:
+            raise
+        except Exception:
+            continue
+        raise AssertionError("a wrong call came through")
 
 
 def construct(cls, *args, **kwargs):
@@ -257,49 +310,6 @@ def refused(module):
         raise AssertionError("a wrong call came through")
 
 
-def shared_within(batch=32, **within):
-    """A call with lengths or resets that two threads share."""
-    pylstm.set_num_threads(2)
-    return native(pylstm.LSTM(64, 64), lambda m: m(LONG[:, :batch], **within))
-
-
-def traced(module, x=X, **given):
-    """All that a trace has."""
-    trace = module.trace(x, **given)
-    values = vars(trace)
-    return [values[name] for name in sorted(values) if isinstance(values[name], np.ndarray)]
-
-
-def refused_within(module):
-    """What wrong calls with lengths, reset and names make of errors."""
-    packed = packed_batch()
-    # Made before the call: NumPy's own functions leak where memory runs out.
-    wrong = (
-        *(
-            {"lengths": value}
-            for value in (LENGTHS[:2], LENGTHS + 5, LENGTHS * 1.0, 3, LENGTHS - 2)
-        ),
-        *({"reset": value} for value in (MASK.T, MASK[0], MASK.view("i1"), True)),
-        {"lengths": LENGTHS, "reset": MASK},
-        {"lengths": [*LENGTHS.tolist(), None]},
-    )
-    calls = [(module, X, given) for given in wrong] + [(module.trace, X, given) for given in wrong]
-    calls += [(module, packed, wrong[0]), (module, X[:, 0], wrong[0]), (module.trace, packed, {})]
-    calls += [(module.trace, X, {"names": names}) for names in ("x", ["q"], 3, [1])]
-
-    def refuse(module):
-        for function, x, given in calls:
-            try:
-                function(x, **given)
-            except MemoryError:
-                raise
-            except Exception:
-                continue
-            raise AssertionError("a wrong call came through")
-
-    return on(module, refuse)
-
-
 def out_of(rows=3, width=6):
     """(output, (h_n, c_n)) for five steps of an LSTM."""
     output, *states = (np.zeros((steps, rows, width), np.float32) for steps in (5, 1, 1))
@@ -415,6 +425,18 @@ CASES: dict[str, Callable[[], Case]] = {
     "deep": lambda: native(lstm(3, bidirectional=True, batch_first=True), lambda m: m(X)),
     "large workspace": lambda: native(pylstm.LSTM(4, 64, 2), lambda m: m(np.ones((90, 8, 4)))),
     "dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]),
+    "lengths": lambda: native(lstm(2, bidirectional=True), lambda m: m(X, STATES_OF_FOUR, lengths=[2, 5, 4])),
+    "lengths converted": lambda: native(lstm(batch_first=True), lambda m: m(X.swapaxes(0, 1).tolist(), lengths=LENGTHS)),
+    "lengths of many": lambda: native(lstm(), lambda m: m(LONG[:, :, :4], lengths=MANY_LENGTHS)),
+    "resets": lambda: native(of_kind("GRU", 2, bidirectional=True), lambda m: m(X, reset=MASK)),
+    "resets converted": lambda: native(of_kind("RNN_TANH"), lambda m: m(X.tolist(), reset=MASK.tolist())),
+    "trace": lambda: on(lstm(2, bidirectional=True), traced),
+    "trace of a GRU": lambda: on(of_kind("GRU"), lambda m: traced(m, lengths=[2, 5, 4])),
+    "trace in C": lambda: native(lstm(2), lambda m: m._run_trace(X, None, None, MASK, ("c", "i"))),
+    "shared trace": lambda: shared_extras(trace=True),
+    "shared lengths": lambda: shared_extras(lengths=MANY_LENGTHS + 7),
+    "shared reset": lambda: shared_extras(reset=LONG[..., 0] > 0.5),
+    "refused extras": refused_extras,
     "packed": lambda: on(lstm(), packed_result),
     "packed with states": lambda: on(lstm(), lambda m: packed_result(m, STATES)),
     "packed before": lambda: native(lstm(), lambda m: m(PACKED)),
@@ -492,27 +514,17 @@ CASES: dict[str, Callable[[], Case]] = {
     "pickle RNN": lambda: on(of_kind("RNN_RELU"), pickled),
     "load into a GRU": lambda: loading(of_kind("GRU", 2)),
     "repr of an RNN": lambda: on(of_kind("RNN_RELU", 2), lambda m: (repr(m), m._repr_html_())),
-    "lengths": lambda: native(lstm(), lambda m: m(X, lengths=LENGTHS)),
     "lengths with states": lambda: native(lstm(), lambda m: m(X, STATES, lengths=LENGTHS.tolist())),
-    "lengths converted": lambda: native(lstm(), lambda m: m(X.tolist(), lengths=LENGTHS.astype(">u2"))),
     "lengths, deep": lambda: native(lstm(3, bidirectional=True, batch_first=True), lambda m: m(X, lengths=[3, 1, 2, 3, 1])),
     "lengths of a GRU": lambda: native(pylstm.GRU(4, 6, 2), lambda m: m(X, lengths=LENGTHS)),
-    "lengths of many": lambda: native(pylstm.LSTM(4, 64, 2), lambda m: m(np.ones((90, 80, 4)), lengths=np.arange(80) + 1)),
     "lengths with dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X, lengths=LENGTHS))[1]),
-    "resets": lambda: native(lstm(), lambda m: m(X, reset=MASK)),
     "resets with states": lambda: native(lstm(), lambda m: m(X, STATES, reset=MASK.tolist())),
     "resets, unbatched": lambda: native(lstm(), lambda m: m(X[:, 0], reset=MASK[:, 0])),
     "resets, deep": lambda: native(lstm(3, bidirectional=True), lambda m: m(X, reset=MASK[::-1])),
     "resets of a GRU": lambda: native(pylstm.GRU(4, 6, 2), lambda m: m(X, reset=MASK)),
-    "shared rows with lengths": lambda: shared_within(lengths=np.arange(32) + 1),
-    "shared rows with resets": lambda: shared_within(reset=LONG[:, :, 0] < -0.5),
-    "shared units with resets": lambda: shared_within(2, reset=LONG[:, :2, 0] < -0.5),
-    "trace": lambda: on(lstm(), traced),
     "trace, deep": lambda: on(lstm(2, bidirectional=True, proj_size=3), lambda m: traced(m, lengths=LENGTHS)),
     "trace of some": lambda: on(lstm(), lambda m: traced(m, reset=MASK, names=["c", "i"])),
-    "trace of a GRU": lambda: on(pylstm.GRU(4, 6), lambda m: traced(m, X[:, 0])),
     "trace of an RNN": lambda: on(pylstm.RNN(4, 6, 2), traced),
-    "refused within": lambda: refused_within(lstm()),
     "out": lambda: into(lstm(), X, out_of()),
     "out, converted input": lambda: into(lstm(), X.tolist(), out_of()),
     "out with lengths": lambda: into(lstm(), X, out_of(), lengths=LENGTHS),

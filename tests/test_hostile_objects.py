@@ -261,7 +261,7 @@ def refused_names(module, act):
 
 FLAT = X.reshape(10, 4)
 SIZES = np.full(5, 2)
-LENGTHS, MASK = np.array([3, 5]), fractions(5, (5, 2)) < -0.3
+LENGTHS, MASK = np.array([3, 5]), X[..., 0] > 0
 
 # Where the object stands.
 PLACES = {
@@ -271,6 +271,11 @@ PLACES = {
     "list of states": (LSTM, lambda m, act: m(X, acting(HostileList, act, [H, C]))),
     "nested lists": (LSTM, lambda m, act: m([[[Hostile(act, 0.5)] * 4]])),
     "list as input": (LSTM, lambda m, act: m(acting(HostileList, act, X.tolist()))),
+    "lengths": (LSTM, lambda m, act: m(X, (H, C), lengths=Hostile(act, [3, 5]))),
+    "reset": (GRU, lambda m, act: m(X, H, reset=Hostile(act, MASK))),
+    "lengths in a list": (GRU, lambda m, act: m(X, lengths=acting(HostileList, act, [3, 5]))),
+    "lengths of a trace": (LSTM, lambda m, act: m.trace(X, lengths=Hostile(act, [3, 5])).output),
+    "reset of a trace": (GRU, lambda m, act: m.trace(X, H, reset=Hostile(act, MASK), names="h").h),
     "packed data": (LSTM, lambda m, act: m._run_packed(Hostile(act, FLAT), SIZES, None)),
     "packed sizes": (LSTM, lambda m, act: m._run_packed(FLAT, Hostile(act, SIZES), None)),
     "packed states": (LSTM, lambda m, act: m._run_packed(FLAT, SIZES, (H, Hostile(act, C)))),
@@ -286,16 +291,12 @@ PLACES = {
     "state of a cell": (RNNCell, lambda m, act: m(X[0], Hostile(act, H[0]))),
     "nonlinearity": (RNNCell, lambda m, act: setattr(m, "nonlinearity", HostileText(act))),
     "text of a nonlinearity": (RNNCell, refused_nonlinearity),
-    "lengths": (LSTM, lambda m, act: m(X, lengths=Hostile(act, LENGTHS))),
     "list as lengths": (GRU, lambda m, act: m(X, lengths=acting(HostileList, act, LENGTHS.tolist()))),
     "in a list as lengths": (LSTM, lambda m, act: m(X, lengths=[Hostile(act, 3), Hostile(act, 5)])),
     "input beside lengths": (LSTM, lambda m, act: m(Hostile(act, X), lengths=LENGTHS)),
-    "reset": (LSTM, lambda m, act: m(X, reset=Hostile(act, MASK))),
     "list as reset": (GRU, lambda m, act: m(X, reset=acting(HostileList, act, MASK.tolist()))),
     "in a list as reset": (LSTM, lambda m, act: m(X, reset=[[Hostile(act, bool(b)) for b in row] for row in MASK])),
     "h_0 beside reset": (LSTM, lambda m, act: m(X, (Hostile(act, H), C), reset=MASK)),
-    "lengths of a trace": (LSTM, lambda m, act: traced(m, lengths=Hostile(act, LENGTHS))),
-    "reset of a trace": (LSTM, lambda m, act: traced(m, reset=Hostile(act, MASK))),
     "names of a trace": (LSTM, lambda m, act: traced(m, names=acting(HostileList, act, ["i", "c"]))),
     "a name of a trace": (LSTM, refused_names),
     "out": (LSTM, hostile_out),
@@ -329,7 +330,7 @@ CALLS = {
     "list as state", "in a list as state", "attributes of what is in a list",
     "packed state of a GRU", "state of a cell", "lengths", "list as lengths", "in a list as lengths",
     "input beside lengths", "reset", "list as reset", "in a list as reset", "h_0 beside reset",
-    "lengths of a trace", "reset of a trace", "out", "input beside out",
+    "lengths in a list", "lengths of a trace", "reset of a trace", "out", "input beside out",
 }  # fmt: skip
 ALLOWED = (
     Boom, KeyboardInterrupt, TypeError, ValueError, RuntimeError, KeyError, IndexError,
@@ -385,7 +386,8 @@ def shapes_of(array):
 
 @pytest.mark.parametrize("kind", ["fits", "converted", "strided"])
 @pytest.mark.parametrize(
-    "case", ["dense", "batch first", "unbatched", "packed", "cell", "lengths", "reset", "out"]
+    "case",
+    ["dense", "batch first", "unbatched", "packed", "cell", "lengths", "reset", "trace", "out"],
 )
 def test_arrays_that_the_collector_reshapes(case, kind):
     """The collector may run between the checks and the call, and with it code that reshapes."""
@@ -409,11 +411,22 @@ def test_arrays_that_the_collector_reshapes(case, kind):
 
     def call(x, h, c):
         sizes = SIZES.copy()
-        if case in ("lengths", "reset", "out"):
-            given = {"lengths": LENGTHS.copy(), "reset": MASK.copy(), "out": fresh_out()}[case]
-            arrays.extend([given] if case != "out" else [given[0], *given[1]])
-            return module(x, (h, c), **{case: given})
         arrays.append(sizes)
+        if case == "out":
+            output, states = fresh_out()
+            arrays.extend([output, *states])
+            return module(x, (h, c), out=(output, states))
+        if case in ("lengths", "trace"):
+            lengths = np.array([3, 5], np.int64 if kind == "fits" else np.int16)
+            arrays.append(lengths)
+            if case == "trace":
+                trace = module.trace(x, (h, c), lengths=lengths)
+                return [trace.output, trace.h_n, trace.c_n, trace.c, trace.o]
+            return module(x, (h, c), lengths=lengths)
+        if case == "reset":
+            mask = MASK.copy(order="F" if kind == "strided" else "C")
+            arrays.append(mask)
+            return module(x, (h, c), reset=mask)
         return module._run_packed(x, sizes, (h, c)) if case == "packed" else module(x, (h, c))
 
     def reshape(phase, info):

@@ -1,8 +1,8 @@
 """reset= of a call: what is said of wrong ones, masks in any memory, threads that write."""
 
-import itertools
 import sys
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def in_segments(module, x, mask, hx):
     """
     cuts = [0, *(t for t in range(1, len(x)) if mask[t]), len(x)]
     parts = []
-    for start, end in itertools.pairwise(cuts):
+    for start, end in pairwise(cuts):
         begins = start > 0 or mask[0]
         output, hx = module(x[start:end], None if begins else hx)
         parts.append(output)

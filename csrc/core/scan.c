@@ -61,9 +61,7 @@ static char *take_step_within(const struct scan *scan, struct walk *walk, const 
     if (scan->order) {
         if (!precomputed)
             x = gather_inputs(scan, &walk->at, rows, 1).data;
-        h = gather_place(scan, walk->at.done);
-        /* The first step of these rows may be any step of the reverse direction. */
-        before.h = gather_place(scan, walk->at.done + 1);
+        h = gather_place(scan, before.h);
         gather_states(scan, before.h, before.known, rows);
         before.known = rows;
     } else
@@ -122,7 +120,7 @@ bool scan_run(const struct scan *scan)
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,
             },
-        .before = {NULL, scan->h_row},
+        .before = {scan->order ? scan->states : NULL, scan->h_row},
     };
 
     if (scan->at.step >= CELL_KINDS)
