@@ -10,7 +10,7 @@ CORE = $(shell $(PYTHON) -c "from pylstm import _core; print(_core.__file__)")
 
 .PHONY: help build test test-levels test-torch c-test c-test-neon c-test-windows c-test-wasm \
 	c-test-clang-cl c-bench fuzz sanitize lint typecheck format docs size symbols bench \
-	instructions accuracy wheel wheel-aarch64 sdist coverage analyze growth clean
+	sequences instructions accuracy wheel wheel-aarch64 sdist coverage analyze growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -93,6 +93,9 @@ symbols: ## the symbols that the extension exports: PyInit__core alone
 
 bench: ## pylstm beside torch, onnxruntime, OpenVINO and NumPy
 	$(PYTHON) -m benchmarks.peers
+
+sequences: ## budgets of lengths, reset, trace, out and streams
+	$(PYTHON) -m benchmarks.sequences
 
 instructions: ## instructions of fixed workloads against the recorded numbers (valgrind)
 	$(PYTHON) -m benchmarks.instructions

@@ -8,7 +8,7 @@ tests/data/record_contract.py writes that file.
 import itertools
 from dataclasses import replace
 
-from pylstm.contract.cases import INPUTS, LAYERS, Case
+from pylstm.contract.cases import INPUTS, LAYERS, WITHIN, Case
 
 HIDDEN = (1, 3, 16, 17, 20, 33, 64, 100, 128, 200)
 INPUT = (1, 4, 63, 64, 65, 100, 257)
@@ -89,12 +89,41 @@ def plain_cases_of(layer):
     ]
 
 
+def within_cases(layer):
+    """Cases of a kind with lengths, resets and traces, every pair of other options with them."""
+    sizes = itertools.product((1, 3, 17, 33, 64, 100), WITHIN)
+    return [
+        Case(
+            hidden,
+            INPUT[number % len(INPUT)],
+            dtype,
+            num_layers,
+            bidirectional,
+            (hidden + 1) // 2 if layer == "LSTM" and projected and hidden > 1 else 0,
+            number % 5 != 4,
+            INPUTS[(number + number // 3) % len(INPUTS)],
+            number % 7 == 6,
+            layer,
+            within,
+        )
+        for number, ((hidden, within), (num_layers, bidirectional, projected, dtype)) in enumerate(
+            zip(
+                sizes,
+                itertools.islice(options(), 5 * list(LAYERS).index(layer), None),
+                strict=False,
+            )
+        )
+    ]
+
+
 def names():
-    """Names of all cases that have a recorded hash; those of other kinds than LSTM come last."""
+    """Names of all cases that have a recorded hash, in the order in which they were added."""
     found = [*map(str, dict.fromkeys(contract_cases() + plain_cases()))]
     # The activations alone, densely.
     found += ["activations-float32", "activations-float64"]
     for layer in OTHERS:
         found += map(str, dict.fromkeys(cases_of(layer) + plain_cases_of(layer)))
         found += [f"{layer}-activations-float32", f"{layer}-activations-float64"]
+    for layer in LAYERS:
+        found += map(str, within_cases(layer))
     return found

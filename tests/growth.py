@@ -90,6 +90,10 @@ def cases(calls: int, constructions: int) -> list[tuple[str, Callable[[], Any], 
         pylstm.RNNCell(4, 4, nonlinearity="relu"),
     ]
     touched += others
+    lengths, mask = np.array([1]), np.zeros((1, 1), bool)
+    result, result_states = np.empty_like(x), (h.copy(), c.copy())
+    place = h[0].copy(), c[0].copy()
+    touched += [lengths, mask, result, *result_states, *place]
 
     def call_and_construct(module: Any) -> list[tuple[str, Callable[[], Any], int, list[Any]]]:
         name, make = type(module).__name__, type(module)
@@ -104,6 +108,11 @@ def cases(calls: int, constructions: int) -> list[tuple[str, Callable[[], Any], 
         ("LSTM(x, hx)", lambda: lstm(x, states), calls // 2, touched),
         ("held: LSTM(x, hx)", lambda: held(x, states), calls // 10, touched),
         ("written: LSTM(x, hx)", write_and_call, calls // 10, touched),
+        ("LSTM lengths=", lambda: lstm(x, states, lengths=lengths), calls // 10, touched),
+        ("LSTM reset=", lambda: lstm(x, states, reset=mask), calls // 10, touched),
+        ("LSTM trace", lambda: lstm.trace(x, states), calls // 50, touched),
+        ("LSTM out=", lambda: lstm(x, out=(result, result_states)), calls // 10, touched),
+        ("LSTMCell out=", lambda: cell(row, place, out=place), calls, touched),
         ("LSTM(...)", lambda: pylstm.LSTM(4, 4, 2), constructions // 2, touched),
         ("LSTMCell(...)", lambda: pylstm.LSTMCell(4, 4), constructions // 2, touched),
         *(case for module in others for case in call_and_construct(module)),

@@ -310,6 +310,61 @@ def refused(module):
         raise AssertionError("a wrong call came through")
 
 
+def out_of(rows=3, width=6):
+    """(output, (h_n, c_n)) for five steps of an LSTM."""
+    output, *states = (np.zeros((steps, rows, width), np.float32) for steps in (5, 1, 1))
+    return output, tuple(states)
+
+
+def into(module, x, out, **given):
+    """The case of a call with out, whose arrays are compared as well."""
+    return native(module, lambda m: (m(x, out=out, **given), out))
+
+
+def in_place(module, x, *states):
+    """The case of a call whose states are hx and out at once, from zeros each time."""
+
+    def call(module):
+        for state in states:
+            state[...] = 0
+        hx = tuple(states) if len(states) > 1 else states[0]
+        return module(x, hx, out=hx)
+
+    return native(module, call)
+
+
+def refused_out(module):
+    """What wrong results to write to make of errors."""
+    output, (h_n, c_n) = out_of()
+    frozen = h_n.copy()
+    frozen.flags.writeable = False
+    wrong = [
+        output,
+        (output,),
+        (output, h_n),
+        (output, (h_n, h_n)),
+        (output, (h_n, frozen)),
+        (output, (h_n, c_n[:, :2])),
+        (output, (h_n, c_n.astype("f8"))),
+        (output, (h_n, output[:1])),
+        (output[..., ::-1], (h_n, c_n)),
+        (output, (h_n, None)),
+        3,
+    ]
+
+    def refuse(module):
+        for out in wrong:
+            try:
+                module(X, out=out)
+            except MemoryError:
+                raise
+            except Exception:
+                continue
+            raise AssertionError("a wrong call came through")
+
+    return native(module, refuse)
+
+
 def refused_by_one_state(module, x, h):
     """The case of what the kinds whose state is one array make of errors beside those."""
     wide = np.concatenate([h, h], axis=-1)
@@ -459,6 +514,25 @@ CASES: dict[str, Callable[[], Case]] = {
     "pickle RNN": lambda: on(of_kind("RNN_RELU"), pickled),
     "load into a GRU": lambda: loading(of_kind("GRU", 2)),
     "repr of an RNN": lambda: on(of_kind("RNN_RELU", 2), lambda m: (repr(m), m._repr_html_())),
+    "lengths with states": lambda: native(lstm(), lambda m: m(X, STATES, lengths=LENGTHS.tolist())),
+    "lengths, deep": lambda: native(lstm(3, bidirectional=True, batch_first=True), lambda m: m(X, lengths=[3, 1, 2, 3, 1])),
+    "lengths of a GRU": lambda: native(pylstm.GRU(4, 6, 2), lambda m: m(X, lengths=LENGTHS)),
+    "lengths with dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X, lengths=LENGTHS))[1]),
+    "resets with states": lambda: native(lstm(), lambda m: m(X, STATES, reset=MASK.tolist())),
+    "resets, unbatched": lambda: native(lstm(), lambda m: m(X[:, 0], reset=MASK[:, 0])),
+    "resets, deep": lambda: native(lstm(3, bidirectional=True), lambda m: m(X, reset=MASK[::-1])),
+    "resets of a GRU": lambda: native(pylstm.GRU(4, 6, 2), lambda m: m(X, reset=MASK)),
+    "trace, deep": lambda: on(lstm(2, bidirectional=True, proj_size=3), lambda m: traced(m, lengths=LENGTHS)),
+    "trace of some": lambda: on(lstm(), lambda m: traced(m, reset=MASK, names=["c", "i"])),
+    "trace of an RNN": lambda: on(pylstm.RNN(4, 6, 2), traced),
+    "out": lambda: into(lstm(), X, out_of()),
+    "out, converted input": lambda: into(lstm(), X.tolist(), out_of()),
+    "out with lengths": lambda: into(lstm(), X, out_of(), lengths=LENGTHS),
+    "out with reset": lambda: into(lstm(), X, out_of(), reset=MASK),
+    "out of a GRU": lambda: into(pylstm.GRU(4, 6), X, (out_of()[0], out_of()[1][0])),
+    "out of a cell": lambda: in_place(pylstm.LSTMCell(4, 6), X[0], *(s[0].copy() for s in STATES)),
+    "out of a GRU cell": lambda: in_place(pylstm.GRUCell(4, 6), X[0], STATES[0][0].copy()),
+    "refused out": lambda: refused_out(lstm()),
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),

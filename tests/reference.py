@@ -17,22 +17,33 @@ def sigmoid(x):
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
-def lstm_step(x, states, weights):
-    """One step of an LSTM: x [n, I], states (h [n, Hout], c [n, H]) -> the new (h, c)."""
+def note(seen, **values):
+    """Keep what a step has computed, by name, where `seen` is a dict."""
+    if seen is not None:
+        seen.update(values)
+
+
+def lstm_step(x, states, weights, seen=None):
+    """One step of an LSTM: x [n, I], states (h [n, Hout], c [n, H]) -> the new (h, c).
+
+    `seen` gets the activated gates, c and h [n, H], which is h before a projection.
+    """
     h, c = states
     gates = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
     if weights.get("bias_ih") is not None:
         gates = gates + weights["bias_ih"] + weights["bias_hh"]
     i, f, g, o = np.split(gates, 4, axis=-1)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(c)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    c = f * c + i * g
+    h = o * np.tanh(c)
+    note(seen, i=i, f=f, g=g, o=o, c=c, h=h)
     if "weight_hr" in weights:
         h = h @ weights["weight_hr"].T
     return h, c
 
 
-def gru_step(x, states, weights):
-    """One step of a GRU: x [n, I], states (h [n, H],) -> (the new h,)."""
+def gru_step(x, states, weights, seen=None):
+    """One step of a GRU: x [n, I], states (h [n, H],) -> (the new h,); `seen` gets r, z, n, h."""
     (h,) = states
     of_input, of_state = x @ weights["weight_ih"].T, h @ weights["weight_hh"].T
     if weights.get("bias_ih") is not None:
@@ -41,7 +52,9 @@ def gru_step(x, states, weights):
     r_state, z_state, n_state = np.split(of_state, 3, axis=-1)
     r, z = sigmoid(r_input + r_state), sigmoid(z_input + z_state)
     n = np.tanh(n_input + r * n_state)
-    return ((1.0 - z) * n + z * h,)
+    h = (1.0 - z) * n + z * h
+    note(seen, r=r, z=z, n=n, h=h)
+    return (h,)
 
 
 def relu(x):
@@ -52,12 +65,14 @@ def relu(x):
 def rnn_step(activation):
     """One step of an RNN with this activation: x [n, I], states (h [n, H],) -> (the new h,)."""
 
-    def step(x, states, weights):
+    def step(x, states, weights, seen=None):
         (h,) = states
         total = x @ weights["weight_ih"].T + h @ weights["weight_hh"].T
         if weights.get("bias_ih") is not None:
             total = total + weights["bias_ih"] + weights["bias_hh"]
-        return (activation(total),)
+        h = activation(total)
+        note(seen, h=h)
+        return (h,)
 
     return step
 
@@ -68,20 +83,23 @@ class Kind:
 
     gates : gates of a unit, G
     states : arrays in hx; where it is 1, hx and h_n are no tuples
-    step : (x [n, I], states, weights of one layer and direction) -> new states
+    step : (x [n, I], states, weights of one layer and direction, dict or None) -> new states;
+        the dict gets what `traced` names
+    traced : a letter for each value of a step that a trace has
     """
 
     gates: int
     states: int
     step: Callable
+    traced: str
 
 
 # By torch's modes.
 KINDS = {
-    "LSTM": Kind(gates=4, states=2, step=lstm_step),
-    "GRU": Kind(gates=3, states=1, step=gru_step),
-    "RNN_TANH": Kind(gates=1, states=1, step=rnn_step(np.tanh)),
-    "RNN_RELU": Kind(gates=1, states=1, step=rnn_step(relu)),
+    "LSTM": Kind(gates=4, states=2, step=lstm_step, traced="ifgoch"),
+    "GRU": Kind(gates=3, states=1, step=gru_step, traced="rznh"),
+    "RNN_TANH": Kind(gates=1, states=1, step=rnn_step(np.tanh), traced="h"),
+    "RNN_RELU": Kind(gates=1, states=1, step=rnn_step(relu), traced="h"),
 }
 
 

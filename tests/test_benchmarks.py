@@ -63,6 +63,17 @@ def test_engines_agree_with_the_reference(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("group", ["lengths", "reset", "trace", "out", "stream", "torch"])
+def test_what_has_budgets_inside_sequences_agrees(kind, group):
+    """Results alone: nothing is timed here."""
+    options = ("--check", "--group", group, "--cell", kind)
+    lines = run("-m", "benchmarks.sequences", *options).splitlines()
+    least = {"torch": 0, "stream": 4}.get(group, 8)
+    assert len(lines) >= least
+    assert all("agree" in line or line.startswith("torch is absent") for line in lines)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_reference_is_not_pylstms_alone(kind):
     """The gates of the reference, written out for one unit and one step."""
     code = (

@@ -142,7 +142,43 @@ def make_actions():
         "pickle a gru": lambda: pickle.loads(pickle.dumps(gru))(X),
         "copy an rnn": lambda: (copy.copy(relu)(X), copy.deepcopy(rnn_cell)(X[0])),
     }
+    lengths, mask = np.array([2, 5]), fractions(5, (5, 2)) < -0.4
+    output, place = np.zeros((5, 2, 3), np.float32), [s.copy() for s in STATES]
+    row = [s[0].copy() for s in STATES]
+    calls |= {
+        "lengths": lambda: lstm(X, lengths=lengths),
+        "lengths in a list": lambda: deep(X, lengths=[4, 1]),
+        "lengths of many": lambda: big(np.zeros((9, 40, 4)), lengths=np.arange(40) % 9 + 1),
+        "reset": lambda: lstm(X, STATES, reset=mask),
+        "reset in lists": lambda: deep(X, reset=mask.tolist()),
+        "reset of a gru": lambda: gru(X, reset=mask),
+        "trace": lambda: lstm.trace(X),
+        "trace, deep": lambda: deep.trace(X, lengths=lengths),
+        "trace of some": lambda: gru.trace(X, reset=mask, names=["z"]),
+        "out": lambda: lstm(X, out=(output, place)),
+        "out in place": lambda: lstm(X, place, out=(output, place), reset=mask),
+        "out of a gru": lambda: gru(X, out=(output, place[0])),
+        "out of a cell": lambda: cell(X[0], row, out=row),
+        "out of a gru cell": lambda: gru_cell(X[0], row[0], out=row[0]),
+    }
     errors = {
+        "lengths, dtype": lambda: lstm(X, lengths=[2.0, 5.0]),
+        "lengths, shape": lambda: lstm(X, lengths=[2]),
+        "lengths, value": lambda: lstm(X, lengths=[2, 6]),
+        "lengths, object": lambda: lstm(X, lengths=[2, None]),
+        "lengths, unbatched": lambda: lstm(X[:, 0], lengths=[2]),
+        "lengths, packed": lambda: lstm(packed, lengths=[5, 3]),
+        "lengths and reset": lambda: lstm(X, lengths=lengths, reset=mask),
+        "reset, dtype": lambda: lstm(X, reset=mask.astype(int)),
+        "reset, shape": lambda: lstm(X, reset=mask.T),
+        "trace, names": lambda: lstm.trace(X, names=["q"]),
+        "trace, lengths": lambda: lstm.trace(X, lengths=[0, 1]),
+        "trace, packed": lambda: lstm.trace(packed),
+        "out, structure": lambda: lstm(X, out=output),
+        "out, dtype": lambda: lstm(X, out=(output.astype(float), place)),
+        "out, shape": lambda: lstm(X, out=(output[1:], place)),
+        "out, overlap": lambda: lstm(X, place, out=(output, place[::-1])),
+        "out of a cell, structure": lambda: cell(X[0], out=row[0]),
         "gru, two states": lambda: gru(X, STATES),
         "gru, state size": lambda: gru(X, STATES[0][:, :1]),
         "gru, state rank": lambda: gru(X, STATES[0][0]),

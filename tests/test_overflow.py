@@ -115,6 +115,72 @@ def test_packed_sequences():
             lstm._run_packed(data, sizes, None)
 
 
+@pytest.mark.parametrize("shape", [(HUGE, 1, 4), (1, HUGE, 4), (2**40, 2**18, 4)])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 3, "bidirectional": True, "proj_size": 2}])
+def test_lengths_and_resets_of_huge_batches(shape, options):
+    lstm = LSTM(4, 3, **options)
+    steps, rows = shape[:2]
+    lengths, mask = spread(rows, dtype=np.int64), spread(steps, rows, dtype=bool)
+    for given in ({"lengths": lengths}, {"reset": mask}):
+        for call in (lstm, lstm.trace):
+            with pytest.raises(MemoryError):
+                call(spread(*shape), **given)
+            with pytest.raises(MemoryError):  # a conversion would be needed before
+                call(spread(*shape, dtype=np.float16), **given)
+    with pytest.raises(MemoryError):
+        lstm.trace(spread(*shape))
+
+
+@pytest.mark.parametrize("count", [2**31, 2**32 + 3, HUGE])
+def test_lengths_and_resets_that_fit_no_input(count):
+    lstm, x = LSTM(4, 3), np.ones((5, 3, 4))
+    for value in (count, -count, 2**63 - 1, -(2**63)):
+        with pytest.raises(ValueError, match=rf"lengths.*{value}"):
+            lstm(x, lengths=[1, value, 2])
+    with pytest.raises(ValueError, match="lengths"):
+        lstm(x, lengths=spread(count, dtype=np.int64))
+    for shape in ((count, 3), (5, count), (2**31, 2**31), (count,)):
+        with pytest.raises(ValueError, match="reset"):
+            lstm(x, reset=spread(*shape, dtype=bool))
+    with pytest.raises(ValueError, match="reset"):
+        lstm(x[:, 0], reset=spread(count, dtype=bool))
+
+
+def test_out_of_huge_shapes():
+    lstm, x = LSTM(4, 3), np.ones((5, 2, 4))
+    good = np.zeros((5, 2, 3), "f4"), (np.zeros((1, 2, 3), "f4"), np.zeros((1, 2, 3), "f4"))
+    for shape in ((2**56, 2, 3), (5, 2**56, 3), (5, 2, 2**56), (2**29, 2**29, 3)):
+        with pytest.raises((ValueError, TypeError), match="out"):
+            lstm(x, out=(spread(*shape), good[1]))
+        with pytest.raises((ValueError, TypeError), match="out"):
+            lstm(x, out=(good[0], (good[1][0], spread(*shape))))
+    # Right shapes that are one row of memory again and again.
+    for output in (spread(5, 2, 3), as_strided(good[0], (5, 2, 3), (0, 0, 4))):
+        with pytest.raises((ValueError, TypeError), match="out"):
+            lstm(x, out=(output, good[1]))
+    assert not any(array.any() for array in (good[0], *good[1]))
+
+
+def test_strides_beyond_what_is_there():
+    """Strides of axes of length 1 say nothing: NumPy may have anything there."""
+    lstm, far = LSTM(4, 3), 2**62
+    x, mask = np.ones((1, 1, 4), "f4"), np.ones((1, 1), bool)
+    wild = as_strided(x, (1, 1, 4), (far, -far, 4))
+    expected = lstm(x)
+    assert_same_bits(lstm(wild, reset=as_strided(mask, (1, 1), (-far, far))), expected)
+    assert_same_bits(lstm(wild, lengths=as_strided(np.array([1]), (1,), (far,))), expected)
+    output, states = (
+        np.zeros((1, 1, 3), "f4"),
+        (np.zeros((1, 1, 3), "f4"), np.zeros((1, 1, 3), "f4")),
+    )
+    odd = as_strided(output, (1, 1, 3), (far, -far, 4))
+    assert_same_bits(lstm(wild, out=(odd, states)), expected)
+    assert_same_bits((output, states), expected)
+    assert_same_bits(
+        lstm(x.repeat(2, 0), reset=as_strided(mask, (2, 1), (0, far)))[0][:1], expected[0]
+    )
+
+
 # ---------------------------------------------------------------------------- the rest
 
 

@@ -3,6 +3,8 @@
 #include "arrays.h"
 #include "hx_errors.h"
 
+#include <string.h>
+
 /* ---- Which objects ---- */
 
 COLD static const char *hx_parameter(const struct cell *kind)
@@ -64,17 +66,23 @@ static int keyword_index(const struct module_state *module_state, PyObject *key,
     return count;
 }
 
+void arguments_begin_extras(struct request *request, struct extras *extras)
+{
+    memset(extras, 0, offsetof(struct extras, few));
+    request->extras = extras;
+}
+
 /* Like read_keyword(), for what is neither input nor hx. */
-COLD static int read_extra(struct request *request, PyObject *key, PyObject *value)
+APART static int read_extra(struct request *request, PyObject *key, PyObject *value,
+                            struct extras *extras)
 {
     const int count = request->callee->is_cell ? NAME_OUT + 1 : NAME_RESET + 1;
     const int index = keyword_index(request->self->module_state, key, count);
-    struct extras *extras = request->extras;
 
     if (index == count)
         return error_keyword(request, key, false);
-    if (extras == NULL)
-        return 1;
+    if (request->extras == NULL)
+        arguments_begin_extras(request, extras);
     if (value == Py_None)
         value = NULL;
     if (index == NAME_OUT)
@@ -88,12 +96,12 @@ COLD static int read_extra(struct request *request, PyObject *key, PyObject *val
 
 /* Adds a keyword argument to the "positional" ones that have been read. */
 static int read_keyword(struct request *request, PyObject *key, PyObject *value,
-                        Py_ssize_t positional)
+                        Py_ssize_t positional, struct extras *extras)
 {
     const int index = keyword_index(request->self->module_state, key, 2);
 
     if (index == 2)
-        return read_extra(request, key, value);
+        return read_extra(request, key, value, extras);
     if (index < positional)
         return error_keyword(request, key, true);
     if (index == 0)
@@ -116,31 +124,32 @@ static int check_read(struct request *request, Py_ssize_t positional)
 }
 
 int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
-                   PyObject *names)
+                   PyObject *names, struct extras *extras)
 {
     const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
-    int status = 0;
 
     request->input = count > 0 ? args[0] : NULL;
     request->hx = count > 1 ? args[1] : NULL;
-    for (Py_ssize_t i = 0; i < keywords && status == 0; i++)
-        status = read_keyword(request, PyTuple_GetItem(names, i), args[count + i], count);
-    return status != 0 ? status : check_read(request, count);
+    for (Py_ssize_t i = 0; i < keywords; i++)
+        if (read_keyword(request, PyTuple_GetItem(names, i), args[count + i], count, extras) < 0)
+            return -1;
+    return check_read(request, count);
 }
 
 /* A walk over one or two items costs less than looking the names up. */
-int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwargs)
+int arguments_read_tuple(struct request *request, PyObject *args, PyObject *kwargs,
+                         struct extras *extras)
 {
     const Py_ssize_t count = PyTuple_Size(args);
     PyObject *key, *value;
     Py_ssize_t position = 0;
-    int status = 0;
 
     request->input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
     request->hx = count > 1 ? PyTuple_GetItem(args, 1) : NULL;
-    while (kwargs != NULL && status == 0 && PyDict_Next(kwargs, &position, &key, &value))
-        status = read_keyword(request, key, value, count);
-    return status != 0 ? status : check_read(request, count);
+    while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
+        if (read_keyword(request, key, value, count, extras) < 0)
+            return -1;
+    return check_read(request, count);
 }
 
 /* ---- States ---- */

@@ -7,8 +7,6 @@
 #include "run.h"
 #include "within.h"
 
-#include <string.h>
-
 /* ---- Any call ---- */
 
 /* A request that is yet to be filled. One by one: clearing the whole costs more than what is read
@@ -29,28 +27,24 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->late = NULL;
 }
 
-/* Returns the request. */
-COLD static struct request *extras_begin(struct request *request, struct extras *extras)
-{
-    memset(extras, 0, offsetof(struct extras, few));
-    request->extras = extras;
-    return request;
-}
-
 /* Like request_run(), with extras. All objects are opened before the first check: opening may run
  * code that changes the other arrays. */
-COLD static PyObject *run_with_extras(struct request *request)
+APART static PyObject *run_with_extras(struct request *request)
 {
+    struct extras *extras = request->extras;
+    const bool within = extras->lengths != NULL || extras->reset != NULL || extras->names != NULL;
     PyObject *results = NULL;
     struct out out = {.exact = true};
 
-    request->extras->opened_out = &out;
-    if (arguments_open(request) == 0 && within_open(request) == 0 && out_open(request) == 0 &&
-        ((out.exact && within_is_exact(request->extras)) || arguments_detach(request) == 0) &&
-        request_check(request) == 0 && within_check(request) == 0)
+    extras->opened_out = &out;
+    if (arguments_open(request) == 0 && (!within || within_open(request) == 0) &&
+        out_open(request) == 0 &&
+        ((out.exact && within_is_exact(extras)) || arguments_detach(request) == 0) &&
+        request_check(request) == 0 && (!within || within_check(request) == 0))
         results = run_request(request);
     arguments_close(request);
-    within_close(request->extras);
+    if (within)
+        within_close(extras);
     out_close(&out);
     return results;
 }
@@ -131,13 +125,10 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
 {
     struct request request;
     struct extras extras; /* written where there are any */
-    int status;
 
     request_begin(&request, self, callee);
-    status = arguments_read(&request, args, count, names);
-    if (status > 0)
-        status = arguments_read(extras_begin(&request, &extras), args, count, names);
-    return status < 0 ? NULL : request_dispatch(&request);
+    return arguments_read(&request, args, count, names, &extras) < 0 ? NULL
+                                                                     : request_dispatch(&request);
 }
 
 static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObject *args,
@@ -146,15 +137,12 @@ static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObjec
     struct request request;
     struct extras extras;
     PyObject *method, *result;
-    int status;
 
     request_begin(&request, self, callee);
-    if (((layer_object *)self)->direct) {
-        status = arguments_read_tuple(&request, args, kwargs);
-        if (status > 0)
-            status = arguments_read_tuple(extras_begin(&request, &extras), args, kwargs);
-        return status < 0 ? NULL : request_dispatch(&request);
-    }
+    if (((layer_object *)self)->direct)
+        return arguments_read_tuple(&request, args, kwargs, &extras) < 0
+                   ? NULL
+                   : request_dispatch(&request);
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);
     if (method == NULL)
         return NULL;
@@ -208,7 +196,7 @@ PyObject *rnn_run_trace_method(PyObject *self, PyObject *args)
     struct extras extras;
 
     request_begin(&request, self, &rnn_callee);
-    extras_begin(&request, &extras);
+    arguments_begin_extras(&request, &extras);
     if (!PyArg_ParseTuple(args, "OOOOO!:_run_trace", &request.input, &request.hx, &extras.lengths,
                           &extras.reset, &PyTuple_Type, &extras.names))
         return NULL;

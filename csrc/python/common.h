@@ -1,4 +1,4 @@
-/* What every file of csrc/python begins with: Python's C API and NumPy's, and two words for the
+/* What every file of csrc/python begins with: Python's C API and NumPy's, and three words for the
  * compiler.
  *
  * What holds for every function of this folder unless its header says otherwise: it returns 0 or
@@ -26,8 +26,11 @@
 /* A function that runs on errors alone: compiled for size, and away from the code of calls. */
 #if defined(__GNUC__) || defined(__clang__)
 #define COLD __attribute__((cold))
+/* A function that a plain call does not run: not inlined into those that it runs. */
+#define APART __attribute__((noinline))
 #else
 #define COLD
+#define APART
 #endif
 
 /* Names of keywords as PyArg_ParseTupleAndKeywords() wants them, which writes to none. */

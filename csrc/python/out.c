@@ -128,11 +128,9 @@ static int check_place(const struct request *request, struct place *place, int i
 /* ---- Arrays beside each other ---- */
 
 /* True if the state is the very array that hx has. The shapes agree. */
-static bool is_in_place(const struct request *request, const struct place *place, int index)
+static bool is_in_place(PyArrayObject *hx_item, const struct place *place)
 {
-    PyArrayObject *hx_item = index == RESULT_OUTPUT ? NULL : request->hx_items[index - RESULT_H_N];
-
-    if (hx_item == NULL || PyArray_DATA(hx_item) != place->data ||
+    if (PyArray_DATA(hx_item) != place->data ||
         PyArray_TYPE(hx_item) != PyArray_TYPE(place->array) || PyArray_ISBYTESWAPPED(hx_item))
         return false;
     for (int axis = 0; axis < PyArray_NDIM(hx_item); axis++)
@@ -146,15 +144,13 @@ static bool is_in_place(const struct request *request, const struct place *place
 struct other {
     struct region region;
     const char *name;
-    int place; /* which result may be in this very array; or RESULTS */
 };
 enum { MOST_OTHERS = 6 };
 
-static int add_array(struct other *others, int count, PyArrayObject *array, const char *name,
-                     int place)
+static int add_array(struct other *others, int count, PyArrayObject *array, const char *name)
 {
     if (array != NULL)
-        others[count++] = (struct other){region_of(array), name, place};
+        others[count++] = (struct other){region_of(array), name};
     return count;
 }
 
@@ -175,9 +171,18 @@ static int add_parameters(const struct request *request, struct other *others, i
         return -1;
     const uintptr_t low = (uintptr_t)weights->params;
     others[count] =
-        (struct other){{low, low + weights->nbytes, NULL}, "the parameters of the module", RESULTS};
+        (struct other){{low, low + weights->nbytes, NULL}, "the parameters of the module"};
     weights_release(weights);
     return count + 1;
+}
+
+static inline struct region place_region(const struct place *place)
+{
+    const uintptr_t data = (uintptr_t)place->data;
+
+    if (place->contiguous && place->nbytes > 0) /* most are */
+        return (struct region){data, data + (uintptr_t)place->nbytes, place->array};
+    return region_of(place->array);
 }
 
 static int check_overlaps(const struct request *request, struct out *out)
@@ -185,13 +190,16 @@ static int check_overlaps(const struct request *request, struct out *out)
     const struct extras *extras = request->extras;
     struct other others[MOST_OTHERS];
     struct region own[RESULTS];
-    int count = add_array(others, 0, request->x, "input", RESULTS);
+    int count = add_array(others, 0, request->x, "input");
 
-    for (int i = 0; i < 2; i++)
-        count = add_array(others, count, request->hx_items[i], request_hx_name(request, i),
-                          RESULT_H_N + i);
-    count = add_array(others, count, extras->lengths_array, "lengths", RESULTS);
-    count = add_array(others, count, extras->reset_array, "reset", RESULTS);
+    for (int i = 0; i < 2; i++) {
+        struct place *place = &out->places[RESULT_H_N + i];
+        place->in_place = request->hx_items[i] != NULL && is_in_place(request->hx_items[i], place);
+        if (!place->in_place) /* else two arrays of out are compared */
+            count = add_array(others, count, request->hx_items[i], request_hx_name(request, i));
+    }
+    count = add_array(others, count, extras->lengths_array, "lengths");
+    count = add_array(others, count, extras->reset_array, "reset");
     count = add_parameters(request, others, count);
     if (count < 0)
         return -1;
@@ -200,11 +208,9 @@ static int check_overlaps(const struct request *request, struct out *out)
         own[i] = (struct region){0, 0, NULL};
         if (place->array == NULL)
             continue;
-        own[i] = region_of(place->array);
-        place->in_place = is_in_place(request, place, i);
+        own[i] = place_region(place);
         for (int j = 0; j < count; j++)
-            if (!(place->in_place && others[j].place == i) &&
-                regions_overlap(&own[i], &others[j].region))
+            if (regions_overlap(&own[i], &others[j].region))
                 return error_out_overlap(request, i, others[j].name);
         for (int j = 0; j < i; j++)
             if (regions_overlap(&own[i], &own[j]))
@@ -335,6 +341,10 @@ void out_finish(const struct request *request)
         const char *from = place->copied;
         if (from == NULL || place->nbytes == 0)
             continue;
+        if (place->contiguous) {
+            memcpy(place->data, from, (size_t)place->nbytes);
+            continue;
+        }
         const ptrdiff_t width = place->nbytes / (layers * rows);
         for (ptrdiff_t layer = 0; layer < layers; layer++)
             for (ptrdiff_t row = 0; row < rows; row++, from += width)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # The scale of "special" values is 1; infinities, NaN and -0 are put among them.
 INPUTS = ("ordinary", "huge", "tiny", "subnormal", "special")
 
+# What the calls of a case have inside their sequences.
+WITHIN = ("lengths", "reset", "trace")
+
 # By the mode of a layer. A case whose name names none of them is of the first.
 LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN, "RNN_RELU": RNN}
 _FIRST = "LSTM"
@@ -35,6 +38,7 @@ _NAME = re.compile(
     r"(?P<input_size>\d+)-(?P<hidden_size>\d+)-(?P<dtype>\w+)-layers(?P<num_layers>\d+)"
     r"(?P<bidirectional>-bidirectional)?(?:-proj(?P<proj_size>\d+))?(?P<bias>-bias)?"
     rf"-(?P<inputs>{'|'.join(INPUTS)})(?P<infinite_weight>-infinite)?"
+    rf"(?:-(?P<within>{'|'.join(WITHIN)}))?"
 )
 _ACTIVATIONS = re.compile(rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?activations-(?P<dtype>\w+)")
 
@@ -53,6 +57,8 @@ class Case:
         Whether one recurrent weight is infinite.
     layer : str
         The mode of the module: one of `LAYERS`.
+    within : str
+        What the calls have inside their sequences: one of `WITHIN`, or nothing.
     """
 
     hidden_size: int
@@ -65,6 +71,7 @@ class Case:
     inputs: str
     infinite_weight: bool = False
     layer: str = _FIRST
+    within: str = ""
 
     @classmethod
     def named(cls, name: str) -> Case:
@@ -77,7 +84,7 @@ class Case:
         fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
         fields |= {key: match[key] is not None for key in switches}
         fields |= {key: match[key] for key in ("dtype", "inputs")}
-        return cls(**fields, layer=match["layer"] or _FIRST)
+        return cls(**fields, layer=match["layer"] or _FIRST, within=match["within"] or "")
 
     def __str__(self) -> str:
         words = [self.layer] * (self.layer != _FIRST)
@@ -85,6 +92,7 @@ class Case:
         words += ["bidirectional"] * self.bidirectional
         words += [f"proj{self.proj_size}"] * bool(self.proj_size)
         words += ["bias"] * self.bias + [self.inputs] + ["infinite"] * self.infinite_weight
+        words += [self.within] * bool(self.within)
         return "-".join(words)
 
     @property
@@ -135,13 +143,41 @@ class Case:
             for index, shape in enumerate(shapes[: 1 + len(LAYERS[self.layer].states)])
         ]
 
+    def lengths(self, rows: int) -> Array:
+        """Return the length of each row, in no order."""
+        return 1 + (self.seed + 5 * np.arange(rows)) % self.steps
+
+    def mask(self, rows: int) -> Array:
+        """Return where rows begin anew, (T, rows): a quarter of the steps."""
+        return fractions(self.seed + 7, (self.steps, rows)) < -0.5
+
     def hash(self) -> str:
         """Run a batch with states and a single row without them; hash all results."""
         x, *hx_items = self.arrays(5 if self.hidden_size > 64 else 9)
-        results: list[Array] = []
-        for output, hx in (self.module()(x, as_hx(hx_items)), self.module()(x[:, :1])):
-            results += output, *(hx if isinstance(hx, tuple) else (hx,))
+        module, results = self.module(), []
+        for rows, hx in ((x, as_hx(hx_items)), (x[:, :1], None)):
+            results += self.results(module, rows, hx)
         return hash_arrays(results)
+
+    def results(self, module: Any, x: Array, hx: Any) -> list[Array]:
+        """Return all arrays of the case's calls with this input."""
+        rows = x.shape[1]
+        mask = self.mask(rows)
+        if self.within == "trace":
+            traces = module.trace(x, hx), module.trace(x, hx, reset=mask)
+            return [array for trace in traces for array in arrays_of_trace(trace, self.layer)]
+        ways = {"lengths": {"lengths": self.lengths(rows)}, "reset": {"reset": mask}}
+        options: dict[str, Array] = ways.get(self.within, {})
+        output, states = module(x, hx, **options)
+        return [output, *(states if isinstance(states, tuple) else (states,))]
+
+
+def arrays_of_trace(trace: Any, layer: str) -> list[Array]:
+    """Return output, states, and what was traced, of a layer of one of the modes."""
+    kind = LAYERS[layer]
+    gates = kind.gates if len(kind.gates) > 1 else ""
+    states = [getattr(trace, f"{state}_n") for state in kind.states]
+    return [trace.output, *states, *(getattr(trace, name) for name in gates + kind.states)]
 
 
 def class_of(mode: str) -> tuple[str, dict[str, str]]:
