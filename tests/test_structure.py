@@ -92,7 +92,7 @@ WAY_OF_A_CALL = [
     ("python/call.c", "request_run", "python/checks.c", "request_check"),
     ("python/checks.c", "check_real", "python/arrays.c", "array_fits"),
     ("python/call.c", "request_run", "python/run.c", "run_request"),
-    ("python/run.c", "new_array", "python/arrays.c", "array_new"),
+    ("python/run.c", "new_result", "python/arrays.c", "array_new"),
     ("python/run.c", "run", "core/network.c", "rnn_forward_single"),
     ("core/network.c", "rnn_forward_single", "core/single_step.c", "single_step"),
     ("core/single_step.c", "single_step", "simd/kernels.h", "step"),
@@ -104,7 +104,7 @@ INSIDE = [
     ("python/layer.c", "layer_snapshot"),
     ("python/checks.c", "request_check", "check_rnn", "check_real"),
     ("python/run.c", "run_request", "set_inputs", "set_x"),
-    ("python/run.c", "run_request", "set_results", "new_output", "new_array"),
+    ("python/run.c", "run_request", "set_results", "new_result"),
     ("python/run.c", "run_request", "run"),
     ("core/network.c", "rnn_forward_single"),
 ]
@@ -112,7 +112,7 @@ INSIDE = [
 BESIDES = (
     r"rnn_hidden_out|rnn_work|rnn_workspace_size|error_\w+|arguments_\w+|"
     r"weights_\w+|array_check_real|num_threads_limit|plan_\w+|pool_\w+|shared_call_\w+|gil_\w+|"
-    r"slice_run|single_step_suits"
+    r"slice_run|single_step_suits|within_\w+|packed_\w+"
 )
 
 
