@@ -202,8 +202,8 @@ def delete(stream):
 STATE = tuple(np.zeros((2, 5, 4), np.float32) for _ in range(2))
 WRONG = [
     # a call on a stream of five rows, the exception, and what its text must say
-    (lambda s: s(), TypeError, "missing.*'input'"),
-    (lambda s: s(X[0], X[0]), TypeError, "takes 2 positional arguments but 3"),
+    (lambda s: s(), TypeError, "'input' is missing"),
+    (lambda s: s(X[0], X[0]), TypeError, "more positional"),
     (lambda s: s(X[0], input=X[0]), TypeError, "multiple values.*'input'"),
     (lambda s: s(X[0], hx=STATE), TypeError, "unexpected keyword argument 'hx'"),
     (lambda s: s(X[0], lengths=[1] * 5), TypeError, "'lengths'"),
@@ -879,7 +879,7 @@ if hasattr(_core, "_test_fail_allocation"):
     def test_no_memory_leaves_the_stream_as_it_was(number, widen):
         stream = advanced()
         if widen:
-            stream.module.double()
+            stream.module.double()(X)  # packs
         before = bits(stream)
         for n in range(1, 100):
             gc.collect()
