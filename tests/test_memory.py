@@ -142,7 +142,24 @@ def make_actions():
         "pickle a gru": lambda: pickle.loads(pickle.dumps(gru))(X),
         "copy an rnn": lambda: (copy.copy(relu)(X), copy.deepcopy(rnn_cell)(X[0])),
     }
+    out = lstm(X)
+    calls |= {
+        "out": lambda: lstm(X, STATES, out=out),
+        "out in place": lambda: lstm(X, out[1], out=out),
+        "out in lists": lambda: lstm(X.tolist(), STATES, out=[out[0], list(out[1])]),
+        "out of another module": lambda: pylstm.LSTM(4, 3)(X, out=out),
+    }
     errors = {
+        "out, no pair": lambda: lstm(X, out=out[0]),
+        "out, one item": lambda: lstm(X, out=[out[0]]),
+        "out, three states": lambda: lstm(X, out=[out[0], (*out[1], X)]),
+        "out, no array": lambda: lstm(X, out=(out[0], [out[1][0], 3])),
+        "out, masked": lambda: lstm(X, out=(np.ma.array(out[0]), out[1])),
+        "out, shape": lambda: lstm(X[1:], out=out),
+        "out, dtype": lambda: lstm(X, out=(out[0].astype(int), out[1])),
+        "out, strides": lambda: lstm(X, out=(out[0][..., ::-1], out[1])),
+        "out, overlap": lambda: lstm(X, out=(out[0], (out[1][0],) * 2)),
+        "out, packed": lambda: lstm(packed, out=out),
         "gru, two states": lambda: gru(X, STATES),
         "gru, state size": lambda: gru(X, STATES[0][:, :1]),
         "gru, state rank": lambda: gru(X, STATES[0][0]),
