@@ -394,6 +394,21 @@ def changed_nonlinearity(cell):
     return [h, cell(X[0], h)]
 
 
+def written_out(module, x=X, hx=STATES, in_place=False, **options):
+    """The case of a call into arrays of the caller's; the first has left its workspace."""
+    results = module(x, hx, **options)
+    arrays = [part.copy() for part in (results[0], *hx)]
+
+    def call():
+        for array, given in zip(arrays[1:], hx, strict=True):
+            array[...] = given
+        given = tuple(arrays[1:]) if in_place else hx
+        return module(x, given, out=[arrays[0], arrays[1:]], **options)
+
+    call()
+    return Case(call, [module])
+
+
 def refused_dtype(module):
     try:
         module(X > 0)
@@ -462,6 +477,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "held again": held_again,
     "written": written,
     "hooks": hooked,
+    "out": lambda: written_out(lstm()),
+    "out in place": lambda: written_out(lstm(), in_place=True),
+    "out, converted": lambda: written_out(lstm(), X.tolist()),
+    "out, reset": lambda: written_out(lstm(), in_place=True, reset=X[..., 0] > 0),
     "forward": lambda: native(lstm(), lambda m: m.forward(X)),
     "shared rows": lambda: shared(),
     "shared rows of a GRU": lambda: shared(cls=pylstm.GRU),

@@ -52,33 +52,33 @@ static int set_places(const struct request *request, int error, int first, PyObj
     return error;
 }
 
-static int read_states(const struct request *request, PyObject *states)
+static int read_states(const struct request *request, PyObject *hx_n)
 {
     const char *name = request->callee->is_cell ? "out" : "out[1]";
     PyObject *items[2];
 
     if (!request->pair)
-        return set_place(request, RESULT_H_N, Py_NewRef(states));
-    return set_places(request, read_pair(request, name, states, &items[0], &items[1]), RESULT_H_N,
+        return set_place(request, RESULT_H_N, Py_NewRef(hx_n));
+    return set_places(request, read_pair(request, name, hx_n, &items[0], &items[1]), RESULT_H_N,
                       items);
 }
 
 int out_open(struct request *request)
 {
-    PyObject *given = request->extras->out, *output, *states;
+    PyObject *given = request->extras->out, *output, *hx_n;
     int result;
 
     if (given == NULL)
         return 0;
     if (request->callee->is_cell)
         return read_states(request, given);
-    result = read_pair(request, "out", given, &output, &states);
+    result = read_pair(request, "out", given, &output, &hx_n);
     if (result == 0)
-        result = read_states(request, states);
+        result = read_states(request, hx_n);
     if (result == 0)
         result = set_place(request, RESULT_OUTPUT, Py_NewRef(output));
     Py_XDECREF(output);
-    Py_XDECREF(states);
+    Py_XDECREF(hx_n);
     return result;
 }
 
@@ -262,20 +262,20 @@ void out_close(struct out *out)
 PyObject *out_results(const struct request *request)
 {
     const struct out *out = request->extras->opened_out;
-    PyObject *given = request->extras->out, *states = given, *result;
+    PyObject *given = request->extras->out, *hx_n = given, *result;
     PyObject *output = (PyObject *)out->places[RESULT_OUTPUT].array;
     PyObject *h_n = (PyObject *)out->places[RESULT_H_N].array;
     PyObject *c_n = (PyObject *)out->places[RESULT_C_N].array;
 
     if (output != NULL)
-        states = PyTuple_CheckExact(given) ? PyTuple_GetItem(given, 1) : NULL;
-    if (states != NULL && (!request->pair || PyTuple_CheckExact(states)))
+        hx_n = PyTuple_CheckExact(given) ? PyTuple_GetItem(given, 1) : NULL;
+    if (hx_n != NULL && (!request->pair || PyTuple_CheckExact(hx_n)))
         return Py_NewRef(given);
-    states = request->pair ? PyTuple_Pack(2, h_n, c_n) : Py_NewRef(h_n);
-    if (states == NULL || output == NULL)
-        return states;
-    result = PyTuple_Pack(2, output, states);
-    Py_DECREF(states);
+    hx_n = request->pair ? PyTuple_Pack(2, h_n, c_n) : Py_NewRef(h_n);
+    if (hx_n == NULL || output == NULL)
+        return hx_n;
+    result = PyTuple_Pack(2, output, hx_n);
+    Py_DECREF(hx_n);
     return result;
 }
 

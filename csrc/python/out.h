@@ -1,4 +1,4 @@
-/* `out` of a call: the caller's arrays that the results are written to.
+/* The arrays of the caller's that the results of a call are written to: its `out`.
  *
  * The states may be the very arrays that are given as hx: a stream in place. The core writes to an
  * array directly where that is safe. It writes to private memory, which is copied at the end, where a

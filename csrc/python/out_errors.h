@@ -1,4 +1,4 @@
-/* Errors on `out` of a call. */
+/* Errors on the arrays that the results of a call are to be written to. */
 #ifndef PYLSTM_PYTHON_OUT_ERRORS_H
 #define PYLSTM_PYTHON_OUT_ERRORS_H
 

@@ -75,7 +75,7 @@ static intptr_t common_divisor(intptr_t a, intptr_t b)
  * *steps runs out. The strides descend. */
 static bool has_sum(const struct axis *axes, int count, intptr_t low, intptr_t high, int *steps)
 {
-    intptr_t rest = 0, divisor = 0;
+    intptr_t reach = 0, divisor = 0;
 
     if (low <= 0 && high >= 0)
         return true;
@@ -83,13 +83,13 @@ static bool has_sum(const struct axis *axes, int count, intptr_t low, intptr_t h
         return false;
     for (int i = 0; i < count; i++) {
         divisor = common_divisor(axes[i].stride, divisor);
-        rest += i > 0 ? axes[i].stride * axes[i].most : 0;
+        reach += i > 0 ? axes[i].stride * axes[i].most : 0;
     }
     if (high / divisor * divisor < low)
         return false;
     const intptr_t stride = axes->stride;
     const intptr_t last = high / stride < axes->most ? high / stride : axes->most;
-    for (intptr_t i = low > rest ? (low - rest + stride - 1) / stride : 0; i <= last; i++)
+    for (intptr_t i = low > reach ? (low - reach + stride - 1) / stride : 0; i <= last; i++)
         if (--*steps < 0 ||
             has_sum(axes + 1, count - 1, low - i * stride, high - i * stride, steps))
             return true;
