@@ -42,6 +42,8 @@ NAVIGATION = {
     "Use": [
         "docs/tutorial",
         "docs/rnn-gru-lstm",
+        "docs/sequences",
+        "docs/streams",
         "docs/migrating-from-torch",
         "docs/torch-to-numpy",
         "docs/weight-files",

@@ -1,13 +1,13 @@
-"""One step at a time: the rows of an image as they arrive, with the state carried along.
+"""One step at a time: the rows of an image as they arrive, by a stream that keeps the states.
 
     python examples/streaming.py
 
 The network of ``python -m pylstm demo`` reads a handwritten digit of 8x8 pixels, one row per
-step, and guesses after every row. Between two rows, and even between two processes, everything
-that it knows is ``(h, c)``. The result has the bits of a call with the whole image.
+step, and guesses after every row. A pickle of the stream goes on in another process, with all that
+the network knows. The result has the bits of a call with the whole image.
 """
 
-import io
+import pickle
 
 import numpy as np
 
@@ -23,15 +23,6 @@ def softmax(scores):
     return powers / powers.sum()
 
 
-def stored(states):
-    """Write (h, c) as a program does that stops here, and read it as the one that goes on."""
-    file = io.BytesIO()  # a file or a database in real life
-    np.savez(file, h=states[0], c=states[1])
-    file.seek(0)
-    with np.load(file) as arrays:
-        return arrays["h"], arrays["c"]
-
-
 def main():
     """Read one image row by row, three ways; say whether the bits are the same."""
     lstm = nn.LSTM.from_weights(WEIGHTS, "lstm")
@@ -40,13 +31,12 @@ def main():
         image = file["images"][0].astype(np.float32) / 16  # (8, 8)
         label = file["labels"][0]
 
-    # A stream: steps of shape (1, 8), no batch. No state is the state before the first row.
-    states = None
+    stream = lstm.stream()  # one sequence, so that a step has the shape (1, 8)
     print(f"{'':7}{'pixels':16}  guess and how sure it is")
     for number, row in enumerate(image):
-        output, states = lstm(row[np.newaxis], states)
+        output = stream(row[np.newaxis])
         if number == 3:
-            states = stored(states)
+            stream = pickle.loads(pickle.dumps(stream))  # into a file in real life
         scores = softmax(weights["head.weight"] @ output[-1] + weights["head.bias"])
         picture = "".join(2 * SHADES[round(float(value) * 4)] for value in row)
         print(f"row {number}  {picture}  {scores.argmax()}  {scores.max():4.0%}")
@@ -61,7 +51,7 @@ def main():
     _, whole = lstm(image)
     same = all(
         streamed.tobytes() == one.tobytes() == at_once.tobytes()
-        for streamed, one, at_once in zip(states, (h, c), whole, strict=True)
+        for streamed, one, at_once in zip(stream.state, (h, c), whole, strict=True)
     )
     print(f"row by row, with a cell, all at once: {'the same bits' if same else 'OTHER BITS'}")
     return 0 if same and scores.argmax() == label else 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import pylstm as nn
-from pylstm.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+from pylstm.utils.rnn import pad_sequence
 
 WEIGHTS = Path(__file__).with_name("tagger.pt")
 NAMES = {"w": "word", "n": "number", "d": "date", "t": "time", ".": "anything else"}
@@ -50,9 +50,8 @@ class Tagger(nn.Module):
         sequences = [self.embedding[self.codes(line)] for line in lines]
         lengths = np.array([len(sequence) for sequence in sequences])
         padded = pad_sequence(sequences, batch_first=True)
-        packed = pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
-        output, _ = self.lstm(packed)
-        return pad_packed_sequence(output, batch_first=True)
+        output, _ = self.lstm(padded, lengths=lengths)
+        return output, lengths
 
     def forward(self, lines):
         """Return scores (N, L, 5) of lines, and the lengths (N,)."""
@@ -62,7 +61,7 @@ class Tagger(nn.Module):
     def tag(self, lines):
         """Return for every line a string with a label for every character."""
         tags = [""] * len(lines)
-        filled = [number for number, line in enumerate(lines) if line]  # nothing to pack in ""
+        filled = [number for number, line in enumerate(lines) if line]  # "" has no step
         if filled:
             scores, lengths = self([lines[number] for number in filled])
             for number, best, length in zip(filled, scores.argmax(-1), lengths, strict=True):

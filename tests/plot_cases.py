@@ -1,12 +1,13 @@
 """The pictures that test_plot.py compares with recorded ones."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 from support import with_parameters
 
 import pylstm as nn
-from pylstm.plot import plot_states, plot_weights
+from pylstm.plot import plot_gates, plot_states, plot_weights
 from pylstm.utils.rnn import pack_sequence
 
 # Root-mean-square difference of the pixels, of 255. What is wrong with a picture, such as another
@@ -29,6 +30,37 @@ def network(num_layers=2, **options):
 
 def cell():
     return with_parameters(nn.LSTMCell(6, 6), seed=9, scale=1.0)
+
+
+GATES = {"LSTM": "ifgoch", "GRU": "rznh", "RNN": "h"}
+
+
+def traced(kind="LSTM", steps=24, size=6, batch=3, layers=2, directions=1):
+    """What Trace has, with waves of other lengths in every array and bumps that move with time."""
+    rows = () if batch is None else (batch,)
+    found = SimpleNamespace(names=tuple(GATES[kind]))
+    for k, name in enumerate(found.names):
+        wave = inputs(layers, directions, steps, *rows, size)
+        wave = np.roll(wave, k, axis=-1) * np.linspace(0.2, 1, size)
+        setattr(found, name, (wave + 1) / 2 if name in "iforz" else wave * (1 + 2 * (name == "c")))
+    top = found.h[-1]
+    found.output = np.concatenate(list(top), axis=-1)
+    ends = [found.h[:, way, -1 * (way == 0)] for way in range(directions)]
+    found.h_n = np.stack(ends, axis=1).reshape(layers * directions, *rows, size)
+    if kind == "LSTM":
+        ends = [found.c[:, way, -1 * (way == 0)] for way in range(directions)]
+        found.c_n = np.stack(ends, axis=1).reshape(layers * directions, *rows, size)
+    return found
+
+
+def gates_of_a_layer(batch=1, order="peak"):
+    return plot_gates(traced(), layer=1, batch=batch, order=order)
+
+
+def gates_of_a_gru_backwards():
+    trace = traced("GRU", directions=2, batch=None)
+    trace.n[0, 1, 5] = np.nan
+    return plot_gates(trace, direction=1, gate_cmap="magma")
 
 
 def output_of_one_sequence(batch=0):
@@ -80,6 +112,8 @@ CASES = {
         all_weights,
         weights_of_a_projection,
         one_weight_in_given_axes,
+        gates_of_a_layer,
+        gates_of_a_gru_backwards,
     )
 }
 

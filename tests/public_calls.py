@@ -17,6 +17,13 @@ from pylstm.utils import rnn
 
 X = fractions(1, (5, 3, 4)).astype(np.float32)
 STATES = tuple(fractions(seed, (1, 3, 6)).astype(np.float32) for seed in (2, 3))
+# Made before the calls: NumPy's own functions leak, or raise no error, where memory runs out.
+MASK = X[..., 0] > 0
+MASK_OF_INTEGERS = MASK.astype(int)
+LENGTHS = np.array([2, 5, 4], ">i2")
+TOO_LARGE = np.array([2, 2**64 - 1, 4], "u8")
+MANY_LENGTHS = np.arange(1, 33)
+STATES_OF_FOUR = tuple(np.repeat(state, 4, 0) for state in STATES)
 # Large enough for another thread, see plan_make() in csrc/threads/plan.c.
 LONG = fractions(4, (40, 32, 64)).astype(np.float32)
 
@@ -48,6 +55,54 @@ def shared(batch=32, cls=pylstm.LSTM, **kwargs):
     """A call that two threads share."""
     pylstm.set_num_threads(2)
     return native(cls(64, 64, **kwargs), lambda m: m(LONG[:, :batch]))
+
+
+def shared_extras(trace=False, **keywords):
+    """A call that two threads share, with lengths or a reset, or traced."""
+    pylstm.set_num_threads(2)
+    call = (lambda m: traced(m, LONG)) if trace else (lambda m: m(LONG, **keywords))
+    return on(pylstm.GRU(64, 64), call, native=not trace)
+
+
+def traced(module, x=X, **keywords):
+    """What a trace holds."""
+    trace = module.trace(x, **keywords)
+    return [trace.output, trace.h_n, *(getattr(trace, name) for name in trace.names)]
+
+
+def refused_extras():
+    """The case of what wrong lengths, resets and names make of errors."""
+    packed = packed_batch()
+    return on(lstm(), lambda module: refuse_extras(module, packed))
+
+
+def refuse_extras(module, packed):
+    for function, x, keywords in (
+        (module, X, {"lengths": [2, 0, 4]}),
+        (module, X, {"lengths": [2, 6, 4]}),
+        (module, X, {"lengths": TOO_LARGE}),
+        (module, X, {"lengths": [2, 5]}),
+        (module, X, {"lengths": [2.0, 5.0, 4.0]}),
+        (module, X[:, 0], {"lengths": [2]}),
+        (module, X, {"lengths": LENGTHS, "reset": MASK}),
+        (module, packed, {"lengths": LENGTHS}),
+        (module, packed, {"reset": MASK}),
+        (module, X, {"reset": MASK.T}),
+        (module, X, {"reset": MASK_OF_INTEGERS}),
+        (module, X[:, 0], {"reset": MASK}),
+        (module, X, {"resets": MASK}),
+        (module.trace, X, {"names": "q"}),
+        (module.trace, X, {"names": []}),
+        (module.trace, packed, {}),
+        (lambda x: module._run_trace(x, None, None, None, ("q",)), X, {}),
+    ):
+        try:
+            function(x, **keywords)
+        except MemoryError:
+            raise
+        except Exception:
+            continue
+        raise AssertionError("a wrong call came through")
 
 
 def construct(cls, *args, **kwargs):
@@ -315,6 +370,18 @@ CASES: dict[str, Callable[[], Case]] = {
     "deep": lambda: native(lstm(3, bidirectional=True, batch_first=True), lambda m: m(X)),
     "large workspace": lambda: native(pylstm.LSTM(4, 64, 2), lambda m: m(np.ones((90, 8, 4)))),
     "dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]),
+    "lengths": lambda: native(lstm(2, bidirectional=True), lambda m: m(X, STATES_OF_FOUR, lengths=[2, 5, 4])),
+    "lengths converted": lambda: native(lstm(batch_first=True), lambda m: m(X.swapaxes(0, 1).tolist(), lengths=LENGTHS)),
+    "lengths of many": lambda: native(lstm(), lambda m: m(LONG[:, :, :4], lengths=MANY_LENGTHS)),
+    "resets": lambda: native(of_kind("GRU", 2, bidirectional=True), lambda m: m(X, reset=MASK)),
+    "resets converted": lambda: native(of_kind("RNN_TANH"), lambda m: m(X.tolist(), reset=MASK.tolist())),
+    "trace": lambda: on(lstm(2, bidirectional=True), traced),
+    "trace of a GRU": lambda: on(of_kind("GRU"), lambda m: traced(m, lengths=[2, 5, 4])),
+    "trace in C": lambda: native(lstm(2), lambda m: m._run_trace(X, None, None, MASK, ("c", "i"))),
+    "shared trace": lambda: shared_extras(trace=True),
+    "shared lengths": lambda: shared_extras(lengths=MANY_LENGTHS + 7),
+    "shared reset": lambda: shared_extras(reset=LONG[..., 0] > 0.5),
+    "refused extras": refused_extras,
     "packed": lambda: on(lstm(), packed_result),
     "packed with states": lambda: on(lstm(), lambda m: packed_result(m, STATES)),
     "packed before": lambda: native(lstm(), lambda m: m(PACKED)),

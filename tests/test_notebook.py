@@ -18,7 +18,16 @@ from pylstm import _core  # noqa: E402
 
 # Code that a notebook's user causes to run by Shift-Tab behind "lstm(" and so on.
 HELP = "print(get_ipython().kernel.do_inspect({0!r}, {1})['data']['text/plain'])"
-ASKED = ("nn.LSTM(", "nn.LSTMCell(", "lstm(", "cell(", "lstm.forward(", "plot_states(")
+ASKED = (
+    "nn.LSTM(",
+    "nn.LSTMCell(",
+    "lstm(",
+    "cell(",
+    "lstm.forward(",
+    "reader.trace(",
+    "plot_gates(",
+    "plot_states(",
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +71,7 @@ def test_the_outputs_are_the_stored_ones(run):
                 pictures += 1
             else:
                 assert old == new
-    assert pictures == 3
+    assert pictures == 4
 
 
 def test_another_picture_does_not_pass():
@@ -73,12 +82,14 @@ def test_another_picture_does_not_pass():
         for output in cell.outputs
         if "image/png" in output.get("data", {})
     ]
-    first, second, third = (pixels(text)[0] for text in found)
+    first, second, third, fourth = (pixels(text)[0] for text in found)
     for one, other in (
         (first, second),
         (second, third),
         (second, second[::-1]),
         (third, third[::-1]),
+        (third, fourth),
+        (fourth, fourth[::-1]),
     ):
         assert np.sqrt(np.mean((one - other) ** 2)) > 12
 
@@ -106,6 +117,8 @@ def test_shift_tab_shows_signatures_and_docstrings(run):
     assert "Multi-layer long short-term memory" in shown["lstm("]
     assert "One step of an LSTM." in shown["cell("]
     assert "Run the network over a sequence." in shown["lstm.forward("]
+    assert "keep the gates and states of every step" in shown["reader.trace("]
+    assert "Draw the gates and states of every step" in shown["plot_gates("]
     assert "Draw what a module returned" in shown["plot_states("]
 
 

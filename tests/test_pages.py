@@ -129,9 +129,9 @@ def test_what_a_page_says_is_checked(right, wrong, tmp_path):
         run(page, blocks_of(page))
 
 
-def test_there_are_three_worked_examples():
+def test_there_are_four_worked_examples():
     headings = [heading for heading, _ in sections(MIGRATION)]
-    assert len(headings) == 4  # the first is the page's own
+    assert len(headings) == 5  # the first is the page's own
     for _, blocks in sections(MIGRATION):
         assert not all(block.language == "python torch" for block in blocks)
 

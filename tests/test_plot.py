@@ -14,10 +14,19 @@ matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is missing: th
 
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.testing.compare import compare_images  # noqa: E402
-from plot_cases import CASES, TOLERANCE, all_weights, cell, draw, inputs, network  # noqa: E402
+from plot_cases import (  # noqa: E402
+    CASES,
+    TOLERANCE,
+    all_weights,
+    cell,
+    draw,
+    inputs,
+    network,
+    traced,
+)
 
 import pylstm as nn  # noqa: E402
-from pylstm.plot import plot_states, plot_weights  # noqa: E402
+from pylstm.plot import plot_gates, plot_states, plot_weights  # noqa: E402
 from pylstm.utils.rnn import pack_sequence  # noqa: E402
 
 plt.switch_backend("agg")  # pictures in files, on any machine
@@ -63,6 +72,8 @@ def test_looks_as_recorded(name, tmp_path):
         ("output_of_one_sequence", {"batch": 1}),
         ("everything_of_two_directions", {"batch": 0}),
         ("all_weights", {"order": (0, 1, 3, 2)}),
+        ("gates_of_a_layer", {"batch": 0}),
+        ("gates_of_a_layer", {"order": None}),
     ],
 )
 def test_another_picture_does_not_pass(name, arguments, tmp_path):
@@ -102,11 +113,14 @@ CROWDED = {
     "fourteen layers": lambda: plot_states(nn.LSTM(4, 8, 14)(inputs(9, 2, 4))[1]),
     "many steps": lambda: plot_states(nn.LSTM(4, 300)(inputs(12000, 4))),
     "a large batch": lambda: plot_states(nn.LSTMCell(4, 3)(inputs(1500, 4))),
+    "gates of few units": lambda: plot_gates(traced(size=1, steps=1)),
+    "gates of many units": lambda: plot_gates(traced(size=300, steps=1200, layers=1), order="mean"),
+    "gates of a year": lambda: plot_gates(traced(size=16, steps=365, batch=None), order="peak"),
     "a state": lambda: plot_states(network(4)(inputs(24, 3, 6))[1][0], kind="h"),
 }
 
 
-LARGE_LETTERS = ["four layers", "a cell", "twelve states"]
+LARGE_LETTERS = ["four layers", "a cell", "twelve states", "gates of a year"]
 
 
 @pytest.mark.parametrize(

@@ -327,9 +327,21 @@ def long_call():
     return module, np.broadcast_to(row, (200_000, 1, 512))
 
 
-def interrupted(threads):
+def ways_to_call(module, way):
+    """A function that calls the module with lengths or a reset, or traces it, and returns arrays."""
+    if way == "lengths":  # of the longest row all steps, of the others fewer
+        return lambda x: module(x, lengths=np.maximum(1, len(x) - np.arange(x.shape[1])))
+    if way == "reset":
+        return lambda x: module(x, reset=np.broadcast_to(x[0, :, 0] > 0, x.shape[:2]))
+    if way == "trace":
+        return lambda x: list(vars(module.trace(x, names=("c", "o"))).values())[2:]
+    return module
+
+
+def interrupted(threads, way="plain"):
     """Ctrl-C ends a long call, and signals before it were seen to during the call."""
     module, x = long_call()
+    module = ways_to_call(module, way)
     pylstm.set_num_threads(1)
     expected = module(x[:100])
     pylstm.set_num_threads(threads)
@@ -423,9 +435,9 @@ def interrupted_with_dropout():
 # ---------------------------------------------------------------------------- late helpers
 
 
-def late_helpers():
+def late_helpers(way="plain"):
     """Helpers that come, and then hardly get a processor: right results, and no memory kept."""
-    module = with_parameters(pylstm.LSTM(128, 128), 4)
+    module = ways_to_call(with_parameters(pylstm.LSTM(128, 128), 4), way)
     x = np.random.default_rng(0).standard_normal((400, 1, 128)).astype(np.float32)
     expected = single_threaded(module, x)
     module(x)

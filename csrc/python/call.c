@@ -29,10 +29,12 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->late = NULL;
 }
 
-COLD static void extras_begin(struct request *request, struct extras *extras)
+/* Returns the request. */
+COLD static struct request *extras_begin(struct request *request, struct extras *extras)
 {
     memset(extras, 0, offsetof(struct extras, few));
     request->extras = extras;
+    return request;
 }
 
 /* Like request_run(), with extras. All objects are opened before the first check: opening may run
@@ -133,10 +135,8 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
 
     request_begin(&request, self, callee);
     status = arguments_read(&request, args, count, names);
-    if (status > 0) {
-        extras_begin(&request, &extras);
-        status = arguments_read(&request, args, count, names);
-    }
+    if (status > 0)
+        status = arguments_read(extras_begin(&request, &extras), args, count, names);
     return status < 0 ? NULL : request_dispatch(&request);
 }
 
@@ -151,10 +151,8 @@ static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObjec
     request_begin(&request, self, callee);
     if (((layer_object *)self)->direct) {
         status = arguments_read_tuple(&request, args, kwargs);
-        if (status > 0) {
-            extras_begin(&request, &extras);
-            status = arguments_read_tuple(&request, args, kwargs);
-        }
+        if (status > 0)
+            status = arguments_read_tuple(extras_begin(&request, &extras), args, kwargs);
         return status < 0 ? NULL : request_dispatch(&request);
     }
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);

@@ -142,65 +142,70 @@ static bool is_in_place(const struct request *request, const struct place *place
     return true;
 }
 
-/* The other arrays of a call. */
-enum { OTHER_X, OTHER_H0, OTHER_C0, OTHER_PARAMETERS, OTHER_LENGTHS, OTHER_RESET, OTHERS };
+/* What else a call has in memory. */
+struct other {
+    struct region region;
+    const char *name;
+    int place; /* which result may be in this very array; or RESULTS */
+};
+enum { MOST_OTHERS = 6 };
 
-static const char *other_name(const struct request *request, int other)
+static int add_array(struct other *others, int count, PyArrayObject *array, const char *name,
+                     int place)
 {
-    if (other == OTHER_X)
-        return "input";
-    if (other == OTHER_PARAMETERS)
-        return "the parameters of the module";
-    if (other >= OTHER_LENGTHS)
-        return other == OTHER_RESET ? "reset" : "lengths";
-    return request_hx_name(request, other - OTHER_H0);
+    if (array != NULL)
+        others[count++] = (struct other){region_of(array), name, place};
+    return count;
 }
 
-static struct region region_of_any(PyArrayObject *array)
+/* Adds the parameters, unless no array of "out" is a view, as an array on them is. Returns -1 on
+ * failure. */
+static int add_parameters(const struct request *request, struct other *others, int count)
 {
-    return array == NULL ? (struct region){0, 0, NULL} : region_of(array);
-}
-
-/* Where the parameters are; empty where no array of "out" is a view, which an array on them is. */
-static int set_parameters(const struct request *request, const struct out *out,
-                          struct region *region)
-{
+    const struct out *out = request->extras->opened_out;
     struct weights *weights;
     bool views = false;
 
     for (int i = 0; i < RESULTS; i++)
         views |= out->places[i].array != NULL && PyArray_BASE(out->places[i].array) != NULL;
-    *region = (struct region){0, 0, NULL};
     if (!views)
-        return 0;
+        return count;
     weights = layer_weights(request->self);
     if (weights == NULL)
         return -1;
-    region->low = (uintptr_t)weights->params;
-    region->high = region->low + weights->nbytes;
+    const uintptr_t low = (uintptr_t)weights->params;
+    others[count] =
+        (struct other){{low, low + weights->nbytes, NULL}, "the parameters of the module", RESULTS};
     weights_release(weights);
-    return 0;
+    return count + 1;
 }
 
 static int check_overlaps(const struct request *request, struct out *out)
 {
-    struct region others[OTHERS], own[RESULTS];
+    const struct extras *extras = request->extras;
+    struct other others[MOST_OTHERS];
+    struct region own[RESULTS];
+    int count = add_array(others, 0, request->x, "input", RESULTS);
 
-    if (set_parameters(request, out, &others[OTHER_PARAMETERS]) < 0)
+    for (int i = 0; i < 2; i++)
+        count = add_array(others, count, request->hx_items[i], request_hx_name(request, i),
+                          RESULT_H_N + i);
+    count = add_array(others, count, extras->lengths_array, "lengths", RESULTS);
+    count = add_array(others, count, extras->reset_array, "reset", RESULTS);
+    count = add_parameters(request, others, count);
+    if (count < 0)
         return -1;
-    others[OTHER_X] = region_of(request->x);
-    others[OTHER_H0] = region_of_any(request->hx_items[0]);
-    others[OTHER_C0] = region_of_any(request->hx_items[1]);
-    others[OTHER_LENGTHS] = region_of_any(request->extras->lengths_array);
-    others[OTHER_RESET] = region_of_any(request->extras->reset_array);
     for (int i = 0; i < RESULTS; i++) {
         struct place *place = &out->places[i];
-        const int same = OTHER_H0 + i - RESULT_H_N;
-        own[i] = region_of_any(place->array);
-        place->in_place = place->array != NULL && is_in_place(request, place, i);
-        for (int other = 0; other < OTHERS; other++)
-            if (!(place->in_place && other == same) && regions_overlap(&own[i], &others[other]))
-                return error_out_overlap(request, i, other_name(request, other));
+        own[i] = (struct region){0, 0, NULL};
+        if (place->array == NULL)
+            continue;
+        own[i] = region_of(place->array);
+        place->in_place = is_in_place(request, place, i);
+        for (int j = 0; j < count; j++)
+            if (!(place->in_place && others[j].place == i) &&
+                regions_overlap(&own[i], &others[j].region))
+                return error_out_overlap(request, i, others[j].name);
         for (int j = 0; j < i; j++)
             if (regions_overlap(&own[i], &own[j]))
                 return error_out_overlap(request, i, out_name(request, j));

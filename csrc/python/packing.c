@@ -14,9 +14,8 @@ static bool is_plain(PyObject *object)
 {
     PyArrayObject *array = (PyArrayObject *)object;
 
-    if (!PyArray_CheckExact(object) || !PyArray_ISNOTSWAPPED(array))
-        return false;
-    return PyTypeNum_ISNUMBER(PyArray_TYPE(array)) || PyArray_TYPE(array) == NPY_HALF;
+    return PyArray_CheckExact(object) && PyArray_ISNOTSWAPPED(array) &&
+           PyTypeNum_ISNUMBER(PyArray_TYPE(array));
 }
 
 /* Bytes of a row: the axes from `axis` on. -1 where they are empty or not in one piece. */

@@ -26,9 +26,10 @@ _SHARP = 256  # cells that a picture shows one by one; of more, neighbours are a
 class Panel:
     """One heat map: ``values`` (rows, columns), and the words around it.
 
-    ``blocks`` are names of equal parts of the rows, ``columns`` those of the single columns.
-    ``dividers`` says how many columns stand between two lines, 0 for none, and ``thin`` the same of
-    thinner lines. ``scale`` names the panels that share limits and a colour bar.
+    ``blocks`` are names of equal parts of the rows, ``rows`` and ``columns`` those of the single
+    rows and columns. ``dividers`` says how many columns stand between two lines, 0 for none, and
+    ``thin`` the same of thinner lines. ``scale`` names the panels that share limits and a colour
+    bar; their ``limits``, where the values do not give them, and ``cmap`` are equal.
     """
 
     values: Array
@@ -36,10 +37,13 @@ class Panel:
     xlabel: str = ""
     ylabel: str = ""
     blocks: Sequence[str] = ()
+    rows: Sequence[str] = ()
     columns: Sequence[str] = ()
     dividers: int = 0
     thin: int = 0
     scale: str = ""
+    limits: tuple[float, float] | None = None
+    cmap: Any = None
 
 
 def library(name: str) -> Any:
@@ -70,24 +74,28 @@ def given_axes(ax: Any, count: int) -> list[Axes]:
     return axes
 
 
-def _limit(panels: Sequence[Panel]) -> float:
-    """Return the largest finite value of all, or 1 where every one is zero."""
-    largest = 0.0
-    for panel in panels:
-        finite = panel.values[np.isfinite(panel.values)]
-        largest = max(largest, float(np.abs(finite).max(initial=0)))
-    return largest or 1.0
+def largest_of(values: Array) -> float:
+    """Return the largest magnitude of the finite values."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
 
-def _draw(panel: Panel, ax: Axes, limit: float, cmap: Any) -> Any:
+def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
+    """Return the given limits, or as far from zero as the values of all reach, 1 if all are 0."""
+    if panels[0].limits:
+        return panels[0].limits
+    largest = max(largest_of(panel.values) for panel in panels) or 1.0
+    return -largest, largest
+
+
+def _draw(panel: Panel, ax: Axes, limits: tuple[float, float], cmap: Any) -> Any:
     """Draw one panel and return its image."""
     # float64: the range of a wide float32 one, from -limit to limit, would overflow.
     values = np.ma.masked_invalid(np.asarray(panel.values, np.float64))
     image = ax.imshow(
         values,
         cmap=cmap,
-        vmin=-limit,
-        vmax=limit,
+        vmin=limits[0],
+        vmax=limits[1],
         aspect="auto",
         interpolation="nearest" if max(values.shape) <= _SHARP else "antialiased",
     )
@@ -100,7 +108,7 @@ def _draw(panel: Panel, ax: Axes, limit: float, cmap: Any) -> Any:
     if panel.columns:
         ticks = library("pylstm.plot.ticks")
         ax.xaxis.set_major_locator(ticks.ColumnTicks(panel.columns))
-        ax.xaxis.set_major_formatter(ticks.ColumnNames(panel.columns))
+        ax.xaxis.set_major_formatter(ticks.Names(panel.columns))
     elif values.shape[1] > 1:
         ax.xaxis.set_major_locator(_whole_numbers())
     else:
@@ -112,6 +120,10 @@ def _draw(panel: Panel, ax: Axes, limit: float, cmap: Any) -> Any:
         ax.tick_params(axis="y", length=0)
         for k in range(1, len(panel.blocks)):
             ax.axhline(height * k - 0.5, color="black", linewidth=1.4)
+    elif panel.rows:
+        ticks = library("pylstm.plot.ticks")
+        ax.yaxis.set_major_locator(ticks.RowTicks(panel.rows))
+        ax.yaxis.set_major_formatter(ticks.Names(panel.rows))
     else:
         ax.yaxis.set_major_locator(_whole_numbers())
     return image
@@ -131,8 +143,8 @@ def draw_all(
     for k, panel in enumerate(panels):
         groups.setdefault(panel.scale, []).append(k)
     for members in groups.values():
-        limit = _limit([panels[k] for k in members])
-        images = [_draw(panels[k], axes[k], limit, cmap) for k in members]
+        limits = _limits([panels[k] for k in members])
+        images = [_draw(panels[k], axes[k], limits, panels[k].cmap or cmap) for k in members]
         if colorbar:
             # Of several rows of pictures, as high as the first.
             beside = [axes[k] for k in members]

@@ -30,7 +30,7 @@ def _array(value: Any, name: str, dimensions: tuple[int, ...], shapes: str) -> A
     return array
 
 
-def _row(batch: Any, count: int | None, name: str) -> int:
+def chosen_row(batch: Any, count: int | None, name: str) -> int:
     """Return which row of a batch to draw; of unbatched arrays, there is none to choose."""
     if batch is None:
         return 0
@@ -50,18 +50,18 @@ def _output(value: Any, name: str, batch: Any, batch_first: bool) -> tuple[Array
 
     if isinstance(value, PackedSequence):
         count = int(value.batch_sizes[0])
-        row = _row(batch, count, f"the packed {name}")
+        row = chosen_row(batch, count, f"the packed {name}")
         sequence = unpack_sequence(value)[row]
         shapes = "packed rows (total, D*H)"
         return _array(sequence, f"the data of {name}", (2,), shapes), count, f", sequence {row}"
     shapes = "(L, N, D*H), or (L, D*H) if it is unbatched"
     output = _array(value, name, (2, 3), shapes)
     if output.ndim == 2:
-        _row(batch, None, f"{name} {output.shape}")
+        chosen_row(batch, None, f"{name} {output.shape}")
         return output, None, ""
     if batch_first:
         output = output.swapaxes(0, 1)
-    row = _row(batch, output.shape[1], name)
+    row = chosen_row(batch, output.shape[1], name)
     return output[:, row], output.shape[1], f"[{row}]" if batch_first else f"[:, {row}]"
 
 
@@ -73,9 +73,9 @@ def _state(value: Any, name: str, batch: Any) -> tuple[Array, int | None]:
     shapes = "(D*num_layers, N, H), or (D*num_layers, H), (N, H) or (H,)"
     state = _array(value, name, (1, 2, 3), shapes)
     if state.ndim < 3:
-        _row(batch, None, f"{name} {state.shape}")
+        chosen_row(batch, None, f"{name} {state.shape}")
         return state.reshape(-1, state.shape[-1]), None
-    return state[:, _row(batch, state.shape[1], name)], state.shape[1]
+    return state[:, chosen_row(batch, state.shape[1], name)], state.shape[1]
 
 
 def _directions(output: Array, h: Array) -> int:
@@ -118,7 +118,7 @@ def _pair(
 
 
 def _state_panel(state: Array, name: str, count: int | None, batch: Any) -> Panel:
-    which = "" if count is None else f"[:, {_row(batch, count, name)}]"
+    which = "" if count is None else f"[:, {chosen_row(batch, count, name)}]"
     names = [str(k) for k in range(len(state))]
     return Panel(state.T, name + which, "row", "hidden unit", columns=names, scale=name)
 
@@ -217,6 +217,12 @@ def _panels(
     """Take apart what a module returned."""
     from ..utils.rnn import PackedSequence
 
+    if hasattr(states, "output") and hasattr(states, "h_n"):
+        if kind is not None:
+            raise ValueError(f"kind must be left out for a {type_name(states)}, got {kind!r}")
+        c_n = getattr(states, "c_n", None)
+        last = states.h_n if c_n is None else (states.h_n, c_n)
+        return _result((states.output, last), batch, batch_first, both)
     if not isinstance(states, (tuple, list)) or isinstance(states, PackedSequence):
         return _lone(states, batch, batch_first, kind, both)
     if len(states) != 2:
@@ -257,11 +263,12 @@ def plot_states(
 
     Parameters
     ----------
-    states : ndarray, PackedSequence or tuple
+    states : ndarray, PackedSequence, tuple or Trace
         The output (L, N, D*Hout), or (L, D*Hout) of one sequence, or packed; or ``(h, c)``, of
         an LSTM or an LSTMCell; or all that a layer returns, ``(output, (h_n, c_n))`` or, of a GRU
-        or an RNN, ``(output, h_n)``; or ``h_n`` or ``c_n`` alone. The h of every step, stacked, is
-        an output. Two-dimensional h and c are drawn whole.
+        or an RNN, ``(output, h_n)``; or a `Trace`, of which the same is drawn; or ``h_n`` or
+        ``c_n`` alone. The h of every step, stacked, is an output. Two-dimensional h and c are drawn
+        whole.
     batch : int, optional
         Which sequence of the batch to draw. Default: the first.
     batch_first : bool
