@@ -544,7 +544,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "trace, deep": lambda: on(lstm(2, bidirectional=True, proj_size=3), lambda m: traced(m, lengths=LENGTHS)),
     "trace of some": lambda: on(lstm(), lambda m: traced(m, reset=MASK, names=["c", "i"])),
     "trace of an RNN": lambda: on(pylstm.RNN(4, 6, 2), traced),
-    "out": lambda: into(lstm(), X, out_of()),
+    "out, fresh": lambda: into(lstm(), X, out_of()),
     "out, converted input": lambda: into(lstm(), X.tolist(), out_of()),
     "out with lengths": lambda: into(lstm(), X, out_of(), lengths=LENGTHS),
     "out with reset": lambda: into(lstm(), X, out_of(), reset=MASK),

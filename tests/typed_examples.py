@@ -62,6 +62,26 @@ def one_state() -> Array:
     return np.asarray(h + h_n[0])
 
 
+def stream() -> Array:
+    """Sequences that go on from call to call."""
+    served = nn.LSTM(4, 8, 2).stream(batch=3)
+    assert_type(served, nn.Stream)
+    assert_type(served(np.ones((3, 4))), Array)
+    output = served(np.ones((5, 2, 4)), rows=[2, 0], out=np.empty((5, 2, 8), np.float32))
+    joined = served.join(2)
+    assert_type(joined, npt.NDArray[np.int64])
+    served.reset(joined)
+    served.select([*range(4), 0])
+    served.leave(np.flatnonzero(np.arange(len(served)) > 2))
+    other: nn.Stream = served.fork()
+    h, c = other.state
+    other.state = (h, c)
+    other.reset()
+    beams = nn.Stream(nn.GRU(4, 8), batch=2, hx=np.zeros((1, 2, 8)))
+    beams.state = None
+    return np.asarray(output + h[0, 0] + c[0, 0])
+
+
 def inside_sequences() -> Array:
     """What a call may have inside its sequences, and what led to its results."""
     lstm, gru = nn.LSTM(4, 8, 2), nn.GRU(4, 8)
@@ -172,6 +192,7 @@ def main() -> None:
     sequences()
     steps(3)
     one_state()
+    stream()
     inside_sequences()
     modules()
     packed()
