@@ -5,6 +5,7 @@ import gc
 import math
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -554,9 +555,9 @@ def test_the_class_is_set_once():
 # ---------------------------------------------------------- arguments that change meanwhile
 
 
-def hammer(call, changes, wanted=400, most=4000):
-    """Call while another thread runs `changes`, until so many calls have succeeded."""
-    stop, good, count = threading.Event(), 0, 0
+def hammer(call, changes, wanted=400, seconds=1.0):
+    """Call while another thread runs `changes`, until so many calls have succeeded or so long."""
+    stop, good, end = threading.Event(), 0, time.monotonic() + seconds
 
     def change():
         while not stop.is_set():
@@ -568,8 +569,7 @@ def hammer(call, changes, wanted=400, most=4000):
     sys.setswitchinterval(1e-5)
     thread.start()
     try:
-        while good < wanted and count < most:
-            count += 1
+        while good < wanted and time.monotonic() < end:
             with contextlib.suppress(RuntimeError, ValueError, IndexError):
                 call()
                 good += 1

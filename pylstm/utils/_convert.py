@@ -18,7 +18,7 @@ Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
 IntArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 
 # Kinds that a packed sequence may hold: labels and masks are packed as well as features.
-_DATA_KINDS = "biufc"
+DATA_KINDS = "biufc"
 
 # torch's names for element types, in the two spellings that its messages use.
 _SCALAR_TYPES = {
@@ -61,7 +61,7 @@ def to_array(value: Any, name: str, refusal: str | None = None) -> Array:
     """
     try:
         array = value if type(value) is np.ndarray else as_array(value, name, "any")
-        if array.dtype.kind not in _DATA_KINDS:
+        if array.dtype.kind not in DATA_KINDS:
             raise TypeError(f"{name} must hold numbers or bools, got dtype {array.dtype}")
     except TypeError as error:
         if refusal is None:
@@ -174,7 +174,7 @@ def to_dtype(spec: Any) -> np.dtype[Any]:
     if name == "torch.bfloat16":
         raise TypeError("NumPy has no bfloat16; take float32")
     dtype = np.dtype(name.removeprefix("torch.")) if name.startswith("torch.") else np.dtype(spec)
-    if dtype.kind not in _DATA_KINDS:
+    if dtype.kind not in DATA_KINDS:
         raise TypeError(f"a packed sequence holds numbers or bools, not dtype {dtype}")
     return dtype
 

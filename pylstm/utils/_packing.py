@@ -298,7 +298,7 @@ def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence
         raise RuntimeError("Cannot pack empty tensors. All sequences are empty")
     layout = _lay_out(lengths, int(lengths.max()), enforce_sorted)
     rows = np.concatenate(arrays, dtype=native(arrays[0].dtype), casting="unsafe")
-    data = rows[first_rows(lengths)[layout.sequence] + layout.step]
+    data = rows.take(first_rows(lengths)[layout.sequence] + layout.step, axis=0)
     return PackedSequence(data, layout.batch_sizes, layout.order)
 
 
@@ -334,5 +334,6 @@ def unpack_sequence(packed_sequences: Any) -> list[Array]:
     data = np.ascontiguousarray(data, native(data.dtype))
     lengths = conjugate(batch_sizes, int(batch_sizes[0]))
     starts = first_rows(batch_sizes)
-    order = range(lengths.size) if places is None else places
-    return [data[starts[: lengths[place]] + place] for place in order]
+    counts = lengths.tolist()
+    order = range(lengths.size) if places is None else places.tolist()
+    return [data.take(starts[: counts[place]] + place, axis=0) for place in order]

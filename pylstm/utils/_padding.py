@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments.naming import type_name
 from ._convert import (
+    DATA_KINDS,
     Array,
     argument_error,
     native,
@@ -42,6 +43,9 @@ def to_sequences(sequences: Iterable[Any]) -> list[Array]:
     """Turn each sequence into an array."""
     arrays = []
     for index, sequence in enumerate(sequences):
+        if type(sequence) is np.ndarray and sequence.dtype.kind in DATA_KINDS:
+            arrays.append(sequence)
+            continue
         refusal = f"expected Tensor as element {index} in argument 0, but got {type_name(sequence)}"
         array = to_array(sequence, f"sequences[{index}]", refusal)
         if isinstance(sequence, (int, float, complex)) and not isinstance(sequence, np.generic):
@@ -55,16 +59,18 @@ def to_sequences(sequences: Iterable[Any]) -> list[Array]:
 def fit_to_first(arrays: Sequence[Array]) -> list[Array]:
     """Insist that the trailing sizes are those of the first array; sizes of 1 stretch."""
     fitted = []
+    trailing = arrays[0].shape[1:]
     for index, array in enumerate(arrays):
         if array.ndim == 0:
             raise IndexError(
                 "Dimension specified as 0 but tensor has no dimensions: "
                 f"sequences[{index}] is one number"
             )
-        target = array.shape[:1] + arrays[0].shape[1:]
-        if array.shape != target:
+        if array.shape[1:] != trailing:
+            target = array.shape[:1] + trailing
             _require_fit(target, array.shape)
-        fitted.append(array if array.shape == target else np.broadcast_to(array, target))
+            array = np.broadcast_to(array, target)
+        fitted.append(array)
     return fitted
 
 
