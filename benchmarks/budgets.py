@@ -12,6 +12,7 @@ from benchmarks.memory import MEGABYTE, MemoryRow
 from benchmarks.onnx_engines import OnnxRuntime
 from benchmarks.overhead import OverheadRow
 from benchmarks.packed import ALLOWED, PackedRow
+from benchmarks.round_trip import RoundTripRow
 from benchmarks.timing import geometric_mean
 from benchmarks.torch_engines import TorchEager
 
@@ -218,6 +219,21 @@ def packed_budgets(rows: Sequence[PackedRow] | str) -> list[Budget]:
             row.holds,
         )
         for row in rows
+    ]
+
+
+def round_trip_budgets(rows: Sequence[RoundTripRow] | str) -> list[Budget]:
+    """Judge pack, packed call and pad together against the plain call."""
+    if isinstance(rows, str):
+        return [Budget("pack, call and pad", rows, None)]
+    return [
+        Budget(
+            f"pack, call and pad {row.label} <= {row.allowed} x the plain call",
+            f"{row.ratio.median:.2f}",
+            row.holds,
+        )
+        for row in rows
+        if row.allowed is not None
     ]
 
 

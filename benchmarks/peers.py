@@ -58,6 +58,7 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     from benchmarks.overhead import measure_overhead
     from benchmarks.packed import measure_packed
     from benchmarks.report import Report
+    from benchmarks.round_trip import measure_round_trips
     from benchmarks.torch_engines import TorchCompiled
 
     TorchCompiled.which = options.compile
@@ -97,6 +98,7 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
             report.overhead = measure_overhead(options.rounds, seconds, options.cell)
         elif grid == "packed":
             report.packed = measure_packed(options.rounds, seconds, options.cell)
+            report.round_trips = measure_round_trips(options.rounds, seconds, options.cell)
         elif grid == "memory":
             report.memory = measure_memory(options.cell)
         _tell(f"{grid}: {time.monotonic() - started:.0f} s")

@@ -15,6 +15,7 @@ from benchmarks.budgets import (
     memory_budgets,
     overhead_budgets,
     packed_budgets,
+    round_trip_budgets,
     threads_budgets,
 )
 from benchmarks.chart import draw
@@ -24,6 +25,7 @@ from benchmarks.measure import Outcome, Row
 from benchmarks.memory import MEGABYTE, MemoryRow
 from benchmarks.overhead import OverheadRow
 from benchmarks.packed import PackedRow
+from benchmarks.round_trip import RoundTripRow
 from benchmarks.timing import Spread, geometric_mean
 
 # Share of disturbed figures from which on a report says so.
@@ -44,6 +46,7 @@ class Report:
     import_seconds: float | None = None
     overhead: list[OverheadRow] | str | None = None
     packed: list[PackedRow] | str | None = None
+    round_trips: list[RoundTripRow] | str | None = None
     memory: list[MemoryRow] | str | None = None
 
     def budgets(self) -> list[Budget]:
@@ -61,6 +64,8 @@ class Report:
             found += overhead_budgets(self.overhead)
         if self.packed is not None:
             found += packed_budgets(self.packed)
+        if self.round_trips is not None:
+            found += round_trip_budgets(self.round_trips)
         if self.memory is not None:
             found += memory_budgets(self.memory)
         return found
@@ -218,6 +223,23 @@ def _packed_lines(rows: list[PackedRow] | str) -> list[str]:
     return [*title, *table(head, lines)]
 
 
+def _round_trip_lines(rows: list[RoundTripRow] | str) -> list[str]:
+    title = ["## Pack, packed call and pad", ""]
+    if isinstance(rows, str):
+        return [*title, rows, ""]
+    lines = [
+        [
+            row.label,
+            seconds_text(row.seconds.median),
+            seconds_text(row.plain.median),
+            f"{row.ratio.median:.2f} [{row.ratio.q1:.2f}–{row.ratio.q3:.2f}]",
+            "" if row.allowed is None else f"{row.allowed}",
+        ]
+        for row in rows
+    ]
+    return [*title, *table(["case", "all three", "plain call", "ratio", "allowed"], lines)]
+
+
 def _memory_lines(rows: list[MemoryRow] | str) -> list[str]:
     title = ["## Memory of a call", ""]
     if isinstance(rows, str):
@@ -275,6 +297,8 @@ def markdown(report: Report) -> str:
         lines += _overhead_lines(report.overhead)
     if report.packed is not None:
         lines += _packed_lines(report.packed)
+    if report.round_trips is not None:
+        lines += _round_trip_lines(report.round_trips)
     if report.memory is not None:
         lines += _memory_lines(report.memory)
     return "\n".join(lines)
@@ -298,6 +322,7 @@ def as_json(report: Report) -> str:
         "import_seconds": report.import_seconds,
         "overhead": plain(report.overhead),
         "packed": plain(report.packed),
+        "round_trips": plain(report.round_trips),
         "memory": plain(report.memory),
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

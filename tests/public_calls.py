@@ -17,6 +17,13 @@ from pylstm.utils import rnn
 
 X = fractions(1, (5, 3, 4)).astype(np.float32)
 STATES = tuple(fractions(seed, (1, 3, 6)).astype(np.float32) for seed in (2, 3))
+# Made before the calls: NumPy's own functions leak, or raise no error, where memory runs out.
+MASK = X[..., 0] > 0
+MASK_OF_INTEGERS = MASK.astype(int)
+LENGTHS = np.array([2, 5, 4], ">i2")
+TOO_LARGE = np.array([2, 2**64 - 1, 4], "u8")
+MANY_LENGTHS = np.arange(1, 33)
+STATES_OF_FOUR = tuple(np.repeat(state, 4, 0) for state in STATES)
 # Large enough for another thread, see plan_make() in csrc/threads/plan.c.
 LONG = fractions(4, (40, 32, 64)).astype(np.float32)
 
@@ -48,6 +55,54 @@ def shared(batch=32, cls=pylstm.LSTM, **kwargs):
     """A call that two threads share."""
     pylstm.set_num_threads(2)
     return native(cls(64, 64, **kwargs), lambda m: m(LONG[:, :batch]))
+
+
+def shared_extras(trace=False, **keywords):
+    """A call that two threads share, with lengths or a reset, or traced."""
+    pylstm.set_num_threads(2)
+    call = (lambda m: traced(m, LONG)) if trace else (lambda m: m(LONG, **keywords))
+    return on(pylstm.GRU(64, 64), call, native=not trace)
+
+
+def traced(module, x=X, **keywords):
+    """What a trace holds."""
+    trace = module.trace(x, **keywords)
+    return [trace.output, trace.h_n, *(getattr(trace, name) for name in trace.names)]
+
+
+def refused_extras():
+    """The case of what wrong lengths, resets and names make of errors."""
+    packed = packed_batch()
+    return on(lstm(), lambda module: refuse_extras(module, packed))
+
+
+def refuse_extras(module, packed):
+    for function, x, keywords in (
+        (module, X, {"lengths": [2, 0, 4]}),
+        (module, X, {"lengths": [2, 6, 4]}),
+        (module, X, {"lengths": TOO_LARGE}),
+        (module, X, {"lengths": [2, 5]}),
+        (module, X, {"lengths": [2.0, 5.0, 4.0]}),
+        (module, X[:, 0], {"lengths": [2]}),
+        (module, X, {"lengths": LENGTHS, "reset": MASK}),
+        (module, packed, {"lengths": LENGTHS}),
+        (module, packed, {"reset": MASK}),
+        (module, X, {"reset": MASK.T}),
+        (module, X, {"reset": MASK_OF_INTEGERS}),
+        (module, X[:, 0], {"reset": MASK}),
+        (module, X, {"resets": MASK}),
+        (module.trace, X, {"names": "q"}),
+        (module.trace, X, {"names": []}),
+        (module.trace, packed, {}),
+        (lambda x: module._run_trace(x, None, None, None, ("q",)), X, {}),
+    ):
+        try:
+            function(x, **keywords)
+        except MemoryError:
+            raise
+        except Exception:
+            continue
+        raise AssertionError("a wrong call came through")
 
 
 def construct(cls, *args, **kwargs):
@@ -96,6 +151,31 @@ def loading(module, **kwargs):
 def of_kind(kind, *args, **kwargs):
     """A layer of one of reference.KINDS; its state is STATES[0]."""
     return layer_of(kind, 4, 6, *args, **kwargs)
+
+
+def streamed(module, **options):
+    """The case of calls of a stream and what else changes its rows."""
+
+    def call(module):
+        stream = module.stream(3, **options)
+        first = stream(X), stream(X[0, :2].tolist(), rows=[2, 0])
+        other = copy.copy(stream)
+        other.select([2, 2, 1, 0, 0, 0, 1])
+        other.leave(other.join(3))
+        other.state = other.state
+        return (
+            *first,
+            other(np.ones((7, 4))),
+            stream.fork().state,
+            repr(other),
+            pickled_stream(stream),
+        )
+
+    return on(module, call)
+
+
+def pickled_stream(stream):
+    return pickle.loads(pickle.dumps(stream)).state
 
 
 def refused_by_gru():
@@ -198,6 +278,9 @@ def packed_batch():
     return rnn.pack_sequence([X[:, 0], X[:3, 1], X[:4, 2]], enforce_sorted=False)
 
 
+PACKED, IN_ORDER = packed_batch(), rnn.pack_padded_sequence(X, [5, 3, 1])
+
+
 def packed_result(module, hx=None):
     output, states = module(packed_batch(), hx)
     return output.data, states
@@ -287,8 +370,23 @@ CASES: dict[str, Callable[[], Case]] = {
     "deep": lambda: native(lstm(3, bidirectional=True, batch_first=True), lambda m: m(X)),
     "large workspace": lambda: native(pylstm.LSTM(4, 64, 2), lambda m: m(np.ones((90, 8, 4)))),
     "dropout": lambda: on(lstm(2, dropout=0.5), lambda m: (pylstm.manual_seed(1), m(X))[1]),
+    "lengths": lambda: native(lstm(2, bidirectional=True), lambda m: m(X, STATES_OF_FOUR, lengths=[2, 5, 4])),
+    "lengths converted": lambda: native(lstm(batch_first=True), lambda m: m(X.swapaxes(0, 1).tolist(), lengths=LENGTHS)),
+    "lengths of many": lambda: native(lstm(), lambda m: m(LONG[:, :, :4], lengths=MANY_LENGTHS)),
+    "resets": lambda: native(of_kind("GRU", 2, bidirectional=True), lambda m: m(X, reset=MASK)),
+    "resets converted": lambda: native(of_kind("RNN_TANH"), lambda m: m(X.tolist(), reset=MASK.tolist())),
+    "trace": lambda: on(lstm(2, bidirectional=True), traced),
+    "trace of a GRU": lambda: on(of_kind("GRU"), lambda m: traced(m, lengths=[2, 5, 4])),
+    "trace in C": lambda: native(lstm(2), lambda m: m._run_trace(X, None, None, MASK, ("c", "i"))),
+    "shared trace": lambda: shared_extras(trace=True),
+    "shared lengths": lambda: shared_extras(lengths=MANY_LENGTHS + 7),
+    "shared reset": lambda: shared_extras(reset=LONG[..., 0] > 0.5),
+    "refused extras": refused_extras,
     "packed": lambda: on(lstm(), packed_result),
     "packed with states": lambda: on(lstm(), lambda m: packed_result(m, STATES)),
+    "packed before": lambda: native(lstm(), lambda m: m(PACKED)),
+    "packed before, in order": lambda: native(lstm(), lambda m: m(IN_ORDER, STATES)),
+    "packed before, GRU": lambda: native(of_kind("GRU", 2), lambda m: m(PACKED)),
     "cell": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0])),
     "cell with states": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0], [s[0] for s in STATES])),
     "cell unbatched": lambda: native(pylstm.LSTMCell(4, 6), lambda m: m(X[0, 0].astype(np.float64))),
@@ -348,6 +446,8 @@ CASES: dict[str, Callable[[], Case]] = {
             ("cell", lambda kind=kind: native(cell_of(kind, 4, 6), lambda m: m(X[0], STATES[0][0]))),
         )
     },
+    "stream": lambda: streamed(lstm(2), hx=[np.ones((2, 3, 6))] * 2),
+    "stream of a GRU": lambda: streamed(pylstm.GRU(4, 6)),
     "deep GRU": lambda: native(
         of_kind("GRU", 3, bidirectional=True, batch_first=True), lambda m: m(X, hx=None)
     ),
@@ -362,6 +462,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),
+    "pack_padded": lambda: Case(lambda: rnn.pack_padded_sequence(X, [5, 3, 1])),
+    "pack_padded unsorted": lambda: Case(
+        lambda: rnn.pack_padded_sequence(X, np.array([2, 5, 1]), enforce_sorted=False)
+    ),
+    "pad in order": lambda: Case(lambda: rnn.pad_packed_sequence(IN_ORDER)),
+    "pad longer": lambda: Case(lambda: rnn.pad_packed_sequence(PACKED, total_length=9)),
     "pad_sequence": lambda: Case(lambda: rnn.pad_sequence([X[:, 0], X[:2, 1]])),
     "unpack": lambda: Case(lambda: rnn.unpack_sequence(packed_batch())),
 }  # fmt: skip

@@ -226,6 +226,7 @@ def input_of(cls):
 
 FLAT = X.reshape(10, 4)
 SIZES = np.full(5, 2)
+MASK = X[..., 0] > 0
 
 # Where the object stands.
 PLACES = {
@@ -235,6 +236,11 @@ PLACES = {
     "list of states": (LSTM, lambda m, act: m(X, acting(HostileList, act, [H, C]))),
     "nested lists": (LSTM, lambda m, act: m([[[Hostile(act, 0.5)] * 4]])),
     "list as input": (LSTM, lambda m, act: m(acting(HostileList, act, X.tolist()))),
+    "lengths": (LSTM, lambda m, act: m(X, (H, C), lengths=Hostile(act, [3, 5]))),
+    "reset": (GRU, lambda m, act: m(X, H, reset=Hostile(act, MASK))),
+    "lengths in a list": (GRU, lambda m, act: m(X, lengths=acting(HostileList, act, [3, 5]))),
+    "lengths of a trace": (LSTM, lambda m, act: m.trace(X, lengths=Hostile(act, [3, 5])).output),
+    "reset of a trace": (GRU, lambda m, act: m.trace(X, H, reset=Hostile(act, MASK), names="h").h),
     "packed data": (LSTM, lambda m, act: m._run_packed(Hostile(act, FLAT), SIZES, None)),
     "packed sizes": (LSTM, lambda m, act: m._run_packed(FLAT, Hostile(act, SIZES), None)),
     "packed states": (LSTM, lambda m, act: m._run_packed(FLAT, SIZES, (H, Hostile(act, C)))),
@@ -276,7 +282,8 @@ CALLS = {
     "input", "h_0", "c_0", "list of states", "nested lists", "list as input", "packed data",
     "packed sizes", "packed states", "cell input", "cell h_0", "cell list", "state of a GRU",
     "list as state", "in a list as state", "attributes of what is in a list",
-    "packed state of a GRU", "state of a cell",
+    "packed state of a GRU", "state of a cell", "lengths", "reset", "lengths in a list",
+    "lengths of a trace", "reset of a trace",
 }  # fmt: skip
 ALLOWED = (
     Boom, KeyboardInterrupt, TypeError, ValueError, RuntimeError, KeyError, IndexError,
@@ -331,7 +338,9 @@ def shapes_of(array):
 
 
 @pytest.mark.parametrize("kind", ["fits", "converted", "strided"])
-@pytest.mark.parametrize("case", ["dense", "batch first", "unbatched", "packed", "cell"])
+@pytest.mark.parametrize(
+    "case", ["dense", "batch first", "unbatched", "packed", "cell", "lengths", "reset", "trace"]
+)
 def test_arrays_that_the_collector_reshapes(case, kind):
     """The collector may run between the checks and the call, and with it code that reshapes."""
     module = make(LSTMCell if case == "cell" else LSTM)
@@ -355,6 +364,17 @@ def test_arrays_that_the_collector_reshapes(case, kind):
     def call(x, h, c):
         sizes = SIZES.copy()
         arrays.append(sizes)
+        if case in ("lengths", "trace"):
+            lengths = np.array([3, 5], np.int64 if kind == "fits" else np.int16)
+            arrays.append(lengths)
+            if case == "trace":
+                trace = module.trace(x, (h, c), lengths=lengths)
+                return [trace.output, trace.h_n, trace.c_n, trace.c, trace.o]
+            return module(x, (h, c), lengths=lengths)
+        if case == "reset":
+            mask = MASK.copy(order="F" if kind == "strided" else "C")
+            arrays.append(mask)
+            return module(x, (h, c), reset=mask)
         return module._run_packed(x, sizes, (h, c)) if case == "packed" else module(x, (h, c))
 
     def reshape(phase, info):

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def other_forms():
     frozen.flags.writeable = False
     yield frozen
     yield np.frombuffer(b"x" + np.array(LENGTHS).tobytes(), np.int64, offset=1)  # misaligned
-    yield [np.int8(4), 7, np.uint64(2)]
+    yield [np.int8(4), 7, np.uint32(2)]
     yield memoryview(np.array(LENGTHS, np.int16))
     yield OnlyBuffer(LENGTHS)
 
@@ -112,7 +113,8 @@ def test_hooks_and_other_forwards_are_handed_the_keyword():
             seen.append(options)
             return super().forward(2 * input, hx, **options)
 
-    hooked, doubled = make(), with_parameters(Doubled(4, 6), 1)
+    hooked, doubled = make(), Doubled(4, 6)
+    doubled.load_state_dict(hooked.state_dict())
     expected = hooked(X, lengths=LENGTHS)
     hook = hooked.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs), with_kwargs=True
@@ -269,15 +271,16 @@ def test_references():
     many = np.ones(64, np.int32)
     wrong = np.array([1, 2, 9])
     names = ["h"]
-    held = (lengths, many, wrong, X, names)
+    x = X.copy()
+    held = (lengths, many, wrong, x, names)
     before = [sys.getrefcount(thing) for thing in held]
     for _ in range(50):
-        module(X, lengths=lengths)
+        module(x, lengths=lengths)
         module(np.zeros((2, 64, 4)), lengths=many)
-        module.trace(X, lengths=lengths, names=names)
+        module.trace(x, lengths=lengths, names=names)
         for call in (module, module.trace):
             with pytest.raises(ValueError, match="lengths"):
-                call(X, lengths=wrong)
+                call(x, lengths=wrong)
     del call
     assert [sys.getrefcount(thing) for thing in held] == before
 
@@ -300,7 +303,8 @@ def test_another_thread_writes_to_the_lengths(dtype):
                 lengths[0] = value
 
     def call():
-        for _ in range(4000):
+        until = time.monotonic() + 60
+        while min(counted) < 200 and time.monotonic() < until:
             try:
                 result = module(X[:, :1], lengths=lengths)[0].tobytes()
             except ValueError as error:
@@ -321,4 +325,4 @@ def test_another_thread_writes_to_the_lengths(dtype):
         writer.join()
         sys.setswitchinterval(interval)
     assert not wrong
-    assert sum(counted) == 4000 and min(counted) > 0
+    assert min(counted) >= 200

@@ -14,9 +14,10 @@ from reference import fractions
 
 import pylstm
 from pylstm import _core
-from pylstm.utils.rnn import pack_sequence
+from pylstm.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 X = fractions(1, (5, 2, 4)).astype(np.float32)
+PACKED = pack_sequence([X[:3, 0], X[:, 1]], enforce_sorted=False)
 STATES = np.zeros((1, 2, 3), np.float32), np.zeros((1, 2, 3), np.float32)
 
 
@@ -90,6 +91,12 @@ def make_actions():
         "lstm with dropout": lambda: deep(X),
         "lstm large": lambda: big(long),
         "lstm packed": lambda: lstm(packed, STATES),
+        "lstm packed, unsorted": lambda: lstm(PACKED),
+        "pack, run and pad": lambda: pad_packed_sequence(lstm(pack_padded_sequence(X, [5, 3]))[0]),
+        "pack unsorted": lambda: pack_padded_sequence(X, np.array([3, 5]), enforce_sorted=False),
+        "pack what is unusual": lambda: pack_padded_sequence(X[..., ::-1], [5.0, 3.0]),
+        "pad": lambda: pad_packed_sequence(PACKED, batch_first=True, total_length=9),
+        "pad what is unusual": lambda: pad_packed_sequence(PACKED, padding_value=1.0),
         "lstm with hooks": lambda: hooked(X),
         "cell": lambda: cell(X[0], (STATES[0][0], STATES[1][0])),
         "cell unbatched": lambda: cell(X[0, 0]),
@@ -170,6 +177,17 @@ def make_actions():
         "cell ranks": lambda: cell(X[0], (STATES[0][0, 0], STATES[1][0])),
         "cell batch": lambda: cell(X[0], (STATES[0][0, :1], STATES[1][0])),
         "batch sizes": lambda: lstm._run_packed(X[:, 0], [2, 3], None),
+        "packed class": lambda: _core.packed_type(int),
+        "lengths": lambda: pack_padded_sequence(X, [6, 2**80]),
+        "lengths that are too large": lambda: pack_padded_sequence(X, np.array([5, 6])),
+        "packed sizes": lambda: lstm(PACKED._replace(batch_sizes=np.array([2, 2, 2, 2, 1]))),
+        "packed indices": lambda: lstm(PACKED._replace(PACKED_indices=np.array([1, 1]))),
+        "packed rows": lambda: lstm(PACKED._replace(data=np.ones((8, 5)))),
+        "pad sizes": lambda: pad_packed_sequence(PACKED._replace(batch_sizes=np.array([3, 3, 2]))),
+        "pad indices": lambda: pad_packed_sequence(
+            PACKED._replace(PACKED_indices=np.array([2, 0]))
+        ),
+        "pad length": lambda: pad_packed_sequence(PACKED, total_length=2**80),
         "too large": lambda: lstm._build("LSTM", 2**40, 2**40),
         "bad dtype": lambda: lstm._convert("int8"),
         "bad name": lambda: lstm._parameter("nothing"),

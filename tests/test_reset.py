@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def in_segments(module, x, mask, hx):
     """
     cuts = [0, *(t for t in range(1, len(x)) if mask[t]), len(x)]
     parts = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         begins = start > 0 or mask[0]
         output, hx = module(x[start:end], None if begins else hx)
         parts.append(output)

@@ -412,6 +412,12 @@ def test_ctrl_c_in_a_long_call(count):
     run_scenario("interrupted", count)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such timers")
+@pytest.mark.parametrize("way", ["lengths", "reset", "trace"])
+def test_ctrl_c_in_a_long_call_with_something_inside(way):
+    run_scenario("interrupted", 2, way)
+
+
 def test_no_python_runs_before_a_long_call_lets_go_of_the_gil():
     # A signal's handler could run in Python code there, and what it raises would be lost.
     lstm, x = pylstm.LSTM(32, 64), np.ones((200, 32, 32), np.float32)
@@ -436,6 +442,14 @@ def test_late_helpers():
     # Where AddressSanitizer is: it must not keep what has been freed.
     options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
     run_scenario("late_helpers", ASAN_OPTIONS=options)
+
+
+@needs_proc
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="threads cannot be made late")
+@pytest.mark.parametrize("way", ["lengths", "reset", "trace"])
+def test_late_helpers_with_something_inside(way):
+    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
+    run_scenario("late_helpers", way, ASAN_OPTIONS=options)
 
 
 def test_exit_with_a_call_under_way():

@@ -327,9 +327,21 @@ def long_call():
     return module, np.broadcast_to(row, (200_000, 1, 512))
 
 
-def interrupted(threads):
+def ways_to_call(module, way):
+    """A function that calls the module with lengths or a reset, or traces it, and returns arrays."""
+    if way == "lengths":  # of the longest row all steps, of the others fewer
+        return lambda x: module(x, lengths=np.maximum(1, len(x) - np.arange(x.shape[1])))
+    if way == "reset":
+        return lambda x: module(x, reset=np.broadcast_to(x[0, :, 0] > 0, x.shape[:2]))
+    if way == "trace":
+        return lambda x: list(vars(module.trace(x, names=("c", "o"))).values())[2:]
+    return module
+
+
+def interrupted(threads, way="plain"):
     """Ctrl-C ends a long call, and signals before it were seen to during the call."""
     module, x = long_call()
+    module = ways_to_call(module, way)
     pylstm.set_num_threads(1)
     expected = module(x[:100])
     pylstm.set_num_threads(threads)
@@ -357,6 +369,29 @@ def interrupted(threads):
             signal.setitimer(signal.ITIMER_REAL, 0)
         assert_same_bits(module(x[:100]), expected)
     assert_same_bits(before, expected)
+
+
+def interrupted_stream(threads):
+    """Ctrl-C ends a long call of a stream, whose states are what they were, as often as it comes."""
+    module, x = long_call()
+    pylstm.set_num_threads(int(threads))
+    stream = module.stream(2)
+    rows = np.array([1])
+    stream(x[:100], rows=rows)
+    before = stream.state
+    expected = stream.fork()(x[:100], rows=rows)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    both = np.broadcast_to(x[:1], (len(x), 2, 512))
+    for call in (lambda: stream(both), lambda: stream(x, rows=rows), lambda: stream(both)):
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            call()
+        except KeyboardInterrupt:
+            assert_same_bits(stream.state, before)
+        else:
+            raise AssertionError("not interrupted")
+    assert_same_bits(stream(x[:100], rows=rows), expected)
 
 
 def interrupted_with_dropout():
@@ -400,9 +435,9 @@ def interrupted_with_dropout():
 # ---------------------------------------------------------------------------- late helpers
 
 
-def late_helpers():
+def late_helpers(way="plain"):
     """Helpers that come, and then hardly get a processor: right results, and no memory kept."""
-    module = with_parameters(pylstm.LSTM(128, 128), 4)
+    module = ways_to_call(with_parameters(pylstm.LSTM(128, 128), 4), way)
     x = np.random.default_rng(0).standard_normal((400, 1, 128)).astype(np.float32)
     expected = single_threaded(module, x)
     module(x)

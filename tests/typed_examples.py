@@ -62,6 +62,24 @@ def one_state() -> Array:
     return np.asarray(h + h_n[0])
 
 
+def inside_sequences() -> Array:
+    """What a call may have inside its sequences, and what led to its results."""
+    lstm, gru = nn.LSTM(4, 8, 2), nn.GRU(4, 8)
+    x = np.ones((7, 3, 4))
+    output, (h_n, c_n) = lstm(x, lengths=[3, 7, 1])
+    _, states = lstm.forward(x, (h_n, c_n), reset=x[..., 0] > 2)
+    assert_type(states, tuple[Array, Array])
+    _, last = gru.forward(x, None, lengths=np.array([3, 7, 1]), reset=None, out=None)
+    assert_type(last, Array)
+    trace = gru.trace(x, h_n[:1], lengths=[3, 7, 1], names=["z", "h"])
+    assert_type(trace, nn.Trace)
+    assert_type(trace.z, Array)
+    assert_type(trace.names, tuple[str, ...])
+    assert trace.h.shape == (1, 1, 7, 3, 8) and trace.kind == "GRU"
+    assert lstm.trace(x, names="c").c_n.shape == (2, 3, 8)
+    return np.asarray(output + trace.output)
+
+
 class Tagger(nn.Module):
     """A container with a child and an array of its own."""
 
@@ -154,6 +172,7 @@ def main() -> None:
     sequences()
     steps(3)
     one_state()
+    inside_sequences()
     modules()
     packed()
     weights()

@@ -35,9 +35,11 @@ struct matrix gather_inputs(const struct scan *scan, const struct sequence *at, 
                            rows * width, width};
 }
 
-char *gather_place(const struct scan *scan, ptrdiff_t done)
+char *gather_place(const struct scan *scan, const char *before)
 {
-    return scan_offset(scan, scan->states, (done & 1) * scan->rows * rnn_hidden_out(scan->net));
+    if (before != scan->states)
+        return scan->states;
+    return scan_offset(scan, scan->states, scan->rows * rnn_hidden_out(scan->net));
 }
 
 /* Sets "to", rows of "width" elements, to the initial states of the rows [first, end). */

@@ -11,8 +11,8 @@
  * in the order of time. Returns that matrix from the step on, which is taken first. */
 struct matrix gather_inputs(const struct scan *scan, const struct sequence *at, ptrdiff_t rows,
                             ptrdiff_t steps);
-/* Where the scan keeps h [rows, Hout] of a step; the step before has another place. */
-char *gather_place(const struct scan *scan, ptrdiff_t done);
+/* Where the scan keeps h [rows, Hout] of a step, if that of the step before is at "before". */
+char *gather_place(const struct scan *scan, const char *before);
 /* Sets h [rows, Hout] and c of the rows [first, end) to their initial states. */
 void gather_states(const struct scan *scan, char *h, ptrdiff_t first, ptrdiff_t end);
 /* Copies rows of "width" elements that stand one after the other, from "from" on, to the rows

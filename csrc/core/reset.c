@@ -35,9 +35,8 @@ static void set_row(const struct scan *scan, char *to, const char *from, ptrdiff
         memcpy(to, from, bytes);
 }
 
-ptrdiff_t reset_states(const struct scan *scan, const struct sequence *at,
-                       const struct rnn_step *step, struct before *before, ptrdiff_t known,
-                       ptrdiff_t rows)
+void reset_states(const struct scan *scan, const struct sequence *at, const struct rnn_step *step,
+                  struct before *before, ptrdiff_t rows)
 {
     const struct rnn_call *call = scan->call;
     const unsigned char *flags = step_flags(scan, at);
@@ -46,8 +45,8 @@ ptrdiff_t reset_states(const struct scan *scan, const struct sequence *at,
     struct matrix c = {.data = scan->c, .row = hidden};
 
     if (flags == NULL || !any_flag(scan, flags, rows))
-        return known;
-    if (known == 0) {
+        return;
+    if (before->known == 0) {
         h = (struct matrix){.data = scan->h0, .row = call->h0_row};
         c = (struct matrix){.data = scan->c0, .row = call->c0_row};
     }
@@ -60,6 +59,5 @@ ptrdiff_t reset_states(const struct scan *scan, const struct sequence *at,
                     kept && c.data ? scan_offset(scan, c.data, row * c.row + step->first) : NULL,
                     step->end - step->first);
     }
-    *before = (struct before){scan->states, out};
-    return rows;
+    *before = (struct before){scan->states, out, rows};
 }

@@ -6,10 +6,9 @@
 #include "step.h"
 
 /* Where one of "rows" rows goes on from zeros at this step, sets the states of all of them: a copy of
- * h, to which *before points then, and c of the units [step->first, step->end). "known" of them, all
- * or none, have states from the step before. Returns how many have them then. */
-ptrdiff_t reset_states(const struct scan *scan, const struct sequence *at,
-                       const struct rnn_step *step, struct before *before, ptrdiff_t known,
-                       ptrdiff_t rows);
+ * h, to which "before" points then, and c of the units [step->first, step->end). All of the rows or
+ * none have states from the step before. */
+void reset_states(const struct scan *scan, const struct sequence *at, const struct rnn_step *step,
+                  struct before *before, ptrdiff_t rows);
 
 #endif

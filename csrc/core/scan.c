@@ -14,7 +14,6 @@ struct walk {
     struct sequence at;
     struct rnn_step step;
     struct precompute precomputed;
-    ptrdiff_t known; /* rows that have states from the step before */
     struct before before;
     struct gate_trace trace;
 };
@@ -52,42 +51,31 @@ static bool takes_step(const struct scan *scan, struct walk *walk)
                                         &walk->step.first, &walk->step.end);
 }
 
-/* Like take_step(), of a call with something inside its sequences. */
-static void take_step_within(const struct scan *scan, struct walk *walk, const char *x, char *h,
-                             ptrdiff_t rows)
+/* Takes a step of a call with something inside its sequences: like scan_step(), but "x" is its first row
+ * in any case. Returns where its h is: at "h", or in scratch memory where there is an order. */
+static char *take_step_within(const struct scan *scan, struct walk *walk, const char *x, char *h,
+                              bool precomputed, ptrdiff_t rows)
 {
     struct before before = walk->before;
 
     if (scan->order) {
-        gather_states(scan, before.h, walk->known, rows);
-        walk->known = rows;
+        if (!precomputed)
+            x = gather_inputs(scan, &walk->at, rows, 1).data;
+        h = gather_place(scan, before.h);
+        gather_states(scan, before.h, before.known, rows);
+        before.known = rows;
     } else
-        walk->known = reset_states(scan, &walk->at, &walk->step, &before, walk->known, rows);
+        reset_states(scan, &walk->at, &walk->step, &before, rows);
     if (scan->traced) {
         trace_begin(scan, &walk->at, &walk->trace);
         walk->step.trace = &walk->trace;
     }
-    scan_step(scan, &walk->step, x, h, before, walk->known, rows);
+    scan_step(scan, &walk->step, precomputed ? NULL : x, h, &before, rows);
     if (scan->traced)
         trace_end(scan, &walk->at, &walk->step, h, rows);
     if (scan->order)
         scatter_output(scan, &walk->at, h, rows);
-}
-
-/* A step that this thread takes part in, on "rows" rows, with h to "h". "x" is NULL where its input
- * gates are precomputed. */
-static void take_step(const struct scan *scan, struct walk *walk, const char *x, char *h,
-                      ptrdiff_t rows)
-{
-    if (walk->known > rows) {
-        finish_rows(scan, walk->before.h, rows, walk->known);
-        walk->known = rows;
-    }
-    walk->step.descending = walk->at.done & 1;
-    if (scan->call->within)
-        take_step_within(scan, walk, x, h, rows);
-    else
-        scan_step(scan, &walk->step, x, h, walk->before, walk->known, rows);
+    return h;
 }
 
 /* One step on "rows" rows. Returns false where the scan was stopped. */
@@ -97,19 +85,23 @@ static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t rows
         scan_offset(scan, scan->x, sequence_offset(&walk->at, scan->x_step, scan->x_row));
     char *h = scan_offset(scan, scan->y, sequence_offset(&walk->at, scan->y_step, scan->y_row));
 
-    if (scan->order)
-        h = gather_place(scan, walk->at.done);
     if (takes_step(scan, walk)) {
-        if (precompute_step(scan, &walk->precomputed, &walk->at, x, rows, &walk->step))
-            x = NULL;
-        else if (scan->order)
-            x = gather_inputs(scan, &walk->at, rows, 1).data;
-        take_step(scan, walk, x, h, rows);
+        const bool precomputed =
+            precompute_step(scan, &walk->precomputed, &walk->at, x, rows, &walk->step);
+        if (walk->before.known > rows) {
+            finish_rows(scan, walk->before.h, rows, walk->before.known);
+            walk->before.known = rows;
+        }
+        walk->step.descending = walk->at.done & 1;
+        if (scan->call->within)
+            h = take_step_within(scan, walk, x, h, precomputed, rows);
+        else
+            scan_step(scan, &walk->step, precomputed ? NULL : x, h, &walk->before, rows);
         if (scan->share && !scan->share->wait(scan->share, scan->stop))
             return false;
     }
-    walk->known = rows;
-    walk->before = (struct before){h, scan->h_row};
+    walk->before.known = rows;
+    walk->before.h = h;
     return scan->stop == NULL || !scan->stop->asked(scan->stop->data);
 }
 
@@ -128,7 +120,7 @@ bool scan_run(const struct scan *scan)
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,
             },
-        .before = {scan->order ? gather_place(scan, 1) : NULL, scan->h_row},
+        .before = {scan->order ? scan->states : NULL, scan->h_row},
     };
 
     if (scan->at.step >= CELL_KINDS)
@@ -138,6 +130,6 @@ bool scan_run(const struct scan *scan)
         if (rows > 0 && !walk_step(scan, &walk, rows))
             return false;
     }
-    finish_rows(scan, walk.before.h, 0, walk.known);
+    finish_rows(scan, walk.before.h, 0, walk.before.known);
     return true;
 }

@@ -43,13 +43,14 @@ static inline void run_rows(const struct scan *scan, struct rnn_step *step, cons
 }
 
 void scan_step(const struct scan *scan, struct rnn_step *step, const char *x, char *h,
-               struct before before, ptrdiff_t known, ptrdiff_t rows)
+               const struct before *before, ptrdiff_t rows)
 {
     const char *init = step->init;
+    const ptrdiff_t known = before->known;
 
     if (known > 0) {
-        step->h = before.h;
-        step->h_stride = before.row;
+        step->h = before->h;
+        step->h_stride = before->row;
         step->c = scan->c;
         step->c_stride = scan->net->hidden_size;
         run_rows(scan, step, x, h, init, 0, known);

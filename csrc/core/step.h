@@ -8,13 +8,14 @@
 struct before {
     char *h;
     ptrdiff_t row;
+    ptrdiff_t known; /* rows that have it; the others begin */
 };
 
-/* Runs a step of "rows" rows, of which the first "known" have states from the step before; the others
- * begin from h_0 and c_0. "x" is the step's first row, or NULL where "step" begins at precomputed input
+/* Runs a step of "rows" rows, of which the first before->known have states from the step before; the
+ * others begin from h_0 and c_0. "x" is the step's first row, or NULL where "step" begins at precomputed input
  * gates; h goes to "h", rows scan->h_row apart. Fields of "step" that depend on the rows are
  * overwritten. */
 void scan_step(const struct scan *scan, struct rnn_step *step, const char *x, char *h,
-               struct before before, ptrdiff_t known, ptrdiff_t rows);
+               const struct before *before, ptrdiff_t rows);
 
 #endif

@@ -55,9 +55,9 @@ COLD static int error_no_input(const struct request *request)
  * our names are. */
 static int keyword_index(const struct module_state *module_state, PyObject *key, int count)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i <= NAME_RESET; i++)
         if (key == module_state->names[i])
-            return i;
+            return i < count ? i : count;
     for (int i = 0; PyUnicode_Check(key) && i < count; i++)
         if (PyUnicode_Compare(key, module_state->names[i]) == 0)
             return i;
@@ -221,10 +221,30 @@ static int open_one(struct request *request, PyObject *hx)
     return request->hx_items[0] == NULL ? -1 : 0;
 }
 
+/* Opens a tuple of two arrays, which most pairs are, without a detour. Returns false, and opens
+ * nothing, where hx is something else. */
+static bool open_plain_pair(struct request *request, PyObject *hx)
+{
+    PyObject *h, *c;
+
+    if (!PyTuple_CheckExact(hx) || PyTuple_Size(hx) != 2)
+        return false;
+    h = PyTuple_GetItem(hx, 0);
+    c = PyTuple_GetItem(hx, 1);
+    if (!PyArray_CheckExact(h) || !PyArray_CheckExact(c))
+        return false;
+    request->hx_items[0] = (PyArrayObject *)Py_NewRef(h);
+    request->hx_items[1] = (PyArrayObject *)Py_NewRef(c);
+    request->given = 2;
+    return true;
+}
+
 static int open_hx(struct request *request, PyObject *hx)
 {
     if (!request->pair)
         return open_one(request, hx);
+    if (open_plain_pair(request, hx))
+        return 0;
     if (!PyTuple_Check(hx) && !PyList_Check(hx))
         return open_stacked(request, hx);
     request->given = PySequence_Size(hx);

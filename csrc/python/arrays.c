@@ -51,8 +51,7 @@ static PyObject *get_attribute(PyObject *object, const char *attribute)
     return value;
 }
 
-/* 1 for a masked array, 0 for others, -1 on error. */
-static int is_masked(PyObject *object)
+int array_is_masked(PyObject *object)
 {
     PyObject *module, *type;
     int result;
@@ -71,9 +70,7 @@ static int is_masked(PyObject *object)
     return result;
 }
 
-/* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says. A new
- * reference; NULL, without an exception, beyond the end. */
-static PyObject *item_in(PyObject *object, Py_ssize_t index)
+PyObject *arrays_item(PyObject *object, Py_ssize_t index)
 {
     PyObject *item = NULL;
 
@@ -93,11 +90,11 @@ static PyObject *item_in(PyObject *object, Py_ssize_t index)
     return Py_XNewRef(item);
 }
 
-/* Like item_in(), but another object is its own item 0. */
+/* Like arrays_item(), but another object is its own item 0. */
 static PyObject *item_of(PyObject *object, Py_ssize_t index)
 {
     if (PyList_Check(object) || PyTuple_Check(object))
-        return item_in(object, index);
+        return arrays_item(object, index);
     return index == 0 ? Py_NewRef(object) : NULL;
 }
 
@@ -108,7 +105,7 @@ static int refuse_masked(PyObject *object, const char *name)
     int masked = 0;
 
     for (Py_ssize_t i = 0; masked == 0 && (item = item_of(object, i)) != NULL; i++) {
-        masked = is_masked(item);
+        masked = array_is_masked(item);
         Py_DECREF(item);
     }
     if (masked > 0)
@@ -309,7 +306,7 @@ static int find_array(PyObject *object, int depth)
     PyObject *item;
     int found = 0;
 
-    for (Py_ssize_t i = 0; found == 0 && (item = item_in(object, i)) != NULL; i++) {
+    for (Py_ssize_t i = 0; found == 0 && (item = arrays_item(object, i)) != NULL; i++) {
         if (!PyList_Check(item) && !PyTuple_Check(item))
             found = is_array(item);
         else if (depth < MOST_NESTED)

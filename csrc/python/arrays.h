@@ -32,6 +32,11 @@ static inline PyArrayObject *array_open(PyObject *object, const char *name)
     Py_INCREF(object);
     return (PyArrayObject *)object;
 }
+/* 1 for a masked array, 0 for others, -1 on error. */
+int array_is_masked(PyObject *object);
+/* Item "index" of a list or tuple as NumPy sees it, whatever a subclass's __getitem__ says. A new
+ * reference; NULL, without an exception, beyond the end, and where "object" is neither. */
+PyObject *arrays_item(PyObject *object, Py_ssize_t index);
 /* Replaces *array, an owned reference or NULL, by a view: code that runs later cannot reshape it. */
 static inline int array_detach(PyArrayObject **array)
 {

@@ -2,7 +2,8 @@
 
 #include "arguments.h"
 #include "checks.h"
-#include "errors.h"
+#include "out.h"
+#include "packed_call.h"
 #include "run.h"
 #include "within.h"
 
@@ -28,10 +29,12 @@ static void request_begin(struct request *request, PyObject *self, const struct 
     request->late = NULL;
 }
 
-COLD static void extras_begin(struct request *request, struct extras *extras)
+/* Returns the request. */
+COLD static struct request *extras_begin(struct request *request, struct extras *extras)
 {
     memset(extras, 0, offsetof(struct extras, few));
     request->extras = extras;
+    return request;
 }
 
 /* Like request_run(), with extras. All objects are opened before the first check: opening may run
@@ -39,16 +42,16 @@ COLD static void extras_begin(struct request *request, struct extras *extras)
 COLD static PyObject *run_with_extras(struct request *request)
 {
     PyObject *results = NULL;
+    struct out out = {.exact = true};
 
-    if (request->extras->out != NULL) {
-        error_raise(PyExc_NotImplementedError, "out= is not built yet");
-        return NULL;
-    }
-    if (arguments_open(request) == 0 && within_open(request) == 0 &&
-        arguments_detach(request) == 0 && request_check(request) == 0 && within_check(request) == 0)
+    request->extras->opened_out = &out;
+    if (arguments_open(request) == 0 && within_open(request) == 0 && out_open(request) == 0 &&
+        ((out.exact && within_is_exact(request->extras)) || arguments_detach(request) == 0) &&
+        request_check(request) == 0 && within_check(request) == 0)
         results = run_request(request);
     arguments_close(request);
     within_close(request->extras);
+    out_close(&out);
     return results;
 }
 
@@ -72,6 +75,8 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
 
     if (!PyTuple_Check(object) || PyTuple_CheckExact(object))
         return 0;
+    if (Py_TYPE(object) == module_state->packed_type)
+        return 1;
     value = PyObject_GetAttr(object, module_state->names[NAME_BATCH_SIZES]);
     if (value == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError))
@@ -83,24 +88,40 @@ static int is_packed(const struct module_state *module_state, PyObject *object)
     return 1;
 }
 
-/* Like request_run(), but a packed sequence takes the way by Python, which unpacks its fields. */
+/* Runs over a packed sequence. Unusual fields take the way by Python. */
+static PyObject *request_run_packed(struct request *request)
+{
+    PyObject *fields = request->input, *result;
+    PyArrayObject *inverse;
+    const int opened = packed_open(request, &inverse);
+
+    if (opened < 0)
+        return NULL;
+    if (opened > 0) {
+        result = packed_close(request, fields, request_run(request), inverse);
+        if (result != NULL || PyErr_Occurred())
+            return result;
+    }
+    return PyObject_CallMethodObjArgs((PyObject *)request->self,
+                                      request->self->module_state->names[NAME_FORWARD_PACKED],
+                                      fields, request->hx == NULL ? Py_None : request->hx, NULL);
+}
+
+/* Like request_run(), for packed sequences as well. */
 static PyObject *request_dispatch(struct request *request)
 {
-    struct module_state *module_state = request->self->module_state;
     int packed;
 
     if (request->callee->is_cell)
         return request_run(request);
-    packed = is_packed(module_state, request->input);
+    packed = is_packed(request->self->module_state, request->input);
     if (packed < 0)
         return NULL;
     if (!packed)
         return request_run(request);
     if (request->extras != NULL && within_refuse_packed(request->extras) < 0)
         return NULL;
-    return PyObject_CallMethodObjArgs((PyObject *)request->self,
-                                      module_state->names[NAME_FORWARD_PACKED], request->input,
-                                      request->hx == NULL ? Py_None : request->hx, NULL);
+    return request_run_packed(request);
 }
 
 /* ---- The ways in ---- */
@@ -114,10 +135,8 @@ static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObje
 
     request_begin(&request, self, callee);
     status = arguments_read(&request, args, count, names);
-    if (status > 0) {
-        extras_begin(&request, &extras);
-        status = arguments_read(&request, args, count, names);
-    }
+    if (status > 0)
+        status = arguments_read(extras_begin(&request, &extras), args, count, names);
     return status < 0 ? NULL : request_dispatch(&request);
 }
 
@@ -132,10 +151,8 @@ static PyObject *call_tuple(PyObject *self, const struct callee *callee, PyObjec
     request_begin(&request, self, callee);
     if (((layer_object *)self)->direct) {
         status = arguments_read_tuple(&request, args, kwargs);
-        if (status > 0) {
-            extras_begin(&request, &extras);
-            status = arguments_read_tuple(&request, args, kwargs);
-        }
+        if (status > 0)
+            status = arguments_read_tuple(extras_begin(&request, &extras), args, kwargs);
         return status < 0 ? NULL : request_dispatch(&request);
     }
     method = PyObject_GetAttr(self, ((layer_object *)self)->module_state->names[NAME_CALL_IMPL]);

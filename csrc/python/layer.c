@@ -1,6 +1,7 @@
 #include "layer.h"
 
 #include "errors.h"
+#include "memory.h"
 
 #include <string.h>
 
@@ -108,4 +109,45 @@ PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell)
         return NULL;
     layer_set_weights((layer_object *)self, weights);
     Py_RETURN_NONE;
+}
+
+/* ---- Workspaces ---- */
+
+/* What stands before a workspace. */
+struct workspace_head {
+    void *memory; /* where it was allocated */
+    ptrdiff_t size;
+};
+
+static struct workspace_head *head_of(void *workspace)
+{
+    return (struct workspace_head *)workspace - 1;
+}
+
+void layer_leave_workspace(layer_object *self, int use, void *workspace)
+{
+    /* Another call may have left one meanwhile. */
+    void *left = atomic_exchange(&self->workspaces[use], workspace);
+
+    if (left != NULL)
+        memory_free(head_of(left)->memory);
+}
+
+void *layer_take_workspace(layer_object *self, int use, ptrdiff_t size)
+{
+    const ptrdiff_t spare = sizeof(struct workspace_head) + MEMORY_ALIGNMENT;
+    void *workspace = atomic_exchange(&self->workspaces[use], NULL), *memory;
+
+    if (workspace != NULL && head_of(workspace)->size >= size)
+        return workspace;
+    if (workspace != NULL)
+        memory_free(head_of(workspace)->memory);
+    memory = size < 0 || size > PTRDIFF_MAX - spare ? NULL : memory_new((size_t)(size + spare));
+    if (memory == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    workspace = memory_align((char *)memory + sizeof(struct workspace_head), MEMORY_ALIGNMENT);
+    *head_of(workspace) = (struct workspace_head){memory, size};
+    return workspace;
 }

@@ -13,6 +13,10 @@
 typedef PyObject *(*layer_vectorcall_function)(PyObject *, PyObject *const *, size_t, PyObject *);
 #define LAYER_HAS_VECTORCALL (1UL << 11)
 
+/* The uses of the memory that a call with `out` leaves to the next one: that of the core, and that of
+ * states which cannot be written in place. */
+enum { LAYER_SCRATCH, LAYER_STATES, LAYER_WORKSPACES };
+
 typedef struct {
     PyObject_HEAD
     layer_vectorcall_function vectorcall;
@@ -27,6 +31,7 @@ typedef struct {
     /* Of an RNNCell: the kind that it is now, CELL_RNN_TANH or CELL_RNN_RELU, or -1 for what is
      * neither. Its weights are of the former always, and packed alike for both. */
     atomic_int nonlinearity;
+    _Atomic(void *) workspaces[LAYER_WORKSPACES]; /* left; NULL: none, or a call has it */
     atomic_bool direct; /* a call may skip hooks and Python's forward: there are none */
 } layer_object;
 
@@ -45,6 +50,12 @@ COLD const struct cell *layer_kind(layer_object *self);
 int layer_kind_from_mode(const char *mode);
 /* What _build() returns: gives the object fresh weights, all zero. */
 PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell);
+
+/* Memory of at least "size" bytes, aligned for the core, that no other call has: what an earlier call
+ * left, if that is large enough. MemoryError also where "size" is negative, for one that overflows. */
+void *layer_take_workspace(layer_object *self, int use, ptrdiff_t size);
+/* Leaves it to the next call. NULL: gives back what is left. */
+void layer_leave_workspace(layer_object *self, int use, void *workspace);
 
 /* An attribute that is a truth value: the closure of its getter and setter. */
 struct layer_flag {

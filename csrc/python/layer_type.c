@@ -73,6 +73,8 @@ static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     atomic_init(&self->batch_first, false);
     atomic_init(&self->training, true);
     atomic_init(&self->nonlinearity, CELL_RNN_TANH);
+    for (int use = 0; use < LAYER_WORKSPACES; use++)
+        atomic_init(&self->workspaces[use], NULL);
     atomic_init(&self->direct, true);
     return (PyObject *)self;
 }
@@ -93,6 +95,8 @@ static void layer_dealloc(PyObject *object)
     freefunc free_object = FUNCTION_FROM_SLOT(freefunc, PyType_GetSlot(type, Py_tp_free));
 
     PyObject_GC_UnTrack(object);
+    for (int use = 0; use < LAYER_WORKSPACES; use++)
+        layer_leave_workspace(self, use, NULL);
     weights_release(self->weights);
     Py_CLEAR(self->module);
     free_object(object);

@@ -13,6 +13,10 @@
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
  *     def arrays_are_in(obj, /) -> bool: ...
+ *     def packed_type(cls, /) -> None: ...                          # packed_call.c
+ *     def pack_padded(input, lengths, batch_first, enforce_sorted, /): ...          # packing.c
+ *     def pad_packed(data, batch_sizes, unsorted_indices, batch_first, padding_value,
+ *                    total_length, /): ...
  *     def simd_level() -> str: ...
  *     def simd_levels() -> dict[str, tuple[bool, bool]]: ...
  *     def compiler() -> str: ...
@@ -24,6 +28,8 @@
 #include "layer_type.h"
 #include "lease.h"
 #include "num_threads.h"
+#include "packed_call.h"
+#include "packing.h"
 #include "rnn_type.h"
 #include "stream_type.h"
 #include "test_hooks.h"
@@ -53,6 +59,9 @@ static PyObject *arrays_in(PyObject *module, PyObject *object)
     (void)module;
     return found < 0 ? NULL : PyBool_FromLong(found);
 }
+
+PyDoc_STRVAR(packed_type_doc, "packed_type($module, cls, /)\n--\n\n"
+                              "Tell calls which class PackedSequence is; counts once.");
 
 PyDoc_STRVAR(simd_level_doc, "simd_level($module, /)\n--\n\n"
                              "The instruction set in use.");
@@ -100,6 +109,7 @@ static PyObject *compiler(PyObject *module, PyObject *unused)
 static PyMethodDef module_methods[] = {
     {"as_array", array_from_python, METH_VARARGS, as_array_doc},
     {"arrays_are_in", arrays_in, METH_O, arrays_are_in_doc},
+    {"packed_type", packed_set_type, METH_O, packed_type_doc},
     {"simd_level", simd_level, METH_NOARGS, simd_level_doc},
     {"simd_levels", simd_levels, METH_NOARGS, simd_levels_doc},
     {"compiler", compiler, METH_NOARGS, compiler_doc},
@@ -208,7 +218,8 @@ static int module_exec(PyObject *module)
         return -1;
 #endif
     return PyModule_AddFunctions(module, generator_methods) < 0 ||
-                   PyModule_AddFunctions(module, num_threads_methods) < 0
+                   PyModule_AddFunctions(module, num_threads_methods) < 0 ||
+                   PyModule_AddFunctions(module, packing_methods) < 0
                ? -1
                : 0;
 }
@@ -222,6 +233,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(module_state->rnn_type);
     Py_VISIT(module_state->cell_type);
     Py_VISIT(module_state->stream_type);
+    Py_VISIT(module_state->packed_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
         Py_VISIT(module_state->descr[dtype]);
     return 0;
@@ -238,6 +250,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(module_state->rnn_type);
     Py_CLEAR(module_state->cell_type);
     Py_CLEAR(module_state->stream_type);
+    Py_CLEAR(module_state->packed_type);
     return 0;
 }
 

@@ -96,14 +96,12 @@ static bool has_sum(const struct axis *axes, int count, intptr_t low, intptr_t h
     return false;
 }
 
-bool regions_overlap(const struct region *a, const struct region *b)
+bool regions_overlap_within(const struct region *a, const struct region *b)
 {
     struct axis axes_a[OVERLAP_MOST_AXES], axes_b[OVERLAP_MOST_AXES], all[2 * OVERLAP_MOST_AXES];
     intptr_t length_a, length_b, distance = (intptr_t)(a->low - b->low);
     int count = 0, steps = MOST_STEPS;
 
-    if (a->low >= b->high || b->low >= a->high)
-        return false;
     int left_a = run_axes(a, axes_a, &length_a), left_b = run_axes(b, axes_b, &length_b);
     /* A run of a begins at a->low + sum i stride, one of b at b->low + sum j stride. With j counted
      * from its end both sums grow, and the runs meet where they do for one sum of all axes. */
@@ -123,6 +121,8 @@ bool array_overlaps_itself(PyArrayObject *array)
     const int count = sorted_axes(array, axes);
     intptr_t reach = PyArray_ITEMSIZE(array);
 
+    if (PyArray_SIZE(array) == 0)
+        return false;
     for (int i = 0; i < count; i++) {
         if (axes[i].stride < reach)
             return true;

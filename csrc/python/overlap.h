@@ -18,9 +18,14 @@ struct region {
 
 /* The memory of an array of at most OVERLAP_MOST_AXES axes. */
 struct region region_of(PyArrayObject *array);
+/* Like regions_overlap(), for regions whose bounds overlap. */
+bool regions_overlap_within(const struct region *a, const struct region *b);
 /* True unless no byte is in both. Also true where that takes too many steps to find out, which no
  * array does that slices of one buffer make. */
-bool regions_overlap(const struct region *a, const struct region *b);
+static inline bool regions_overlap(const struct region *a, const struct region *b)
+{
+    return a->low < b->high && b->low < a->high && regions_overlap_within(a, b);
+}
 /* True if two elements may be at one address: unless every axis steps over all that the axes of
  * smaller strides reach. */
 bool array_overlaps_itself(PyArrayObject *array);

@@ -37,6 +37,7 @@ struct extras {
     PyObject *lengths, *reset, *out; /* as they were given, borrowed; NULL where omitted or None */
     PyObject *names;                 /* likewise: a tuple of what trace() returns */
     PyArrayObject *lengths_array, *reset_array;
+    struct out *opened_out; /* what is behind out */
     /* lengths, order and sizes for the core: a checked copy, which no other code can change during
      * the call. They are the first items of "few", or of memory of our own. */
     int64_t *numbers;
@@ -75,6 +76,44 @@ struct request {
     struct rnn_call call;
     struct rnn_net other_net; /* of an RNNCell that is another one than its snapshot */
 };
+
+static inline bool request_has_out(const struct request *request)
+{
+    return request->extras != NULL && request->extras->out != NULL;
+}
+
+/* The results of a call, in this order. A cell has no output but h_n. */
+enum { RESULT_OUTPUT, RESULT_H_N, RESULT_C_N, RESULTS };
+
+/* True if the first axis of input and output is the batch. */
+static inline bool request_has_batch_first(const struct request *request)
+{
+    return request->batch_first && request->batched && !request->packed &&
+           !request->callee->is_cell;
+}
+
+/* Writes the shape of a result to "dims", which has room for three axes, and returns how many there
+ * are. h_n and c_n have layers, rows and features, of which a cell and an unbatched call lack one. */
+static inline int request_result_dims(const struct request *request, int index, npy_intp *dims)
+{
+    const struct rnn_net *net = request->net;
+    const bool batch_first = request_has_batch_first(request);
+    int ndim = 0;
+
+    if (index == RESULT_OUTPUT) {
+        dims[ndim++] = batch_first ? request->call.batch : request->rows;
+        if (request->batched && !request->packed)
+            dims[ndim++] = batch_first ? request->rows : request->call.batch;
+        dims[ndim++] = net->num_directions * rnn_hidden_out(net);
+        return ndim;
+    }
+    if (!request->callee->is_cell)
+        dims[ndim++] = net->num_layers * net->num_directions;
+    if (request->batched)
+        dims[ndim++] = request->call.batch;
+    dims[ndim++] = index == RESULT_H_N ? rnn_hidden_out(net) : net->hidden_size;
+    return ndim;
+}
 
 /* What error texts call state `index`: "hx[0]", "hx[1]", or "hx" where there is one. */
 static inline const char *request_hx_name(const struct request *request, int index)

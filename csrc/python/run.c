@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "memory.h"
 #include "num_threads.h"
+#include "out.h"
 #include "shared_call.h"
 #include "within.h"
 
@@ -17,18 +18,11 @@
 
 /* ---- Inputs ---- */
 
-/* True if the first axis of input and output is the batch. */
-static bool has_batch_first(const struct request *request)
-{
-    return request->batch_first && request->batched && !request->packed &&
-           !request->callee->is_cell;
-}
-
 static void set_x(struct request *request)
 {
     const enum dtype dtype = request->net->kernels->dtype;
     struct rnn_call *call = &request->call;
-    const int step_axis = has_batch_first(request) ? 1 : 0;
+    const int step_axis = request_has_batch_first(request) ? 1 : 0;
 
     call->x = PyArray_DATA(request->x);
     call->x_step = call->x_row = 0;
@@ -87,36 +81,12 @@ static int set_inputs(struct request *request)
 
 /* ---- Results ---- */
 
-static PyArrayObject *new_array(const struct request *request, int ndim, const npy_intp *dims)
+static PyArrayObject *new_result(const struct request *request, int index)
 {
-    return array_new(request->self->module_state, request->net->kernels->dtype, ndim, dims);
-}
-
-/* h_n or c_n: layers, rows and features, of which a cell and an unbatched call lack one. */
-static PyArrayObject *new_hx_item(const struct request *request, ptrdiff_t features)
-{
-    const struct rnn_net *net = request->net;
     npy_intp dims[3];
-    int ndim = 0;
+    const int ndim = request_result_dims(request, index, dims);
 
-    if (!request->callee->is_cell)
-        dims[ndim++] = net->num_layers * net->num_directions;
-    if (request->batched)
-        dims[ndim++] = request->call.batch;
-    dims[ndim++] = features;
-    return new_array(request, ndim, dims);
-}
-
-static PyArrayObject *new_output(const struct request *request, ptrdiff_t width)
-{
-    const struct rnn_call *call = &request->call;
-    const npy_intp flat[2] = {request->rows, width};
-    const npy_intp sequence[3] = {request->batch_first ? call->batch : request->rows,
-                                  request->batch_first ? request->rows : call->batch, width};
-
-    if (request->batched && !request->packed)
-        return new_array(request, 3, sequence);
-    return new_array(request, 2, flat);
+    return array_new(request->self->module_state, request->net->kernels->dtype, ndim, dims);
 }
 
 /* What the call returns. Steals the arrays, each of which may be NULL; c_n is NULL also where there
@@ -144,13 +114,13 @@ static PyObject *pack_results(const struct request *request, PyArrayObject *outp
 static PyObject *set_results(struct request *request)
 {
     const struct rnn_net *net = request->net;
-    const ptrdiff_t out = rnn_hidden_out(net), width = net->num_directions * out;
-    const bool batch_first = has_batch_first(request);
+    const ptrdiff_t width = net->num_directions * rnn_hidden_out(net);
+    const bool batch_first = request_has_batch_first(request);
     struct rnn_call *call = &request->call;
-    PyArrayObject *h_n = new_hx_item(request, out);
-    PyArrayObject *c_n = request->pair ? new_hx_item(request, net->hidden_size) : NULL;
+    PyArrayObject *h_n = new_result(request, RESULT_H_N);
+    PyArrayObject *c_n = request->pair ? new_result(request, RESULT_C_N) : NULL;
     /* One step's output is its h. */
-    PyArrayObject *output = request->callee->is_cell ? h_n : new_output(request, width);
+    PyArrayObject *output = request->callee->is_cell ? h_n : new_result(request, RESULT_OUTPUT);
 
     request->results = pack_results(request, output, h_n, c_n);
     if (request->results == NULL)
@@ -200,6 +170,19 @@ static int run_in(struct request *request, double work, void *workspace)
     return gil_acquire(&interrupt);
 }
 
+/* Like run_in(), in memory that stays for the next call. */
+static int run_in_kept(struct request *request, double work, ptrdiff_t size)
+{
+    void *workspace = layer_take_workspace(request->self, LAYER_SCRATCH, size);
+    int result;
+
+    if (workspace == NULL)
+        return -1;
+    result = run_in(request, work, workspace);
+    layer_leave_workspace(request->self, LAYER_SCRATCH, workspace);
+    return result;
+}
+
 static int run_alone(struct request *request, double work)
 {
     alignas(MEMORY_ALIGNMENT) unsigned char workspace[STACK_WORKSPACE];
@@ -209,6 +192,8 @@ static int run_alone(struct request *request, double work)
 
     if (size >= 0 && size <= STACK_WORKSPACE)
         return run_in(request, work, workspace);
+    if (request_has_out(request))
+        return run_in_kept(request, work, size);
     memory = memory_new_workspace(size);
     if (memory == NULL) {
         PyErr_NoMemory();
@@ -252,11 +237,65 @@ static int run(struct request *request)
     return result;
 }
 
+int run_filled(struct request *request)
+{
+    int status;
+
+    while ((status = run(request)) == CALL_AGAIN)
+        shared_call_end(request); /* the results are the same memory */
+    return status;
+}
+
+/* Like run_filled(), in private memory of as many bytes as the states need. */
+static int run_privately(struct request *request, bool shared, ptrdiff_t size)
+{
+    alignas(MEMORY_ALIGNMENT) unsigned char stack[STACK_WORKSPACE];
+    void *memory = stack;
+    int status;
+
+    if (size > STACK_WORKSPACE) {
+        memory = layer_take_workspace(request->self, LAYER_STATES, size);
+        if (memory == NULL)
+            return -1;
+    }
+    out_set_private(request, shared, memory);
+    status = run_filled(request);
+    if (status == 0)
+        out_finish(request);
+    if (memory != stack)
+        layer_leave_workspace(request->self, LAYER_STATES, memory);
+    return status;
+}
+
+/* Like run_request(), into arrays of the caller's. Helpers that are late may still write to them: a
+ * second try waits for those. */
+static PyObject *run_into(struct request *request)
+{
+    PyObject *results = NULL;
+    int status = -1;
+
+    request->results = NULL; /* of which a late helper would keep a reference */
+    if (out_check(request) == 0 && set_inputs(request) == 0)
+        results = out_results(request);
+    if (results == NULL)
+        return NULL;
+    if (within_set_results(request) == 0) {
+        const bool shared = rnn_work(request->snapshot->row_work, &request->call) >= UNLOCKED_WORK;
+        const ptrdiff_t size = out_private_size(request, shared);
+        status = size == 0 ? run_filled(request) : run_privately(request, shared, size);
+    }
+    if (status < 0)
+        Py_CLEAR(results);
+    return results;
+}
+
 PyObject *run_request(struct request *request)
 {
     PyObject *results;
     int status;
 
+    if (request_has_out(request))
+        return run_into(request);
     if (set_inputs(request) < 0)
         return NULL;
     do {
@@ -268,13 +307,4 @@ PyObject *run_request(struct request *request)
     if (status < 0)
         Py_CLEAR(results);
     return results;
-}
-
-int run_filled(struct request *request)
-{
-    int status;
-
-    while ((status = run(request)) == CALL_AGAIN)
-        shared_call_end(request); /* the results are the same memory */
-    return status;
 }

@@ -66,12 +66,6 @@ void stream_hx_replace(struct stream_hx *hx, struct stream_hx *other)
     other->memory = NULL;
 }
 
-/* Elements of h (0) or c (1) of all rows. */
-static ptrdiff_t elements_of(const struct stream_hx *hx, int item)
-{
-    return hx->layers * hx->rows * hx->width[item];
-}
-
 /* No value changes, and that a subnormal one does not, is for the default environment to say. */
 static void widen(const float *from, double *to, ptrdiff_t count)
 {
@@ -94,46 +88,32 @@ int stream_hx_copy(const struct stream_hx *hx, enum dtype dtype, struct stream_h
     for (int item = 0; item < 2; item++) {
         const void *from = stream_hx_data(hx, hx->current, item);
         void *to = stream_hx_data(copy, 0, item);
-        const ptrdiff_t elements = elements_of(hx, item);
         if (same)
-            memcpy(to, from, (size_t)(elements * stream_hx_itemsize(hx)));
+            memcpy(to, from, stream_hx_nbytes(hx, item));
         else
-            widen(from, to, elements);
+            widen(from, to, hx->layers * hx->rows * hx->width[item]);
     }
     return 0;
 }
 
 /* ---- Rows ---- */
 
-/* Rows of a step are a few cache lines each. */
-static inline void copy_row(char *to, const char *from, size_t nbytes)
-{
-    if (nbytes > 64) {
-        memcpy(to, from, nbytes);
-        return;
-    }
-    for (size_t i = 0; i < nbytes; i += 4)
-        memcpy(to + i, from + i, 4);
-}
-
-/* Row i of the result is row rows[i] of the states of `from`, zeros where that is negative. */
-static void gather(const struct stream_hx *from, const struct stream_hx *to, int bank,
+/* Copies the rows of the states to a bank of `to`, in which they lie side by side. */
+static void gather(const struct stream_hx *hx, const struct stream_hx *to, int bank,
                    const int64_t *rows, ptrdiff_t count)
 {
     for (int item = 0; item < 2; item++) {
-        const size_t nbytes = (size_t)(from->width[item] * stream_hx_itemsize(from));
-        const char *source = stream_hx_data(from, from->current, item);
+        const ptrdiff_t nbytes = hx->width[item] * stream_hx_itemsize(hx);
+        const char *source = stream_hx_data(hx, hx->current, item);
         char *target = stream_hx_data(to, bank, item);
-        if (nbytes == 0)
-            continue;
-        for (ptrdiff_t layer = 0; layer < from->layers; layer++) {
-            for (ptrdiff_t i = 0; i < count; i++, target += nbytes)
-                if (rows[i] >= 0)
-                    copy_row(target, source + (size_t)rows[i] * nbytes, nbytes);
+        for (ptrdiff_t layer = 0; nbytes > 0 && layer < hx->layers; layer++)
+            for (ptrdiff_t i = 0; i < count; i++, target += nbytes) {
+                const ptrdiff_t row = rows != NULL ? (ptrdiff_t)rows[i] : i;
+                if (row < hx->rows)
+                    memcpy(target, source + (layer * hx->rows + row) * nbytes, (size_t)nbytes);
                 else
-                    memset(target, 0, nbytes);
-            source += (size_t)from->rows * nbytes;
-        }
+                    memset(target, 0, (size_t)nbytes);
+            }
     }
 }
 
@@ -145,47 +125,36 @@ void stream_hx_gather(const struct stream_hx *hx, int bank, const int64_t *rows,
 void stream_hx_scatter(const struct stream_hx *hx, int bank, const int64_t *rows, ptrdiff_t count)
 {
     for (int item = 0; item < 2; item++) {
-        const size_t nbytes = (size_t)(hx->width[item] * stream_hx_itemsize(hx));
-        const char *source = stream_hx_data(hx, bank, item);
+        const ptrdiff_t nbytes = hx->width[item] * stream_hx_itemsize(hx);
+        const char *source = bank < 0 ? NULL : stream_hx_data(hx, bank, item);
         char *target = stream_hx_data(hx, hx->current, item);
-        if (nbytes == 0)
-            continue;
-        for (ptrdiff_t layer = 0; layer < hx->layers; layer++) {
-            for (ptrdiff_t i = 0; i < count; i++, source += nbytes)
-                copy_row(target + (size_t)rows[i] * nbytes, source, nbytes);
-            target += (size_t)hx->rows * nbytes;
-        }
-    }
-}
-
-void stream_hx_clear(const struct stream_hx *hx, const int64_t *rows, ptrdiff_t count)
-{
-    for (int item = 0; item < 2; item++) {
-        const size_t nbytes = (size_t)(hx->width[item] * stream_hx_itemsize(hx));
-        char *target = stream_hx_data(hx, hx->current, item);
-        if (rows == NULL)
-            memset(target, 0, (size_t)(hx->layers * hx->rows) * nbytes);
-        for (ptrdiff_t layer = 0; rows != NULL && layer < hx->layers; layer++)
-            for (ptrdiff_t i = 0; i < count; i++)
-                memset(target + (size_t)(layer * hx->rows + rows[i]) * nbytes, 0, nbytes);
+        for (ptrdiff_t layer = 0; nbytes > 0 && layer < hx->layers; layer++)
+            for (ptrdiff_t i = 0; i < count; i++) {
+                char *row = target + (layer * hx->rows + rows[i]) * nbytes;
+                if (source != NULL)
+                    memcpy(row, source + (layer * count + i) * nbytes, (size_t)nbytes);
+                else
+                    memset(row, 0, (size_t)nbytes);
+            }
     }
 }
 
 int stream_hx_select(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count)
 {
+    struct stream_hx grown = *hx;
+
     if (count <= hx->capacity) {
         gather(hx, hx, !hx->current, rows, count);
         hx->current = !hx->current;
         hx->rows = count;
         return 0;
     }
-    struct stream_hx grown = *hx;
-    grown.capacity = hx->capacity < count / 2 ? count : count + count / 2;
+    grown.rows = count;
+    grown.capacity = count / 2 < hx->capacity ? count + count / 2 : count;
     grown.current = 0;
     if (allocate(&grown) < 0)
         return -1;
     gather(hx, &grown, 0, rows, count);
-    grown.rows = count;
     stream_hx_replace(hx, &grown);
     return 0;
 }
@@ -200,7 +169,7 @@ static PyObject *item_to_python(struct module_state *module_state, const struct 
 
     if (array != NULL)
         memcpy(PyArray_DATA(array), stream_hx_data(hx, hx->current, item),
-               (size_t)(elements_of(hx, item) * stream_hx_itemsize(hx)));
+               stream_hx_nbytes(hx, item));
     return (PyObject *)array;
 }
 
@@ -294,7 +263,7 @@ int stream_hx_from_python(struct module_state *module_state, const struct stream
         if (array == NULL)
             return -1;
         memcpy(stream_hx_data(hx, hx->current, item), PyArray_DATA(array),
-               (size_t)(elements_of(hx, item) * stream_hx_itemsize(hx)));
+               stream_hx_nbytes(hx, item));
         array_release(array);
     }
     return 0;

@@ -32,7 +32,7 @@ int stream_hx_new(struct stream_hx *hx, const struct rnn_net *net, ptrdiff_t row
 void stream_hx_free(struct stream_hx *hx);
 /* Replaces the states by others, which are moved. */
 void stream_hx_replace(struct stream_hx *hx, struct stream_hx *other);
-/* Makes `copy` of the same rows: in float64 where `dtype` says so, else in the same dtype. */
+/* Makes a copy in the same dtype or in float64. */
 int stream_hx_copy(const struct stream_hx *hx, enum dtype dtype, struct stream_hx *copy);
 
 /* h (0) or c (1) of a bank. */
@@ -44,14 +44,18 @@ static inline ptrdiff_t stream_hx_itemsize(const struct stream_hx *hx)
 {
     return hx->dtype == DTYPE_FLOAT32 ? 4 : 8;
 }
+/* Bytes of h (0) or c (1) of all rows. */
+static inline size_t stream_hx_nbytes(const struct stream_hx *hx, int item)
+{
+    return (size_t)(hx->layers * hx->rows * hx->width[item] * stream_hx_itemsize(hx));
+}
 
-/* Copies `count` rows of the states to another bank, where they lie side by side, and back. */
+/* Copies `count` rows of the states to another bank, in which they lie side by side, and back; from
+ * no bank, -1, zeros. */
 void stream_hx_gather(const struct stream_hx *hx, int bank, const int64_t *rows, ptrdiff_t count);
 void stream_hx_scatter(const struct stream_hx *hx, int bank, const int64_t *rows, ptrdiff_t count);
-/* Sets the states of `count` rows to zero; of all, where `rows` is NULL. */
-void stream_hx_clear(const struct stream_hx *hx, const int64_t *rows, ptrdiff_t count);
-/* Row i becomes what rows[i] was, zeros where that is negative; there are `count` rows from now on.
- * MemoryError. */
+/* Row i becomes what rows[i] was, and there are `count` rows from now on. Where `rows` is NULL the
+ * first rows stay, and what is new is zero. MemoryError. */
 int stream_hx_select(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count);
 
 /* What a call of the layer returns as its states: new arrays. */

@@ -31,26 +31,22 @@ COLD static int error_row(PyObject *type, PyArrayObject *array, ptrdiff_t i, con
     return -1;
 }
 
-PyArrayObject *stream_rows_open(PyObject *rows)
+PyArrayObject *stream_rows_open(PyObject *rows, bool copy)
 {
-    PyArrayObject *array = array_open(rows, "rows"), *converted = NULL;
+    PyArrayObject *array = array_open(rows, "rows"), *opened = NULL;
+    int flags = NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_FORCECAST;
 
     if (array == NULL)
         return NULL;
-    const int typenum = PyArray_TYPE(array);
     /* NumPy makes an array of float64 of a list without numbers. */
-    const bool nothing =
-        !PyArray_Check(rows) && PyArray_NDIM(array) == 1 && PyArray_DIM(array, 0) == 0;
-    if (PyArray_NDIM(array) == 1 && PyTypeNum_ISSIGNED(typenum) && PyArray_ITEMSIZE(array) == 8 &&
-        PyTypeNum_ISINTEGER(typenum) && PyArray_ISBEHAVED_RO(array))
-        return array;
-    if (PyArray_NDIM(array) != 1 || !(PyTypeNum_ISINTEGER(typenum) || nothing))
+    const bool nothing = !PyArray_Check(rows) && PyArray_SIZE(array) == 0;
+    flags |= copy ? NPY_ARRAY_ENSURECOPY | NPY_ARRAY_CARRAY : 0;
+    if (PyArray_NDIM(array) != 1 || !(PyTypeNum_ISINTEGER(PyArray_TYPE(array)) || nothing))
         error_kind(array);
     else
-        converted = (PyArrayObject *)PyArray_FromArray(array, PyArray_DescrFromType(NPY_INT64),
-                                                       NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST);
+        opened = (PyArrayObject *)PyArray_FromArray(array, PyArray_DescrFromType(NPY_INT64), flags);
     array_release(array);
-    return converted;
+    return opened;
 }
 
 int stream_rows_read(PyArrayObject *rows, ptrdiff_t size, int64_t *index, unsigned char *marks)

@@ -4,12 +4,11 @@
 
 #include "common.h"
 
-/* The array behind `rows`, of int64 in the machine's order. An empty list will do. TypeError,
- * ValueError. May run code of others. */
-PyArrayObject *stream_rows_open(PyObject *rows);
-/* Writes the rows to `index`, which has room for `size` of them, after the check that each is in
- * [0, size), and there once. IndexError, ValueError. `marks` has room for `size` of them too; where it
- * is NULL a row may be there twice, and `index` has room for all. */
+/* The array behind `rows`, of int64 in the machine's order; with `copy` one that nothing else has. An
+ * empty list will do. TypeError, ValueError. May run code of others. */
+PyArrayObject *stream_rows_open(PyObject *rows, bool copy);
+/* Writes the rows to `index`, which may be where they are, after the check that each is in [0, size).
+ * Each must be there once, unless `marks`, room for `size` bytes, is NULL. IndexError, ValueError. */
 int stream_rows_read(PyArrayObject *rows, ptrdiff_t size, int64_t *index, unsigned char *marks);
 
 #endif

@@ -26,53 +26,24 @@ struct step {
 
 /* ---- Arguments ---- */
 
-COLD static int error_arguments(PyObject *key, Py_ssize_t positional, bool twice)
-{
-    const char *parameters = "the parameters are input, and the keywords rows and out";
+#define TAKES "Stream.__call__() takes input, and the keywords rows and out: "
 
-    if (key == NULL && positional == 0)
-        return error_raise(PyExc_TypeError,
-                           "Stream.__call__() missing 1 required positional argument: 'input'");
-    if (key == NULL)
-        return error_raise(PyExc_TypeError,
-                           "Stream.__call__() takes 2 positional arguments but %zd were given: %s",
-                           positional + 1, parameters);
-    if (twice)
-        return error_raise(PyExc_TypeError,
-                           "Stream.__call__() got multiple values for argument '%S'", key);
-    return error_raise(PyExc_TypeError,
-                       "Stream.__call__() got an unexpected keyword argument '%S': %s", key,
-                       parameters);
-}
-
+/* The arguments that a call may have, each written where it belongs. */
 static int read_keyword(struct step *step, PyObject *key, PyObject *value)
 {
-    PyObject *const *names = step->stream->layer->module_state->names;
-    PyObject **targets[] = {&step->input, &step->rows, &step->out};
-    static const int which[] = {NAME_INPUT, NAME_ROWS, NAME_OUT};
+    static const int names[] = {NAME_INPUT, NAME_ROWS, NAME_OUT};
+    PyObject **const targets[] = {&step->input, &step->rows, &step->out};
 
     for (int i = 0; i < 3; i++) {
-        PyObject *name = names[which[i]];
-        if (key != name && !(PyUnicode_Check(key) && PyUnicode_Compare(key, name) == 0))
+        PyObject *name = step->request.self->module_state->names[names[i]];
+        if (key != name && PyUnicode_Compare(key, name) != 0)
             continue;
         if (*targets[i] != NULL)
-            return error_arguments(key, 1, true);
-        *targets[i] = value;
+            return error_raise(PyExc_TypeError, TAKES "got multiple values for '%S'", key);
+        *targets[i] = value == Py_None && i > 0 ? NULL : value;
         return 0;
     }
-    return error_arguments(key, 1, false);
-}
-
-/* What there is to say of the arguments once all have been read. */
-static int check_read(struct step *step, Py_ssize_t positional)
-{
-    if (positional > 1 || step->input == NULL)
-        return error_arguments(NULL, positional, false);
-    if (step->rows == Py_None)
-        step->rows = NULL;
-    if (step->out == Py_None)
-        step->out = NULL;
-    return 0;
+    return error_raise(PyExc_TypeError, TAKES "got an unexpected keyword argument '%S'", key);
 }
 
 /* ---- Shapes ---- */
@@ -158,7 +129,7 @@ static int read_rows(struct step *step)
     step->request.call.batch = step->hx->rows;
     if (step->rows == NULL)
         return 0;
-    rows = stream_rows_open(step->rows);
+    rows = stream_rows_open(step->rows, false);
     if (rows == NULL)
         return -1;
     status = stream_rows_read(rows, step->hx->rows, step->hx->index, step->hx->marks);
@@ -312,7 +283,11 @@ PyObject *stream_call_method(PyObject *self, PyObject *const *args, Py_ssize_t c
     for (Py_ssize_t i = 0; i < keywords; i++)
         if (read_keyword(&step, PyTuple_GetItem(names, i), args[count + i]) < 0)
             return NULL;
-    return check_read(&step, count) < 0 ? NULL : step_run(&step);
+    if (count <= 1 && step.input != NULL)
+        return step_run(&step);
+    error_raise(PyExc_TypeError, TAKES "%s",
+                count > 1 ? "more positional ones were given" : "'input' is missing");
+    return NULL;
 }
 
 PyObject *stream_vectorcall(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
@@ -323,15 +298,9 @@ PyObject *stream_vectorcall(PyObject *self, PyObject *const *args, size_t flags,
 
 PyObject *stream_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    const Py_ssize_t count = PyTuple_Size(args);
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-    struct step step;
+    PyObject *method = PyObject_GetAttrString(self, "__call__"); /* the one above */
+    PyObject *result = method == NULL ? NULL : PyObject_Call(method, args, kwargs);
 
-    step_begin(&step, self);
-    step.input = count > 0 ? PyTuple_GetItem(args, 0) : NULL;
-    while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
-        if (read_keyword(&step, key, value) < 0)
-            return NULL;
-    return check_read(&step, count) < 0 ? NULL : step_run(&step);
+    Py_XDECREF(method);
+    return result;
 }

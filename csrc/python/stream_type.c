@@ -19,11 +19,12 @@
 
 #include "arrays.h"
 #include "errors.h"
-#include "memory.h"
 #include "stream.h"
 #include "stream_doc.h"
 #include "stream_rows.h"
 #include "stream_step.h"
+
+#include <string.h>
 
 /* ---- Construction and destruction ---- */
 
@@ -82,28 +83,18 @@ static int make_hx(layer_object *layer, const struct rnn_net *net, Py_ssize_t ro
     return 0;
 }
 
-static int read_arguments(PyObject *args, PyObject *kwargs, PyObject **layer, PyObject **batch,
-                          PyObject **hx)
-{
-    static const char *const names[] = {"module", "batch", "hx", NULL};
-
-    *batch = NULL;
-    *hx = Py_None;
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Stream", KEYWORDS(names), layer, batch,
-                                       hx)
-               ? 0
-               : -1;
-}
-
 static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     struct module_state *module_state = PyType_GetModuleState(type);
-    PyObject *layer, *batch, *given, *self = NULL;
+    static const char *const names[] = {"module", "batch", "hx", NULL};
+    PyObject *layer, *batch = NULL, *given = Py_None, *self = NULL;
     struct weights *weights;
     struct stream_hx hx;
     Py_ssize_t rows = 1;
 
-    if (module_state == NULL || read_arguments(args, kwargs, &layer, &batch, &given) < 0)
+    if (module_state == NULL ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Stream", KEYWORDS(names), &layer, &batch,
+                                     &given))
         return NULL;
     if (module_state->rnn_type == NULL || !PyObject_TypeCheck(layer, module_state->rnn_type)) {
         error_type("a stream is one of an LSTM, a GRU or an RNN", layer);
@@ -124,11 +115,9 @@ static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 static int stream_init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     stream_object *self = (stream_object *)object;
-    PyObject *layer, *batch, *hx;
 
-    return read_arguments(args, kwargs, &layer, &batch, &hx) < 0
-               ? -1
-               : stream_check_layer(self, &self->net);
+    (void)args, (void)kwargs; /* those of __new__ */
+    return stream_check_layer(self, &self->net);
 }
 
 /* No tp_clear: calls need the layer to the end of the stream, and a circle that comes back to the
@@ -157,12 +146,6 @@ static void stream_dealloc(PyObject *object)
 
 /* ---- Attributes ---- */
 
-static PyObject *get_module(PyObject *object, void *closure)
-{
-    (void)closure;
-    return Py_NewRef((PyObject *)((stream_object *)object)->layer);
-}
-
 static PyObject *get_hx(PyObject *object, void *closure)
 {
     stream_object *self = (stream_object *)object;
@@ -188,7 +171,9 @@ static int assign_hx(stream_object *self, PyObject *given)
     if (stream_enter(self) == 0) {
         status = stream_check_same(self, &weights->net);
         if (status == 0 && given == NULL && self->hx.dtype == weights->net.kernels->dtype) {
-            stream_hx_clear(&self->hx, NULL, 0);
+            for (int item = 0; item < 2; item++)
+                memset(stream_hx_data(&self->hx, self->hx.current, item), 0,
+                       stream_hx_nbytes(&self->hx, item));
         } else if (status == 0) {
             status = make_hx(self->layer, &weights->net, self->hx.rows, given, "state", &hx);
             if (status == 0)
@@ -210,12 +195,12 @@ static int set_hx(PyObject *object, PyObject *value, void *closure)
 }
 
 static PyGetSetDef stream_getset[] = {
-    {"module", get_module, NULL, stream_module_doc, NULL},
     {"state", get_hx, set_hx, stream_state_doc, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef stream_members[] = {
+    {"module", T_OBJECT_EX, offsetof(stream_object, layer), READONLY, stream_module_doc},
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(stream_object, vectorcall), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(stream_object, weak_references), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -235,58 +220,43 @@ static PyObject *stream_repr(PyObject *object)
 
 /* ---- Rows ---- */
 
-/* Replaces the rows by others, of which there are `count`. */
-static PyObject *select_rows(stream_object *self, const int64_t *rows, Py_ssize_t count)
-{
-    return stream_hx_select(&self->hx, rows, count) < 0 ? NULL : Py_NewRef(Py_None);
-}
+typedef int (*rows_function)(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count);
 
 /* Zeroes rows. */
-static PyObject *clear_rows(stream_object *self, const int64_t *rows, Py_ssize_t count)
+static int clear_rows(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count)
 {
-    stream_hx_clear(&self->hx, rows, count);
-    Py_RETURN_NONE;
+    stream_hx_scatter(hx, -1, rows, count);
+    return 0;
 }
 
-/* Drops rows; the others keep their order. */
-static PyObject *drop_rows(stream_object *self, const int64_t *rows, Py_ssize_t count)
+/* Drops the rows, which are marked; the others keep their order. */
+static int drop_rows(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count)
 {
-    unsigned char *marks = self->hx.marks; /* those of the rows */
-    int64_t *left = self->hx.index;
-    Py_ssize_t kept = 0;
+    ptrdiff_t kept = 0;
 
     (void)rows, (void)count;
-    for (Py_ssize_t row = 0; row < self->hx.rows; row++)
-        if (!marks[row])
-            left[kept++] = row;
-    return select_rows(self, left, kept);
+    for (ptrdiff_t row = 0; row < hx->rows; row++)
+        if (!hx->marks[row])
+            hx->index[kept++] = row;
+    return stream_hx_select(hx, hx->index, kept);
 }
 
-typedef PyObject *(*rows_function)(stream_object *self, const int64_t *rows, Py_ssize_t count);
-
-/* What the function makes of the rows that were given, while the stream is in use. */
+/* Does to the given rows what the function says. */
 static PyObject *with_rows(PyObject *object, PyObject *given, bool repeated, rows_function function)
 {
     stream_object *self = (stream_object *)object;
-    PyObject *result = NULL;
     PyArrayObject *rows;
-    int64_t *own = NULL, *index;
-    Py_ssize_t count;
+    int status = -1;
 
     if (stream_enter(self) < 0)
         return NULL;
-    rows = stream_rows_open(given);
-    count = rows == NULL ? 0 : PyArray_DIM(rows, 0);
-    if (rows != NULL && repeated && (own = memory_new((size_t)count * sizeof *own + 1)) == NULL)
-        PyErr_NoMemory();
-    index = repeated ? own : self->hx.index;
-    if (rows != NULL && (!repeated || own != NULL) &&
-        stream_rows_read(rows, self->hx.rows, index, repeated ? NULL : self->hx.marks) == 0)
-        result = function(self, index, count);
+    rows = stream_rows_open(given, true);
+    if (rows != NULL && stream_rows_read(rows, self->hx.rows, PyArray_DATA(rows),
+                                         repeated ? NULL : self->hx.marks) == 0)
+        status = function(&self->hx, PyArray_DATA(rows), PyArray_DIM(rows, 0));
     array_release(rows);
-    memory_free(own);
     stream_exit(self);
-    return result;
+    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -303,7 +273,7 @@ static PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyObject *stream_select(PyObject *self, PyObject *rows)
 {
-    return with_rows(self, rows, true, select_rows);
+    return with_rows(self, rows, true, stream_hx_select);
 }
 
 static PyObject *stream_leave(PyObject *self, PyObject *rows)
@@ -311,44 +281,22 @@ static PyObject *stream_leave(PyObject *self, PyObject *rows)
     return with_rows(self, rows, false, drop_rows);
 }
 
-/* Appends rows. Returns the first of them, or -1. */
-static Py_ssize_t append_rows(stream_object *self, Py_ssize_t count)
-{
-    const Py_ssize_t first = self->hx.rows;
-    int64_t *index = NULL;
-    int status = -1;
-
-    if (count <= PY_SSIZE_T_MAX / 64 - first)
-        index = memory_new((size_t)(first + count) * sizeof *index);
-    if (index == NULL)
-        return error_raise(PyExc_MemoryError, "%zd more rows do not fit into memory", count);
-    for (Py_ssize_t i = 0; i < first + count; i++)
-        index[i] = i < first ? i : -1;
-    status = stream_hx_select(&self->hx, index, first + count);
-    memory_free(index);
-    return status < 0 ? -1 : first;
-}
-
 static PyObject *stream_join(PyObject *object, PyObject *n)
 {
     stream_object *self = (stream_object *)object;
     const Py_ssize_t count = read_count(n, "n", 1);
-    const npy_intp dims[1] = {count};
     PyObject *indices = NULL;
-    Py_ssize_t first;
 
     if (count < 0 || stream_enter(self) < 0)
         return NULL;
-    if (count <= PY_SSIZE_T_MAX / 64)
-        indices = PyArray_SimpleNew(1, dims, NPY_INT64);
-    else
-        error_raise(PyExc_MemoryError, "%zd more rows do not fit into memory", count);
-    first = indices == NULL ? -1 : append_rows(self, count);
+    const Py_ssize_t first = self->hx.rows, most = PY_SSIZE_T_MAX - first;
+    const Py_ssize_t end = first + (count < most ? count : most);
+    if (stream_hx_select(&self->hx, NULL, end) == 0) {
+        indices = PyArray_Arange((double)first, (double)end, 1, NPY_INT64);
+        if (indices == NULL)
+            stream_hx_select(&self->hx, NULL, first); /* there is room */
+    }
     stream_exit(self);
-    if (first < 0)
-        Py_CLEAR(indices);
-    for (Py_ssize_t i = 0; indices != NULL && i < count; i++)
-        ((int64_t *)PyArray_DATA((PyArrayObject *)indices))[i] = first + i;
     return indices;
 }
 

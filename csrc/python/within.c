@@ -17,6 +17,10 @@ int within_refuse_packed(const struct extras *extras)
     if (extras->names != NULL)
         return error_raise(PyExc_ValueError,
                            "trace() takes no packed sequence: pass the padded input with lengths=");
+    if (extras->out != NULL)
+        return error_raise(PyExc_ValueError,
+                           "out does not go with a packed sequence: pass the padded input with "
+                           "lengths=, or no out");
     if (extras->lengths == NULL && extras->reset == NULL)
         return 0;
     return error_raise(PyExc_ValueError,
@@ -42,7 +46,25 @@ int within_open(struct request *request)
         if (extras->reset_array == NULL)
             return -1;
     }
+    if (within_is_exact(extras))
+        return 0;
     return array_detach(&extras->lengths_array) < 0 ? -1 : array_detach(&extras->reset_array);
+}
+
+/* True if the integers are those of the core, to be copied without a conversion. */
+static bool are_plain_integers(PyArrayObject *array)
+{
+    return PyArray_ITEMSIZE(array) == sizeof(int64_t) && PyTypeNum_ISSIGNED(PyArray_TYPE(array)) &&
+           PyArray_ISBEHAVED_RO(array);
+}
+
+bool within_is_exact(const struct extras *extras)
+{
+    PyObject *lengths = extras->lengths, *reset = extras->reset;
+
+    return (lengths == NULL ||
+            (PyArray_CheckExact(lengths) && are_plain_integers((PyArrayObject *)lengths))) &&
+           (reset == NULL || PyArray_CheckExact(reset));
 }
 
 /* True for [], which NumPy makes an array of float64. */
@@ -84,8 +106,7 @@ static int copy_integers(PyArrayObject *given, int64_t *copy)
     PyObject *target;
     int status;
 
-    if (PyArray_ITEMSIZE(given) == sizeof *copy && PyTypeNum_ISSIGNED(PyArray_TYPE(given)) &&
-        PyArray_ISBEHAVED_RO(given)) {
+    if (are_plain_integers(given)) {
         for (npy_intp i = 0; i < count; i++, from += PyArray_STRIDE(given, 0))
             copy[i] = *(const int64_t *)(const void *)from;
         return 0;

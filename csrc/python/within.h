@@ -7,11 +7,14 @@
 
 #include "request.h"
 
-/* ValueError if there are lengths or a reset, which a packed sequence cannot have. */
+/* ValueError if there are lengths, a reset or out, which a packed sequence cannot have. */
 int within_refuse_packed(const struct extras *extras);
 /* Opens the arrays behind the objects, which may run code of others. within_close() is due even after
  * a failure. */
 int within_open(struct request *request);
+/* True if no code of others runs in any of these functions: each object is an array that needs no
+ * conversion. */
+bool within_is_exact(const struct extras *extras);
 /* Checks lengths or reset, after request_check(); from here on call->steps is the longest length. */
 int within_check(struct request *request);
 /* Makes what the fresh results of a try have beyond those of a plain call. On failure the results stay

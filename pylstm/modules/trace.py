@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def trace_names(kind: str) -> tuple[str, ...]:
     """Return what a trace of a layer has: the gates, and the states."""
-    row = KINDS[kind]
-    gates = row.gates if len(row.gates) > 1 else ""
-    return (*gates, *sorted(row.states))
+    return tuple(KINDS[kind].traced)
 
 
 def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
@@ -90,22 +88,24 @@ class Trace:
     (5, 4)
     """
 
-    output: Array
-    h_n: Array
-    c_n: Array
-    i: Array
-    f: Array
-    g: Array
-    o: Array
-    r: Array
-    z: Array
-    n: Array
-    c: Array
-    h: Array
+    if TYPE_CHECKING:
+        output: Array
+        h_n: Array
+        c_n: Array
+        i: Array
+        f: Array
+        g: Array
+        o: Array
+        r: Array
+        z: Array
+        n: Array
+        c: Array
+        h: Array
+
     names: tuple[str, ...]
     kind: str
 
-    def __init__(self, kind: str, results: tuple[Any, Any], arrays: dict[str, Array]) -> None:
+    def __init__(self, kind: str, results: tuple[Any, Any], arrays: dict[str, Any]) -> None:
         self.kind = kind
         self.names = tuple(arrays)
         self.output, hx_n = results

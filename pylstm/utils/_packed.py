@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from .._core import packed_type
 from ._convert import Array, IntArray, native, parse_to, require_int64_vector, to_array
 
 _MANUAL = "Instances of PackedSequence are made by pack_sequence and pack_padded_sequence"
@@ -233,6 +234,9 @@ class PackedSequence(_Fields):
     def byte(self) -> PackedSequence:
         """Convert ``data`` to uint8."""
         return self.to(np.uint8)
+
+
+packed_type(PackedSequence)
 
 
 def conjugate(counts: IntArray, size: int) -> IntArray:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._core import pack_padded, pad_packed
 from ._convert import (
     Array,
     IntArray,
@@ -113,6 +114,16 @@ def pack_padded_sequence(
     >>> packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
     (array([3, 2, 1]), array([2, 0, 1]), array([1, 2, 0]))
     """
+    fields = pack_padded(input, lengths, batch_first, enforce_sorted)
+    if fields is None:
+        fields = _pack_anything(input, lengths, batch_first, enforce_sorted)
+    return PackedSequence._make(fields)
+
+
+def _pack_anything(
+    input: Any, lengths: Any, batch_first: bool, enforce_sorted: bool
+) -> tuple[Array, IntArray, IntArray | None, IntArray | None]:
+    """Do what pack_padded does, for any arguments: those that C leaves alone, and wrong ones."""
     padded = to_array(
         input, "input", str(argument_error("_pack_padded_sequence", "input", 1, "Tensor", input))
     )
@@ -140,7 +151,7 @@ def pack_padded_sequence(
         data = padded[layout.step, layout.sequence]
     # NumPy does not promise the memory order of what indexing makes.
     data = np.array(data, native(data.dtype), order="C")
-    return PackedSequence(data, layout.batch_sizes, layout.order)
+    return data, layout.batch_sizes, layout.order, invert_permutation(layout.order)
 
 
 def _packed_padding(value: Any, dtype: np.dtype[Any]) -> Any:
@@ -218,6 +229,18 @@ def pad_packed_sequence(
     >>> lengths
     array([3, 2, 1])
     """
+    if type(sequence) is PackedSequence:
+        data, batch_sizes, _, indices = sequence
+        found = pad_packed(data, batch_sizes, indices, batch_first, padding_value, total_length)
+        if found is not None:
+            return found
+    return _pad_anything(sequence, batch_first, padding_value, total_length)
+
+
+def _pad_anything(
+    sequence: Any, batch_first: bool, padding_value: Any, total_length: int | None
+) -> tuple[Array, IntArray]:
+    """Do what pad_packed does, for any arguments: those that C leaves alone, and wrong ones."""
     longest = len(sequence.batch_sizes) if np.ndim(sequence.batch_sizes) else 0
     length = _padded_length(total_length, longest)
     data, batch_sizes, places = checked_fields(sequence)

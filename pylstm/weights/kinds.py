@@ -42,6 +42,11 @@ class Kind(NamedTuple):
     onnx_gates: str
     keras_gates: str
 
+    @property
+    def traced(self) -> str:
+        """A letter for each array of a trace: gates, of which one alone is h, and states."""
+        return (self.gates if len(self.gates) > 1 else "") + self.states[::-1]
+
     def rows(self, hidden_size: int) -> int:
         """Return the rows of ``weight_ih``, ``weight_hh`` and the biases."""
         return len(self.gates) * hidden_size

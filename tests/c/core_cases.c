@@ -45,6 +45,107 @@ static void set_inside(struct random *random, struct network_shape *shape)
     }
 }
 
+/* The segments of each row alone, as plain calls, against one call with resets: its y, and its last
+ * states. "hx" is what a segment begins with: of the whole call where it is the first that the
+ * direction takes, else zeros. */
+static void check_segments(const struct network_shape *whole, const char *level)
+{
+    struct network_data data = network_data_make(whole);
+    const ptrdiff_t scans = whole->num_layers * whole->num_directions, batch = whole->batch;
+    const ptrdiff_t out = data.h_size / scans / batch, hidden = data.c_size / scans / batch;
+    const ptrdiff_t width = whole->num_directions * out, inputs = whole->input_size;
+    double *results = must_allocate((size_t)(2 * network_result_size(&data)), sizeof *results);
+    double *single = results + network_result_size(&data);
+
+    network_describe(whole, level);
+    network_run(level, whole, &data, AT_END, results);
+    for (ptrdiff_t row = 0; row < batch; row++) {
+        for (ptrdiff_t begin = 0, end; begin < whole->steps; begin = end) {
+            for (end = begin + 1; end < whole->steps && !data.reset[end * batch + row];) {
+                end++;
+            }
+            struct network_shape shape = *whole;
+            shape.steps = end - begin;
+            shape.batch = 1;
+            shape.inside = INSIDE_NOTHING;
+            shape.with_h0 = shape.with_c0 = true;
+            struct network_data alone = network_data_make(&shape);
+            memcpy(alone.params, data.params, (size_t)data.params_size * sizeof(double));
+            for (ptrdiff_t t = begin; t < end; t++) {
+                memcpy(alone.x + (t - begin) * inputs, data.x + (t * batch + row) * inputs,
+                       (size_t)inputs * sizeof(double));
+            }
+            for (ptrdiff_t scan = 0; scan < scans; scan++) {
+                const bool reverse = whole->reverse || scan % whole->num_directions;
+                const bool first = reverse ? end == whole->steps : begin == 0 && !data.reset[row];
+                for (ptrdiff_t i = 0; i < out; i++) {
+                    alone.h0[scan * out + i] =
+                        first && whole->with_h0 ? data.h0[(scan * batch + row) * out + i] : 0;
+                }
+                for (ptrdiff_t i = 0; i < hidden; i++) {
+                    alone.c0[scan * hidden + i] =
+                        first && whole->with_c0 ? data.c0[(scan * batch + row) * hidden + i] : 0;
+                }
+            }
+            network_run(level, &shape, &alone, AT_END, single);
+            network_describe(whole, level);
+            for (ptrdiff_t t = begin; t < end; t++) {
+                check(real_difference(single + (t - begin) * width,
+                                      results + (t * batch + row) * width, width) < 0,
+                      "row %td differs at step %td from its segment alone", row, t);
+            }
+            for (ptrdiff_t scan = 0; scan < scans; scan++) {
+                const bool reverse = whole->reverse || scan % whole->num_directions;
+                const double *h = results + data.y_size + (scan * batch + row) * out;
+                const double *c =
+                    results + data.y_size + data.h_size + (scan * batch + row) * hidden;
+                if (reverse ? begin == 0 : end == whole->steps) {
+                    check(real_difference(single + alone.y_size + scan * out, h, out) < 0 &&
+                              real_difference(single + alone.y_size + alone.h_size + scan * hidden,
+                                              c, hidden) < 0,
+                          "row %td: the last states differ from those of the segment alone", row);
+                }
+            }
+            network_data_free(&alone);
+        }
+    }
+    free(results);
+    network_data_free(&data);
+}
+
+static void check_all_segments(enum dtype dtype, const struct plan *plan)
+{
+    static const ptrdiff_t hidden[] = {7, 20, 33, 70};
+
+    for (ptrdiff_t turn = 0; turn < 44 * CELL_KINDS; turn++) {
+        struct random random = random_seed((uint64_t)turn);
+        struct network_shape shape = {.dtype = dtype,
+                                      .kind = (enum cell_kind)(turn % CELL_KINDS),
+                                      .bias = true,
+                                      .inside = INSIDE_RESETS,
+                                      .seed = (uint64_t)turn};
+        shape.num_layers = 1 + random_below(&random, 3);
+        shape.num_directions = 1 + (int)random_below(&random, 2);
+        shape.reverse = shape.num_directions == 1 && random_below(&random, 2);
+        shape.input_size = 1 + random_below(&random, 40);
+        shape.hidden_size = hidden[random_below(&random, 4)];
+        shape.proj_size = cells[shape.kind].may_project && turn % 3 == 0 ? 5 : 0;
+        shape.steps = 1 + random_below(&random, 30);
+        shape.batch = 1 + random_below(&random, 6);
+        shape.with_h0 = random_below(&random, 2);
+        shape.with_c0 = random_below(&random, 2);
+        shape.infinite = random_below(&random, 6) == 0;
+        if (random_below(&random, 2)) {
+            shape.variant = random_variant(&random, shape.kind);
+        }
+        for (const char *level, *const *next = levels(); (level = *next) != NULL; next++) {
+            if (turn % plan->every == 0) {
+                check_segments(&shape, level);
+            }
+        }
+    }
+}
+
 /* Every structure of network and call; sizes and strides take turns. */
 static void check_structures(enum dtype dtype, const struct plan *plan)
 {
@@ -278,5 +379,6 @@ void check_core(const struct plan *plan)
         check_cells(dtype, plan);
         check_environment(dtype, plan);
         check_structures(dtype, plan);
+        check_all_segments(dtype, plan);
     }
 }

@@ -86,8 +86,7 @@ struct cell_variant random_variant(struct random *random, enum cell_kind kind)
     return variant;
 }
 
-/* Steps of a row of the packed order. */
-static ptrdiff_t count_steps(const struct network_data *data, ptrdiff_t steps, ptrdiff_t row)
+ptrdiff_t network_length(const struct network_data *data, ptrdiff_t steps, ptrdiff_t row)
 {
     ptrdiff_t length = 0;
 
@@ -116,7 +115,8 @@ static void draw_inside(const struct network_shape *shape, struct random *random
         const ptrdiff_t row = i % batch;
         const int64_t place = data->places[row];
         if (row + 1 < batch && place > data->places[row + 1] &&
-            count_steps(data, shape->steps, row) == count_steps(data, shape->steps, row + 1)) {
+            network_length(data, shape->steps, row) ==
+                network_length(data, shape->steps, row + 1)) {
             data->places[row] = data->places[row + 1];
             data->places[row + 1] = place;
         }
@@ -260,52 +260,50 @@ struct rows {
     ptrdiff_t step, row, extent; /* extent: elements up to the end of the last row */
 };
 
-static bool is_packed(const struct network_shape *shape)
+bool network_is_packed(const struct network_shape *shape)
 {
     return shape->ragged && shape->inside == INSIDE_NOTHING;
 }
 
-static bool has_lengths(const struct network_shape *shape)
+bool network_has_lengths(const struct network_shape *shape)
 {
     return shape->inside == INSIDE_LENGTHS || shape->inside == INSIDE_SHUFFLED_LENGTHS;
 }
 
-/* T of x and y, which may be longer than the longest sequence. */
-static ptrdiff_t array_steps(const struct network_shape *shape)
+ptrdiff_t network_array_steps(const struct network_shape *shape)
 {
-    return shape->steps + (has_lengths(shape) ? shape->gap : 0);
+    return shape->steps + (network_has_lengths(shape) ? shape->gap : 0);
 }
 
 static struct rows rows_layout(const struct network_shape *shape, ptrdiff_t rows, ptrdiff_t width)
 {
     struct rows layout = {0, width + shape->gap, 0};
-    if (is_packed(shape)) {
+    if (network_is_packed(shape)) {
         layout.extent = (rows - 1) * layout.row + width;
         return layout;
     }
     layout.step = shape->batch * layout.row + shape->gap;
     if (shape->batch_major) {
         layout.step = width + shape->gap;
-        layout.row = array_steps(shape) * layout.step + shape->gap;
+        layout.row = network_array_steps(shape) * layout.step + shape->gap;
     }
     layout.extent =
-        (array_steps(shape) - 1) * layout.step + (shape->batch - 1) * layout.row + width;
+        (network_array_steps(shape) - 1) * layout.step + (shape->batch - 1) * layout.row + width;
     return layout;
 }
 
-/* Element where row "row" of all steps begins, counted as in packed data. */
-static ptrdiff_t row_at(const struct network_shape *shape, const struct network_data *data,
-                        const struct rows *layout, ptrdiff_t row)
+ptrdiff_t network_row_at(const struct network_shape *shape, const struct network_data *data,
+                         ptrdiff_t step_stride, ptrdiff_t row_stride, ptrdiff_t row)
 {
     ptrdiff_t t = 0;
 
-    if (is_packed(shape)) {
-        return row * layout->row;
+    if (network_is_packed(shape)) {
+        return row * row_stride;
     }
     for (; row >= data->batch_sizes[t]; t++) {
         row -= (ptrdiff_t)data->batch_sizes[t];
     }
-    return t * layout->step + (ptrdiff_t)data->places[row] * layout->row;
+    return t * step_stride + (ptrdiff_t)data->places[row] * row_stride;
 }
 
 static void *place_rows(enum slot slot, const struct network_shape *shape,
@@ -315,7 +313,7 @@ static void *place_rows(enum slot slot, const struct network_shape *shape,
     void *array = guarded_place(&slots()[slot], (size_t)layout->extent * real_size(shape->dtype),
                                 placement, POLLUTION);
     for (ptrdiff_t row = 0; row < data->rows; row++) {
-        const ptrdiff_t at = row_at(shape, data, layout, row);
+        const ptrdiff_t at = network_row_at(shape, data, layout->step, layout->row, row);
         for (ptrdiff_t i = 0; i < width; i++) {
             real_set(shape->dtype, array, at + i, values[row * width + i]);
         }
@@ -336,9 +334,8 @@ static void *place_dense(enum slot slot, enum dtype dtype, enum placement placem
     return array;
 }
 
-/* Element of a state in the matrices, [layers, N, width], from the one in the packed order. */
-static ptrdiff_t state_at(const struct network_shape *shape, const struct network_data *data,
-                          ptrdiff_t i, ptrdiff_t width)
+ptrdiff_t network_state_at(const struct network_shape *shape, const struct network_data *data,
+                           ptrdiff_t i, ptrdiff_t width)
 {
     const ptrdiff_t row = i / width, layer = row / shape->batch;
 
@@ -352,7 +349,7 @@ static void *place_states(enum slot slot, const struct network_shape *shape,
     double *moved = must_allocate((size_t)count, sizeof *moved);
 
     for (ptrdiff_t i = 0; i < count; i++) {
-        moved[state_at(shape, data, i, width)] = values[i];
+        moved[network_state_at(shape, data, i, width)] = values[i];
     }
     void *array = place_dense(slot, shape->dtype, placement, moved, count);
     free(moved);
@@ -375,9 +372,9 @@ static void set_inside(const struct network_shape *shape, const struct network_d
     const size_t batch = (size_t)shape->batch, sizes = (size_t)shape->steps * sizeof(int64_t);
     int64_t lengths[64] = {0}, *order, *found;
 
-    *within = (struct rnn_within){.steps = array_steps(shape)};
+    *within = (struct rnn_within){.steps = network_array_steps(shape)};
     call->within = shape->inside == INSIDE_NOTHING && !shape->traced ? NULL : within;
-    if (is_packed(shape)) {
+    if (network_is_packed(shape)) {
         call->batch_sizes = place_bytes(SLOT_SIZES, placement, data->batch_sizes, sizes);
     }
     if (shape->inside == INSIDE_RESETS) {
@@ -392,7 +389,7 @@ static void set_inside(const struct network_shape *shape, const struct network_d
         within->reset = place_bytes(SLOT_RESET, placement, flags, batch * (size_t)shape->steps);
         free(flags);
     }
-    if (!has_lengths(shape)) {
+    if (!network_has_lengths(shape)) {
         return;
     }
     for (ptrdiff_t t = 0; t < shape->steps; t++) {
@@ -436,7 +433,7 @@ static const void *pack(const struct rnn_net *net, const struct network_data *da
 
 static ptrdiff_t trace_extent(const struct network_shape *shape)
 {
-    return shape->num_layers * shape->num_directions * array_steps(shape) * shape->batch *
+    return shape->num_layers * shape->num_directions * network_array_steps(shape) * shape->batch *
            shape->hidden_size;
 }
 
@@ -470,7 +467,8 @@ static void take_trace(const struct network_shape *shape, const struct network_d
         }
         for (ptrdiff_t i = 0; i < scans * data->rows; i++, out += hidden) {
             const ptrdiff_t at =
-                i / data->rows * (extent / scans) + row_at(shape, data, &layout, i % data->rows);
+                i / data->rows * (extent / scans) +
+                network_row_at(shape, data, layout.step, layout.row, i % data->rows);
             for (ptrdiff_t unit = 0; unit < hidden; unit++) {
                 out[unit] = real_get(shape->dtype, bytes, at + unit);
             }
@@ -494,7 +492,8 @@ static bool is_cleared(const struct network_shape *shape, const struct network_d
 
     memset(expected, UNTOUCHED, (size_t)layout->extent * itemsize);
     for (ptrdiff_t row = 0; row < shape->batch; row++) {
-        for (ptrdiff_t t = count_steps(data, shape->steps, row); t < array_steps(shape); t++) {
+        for (ptrdiff_t t = network_length(data, shape->steps, row); t < network_array_steps(shape);
+             t++) {
             const ptrdiff_t at = t * layout->step + (ptrdiff_t)data->places[row] * layout->row;
             memset(expected + (size_t)at * itemsize, 0, (size_t)width * itemsize);
         }
@@ -535,7 +534,7 @@ static void take_result(const struct network_shape *shape, const struct network_
     unsigned char *bytes = slots()[SLOT_Y].data;
 
     for (ptrdiff_t row = 0; row < data->rows; row++) {
-        ptrdiff_t at = row_at(shape, data, layout, row);
+        ptrdiff_t at = network_row_at(shape, data, layout->step, layout->row, row);
         for (ptrdiff_t i = 0; i < width; i++) {
             out[row * width + i] = real_get(shape->dtype, bytes, at + i);
         }
@@ -550,12 +549,12 @@ static void take_result(const struct network_shape *shape, const struct network_
     for (ptrdiff_t i = 0; i < data->h_size; i++) {
         out[i] = shape->y_is_h_n ? (out - data->y_size)[i]
                                  : real_get(shape->dtype, slots()[SLOT_H_N].data,
-                                            state_at(shape, data, i, hidden_out(shape)));
+                                            network_state_at(shape, data, i, hidden_out(shape)));
     }
     out += data->h_size;
     for (ptrdiff_t i = 0; i < data->c_size; i++) {
         out[i] = real_get(shape->dtype, slots()[SLOT_C_N].data,
-                          state_at(shape, data, i, shape->hidden_size));
+                          network_state_at(shape, data, i, shape->hidden_size));
     }
     for (int i = 0; i < 4; i++) {
         guarded_check(&slots()[written[i]], names[i]);
@@ -609,7 +608,7 @@ void network_run(const char *level, const struct network_shape *shape,
                                     (size_t)rnn_workspace_size(&net, &call), placement, POLLUTION);
     rnn_forward(&net, packed, &call, workspace);
     take_result(shape, data, &y, out);
-    if (has_lengths(shape)) {
+    if (network_has_lengths(shape)) {
         check_clearing(shape, data, &net, &call, &y);
     }
 }

@@ -53,6 +53,19 @@ struct cell_variant random_variant(struct random *random, enum cell_kind kind);
 struct network_data network_data_make(const struct network_shape *shape);
 void network_data_free(struct network_data *data);
 
+bool network_is_packed(const struct network_shape *shape);
+bool network_has_lengths(const struct network_shape *shape);
+/* Steps of a row of the packed order. */
+ptrdiff_t network_length(const struct network_data *data, ptrdiff_t steps, ptrdiff_t row);
+/* T of x and y, which may be longer than the longest sequence. */
+ptrdiff_t network_array_steps(const struct network_shape *shape);
+/* Element where row "row" of all steps begins, counted as in packed data. */
+ptrdiff_t network_row_at(const struct network_shape *shape, const struct network_data *data,
+                         ptrdiff_t step_stride, ptrdiff_t row_stride, ptrdiff_t row);
+/* Element of a state in the matrices, [layers, N, width], from the one in the packed order. */
+ptrdiff_t network_state_at(const struct network_shape *shape, const struct network_data *data,
+                           ptrdiff_t i, ptrdiff_t width);
+
 /* Arrays of a trace: four gates, c and h. */
 enum { TRACES = 6 };
 /* True if the shape asks for an array of the trace that its kind has. */

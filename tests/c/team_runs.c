@@ -27,26 +27,24 @@ static ptrdiff_t hidden_out(const struct rnn_net *net)
     return net->proj_size ? net->proj_size : net->hidden_size;
 }
 
-/* Element where row "row" of all steps begins, rows of "width". */
-static ptrdiff_t row_at(const struct network_shape *shape, ptrdiff_t row, ptrdiff_t width)
-{
-    if (shape->ragged || !shape->batch_major)
-        return row * width;
-    return (row % shape->batch * shape->steps + row / shape->batch) * width;
-}
-
 static void set_strides(const struct network_shape *shape, ptrdiff_t width, ptrdiff_t *step,
                         ptrdiff_t *row)
 {
-    const bool batch_major = shape->batch_major && !shape->ragged;
+    const bool batch_major = shape->batch_major && !network_is_packed(shape);
     *step = batch_major ? width : shape->batch * width;
-    *row = batch_major ? shape->steps * width : width;
+    *row = batch_major ? network_array_steps(shape) * width : width;
+}
+
+/* Rows of x and y. */
+static ptrdiff_t subject_rows(const struct network_shape *shape, const struct network_data *data)
+{
+    return network_is_packed(shape) ? data->rows : network_array_steps(shape) * shape->batch;
 }
 
 static void fill_inputs(struct subject *subject, const struct network_shape *shape)
 {
     const struct network_data *data = &subject->data;
-    const ptrdiff_t width = shape->input_size, x_size = data->rows * width;
+    const ptrdiff_t width = shape->input_size, x_size = subject_rows(shape, data) * width;
     const size_t itemsize = real_size(shape->dtype);
     struct rnn_call *call = &subject->call;
     char *at = subject->inputs =
@@ -56,10 +54,16 @@ static void fill_inputs(struct subject *subject, const struct network_shape *sha
     set_strides(shape, width, &call->x_step, &call->x_row);
     for (ptrdiff_t row = 0; row < data->rows; row++)
         for (ptrdiff_t i = 0; i < width; i++)
-            real_set(shape->dtype, at, row_at(shape, row, width) + i, data->x[row * width + i]);
+            real_set(shape->dtype, at,
+                     network_row_at(shape, data, call->x_step, call->x_row, row) + i,
+                     data->x[row * width + i]);
     at += (size_t)x_size * itemsize;
-    for (ptrdiff_t i = 0; i < data->h_size + data->c_size; i++)
-        real_set(shape->dtype, at, i, data->h0[i]); /* c0 follows h0 */
+    for (ptrdiff_t i = 0; i < data->h_size; i++)
+        real_set(shape->dtype, at, network_state_at(shape, data, i, hidden_out(&subject->net)),
+                 data->h0[i]);
+    for (ptrdiff_t i = 0; i < data->c_size; i++)
+        real_set(shape->dtype, at + (size_t)data->h_size * itemsize,
+                 network_state_at(shape, data, i, shape->hidden_size), data->c0[i]);
     if (shape->with_h0) {
         call->h0 = at;
         call->h0_row = hidden_out(&subject->net);
@@ -70,20 +74,62 @@ static void fill_inputs(struct subject *subject, const struct network_shape *sha
         call->c0_row = shape->hidden_size;
         call->c0_layer = shape->batch * call->c0_row;
     }
-    if (shape->ragged)
+    if (network_is_packed(shape))
         call->batch_sizes = data->batch_sizes;
 }
 
-static void point_results(struct subject *subject, unsigned char *results)
+static void fill_within(struct subject *subject, const struct network_shape *shape)
 {
-    const size_t itemsize = subject->net.kernels->itemsize;
-    struct rnn_call *call = &subject->call;
+    const struct network_data *data = &subject->data;
+    struct rnn_within *within = team_allocate(sizeof *within);
+    int64_t *lengths = team_allocate((size_t)(2 * shape->batch + shape->steps) * sizeof *lengths);
+    int64_t *order = lengths + shape->batch, *sizes = order + shape->batch;
 
-    call->y = results;
-    call->h_n = results + (size_t)subject->data.y_size * itemsize;
-    call->c_n = NULL;
-    if (subject->data.c_size)
-        call->c_n = results + (size_t)(subject->data.y_size + subject->data.h_size) * itemsize;
+    *within = (struct rnn_within){.steps = network_array_steps(shape)};
+    if (shape->inside == INSIDE_RESETS) {
+        within->reset = data->reset;
+        within->reset_step = shape->batch;
+        within->reset_row = 1;
+    }
+    if (network_has_lengths(shape)) {
+        for (ptrdiff_t row = 0; row < shape->batch; row++)
+            lengths[data->places[row]] = network_length(data, shape->steps, row);
+        within->lengths = lengths;
+        within->order = rnn_order_lengths(lengths, shape->batch, order, sizes) ? NULL : order;
+        within->sizes = sizes;
+    }
+    subject->within = within;
+    subject->numbers = lengths;
+    if (shape->inside != INSIDE_NOTHING || shape->traced)
+        subject->call.within = within;
+}
+
+/* Points the call at its results, one behind the other. Returns their bytes. */
+static size_t point_results(struct subject *subject, const struct network_shape *shape,
+                            unsigned char *results)
+{
+    const struct network_data *data = &subject->data;
+    const size_t itemsize = subject->net.kernels->itemsize;
+    const ptrdiff_t scans = shape->num_layers * shape->num_directions;
+    const size_t each =
+        (size_t)(scans * network_array_steps(shape) * shape->batch * shape->hidden_size) * itemsize;
+    struct rnn_trace *trace = &subject->within->trace;
+    struct rnn_call *call = &subject->call;
+    unsigned char *at = results;
+
+    call->y = at;
+    at += (size_t)(subject_rows(shape, data) * shape->num_directions * hidden_out(&subject->net)) *
+          itemsize;
+    call->h_n = at;
+    at += (size_t)data->h_size * itemsize;
+    call->c_n = data->c_size ? at : NULL;
+    at += (size_t)data->c_size * itemsize;
+    for (int array = 0; array < TRACES; array++)
+        if (network_has_trace(shape, array)) {
+            *(array < 4 ? &trace->gates[array] : array == 4 ? &trace->c : &trace->h) = at;
+            at += each;
+        }
+    return (size_t)(at - results);
 }
 
 static void pack(struct subject *subject)
@@ -111,9 +157,13 @@ struct subject subject_make(const struct network_shape *shape, const char *level
     set_strides(shape, shape->num_directions * hidden_out(&subject.net), &subject.call.y_step,
                 &subject.call.y_row);
     pack(&subject);
-    subject.result_bytes = (size_t)network_result_size(&subject.data) * real_size(shape->dtype);
+    fill_within(&subject, shape);
+    /* Where they would be, from the address of anything: that says how many bytes they are. */
+    subject.result_bytes = point_results(&subject, shape, subject.inputs);
     subject.expected = team_allocate(subject.result_bytes);
     subject.results = team_allocate(subject.result_bytes);
+    point_results(&subject, shape, subject.results);
+    subject_spoil(&subject); /* what lies beyond a length stays so */
     subject_run_alone(&subject);
     memcpy(subject.expected, subject.results, subject.result_bytes);
     subject_spoil(&subject);
@@ -125,6 +175,8 @@ void subject_free(struct subject *subject)
     network_data_free(&subject->data);
     aligned_release(subject->packed);
     aligned_release(subject->inputs);
+    aligned_release(subject->within);
+    aligned_release(subject->numbers);
     aligned_release(subject->expected);
     aligned_release(subject->results);
 }
@@ -143,7 +195,6 @@ void subject_run_alone(struct subject *subject)
 {
     void *workspace;
 
-    point_results(subject, subject->results);
     workspace = team_allocate((size_t)rnn_workspace_size(&subject->net, &subject->call));
     rnn_forward(&subject->net, subject->packed, &subject->call, workspace);
     aligned_release(workspace);

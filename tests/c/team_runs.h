@@ -17,6 +17,8 @@ struct subject {
     size_t result_bytes;
     unsigned char *expected, *results;
     void *inputs;
+    struct rnn_within *within;
+    int64_t *numbers; /* lengths, order and sizes */
 };
 /* Of the shape, gap, y_is_h_n and dropout are not used. */
 struct subject subject_make(const struct network_shape *shape, const char *level);

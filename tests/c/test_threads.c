@@ -76,6 +76,13 @@ static struct network_shape random_shape(struct random *random, uint64_t seed)
     shape.with_c0 = random_below(random, 2);
     if (random_below(random, 8) == 0)
         shape.values = VALUES_HUGE;
+    if (random_below(random, 2)) {
+        shape.inside = (enum inside)random_below(random, INSIDE_COUNT);
+        shape.ragged = network_has_lengths(&shape);
+        shape.infinite = random_below(random, 4) == 0;
+        shape.gap = shape.ragged ? random_below(random, 3) : 0;
+        shape.traced = random_below(random, 2) ? 0 : (int)random_below(random, 1 << TRACES);
+    }
     return shape;
 }
 
@@ -132,7 +139,7 @@ static void check_redone_rows(struct subject *subject, const struct plan *plan,
     const uint64_t all = (UINT64_C(1) << plan->tasks) - 1;
     const uint64_t some = random_below(random, (ptrdiff_t)all + 1) & 0x7fffffff;
 
-    if (plan->sharing != SHARE_ROWS || subject->call.batch_sizes)
+    if (!plan_can_redo_rows(plan, &subject->call))
         return;
     subject_spoil(subject);
     compute_missing(subject, plan, some);
