@@ -107,9 +107,8 @@ def main():
             plain, _ = lstm(seen, before)
             wrong = int(np.sum((turns_of(plain) != turns_of(acted)) & ends))
             print(f"           without resets, {wrong} of them would turn the wrong way")
-    print(
-        f"acting step by step, each rollout in one call: {'the same bits' if same else 'OTHER BITS'}"
-    )
+    bits = "the same bits" if same else "OTHER BITS"
+    print(f"acting step by step, each rollout in one call: {bits}")
     return 0 if same else 1
 
 

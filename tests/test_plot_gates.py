@@ -70,6 +70,25 @@ def test_some_arrays():
     assert len(plot_gates(trace, order="mean")) == 4
 
 
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"batch_first": True}])
+def test_traces_of_layers_are_shown(kind, options):
+    layer = getattr(nn, kind)(3, 5, 2, **options)
+    x = np.random.default_rng(0).standard_normal((4, 4, 3))
+    trace = layer.trace(x, lengths=[2, 4, 1, 3])
+    axes = plot_gates(trace, layer=1, direction=-1, batch=3)
+    assert [ax.get_title()[0] for ax in axes] == list(GATES[kind])
+    for ax, name in zip(axes, GATES[kind], strict=True):
+        values = shown(ax)
+        assert np.array_equal(values, getattr(trace, name)[1, -1, :, 3].T)
+        assert not values[:, 3].any() and values[:, :3].all()  # the length is 3
+    assert len(plot_gates(layer.trace(x, names="h"))) == 1
+    first = options.get("batch_first", False)
+    given, expected = (plot_states(each, batch=3, batch_first=first) for each in (trace, layer(x)))
+    assert [ax.get_title() for ax in given] == [ax.get_title() for ax in expected]
+    assert not shown(given[0])[:, 3].any() and shown(expected[0])[:, 3].all()
+
+
 # ---------------------------------------------------------------------------- colours
 
 
