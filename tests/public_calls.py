@@ -345,7 +345,6 @@ def refused_out(module):
         (output, (h_n, h_n)),
         (output, (h_n, frozen)),
         (output, (h_n, c_n[:, :2])),
-        (output, (h_n, c_n.astype("f8"))),
         (output, (h_n, output[:1])),
         (output[..., ::-1], (h_n, c_n)),
         (output, (h_n, None)),
@@ -392,6 +391,20 @@ def changed_nonlinearity(cell):
     finally:
         cell.nonlinearity = "tanh"
     return [h, cell(X[0], h)]
+
+
+def refused_dtype_of_out(module):
+    """The case of an error that shows a dtype, where NumPy leaks."""
+    output, (h_n, c_n) = out_of()
+    out = output, (h_n, c_n.astype("f8"))
+
+    def refuse(module):
+        try:
+            module(X, out=out)
+        except (TypeError, ValueError):
+            return
+
+    return on(module, refuse)
 
 
 def refused_dtype(module):
@@ -533,6 +546,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "out of a cell": lambda: in_place(pylstm.LSTMCell(4, 6), X[0], *(s[0].copy() for s in STATES)),
     "out of a GRU cell": lambda: in_place(pylstm.GRUCell(4, 6), X[0], STATES[0][0].copy()),
     "refused out": lambda: refused_out(lstm()),
+    "refused dtype of out": lambda: refused_dtype_of_out(lstm()),
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),
