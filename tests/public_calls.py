@@ -24,6 +24,8 @@ LENGTHS = np.array([2, 5, 4], ">i2")
 TOO_LARGE = np.array([2, 2**64 - 1, 4], "u8")
 MANY_LENGTHS = np.arange(1, 33)
 STATES_OF_FOUR = tuple(np.repeat(state, 4, 0) for state in STATES)
+FROZEN = STATES[0].copy()
+FROZEN.flags.writeable = False  # which leaks in NumPy
 # Large enough for another thread, see plan_make() in csrc/threads/plan.c.
 LONG = fractions(4, (40, 32, 64)).astype(np.float32)
 
@@ -336,14 +338,12 @@ def in_place(module, x, *states):
 def refused_out(module):
     """What wrong results to write to make of errors."""
     output, (h_n, c_n) = out_of()
-    frozen = h_n.copy()
-    frozen.flags.writeable = False
     wrong = [
         output,
         (output,),
         (output, h_n),
         (output, (h_n, h_n)),
-        (output, (h_n, frozen)),
+        (output, (h_n, FROZEN)),
         (output, (h_n, c_n[:, :2])),
         (output, (h_n, output[:1])),
         (output[..., ::-1], (h_n, c_n)),
