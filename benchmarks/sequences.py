@@ -33,11 +33,13 @@ def measure(budget: Budget, rounds: int, target: float, slack: float) -> bool:
     from benchmarks.timing import interleave, ratios
 
     first, second = interleave(budget.runners, rounds, target).values()
-    ratio = ratios([max(each - budget.spare, 1e-12) for each in first], second)
+    first = [max(each - budget.spare, 1e-12) for each in first]
+    ratio = ratios(first, second)
     good = budget.holds(ratio.median, slack)
     bound = budget.bound / slack if budget.at_least else budget.bound * slack
     print(
-        f"{budget.label:58} {ratio.median:7.3f} ({ratio.q1:.3f} to {ratio.q3:.3f})  "
+        f"{budget.label:58} {ratio.median:7.3f} ({ratio.q1:.3f} to {ratio.q3:.3f}; "
+        f"minima {min(first) / min(second):.3f})  "
         f"at {'least' if budget.at_least else 'most'} {bound:.4g}: {'holds' if good else 'FAILS'}",
         flush=True,
     )

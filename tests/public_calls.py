@@ -24,6 +24,8 @@ LENGTHS = np.array([2, 5, 4], ">i2")
 TOO_LARGE = np.array([2, 2**64 - 1, 4], "u8")
 MANY_LENGTHS = np.arange(1, 33)
 STATES_OF_FOUR = tuple(np.repeat(state, 4, 0) for state in STATES)
+FROZEN = STATES[0].copy()
+FROZEN.flags.writeable = False  # which leaks in NumPy
 # Large enough for another thread, see plan_make() in csrc/threads/plan.c.
 LONG = fractions(4, (40, 32, 64)).astype(np.float32)
 
@@ -336,16 +338,13 @@ def in_place(module, x, *states):
 def refused_out(module):
     """What wrong results to write to make of errors."""
     output, (h_n, c_n) = out_of()
-    frozen = h_n.copy()
-    frozen.flags.writeable = False
     wrong = [
         output,
         (output,),
         (output, h_n),
         (output, (h_n, h_n)),
-        (output, (h_n, frozen)),
+        (output, (h_n, FROZEN)),
         (output, (h_n, c_n[:, :2])),
-        (output, (h_n, c_n.astype("f8"))),
         (output, (h_n, output[:1])),
         (output[..., ::-1], (h_n, c_n)),
         (output, (h_n, None)),
@@ -407,6 +406,20 @@ def written_out(module, x=X, hx=STATES, in_place=False, **options):
 
     call()
     return Case(call, [module])
+
+
+def refused_dtype_of_out(module):
+    """The case of an error that shows a dtype, where NumPy leaks."""
+    output, (h_n, c_n) = out_of()
+    out = output, (h_n, c_n.astype("f8"))
+
+    def refuse(module):
+        try:
+            module(X, out=out)
+        except (TypeError, ValueError):
+            return
+
+    return on(module, refuse)
 
 
 def refused_dtype(module):
@@ -552,6 +565,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "out of a cell": lambda: in_place(pylstm.LSTMCell(4, 6), X[0], *(s[0].copy() for s in STATES)),
     "out of a GRU cell": lambda: in_place(pylstm.GRUCell(4, 6), X[0], STATES[0][0].copy()),
     "refused out": lambda: refused_out(lstm()),
+    "refused dtype of out": lambda: refused_dtype_of_out(lstm()),
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),
