@@ -176,7 +176,7 @@ def arrays_of_trace(trace: Any, layer: str) -> list[Array]:
     """Return output, states, and what was traced, of a layer of one of the modes."""
     kind = LAYERS[layer]
     gates = kind.gates if len(kind.gates) > 1 else ""
-    states = [getattr(trace, f"{state}_n") for state in kind.states]
+    states = [getattr(trace, f"{letter}_n") for letter in kind.states]
     return [trace.output, *states, *(getattr(trace, name) for name in gates + kind.states)]
 
 
