@@ -90,8 +90,8 @@ class Simulation:
             **options,
         )
         with_parameters(self.layer, int(draw.integers(1000)))
-        self.twin = copy.deepcopy(self.layer)  # runs whole sequences, and is never written to
-        self.twin.batch_first = False
+        self.whole = copy.deepcopy(self.layer)  # runs whole sequences, and is never written to
+        self.whole.batch_first = False
         self.dtype = np.dtype(dtype)
         widths = [options.get("proj_size", sizes[1]), sizes[1]]
         self.widths = widths[: 2 if kind == "LSTM" else 1]
@@ -118,7 +118,7 @@ class Simulation:
         else:
             x, y = row.history()
             first = as_hx([array[:, None] for array in row.first])
-            output, hx = self.twin(x[:, None], first)
+            output, hx = self.whole(x[:, None], first)
             assert y.tobytes() == output[:, 0].tobytes(), self.where(row)
             expected = [array[:, 0] for array in states_of(hx)]
             self.steps += len(x)
@@ -129,7 +129,7 @@ class Simulation:
                 assert actual.tobytes() == array.tobytes(), self.where(row)
 
     def where(self, row):
-        return f"seed {self.seed}, event {self.seen.total()}, {self.twin}, {row.length} steps"
+        return f"seed {self.seed}, event {self.seen.total()}, {self.whole}, {row.length} steps"
 
     def check_all(self, one):
         """Run all sequences of a stream whole."""
@@ -283,7 +283,7 @@ class Simulation:
         if action == 0:
             module.weight_ih_l0[...] = module.weight_ih_l0.copy()
         elif action == 1:
-            module.load_state_dict(self.twin.state_dict())
+            module.load_state_dict(self.whole.state_dict())
         elif action == 2:
             module.flatten_parameters()
         elif action == 3:
