@@ -168,16 +168,16 @@ class Case:
             return [array for trace in traces for array in arrays_of_trace(trace, self.layer)]
         ways = {"lengths": {"lengths": self.lengths(rows)}, "reset": {"reset": mask}}
         options: dict[str, Array] = ways.get(self.within, {})
-        output, states = module(x, hx, **options)
-        return [output, *(states if isinstance(states, tuple) else (states,))]
+        output, hx_n = module(x, hx, **options)
+        return [output, *(hx_n if isinstance(hx_n, tuple) else (hx_n,))]
 
 
 def arrays_of_trace(trace: Any, layer: str) -> list[Array]:
     """Return output, states, and what was traced, of a layer of one of the modes."""
     kind = LAYERS[layer]
     gates = kind.gates if len(kind.gates) > 1 else ""
-    states = [getattr(trace, f"{letter}_n") for letter in kind.states]
-    return [trace.output, *states, *(getattr(trace, name) for name in gates + kind.states)]
+    hx_n = [getattr(trace, f"{letter}_n") for letter in kind.states]
+    return [trace.output, *hx_n, *(getattr(trace, name) for name in gates + kind.states)]
 
 
 def class_of(mode: str) -> tuple[str, dict[str, str]]:
