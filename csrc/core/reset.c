@@ -2,26 +2,33 @@
 
 #include <string.h>
 
-/* The flags of this step's rows; NULL: none can be set. In reverse direction a sequence ends before
- * the step that follows in time begins a new one. */
-static const unsigned char *step_flags(const struct scan *scan, const struct sequence *at)
+/* The flags of the rows at step t; NULL: none is set. In reverse direction a sequence ends before the
+ * step that follows in time begins a new one. */
+static const unsigned char *step_flags(const struct scan *scan, ptrdiff_t t)
 {
     const struct rnn_within *within = scan->call->within;
-    const ptrdiff_t t = scan->reverse ? at->t + 1 : at->t;
-
-    if (within->reset == NULL || t == within->steps)
-        return NULL;
-    return within->reset + t * within->reset_step + scan->first_row * within->reset_row;
-}
-
-static bool any_flag(const struct scan *scan, const unsigned char *flags, ptrdiff_t rows)
-{
-    const ptrdiff_t stride = scan->call->within->reset_row;
+    const unsigned char *flags = within->reset;
     unsigned any = 0;
 
-    for (ptrdiff_t row = 0; row < rows; row++)
-        any |= flags[row * stride];
-    return any != 0;
+    t += scan->reverse;
+    if (flags == NULL || t == within->steps)
+        return NULL;
+    flags += t * within->reset_step + scan->first_row * within->reset_row;
+    for (ptrdiff_t row = 0; row < scan->rows; row++)
+        any |= flags[row * within->reset_row];
+    return any ? flags : NULL;
+}
+
+ptrdiff_t reset_next(const struct scan *scan, const struct sequence *at)
+{
+    const ptrdiff_t steps = scan->call->steps;
+    ptrdiff_t done = at->done + 1;
+
+    if (scan->call->within->reset == NULL)
+        return steps;
+    while (done < steps && step_flags(scan, scan->reverse ? steps - 1 - done : done) == NULL)
+        done++;
+    return done;
 }
 
 /* Sets "to" to a row of states, or to zeros; "from" may be "to". */
@@ -39,12 +46,12 @@ void reset_states(const struct scan *scan, const struct sequence *at, const stru
                   struct before *before, ptrdiff_t rows)
 {
     const struct rnn_call *call = scan->call;
-    const unsigned char *flags = step_flags(scan, at);
+    const unsigned char *flags = step_flags(scan, at->t);
     const ptrdiff_t out = rnn_hidden_out(scan->net), hidden = scan->net->hidden_size;
     struct matrix h = {.data = before->h, .row = before->row};
     struct matrix c = {.data = scan->c, .row = hidden};
 
-    if (flags == NULL || !any_flag(scan, flags, rows))
+    if (flags == NULL)
         return;
     if (before->known == 0) {
         h = (struct matrix){.data = scan->h0, .row = call->h0_row};

@@ -11,4 +11,7 @@
 void reset_states(const struct scan *scan, const struct sequence *at, const struct rnn_step *step,
                   struct before *before, ptrdiff_t rows);
 
+/* How many steps are done when the next one comes that reset_states() would change, or all of them. */
+ptrdiff_t reset_next(const struct scan *scan, const struct sequence *at);
+
 #endif

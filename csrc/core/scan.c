@@ -15,6 +15,7 @@ struct walk {
     struct rnn_step step;
     struct precompute precomputed;
     struct before before;
+    ptrdiff_t plain; /* steps that are done when the next one comes that is no plain one */
     struct gate_trace trace;
 };
 
@@ -64,8 +65,11 @@ static char *take_step_within(const struct scan *scan, struct walk *walk, const 
         h = gather_place(scan, before.h);
         gather_states(scan, before.h, before.known, rows);
         before.known = rows;
-    } else
+    } else {
         reset_states(scan, &walk->at, &walk->step, &before, rows);
+        if (!scan->traced)
+            walk->plain = reset_next(scan, &walk->at);
+    }
     if (scan->traced) {
         trace_begin(scan, &walk->at, &walk->trace);
         walk->step.trace = &walk->trace;
@@ -93,7 +97,7 @@ static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t rows
             walk->before.known = rows;
         }
         walk->step.descending = walk->at.done & 1;
-        if (scan->call->within)
+        if (walk->at.done >= walk->plain)
             h = take_step_within(scan, walk, x, h, precomputed, rows);
         else
             scan_step(scan, &walk->step, precomputed ? NULL : x, h, &walk->before, rows);
@@ -121,6 +125,7 @@ bool scan_run(const struct scan *scan)
                 .c_out_stride = scan->net->hidden_size,
             },
         .before = {.h = scan->order ? scan->states : NULL, .row = scan->h_row},
+        .plain = scan->call->within ? 0 : scan->call->steps,
     };
 
     if (scan->at.step >= CELL_KINDS)
