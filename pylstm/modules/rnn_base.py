@@ -221,7 +221,7 @@ class RNNBase(_core.RNN, NativeModule):
 
         Parameters
         ----------
-        input, hx, lengths, reset
+        input, hx, lengths, reset : array_like
             As in a call; but ``input`` is no packed sequence: ``lengths`` does the same.
         names : str or iterable of str, optional
             Which gates and states to keep, of an LSTM ``i f g o c h``, of a GRU ``r z n h``, of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arguments.naming import type_name
-from ..weights.kinds import KINDS
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def trace_names(kind: str) -> tuple[str, ...]:
     """Return what a trace of a layer has: the gates, and the states."""
+    from ..weights.kinds import KINDS  # not imported with pylstm
+
     return tuple(KINDS[kind].traced)
 
 
