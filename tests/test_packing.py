@@ -642,7 +642,7 @@ def test_garbage_that_changes_the_arguments():
 
     before = gc.get_threshold()
     lengths = [5, 3, 2]
-    for _ in range(50):
+    for _ in range(15):
         padded = padded_batch(lengths)
         packed = packed_of()
         gc.collect()

@@ -16,10 +16,14 @@ from pylstm.plot import plot_gates, plot_states  # noqa: E402
 plt.switch_backend("agg")
 
 
+DRAWN = set()  # figures whose ticks have their names
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
     plt.close("all")
+    DRAWN.clear()
 
 
 def shown(ax):
@@ -30,7 +34,9 @@ def shown(ax):
 
 def row_names(ax):
     """The names of the rows that have a tick, by row."""
-    ax.figure.draw_without_rendering()
+    if ax.figure not in DRAWN:
+        ax.figure.draw_without_rendering()
+        DRAWN.add(ax.figure)
     labels = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
     return {int(tick): label.get_text() for tick, label in labels}
 

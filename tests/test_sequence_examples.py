@@ -174,10 +174,16 @@ def test_a_narrow_beam_gives_true_scores(ranked, width):
 # ---------------------------------------------------------------------------- gates
 
 
-def test_gates_over_a_year(tmp_path):
+@pytest.fixture(scope="module")
+def year(tmp_path_factory):
+    """What the program prints, and the picture that it draws."""
     pytest.importorskip("matplotlib", reason="matplotlib is missing: the extra plot")
-    picture = tmp_path / "year.png"
-    output = example("gates_over_a_year.py", "--picture", str(picture))
+    picture = tmp_path_factory.mktemp("year") / "year.png"
+    return example("gates_over_a_year.py", "--picture", str(picture)), picture
+
+
+def test_gates_over_a_year(year):
+    output, picture = year
     assert float(re.search(r"explains ([\d.]+)% of how the flow varies", output)[1]) > 90
     assert abs(float(re.search(r"snow: .* correlation (\S+)", output)[1])) > 0.9
     assert abs(float(re.search(r"temperature have the correlation (\S+)", output)[1])) < 0.7
@@ -189,10 +195,9 @@ def test_gates_over_a_year(tmp_path):
     assert pixels.shape[0] > 500 and pixels[..., :3].std() > 0.05
 
 
-def test_the_readme_shows_what_the_program_prints(tmp_path):
-    pytest.importorskip("matplotlib", reason="matplotlib is missing: the extra plot")
+def test_the_readme_shows_what_the_program_prints(year):
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     shown = text.partition("$ python examples/gates_over_a_year.py\n")[2].partition("\n\n")[0]
     lines = [line.removeprefix("    ") for line in shown.splitlines()]
-    printed = example("gates_over_a_year.py", "--picture", str(tmp_path / "a.png")).splitlines()
+    printed = year[0].splitlines()
     assert lines[:-2] == printed[:-2]  # behind them: rounding, the path
