@@ -1,4 +1,4 @@
-"""Beam search over a decoder: `select` moves the states with the hypotheses.
+"""Beam search over a decoder: `select` reorders the states as the hypotheses are reordered.
 
     python examples/beam_search.py
 

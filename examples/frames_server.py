@@ -1,4 +1,4 @@
-"""A server that advances whichever of its streams have sent a frame.
+"""A server with one stream, which advances the rows of the clients that have sent a frame.
 
     python examples/frames_server.py [--clients 64] [--digits 2]
 

@@ -6,7 +6,7 @@ In each of 16 corridors a signal at the first step says which way to turn at the
 an LSTM of one unit that remembers the signal; its weights are set by hand. While the policy acts,
 one call of a Stream advances all environments, and `stream.reset(rows)` clears the states of those
 whose episode has ended. When the rollout is evaluated later, as training does, one call with
-`reset=` gives the same outputs, as bytes; without resets, states go from one episode into the
+`reset=` gives the same outputs, in every bit; without resets, states go from one episode into the
 next, and the policy turns the wrong way.
 """
 
@@ -83,7 +83,7 @@ def collect(corridors, stream):
 
 
 def reset_mask(ends):
-    """Return where sequences begin anew: the step after each end, (STEPS, ENVIRONMENTS)."""
+    """Return where sequences begin: the step after each end, (STEPS, ENVIRONMENTS)."""
     mask = np.zeros_like(ends)
     mask[1:] = ends[:-1]  # an end at the last step is in the states of the next rollout
     return mask

@@ -3,8 +3,9 @@
     python examples/streaming.py
 
 The network of ``python -m pylstm demo`` reads a handwritten digit of 8x8 pixels, one row per
-step, and guesses after every row. A pickle of the stream goes on in another process, with all that
-the network knows. The result has the bits of a call with the whole image.
+step, and guesses after every row. A pickle of the stream can be loaded in another process and
+continues there with the same states. The result equals that of one call with the whole image in
+every bit.
 """
 
 import pickle

@@ -173,7 +173,7 @@ class RNNBase(_core.RNN, NativeModule):
         Parameters
         ----------
         batch : int
-            Rows of the stream, N: sequences that go on side by side. May be 0: rows can join later.
+            Number of rows, N; each row is a sequence of its own. 0 is allowed: rows can join later.
         hx : array_like, or of an LSTM a tuple or list of two, optional
             ``h_0``, of an LSTM ``(h_0, c_0)``, with the shapes that a call takes; zeros if omitted.
 
@@ -181,7 +181,7 @@ class RNNBase(_core.RNN, NativeModule):
         -------
         Stream
             ``stream(x)`` takes x of one step, (N, I), or of several, (L, N, I), whatever
-            ``batch_first`` is, and returns the output of the last layer.
+            ``batch_first`` is, and returns the output of the last layer alone, not the states.
 
         Raises
         ------
@@ -191,7 +191,8 @@ class RNNBase(_core.RNN, NativeModule):
 
         Notes
         -----
-        torch has no such method. The bits are those of each sequence run whole.
+        torch has no such method. The outputs equal those of one call of the layer with each whole
+        sequence, in every bit.
 
         Examples
         --------
@@ -222,23 +223,24 @@ class RNNBase(_core.RNN, NativeModule):
         Parameters
         ----------
         input, hx, lengths, reset : array_like
-            As in a call; but ``input`` is no packed sequence: ``lengths`` does the same.
+            As in a call, but ``input`` must not be a packed sequence: pass ``lengths``.
         names : str or iterable of str, optional
             Which gates and states to keep, of an LSTM ``i f g o c h``, of a GRU ``r z n h``, of
-            an RNN ``h``; all of them if omitted. Each takes as much memory as the output of
-            every layer.
+            an RNN ``h``; all of them if omitted. Each takes as much memory as the outputs of
+            all layers together.
 
         Returns
         -------
         Trace
-            With ``output``, ``h_n``, of an LSTM ``c_n``, bit by bit those of the call, and
-            the arrays, ``(num_layers, D, L, N, hidden_size)`` each, unbatched without N.
+            With ``output``, ``h_n`` and, of an LSTM, ``c_n``, which equal those of the call in
+            every bit, and the arrays, ``(num_layers, D, L, N, hidden_size)`` each, without N for
+            unbatched input. It is not a tuple.
 
         Raises
         ------
         ValueError, RuntimeError, TypeError
-            As a call does; ValueError for a packed sequence, and for names that the kind has
-            not, that are repeated, or none.
+            As a call does. Also ValueError for a packed sequence, and for names that the kind
+            does not have, that are repeated, or that are empty.
 
         Notes
         -----

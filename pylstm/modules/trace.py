@@ -49,22 +49,24 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
 
 
 class Trace:
-    """What ``layer.trace(...)`` returns: the results of a call, and what led to them.
+    """What ``layer.trace(...)`` returns: the results, gates and states of a call.
+
+    It is not a tuple: what a call returns is in ``output``, ``h_n`` and ``c_n``.
 
     Attributes
     ----------
     output, h_n, c_n : ndarray
-        The results of the call, bit by bit; only an LSTM has ``c_n``.
+        The results of the call, equal in every bit; only an LSTM has ``c_n``.
     i, f, g, o : ndarray
         The gates of an LSTM, after their activations: input, forget, candidate, output.
     r, z, n : ndarray
-        Those of a GRU: reset, update, new.
+        The gates of a GRU, after their activations: reset, update, candidate (torch's new gate).
     c : ndarray
         The cell state of an LSTM after every step.
     h : ndarray
         The state after every step, before a projection; an RNN has this alone.
     names : tuple of str
-        Which of the last six, four or one there are. What was not asked for is an AttributeError.
+        Which of the arrays of every step there are. Another one raises an AttributeError.
     kind : str
         ``"LSTM"``, ``"GRU"`` or ``"RNN"``.
 
@@ -78,15 +80,13 @@ class Trace:
     --------
     >>> import numpy as np
     >>> import pylstm as nn
-    >>> trace = nn.LSTM(3, 4, num_layers=2).trace(np.ones((5, 1, 3)), names="fc")
-    Traceback (most recent call last):
-    ValueError: names must be among i, f, g, o, c, h for this LSTM, each once, got 'fc'
     >>> trace = nn.LSTM(3, 4, num_layers=2).trace(np.ones((5, 1, 3)), names=["f", "c"])
     >>> trace
     <Trace of LSTM: f, c (2, 1, 5, 1, 4), output (5, 1, 4), h_n (2, 1, 4), c_n (2, 1, 4)>
-    >>> forget = trace.f[1, 0, :, 0]  # of the upper layer: a row for each step
+    >>> forget = trace.f[1, 0, :, 0]  # of the second layer, forward: (steps, hidden_size)
     >>> forget.shape
     (5, 4)
+    >>> output, h_n, c_n = trace.output, trace.h_n, trace.c_n
     """
 
     if TYPE_CHECKING:

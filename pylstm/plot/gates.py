@@ -133,7 +133,7 @@ def plot_gates(
     trace : Trace
         What the method `trace` of a recurrent layer returned.
     names : str or sequence of str, optional
-        Only these arrays, in this order. Default: all that the trace has.
+        Which arrays to draw, in this order. Default: all that the trace has.
     layer : int
         Which layer to draw, counted from the input.
     direction : int
@@ -166,7 +166,7 @@ def plot_gates(
     Raises
     ------
     ImportError
-        Without matplotlib, which the extra ``plot`` brings.
+        Without matplotlib, which the extra ``plot`` installs.
     TypeError, ValueError
         If an argument is of the wrong kind, or the trace has no such array, layer or sequence.
 
