@@ -31,7 +31,7 @@ def _drawn_names(trace: Any, names: Any) -> list[str]:
             f"got {type_name(trace)}"
         )
     if not known:
-        raise ValueError("trace holds no gates to draw: it was made with names=()")
+        raise ValueError("trace holds no gates to draw: its names are empty")
     if names is None:
         return list(known)
     wanted = [names] if isinstance(names, str) else names
