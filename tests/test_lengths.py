@@ -326,3 +326,9 @@ def test_another_thread_writes_to_the_lengths(dtype):
         sys.setswitchinterval(interval)
     assert not wrong
     assert min(counted) >= 200
+
+
+def test_no_sequences_need_no_memory():
+    x = np.broadcast_to(np.zeros((1, 0, 4), np.float32), (2**40, 0, 4))
+    output, (h, c) = layer_of("LSTM", 4, 6)(x, lengths=[])
+    assert output.shape == (2**40, 0, 6) and h.shape == c.shape == (1, 0, 6)

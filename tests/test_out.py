@@ -655,6 +655,7 @@ def test_one_module_in_several_threads():
 
 INTERRUPTED = """
 import os, signal, threading, numpy as np, pylstm
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 module = pylstm.LSTM(64, 256, 2)
 x = np.zeros((20000, 4, 64), np.float32)
 h = np.zeros((2, 4, 256), np.float32); c = h.copy()

@@ -130,6 +130,25 @@ def test_out_may_be_a_memory_map(tmp_path):
     assert_same_bits(np.array(out), other(X[0]))
 
 
+class ReshapesInput(np.ndarray):
+    """An array that reshapes the input when its class is asked for."""
+
+    @property
+    def __class__(self):
+        if self.x.shape == (6, 1, 3):
+            self.x.shape = (1, 6, 3)
+        return np.ndarray
+
+
+def test_an_out_that_reshapes_the_input():
+    stream, other = layer().stream(1), layer().stream(1)
+    x = X[:, :1].copy()
+    out = np.zeros((6, 1, 4), np.float32).view(ReshapesInput)
+    out.x = x
+    assert stream(x, out=out) is out and x.shape == (1, 6, 3)
+    assert_same_bits(np.array(out), other(X[:, :1]))
+
+
 def test_out_may_lie_beside_the_input():
     both = np.zeros((6, 5, 7), np.float32)
     both[..., :3] = X
@@ -234,7 +253,7 @@ WRONG = [
     (lambda s: s(X[0], rows=[0, 1]), ValueError, "2 rows, as rows says, got 5"),
     (lambda s: s(X[0], out=OUT.tolist()), TypeError, "out must be a numpy.ndarray"),
     (lambda s: s(X[0], out=(OUT,)), TypeError, "out must be a numpy.ndarray"),
-    (lambda s: s(X[0], out=np.ma.masked_array(OUT)), TypeError, "out is a masked array"),
+    (lambda s: s(X[0], out=np.ma.masked_array(OUT)), TypeError, "out is a masked array: pass out.data"),
     (lambda s: s(X[0], out=OUT.astype(float)), TypeError, "float32, got float64"),
     (lambda s: s(X[0], out=OUT.astype(">f4")), ValueError, "native byte order"),
     (lambda s: s(X[0], out=OUT[:4]), ValueError, r"shape \(5, 4\).*\(4, 4\)"),
@@ -592,6 +611,21 @@ def test_copies():
     output = stream(X[2])
     assert_same_bits(shallow(X[2]), output)
     assert_same_bits(deep(X[2]), advanced()(X[2]))
+
+
+def test_no_copy_rounds_the_states():
+    stream = layer().double().stream(5)
+    stream(X[:2])
+    before = bits(stream)
+    stream.module.float()
+    for other in (copy.copy(stream), stream.fork()):
+        assert bits(other) == before
+    for carry in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"float64, which float32 would round"):
+            carry(stream)
+    assert bits(stream) == before
+    stream.state = stream.state
+    assert bits(copy.deepcopy(stream)) == bits(stream)
 
 
 def test_a_module_may_hold_its_stream():

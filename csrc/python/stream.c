@@ -12,6 +12,14 @@ int error_stream_busy(void)
 
 /* ---- What cannot be streamed ---- */
 
+int error_stream_narrower(void)
+{
+    return error_raise(PyExc_TypeError,
+                       "the layer is float32 now, and the state of this stream float64, which "
+                       "float32 would round: stream.state = stream.state rounds it, reset() drops "
+                       "it");
+}
+
 COLD static int error_direction(const struct rnn_net *net)
 {
     return error_raise(PyExc_ValueError,

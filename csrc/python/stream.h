@@ -21,6 +21,8 @@ typedef struct {
 } stream_object;
 
 COLD int error_stream_busy(void);
+/* TypeError for states in float64 of a layer that is float32. */
+COLD int error_stream_narrower(void);
 
 /* RuntimeError where the stream is in use. */
 static inline int stream_enter(stream_object *self)

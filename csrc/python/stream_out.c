@@ -65,6 +65,11 @@ PyArrayObject *stream_out_open(const struct request *request, PyObject *out, int
         error_type("out must be a numpy.ndarray", out);
         return NULL;
     }
+    if (array_is_masked(out) != 0) { /* filled(), which array_open() recommends, is a copy */
+        if (!PyErr_Occurred())
+            error_raise(PyExc_TypeError, "out is a masked array: pass out.data");
+        return NULL;
+    }
     array = array_open(out, "out"); /* refuses a masked array, of others it is itself or a view */
     if (array == NULL)
         return NULL;

@@ -317,9 +317,24 @@ static PyObject *stream_fork(PyObject *object, PyObject *unused)
     return other;
 }
 
+/* TypeError where the layer is float32 now and the states float64: what reads a pickle rounds them. */
+static int check_pickled(const stream_object *self)
+{
+    struct weights *weights = layer_weights(self->layer);
+    bool narrower;
+
+    if (weights == NULL)
+        return -1;
+    narrower = self->hx.dtype == DTYPE_FLOAT64 && weights->net.kernels->dtype != DTYPE_FLOAT64;
+    weights_release(weights);
+    return narrower ? error_stream_narrower() : 0;
+}
+
 /* copyreg.__newobj__(Stream, module, batch, hx): for copy.copy, copy.deepcopy and pickle. */
 static PyObject *stream_reduce(PyObject *object, PyObject *unused)
 {
+    if (check_pickled((stream_object *)object) < 0)
+        return NULL;
     PyObject *copyreg = PyImport_ImportModule("copyreg");
     PyObject *newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
     PyObject *hx = newobj == NULL ? NULL : get_hx(object, NULL), *h, *result = NULL;
@@ -343,6 +358,7 @@ static PyMethodDef stream_methods[] = {
     {"reset", (PyCFunction)(void (*)(void))stream_reset, METH_VARARGS | METH_KEYWORDS,
      stream_reset_doc},
     {"fork", stream_fork, METH_NOARGS, stream_fork_doc},
+    {"__copy__", stream_fork, METH_NOARGS, stream_fork_doc},
     {"select", stream_select, METH_O, stream_select_doc},
     {"join", stream_join, METH_O, stream_join_doc},
     {"leave", stream_leave, METH_O, stream_leave_doc},

@@ -158,17 +158,19 @@ static int read_lengths(struct request *request, struct rnn_within *within)
     const ptrdiff_t batch = request->call.batch;
     int64_t *lengths, *order, longest = 0;
 
-    if (check_lengths_array(request) < 0 || (lengths = new_numbers(request)) == NULL)
+    if (check_lengths_array(request) < 0)
         return -1;
-    if (batch > 0 && copy_integers(request->extras->lengths_array, lengths) < 0)
+    if (batch == 0) /* then nothing is computed */
+        return 0;
+    if ((lengths = new_numbers(request)) == NULL)
+        return -1;
+    if (copy_integers(request->extras->lengths_array, lengths) < 0)
         return -1;
     for (ptrdiff_t i = 0; i < batch; i++) {
         if (lengths[i] < 1 || lengths[i] > request->rows)
             return error_length(request, i, lengths[i]);
         longest = lengths[i] > longest ? lengths[i] : longest;
     }
-    if (batch == 0) /* then nothing is computed */
-        return 0;
     order = lengths + batch;
     request->call.steps = (ptrdiff_t)longest;
     within->lengths = lengths;
