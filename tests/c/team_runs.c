@@ -188,7 +188,13 @@ void subject_spoil(struct subject *subject)
 
 bool subject_is_right(const struct subject *subject)
 {
-    return memcmp(subject->results, subject->expected, subject->result_bytes) == 0;
+    const enum dtype dtype = subject->net.kernels->dtype;
+    const ptrdiff_t count = (ptrdiff_t)(subject->result_bytes / real_size(dtype));
+
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (!real_same(real_get(dtype, subject->results, i), real_get(dtype, subject->expected, i)))
+            return false;
+    return true;
 }
 
 void subject_run_alone(struct subject *subject)

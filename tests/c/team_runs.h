@@ -25,6 +25,7 @@ struct subject subject_make(const struct network_shape *shape, const char *level
 void subject_free(struct subject *subject);
 /* Fills the results with bytes that are wrong. */
 void subject_spoil(struct subject *subject);
+/* True if the results have the expected bits, or are NaN where NaN is expected. */
 bool subject_is_right(const struct subject *subject);
 /* rnn_forward() into the subject's results. */
 void subject_run_alone(struct subject *subject);
