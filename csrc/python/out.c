@@ -194,7 +194,8 @@ static int check_overlaps(const struct request *request, struct out *out)
 
     for (int i = 0; i < 2; i++) {
         struct place *place = &out->places[RESULT_H_N + i];
-        place->in_place = request->hx_items[i] != NULL && is_in_place(request->hx_items[i], place);
+        place->in_place = place->array != NULL && request->hx_items[i] != NULL &&
+                          is_in_place(request->hx_items[i], place);
         if (!place->in_place) /* else two arrays of out are compared */
             count = add_array(others, count, request->hx_items[i], request_hx_name(request, i));
     }

@@ -98,7 +98,8 @@ static bool has_sum(const struct axis *axes, int count, intptr_t low, intptr_t h
 
 bool regions_overlap_within(const struct region *a, const struct region *b)
 {
-    struct axis axes_a[OVERLAP_MOST_AXES], axes_b[OVERLAP_MOST_AXES], all[2 * OVERLAP_MOST_AXES];
+    struct axis axes_a[OVERLAP_MOST_AXES] = {{0, 0}}, axes_b[OVERLAP_MOST_AXES] = {{0, 0}};
+    struct axis all[2 * OVERLAP_MOST_AXES];
     intptr_t length_a, length_b, distance = (intptr_t)(a->low - b->low);
     int count = 0, steps = MOST_STEPS;
 

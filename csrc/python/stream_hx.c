@@ -126,12 +126,12 @@ void stream_hx_scatter(const struct stream_hx *hx, int bank, const int64_t *rows
 {
     for (int item = 0; item < 2; item++) {
         const ptrdiff_t nbytes = hx->width[item] * stream_hx_itemsize(hx);
-        const char *source = bank < 0 ? NULL : stream_hx_data(hx, bank, item);
+        const char *source = stream_hx_data(hx, bank < 0 ? 0 : bank, item);
         char *target = stream_hx_data(hx, hx->current, item);
         for (ptrdiff_t layer = 0; nbytes > 0 && layer < hx->layers; layer++)
             for (ptrdiff_t i = 0; i < count; i++) {
                 char *row = target + (layer * hx->rows + rows[i]) * nbytes;
-                if (source != NULL)
+                if (bank >= 0)
                     memcpy(row, source + (layer * count + i) * nbytes, (size_t)nbytes);
                 else
                     memset(row, 0, (size_t)nbytes);
