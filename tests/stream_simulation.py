@@ -10,11 +10,16 @@ is the same at every SIMD level.
 import copy
 import hashlib
 import itertools
+import os
 import pickle
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parent))
+
 from support import as_hx, layer_of, states_of, with_parameters
 
 from pylstm import _core

@@ -4,11 +4,16 @@
 SIMD level in use: test_within.py compares the levels.
 """
 
+import os
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parent))
+
 from reference import KINDS
 from reference_variants import kind_with
 from reference_within import segments_of
