@@ -209,7 +209,7 @@ PyObject *rnn_run_trace_method(PyObject *self, PyObject *args)
     return request_dispatch(&request);
 }
 
-static ternaryfunc tp_call_of(PyObject *object)
+ternaryfunc call_slot_of(PyObject *object)
 {
 #ifdef Py_LIMITED_API
     return FUNCTION_FROM_SLOT(ternaryfunc, PyType_GetSlot(Py_TYPE(object), Py_tp_call));
@@ -241,7 +241,7 @@ static PyObject *call_slowly(PyObject *object, ternaryfunc slot, PyObject *const
 PyObject *layer_vectorcall(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     const Py_ssize_t count = (Py_ssize_t)(flags & (SIZE_MAX >> 1)); /* the top bit is a hint */
-    const ternaryfunc slot = tp_call_of(self);
+    const ternaryfunc slot = call_slot_of(self);
     const struct callee *callee = NULL;
 
     if (slot == cell_callee.slot)

@@ -19,4 +19,7 @@ PyObject *cell_forward_method(PyObject *self, PyObject *const *args, Py_ssize_t 
 PyObject *rnn_run_packed_method(PyObject *self, PyObject *args);
 PyObject *rnn_run_trace_method(PyObject *self, PyObject *args);
 
+/* tp_call of the object's type: rnn_call_slot or cell_call_slot, unless a class has its own. */
+ternaryfunc call_slot_of(PyObject *object);
+
 #endif

@@ -71,13 +71,7 @@ int stream_check_net(const struct rnn_net *net)
 
 static bool is_direct(layer_object *layer)
 {
-#ifdef Py_LIMITED_API
-    const ternaryfunc slot =
-        FUNCTION_FROM_SLOT(ternaryfunc, PyType_GetSlot(Py_TYPE((PyObject *)layer), Py_tp_call));
-#else
-    const ternaryfunc slot = Py_TYPE((PyObject *)layer)->tp_call;
-#endif
-    return layer->direct && slot == rnn_call_slot;
+    return layer->direct && call_slot_of((PyObject *)layer) == rnn_call_slot;
 }
 
 int stream_check_same(const stream_object *self, const struct rnn_net *net)

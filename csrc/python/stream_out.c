@@ -70,7 +70,7 @@ PyArrayObject *stream_out_open(const struct request *request, PyObject *out, int
             error_raise(PyExc_TypeError, "out is a masked array: pass out.data");
         return NULL;
     }
-    array = array_open(out, "out"); /* refuses a masked array, of others it is itself or a view */
+    array = array_open(out, "out"); /* itself, or a view of a subclass */
     if (array == NULL)
         return NULL;
     if (check_alone(array, request->net->kernels->dtype, ndim, dims) == 0 &&
