@@ -31,13 +31,15 @@ static int allocate(struct stream_hx *hx)
         const size_t banks = STREAM_BANKS * hx->bank_nbytes;
         const size_t each = sizeof *hx->index + sizeof *hx->marks;
         hx->memory = memory_new_zeroed(MEMORY_ALIGNMENT + banks + (size_t)capacity * each);
-        hx->banks = hx->memory == NULL ? NULL : memory_align(hx->memory, MEMORY_ALIGNMENT);
-        hx->index = hx->memory == NULL ? NULL : (int64_t *)(void *)(hx->banks + banks);
-        hx->marks = hx->memory == NULL ? NULL : (unsigned char *)(hx->index + capacity);
     }
-    if (hx->memory == NULL)
-        return error_raise(PyExc_MemoryError, "the states of %zd rows do not fit into memory",
-                           (Py_ssize_t)capacity);
+    if (hx->memory == NULL) {
+        error_raise(PyExc_MemoryError, "the states of %zd rows do not fit into memory",
+                    (Py_ssize_t)capacity);
+        return -1;
+    }
+    hx->banks = memory_align(hx->memory, MEMORY_ALIGNMENT);
+    hx->index = (int64_t *)(void *)(hx->banks + STREAM_BANKS * hx->bank_nbytes);
+    hx->marks = (unsigned char *)(hx->index + capacity);
     return 0;
 }
 
