@@ -136,7 +136,7 @@ class ReshapesInput(np.ndarray):
     @property
     def __class__(self):
         if self.x.shape == (6, 1, 3):
-            self.x.shape = (1, 6, 3)
+            reshape_in_place(self.x, (1, 6, 3))
         return np.ndarray
 
 
