@@ -1,6 +1,7 @@
 """What all tests share. Helpers are in support.py, the oracle is in reference.py."""
 
 import argparse
+import gc
 import os
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def pytest_collection_modifyitems(config, items):
             items=[i for i, keep in zip(items, kept, strict=True) if not keep]
         )
         items[:] = [item for item, keep in zip(items, kept, strict=True) if keep]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """Let collections of garbage, which many tests ask for, pass over the 20,000 tests themselves."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header():
