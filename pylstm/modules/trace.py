@@ -27,10 +27,9 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
     if names is None:
         return known
     what = f"names must be among {', '.join(known)} for this {kind}, each once"
-    if isinstance(names, str):
-        names = (names,)
+    one = isinstance(names, str)
     try:
-        given = list(names)
+        given = [names] if one else list(names)
     except TypeError:
         raise TypeError(
             f"{what}: a string or an iterable of strings, got {type_name(names)}"
@@ -40,8 +39,11 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise TypeError(f"{what}: strings, got {type_name(name)}")
         if name not in known or name in wanted:
-            repeated = " twice" if name in wanted else ""
-            raise ValueError(f"{what}, got {name!r}{repeated}")
+            hint = " twice" if name in wanted else ""
+            letters = dict.fromkeys(names.replace(",", "").replace(" ", "")) if one else {}
+            if letters and set(letters) <= set(known):
+                hint = f": pass a tuple of names, {tuple(letters)}"
+            raise ValueError(f"{what}, got {name!r}{hint}")
         wanted.append(known[known.index(name)])
     if not wanted:
         raise ValueError(f"{what}, got none; leave names out for all of them")
@@ -126,6 +128,12 @@ class Trace:
             f"a trace of this {kind} has no {name!r}: it has output, h_n, "
             f"{'c_n, ' if 'c_n' in vars(self) else ''}and {', '.join(trace_names(kind))}"
         )
+
+    if not TYPE_CHECKING:  # so that checkers refuse an unpacked trace too
+
+        def __iter__(self) -> NoReturn:
+            results = [f"trace.{name}" for name in ("output", "h_n", "c_n") if name in vars(self)]
+            raise TypeError(f"a Trace is not a tuple: its results are {', '.join(results)}")
 
     def __repr__(self) -> str:
         values = vars(self)
