@@ -8,7 +8,7 @@ import pytest
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is missing: the extra plot")
 
 import matplotlib.pyplot as plt  # noqa: E402
-from plot_cases import GATES, traced  # noqa: E402
+from plot_cases import GATES, shown, traced  # noqa: E402
 
 import pylstm as nn  # noqa: E402
 from pylstm.plot import plot_gates, plot_states  # noqa: E402
@@ -24,12 +24,6 @@ def close_figures():
     yield
     plt.close("all")
     DRAWN.clear()
-
-
-def shown(ax):
-    """The values in a picture."""
-    (image,) = ax.images
-    return np.asarray(image.get_array())
 
 
 def row_names(ax):
