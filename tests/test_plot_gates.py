@@ -225,6 +225,9 @@ def test_given_axes_are_used_and_returned():
     ("options", "error", "text"),
     [
         ({"names": "r"}, ValueError, "names must be of i, f, g, o, c, h; got 'r'"),
+        ({"names": "fc"}, ValueError, r"got 'fc': pass a tuple of names, \('f', 'c'\)$"),
+        ({"names": "i, f"}, ValueError, r"got 'i, f': pass a tuple of names, \('i', 'f'\)$"),
+        ({"names": "fx"}, ValueError, "got 'fx'$"),
         ({"names": ["i", 3]}, ValueError, "names must be of i, f, g, o, c, h; got 3"),
         ({"names": []}, TypeError, r"names must be an array's name or a list of them, got \[\]"),
         ({"names": 3}, TypeError, "names must be an array's name or a list of them, got 3"),

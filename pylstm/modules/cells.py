@@ -24,7 +24,8 @@ class RNNCellBase(_core.Cell, NativeModule):
     _native_forward = _core.Cell.forward
     _hints = MappingProxyType(
         {
-            "stream": ": call the cell, step by step, or take the stream of a layer of this kind",
+            "stream": ": call the cell, step by step, or stream the layer of its parameters, "
+            "which from_weights(cell.state_dict()) of the layer's class makes",
             "trace": ": a call returns the states after its step; a layer of this kind has a trace",
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..arguments.naming import type_name
+from ..arguments.naming import letters_hint, type_name
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -27,9 +27,8 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
     if names is None:
         return known
     what = f"names must be among {', '.join(known)} for this {kind}, each once"
-    one = isinstance(names, str)
     try:
-        given = [names] if one else list(names)
+        given = [names] if isinstance(names, str) else list(names)
     except TypeError:
         raise TypeError(
             f"{what}: a string or an iterable of strings, got {type_name(names)}"
@@ -39,10 +38,7 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise TypeError(f"{what}: strings, got {type_name(name)}")
         if name not in known or name in wanted:
-            hint = " twice" if name in wanted else ""
-            letters = dict.fromkeys(names.replace(",", "").replace(" ", "")) if one else {}
-            if letters and set(letters) <= set(known):
-                hint = f": pass a tuple of names, {tuple(letters)}"
+            hint = " twice" if name in wanted else letters_hint(names, known)
             raise ValueError(f"{what}, got {name!r}{hint}")
         wanted.append(known[known.index(name)])
     if not wanted:
