@@ -26,13 +26,16 @@ SPELLINGS = {
 }
 
 
-# The rows of the table in the migration page.
-INPUTS, SIZES, STRUCTURE = "Dtype of inputs and states", "Sizes", "Structural attributes"
-PARAMETERS, PACKED, LENGTHS = "Parameters", "Packed input", "Lengths"
-TEXTS, DEVICES, DTYPES = "Error texts", "Autograd and devices", "Other dtypes"
-MEMORY, STATES, ARRAYS = "Sizes beyond memory", "Forms of `hx`", "Array-likes"
-
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "migrating-from-torch.md"
+
+
+class Row:
+    """The rows of the table in the migration page."""
+
+    INPUTS, SIZES, STRUCTURE = "Dtype of inputs and states", "Sizes", "Structural attributes"
+    PARAMETERS, PACKED, LENGTHS = "Parameters", "Packed input", "Lengths"
+    TEXTS, DEVICES, DTYPES = "Error texts", "Autograd and devices", "Other dtypes"
+    MEMORY, STATES, ARRAYS = "Sizes beyond memory", "Forms of `hx`", "Array-likes"
 
 
 class Numbers:
