@@ -82,3 +82,11 @@ def same_threads():
     yield
     if pylstm.get_num_threads() != before:
         pylstm.set_num_threads(before)
+
+
+@pytest.fixture
+def no_peers(monkeypatch):
+    """For `verify`, neither torch nor onnxruntime, even where they are installed."""
+    from pylstm.cli import peers
+
+    monkeypatch.setattr(peers, "find_spec", lambda name: None)

@@ -109,10 +109,7 @@ static int refuse_masked(PyObject *object, const char *name)
         Py_DECREF(item);
     }
     if (masked > 0)
-        PyErr_Format(PyExc_TypeError,
-                     "%s is a masked array, whose mask would be lost: fill it first, for example "
-                     "%s.filled(0.0)",
-                     name, name);
+        error_masked(name);
     return masked == 0 ? 0 : -1;
 }
 
@@ -212,6 +209,11 @@ static PyObject *from_dlpack(PyObject *object)
     "%s must be an array or something that np.asarray takes: the items of this %U have "           \
     "inhomogeneous shapes and do not make one array"
 
+#define PACKED                                                                                     \
+    "%s must be an array or something that np.asarray takes, got a packed sequence, %U: a call "   \
+    "of "                                                                                          \
+    "an LSTM, a GRU or an RNN takes it as input; a cell and a stream take steps of their rows"
+
 /* "format" takes the argument's name and that of its type. */
 COLD static void error_not_array(PyObject *error, const char *format, PyObject *object,
                                  const char *name)
@@ -234,8 +236,12 @@ static PyObject *from_anything(PyObject *object, const char *name)
         return dlpack_only < 0 ? NULL : from_dlpack(object);
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
     if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
-        PyErr_ExceptionMatches(PyExc_ValueError))
-        error_not_array(PyExc_ValueError, RAGGED, object, name);
+        PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        const int packed = has(object, "batch_sizes");
+        if (packed >= 0)
+            error_not_array(PyExc_ValueError, packed ? PACKED : RAGGED, object, name);
+    }
     if (array == NULL || PyArray_Check(object))
         return array;
     kind = PyArray_TYPE((PyArrayObject *)array);

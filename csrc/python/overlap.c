@@ -44,6 +44,18 @@ struct region region_of(PyArrayObject *array)
     return region;
 }
 
+int region_of_parameters(layer_object *layer, struct region *region)
+{
+    struct weights *weights = layer_weights(layer);
+
+    if (weights == NULL)
+        return -1;
+    const uintptr_t low = (uintptr_t)weights->params;
+    *region = (struct region){low, low + weights->nbytes, NULL};
+    weights_release(weights);
+    return 0;
+}
+
 /* The axes of a region as runs of bytes, whose length is in *length. Returns how many axes remain. */
 static int run_axes(const struct region *region, struct axis *axes, intptr_t *length)
 {
