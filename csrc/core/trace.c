@@ -28,10 +28,14 @@ static char *step_rows(const struct scan *scan, const struct sequence *at, void 
 
 void trace_begin(const struct scan *scan, const struct sequence *at, struct gate_trace *trace)
 {
+    const struct rnn_trace *matrices = &scan->call->within->trace;
     const ptrdiff_t hidden = scan->net->hidden_size;
+    const bool all = scan->at.step == CELL_LSTM && !scan->order;
 
+    trace->c = all && matrices->c ? step_rows(scan, at, matrices->c) : NULL;
+    trace->h = all && matrices->h ? step_rows(scan, at, matrices->h) : NULL;
     for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++) {
-        void *matrix = scan->call->within->trace.gates[gate];
+        void *matrix = matrices->gates[gate];
         trace->gates[gate] = NULL;
         if (matrix)
             trace->gates[gate] = scan->order
@@ -43,9 +47,12 @@ void trace_begin(const struct scan *scan, const struct sequence *at, struct gate
 
 void trace_skip(const struct scan *scan, struct gate_trace *trace, ptrdiff_t rows)
 {
-    for (int gate = 0; gate < PANEL_VECTORS; gate++)
-        if (trace->gates[gate])
-            trace->gates[gate] = scan_offset(scan, trace->gates[gate], rows * trace->stride);
+    void **const all[] = {&trace->gates[0], &trace->gates[1], &trace->gates[2],
+                          &trace->gates[3], &trace->c,        &trace->h};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (*all[i])
+            *all[i] = scan_offset(scan, *all[i], rows * trace->stride);
 }
 
 /* Copies the units of a step, of rows "stride" apart, to one of the matrices of the trace. */
@@ -76,11 +83,13 @@ void trace_end(const struct scan *scan, const struct sequence *at, const struct 
         if (trace->gates[gate])
             copy_units(scan, at, step, scan_offset(scan, scan->gates, gate * scan->rows * hidden),
                        hidden, trace->gates[gate], rows);
-    if (trace->c)
+    if (trace->c && !step->trace->c)
         copy_units(scan, at, step, scan->c, hidden, trace->c, rows);
-    if (trace->h && scan->net->proj_size)
+    if (!trace->h || step->trace->h)
+        return;
+    if (scan->net->proj_size)
         copy_units(scan, at, step, scan->hidden, hidden, trace->h, rows);
-    else if (trace->h)
+    else
         copy_units(scan, at, step, h, scan->h_row, trace->h, rows);
 }
 
