@@ -6,25 +6,21 @@
 
 #include <string.h>
 
-static bool axis_is_regular(npy_intp dim, npy_intp stride, bool last, enum dtype dtype)
-{
-    const npy_intp itemsize = dtype == DTYPE_FLOAT32 ? 4 : 8;
-
-    /* NumPy leaves the strides of axes of length 1 undefined. */
-    return dim <= 1 || (last ? stride == itemsize : (stride & (itemsize - 1)) == 0);
-}
-
+/* NumPy leaves the strides of axes of length 1 undefined. */
 bool array_fits(PyArrayObject *array, enum dtype dtype)
 {
-    const int ndim = PyArray_NDIM(array);
+    const npy_intp itemsize = dtype == DTYPE_FLOAT32 ? 4 : 8;
+    const npy_intp *dims = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
+    const int last = PyArray_NDIM(array) - 1;
 
-    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
+    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array) || last < 0)
         return false;
-    for (int axis = 0; axis < ndim; axis++)
-        if (!axis_is_regular(PyArray_DIM(array, axis), PyArray_STRIDE(array, axis),
-                             axis == ndim - 1, dtype))
+    for (int axis = 0; axis < last; axis++)
+        if (dims[axis] > 1 && (strides[axis] & (itemsize - 1)) != 0)
             return false;
-    return true;
+    /* Without features there are rows that kernels go through nevertheless, by any strides: all of an
+     * empty array are undefined. */
+    return dims[last] == 1 || (dims[last] != 0 && strides[last] == itemsize);
 }
 
 PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
@@ -354,8 +350,13 @@ int array_fit(struct module_state *module_state, PyArrayObject **array, enum dty
     if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double))
         return error_raise(PyExc_MemoryError, "an array cannot be converted within memory");
     const fpenv_t saved = fpenv_enter();
-    result = PyArray_FromArray(*array, dtype_descr(module_state, dtype),
-                               NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
+    if (PyArray_SIZE(*array) == 0) /* whose strides may be any, and are contiguous to NumPy */
+        result =
+            (PyObject *)array_new(module_state, dtype, PyArray_NDIM(*array), PyArray_DIMS(*array));
+    else
+        result =
+            PyArray_FromArray(*array, dtype_descr(module_state, dtype),
+                              NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)
         return -1;

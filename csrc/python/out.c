@@ -229,8 +229,10 @@ static void set_call(struct request *request, const struct out *out)
     if (output->array == NULL)
         return;
     call->y = output->data;
-    call->y_step = call->y_row = array_stride(output->array, step_axis, dtype);
-    if (request->batched)
+    call->y_step = call->y_row = 0; /* as in run.c where the axis has length 1 */
+    if (request->rows > 1)
+        call->y_step = array_stride(output->array, step_axis, dtype);
+    if (call->batch > 1)
         call->y_row = array_stride(output->array, 1 - step_axis, dtype);
 }
 

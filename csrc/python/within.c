@@ -117,8 +117,8 @@ static int copy_integers(PyArrayObject *given, int64_t *copy)
     int status;
 
     if (are_plain_integers(given)) {
-        for (npy_intp i = 0; i < count; i++, from += PyArray_STRIDE(given, 0))
-            copy[i] = *(const int64_t *)(const void *)from;
+        for (npy_intp i = 0; i < count; i++)
+            copy[i] = *(const int64_t *)(const void *)(from + i * PyArray_STRIDE(given, 0));
         return 0;
     }
     target =
