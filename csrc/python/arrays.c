@@ -207,8 +207,7 @@ static PyObject *from_dlpack(PyObject *object)
 
 #define PACKED                                                                                     \
     "%s must be an array or something that np.asarray takes, got a packed sequence, %U: a call "   \
-    "of "                                                                                          \
-    "an LSTM, a GRU or an RNN takes it as input; a cell and a stream take steps of their rows"
+    "of an LSTM, a GRU or an RNN takes it as input; a cell and a stream take steps of their rows"
 
 /* "format" takes the argument's name and that of its type. */
 COLD static void error_not_array(PyObject *error, const char *format, PyObject *object,
