@@ -285,7 +285,7 @@ REFUSED = {
         with_weight(quantised(SMALL, CHANNEL, (np.ones(12), np.zeros(12), 0))),
         "its zero points are",
     ),
-    "a huge zero point": (with_weight(quantised(SMALL, parameters=(0.5, 10**400))), "32 bits"),
+    "a huge zero point": (with_weight(quantised(SMALL, parameters=(0.5, 10**400))), "not within 255"),
     "one bias": (with_bias(None), "one bias of two"),
     "another bias": (with_bias(np.zeros(12, "i4")), "its bias is"),
     "a cell alone": ({"a._packed_weight_ih": linear(quantised(SMALL), None)}, "weight_hh is missing"),
@@ -310,7 +310,15 @@ def test_scales_that_no_quantiser_makes(scale):
 
 
 def test_zero_points_beyond_the_integers():
-    tree = with_weight(quantised(SMALL, parameters=(0.5, -256)))
+    assert "zero point is not within 255" in told(
+        with_weight(quantised(SMALL, parameters=(0.5, -256)))
+    )
+    zeros = np.arange(12) * 24 - 20
+    tree = with_weight(quantised(SMALL, CHANNEL, (np.ones(12), -zeros, 0)))
+    assert zeros.max() == 244
+    made(tree, "LSTM", "a")
+    zeros[7] = 256
+    tree = with_weight(quantised(SMALL, CHANNEL, (np.ones(12), -zeros, 0)))
     with pytest.raises(pylstm.WeightFileError, match="weight_ih_l0 has a zero point of -256"):
         made(tree, "LSTM", "a")
 

@@ -17,7 +17,7 @@ from ..files.base.errors import WeightFileError
 from ..files.base.record import Record
 from ..files.base.tensor import Tensor, row_major
 from .found import NearMiss
-from .values import Widened
+from .values import MAX_ZERO_POINT, Widened
 
 # The forms of a group, and the names of a layer's and of a cell's packed parameters.
 PACKED = {"packed": "quantised LSTM or GRU", "packed_cell": "quantised cell"}
@@ -191,8 +191,8 @@ def _matrix(value: Any) -> Any:
 
 
 def _as_int64(zero: int) -> np.ndarray[Any, Any]:
-    if not -(2**31) <= zero < 2**31:
-        raise _Unknown("its zero point is larger than an integer of 32 bits")
+    if abs(zero) > MAX_ZERO_POINT:
+        raise _Unknown(f"its zero point is not within {MAX_ZERO_POINT}")
     return np.array([zero], np.int64)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_SHARING, _MAX_SHARED_BYTES = 4, 1 << 22
 
 # Of integers of 8 bits. The values of torch's own are smaller.
-_MAX_ZERO_POINT = 255
+MAX_ZERO_POINT = 255
 
 
 class BadScale(WeightFileError):
@@ -80,7 +80,7 @@ class Widened:
             reason = f"is multiplied by a scale of {bad[0]:g}, not positive and finite"
             raise BadScale("", "", reason)
         zero = None if self.zero_point is None else read(self.zero_point).reshape(-1, *ones)
-        if zero is not None and np.abs(zero).max(initial=0) > _MAX_ZERO_POINT:
+        if zero is not None and np.abs(zero).max(initial=0) > MAX_ZERO_POINT:
             raise BadScale("", "", f"has a zero point of {zero.flat[np.abs(zero).argmax()]}")
         if isinstance(self.stored, Tensor) and self.stored.is_dense:
             # In place: only the float32 are in memory, not the integers beside them.
