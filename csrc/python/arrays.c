@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* NumPy leaves the strides of axes of length 1 undefined. */
-bool array_fits(PyArrayObject *array, enum dtype dtype)
+HOT bool array_fits(PyArrayObject *array, enum dtype dtype)
 {
     const npy_intp itemsize = dtype == DTYPE_FLOAT32 ? 4 : 8;
     const npy_intp *dims = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
@@ -23,8 +23,8 @@ bool array_fits(PyArrayObject *array, enum dtype dtype)
     return dims[last] == 1 || (dims[last] != 0 && strides[last] == itemsize);
 }
 
-PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
-                         const npy_intp *dims)
+HOT PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
+                             const npy_intp *dims)
 {
     PyObject *array = PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, dtype), ndim,
                                            dims, NULL, NULL, 0, NULL);

@@ -57,7 +57,7 @@ static void hx_strides(const struct request *request, int index, ptrdiff_t *laye
 }
 
 /* Converts what does not fit, and fills the request's call with all but where the results are. */
-static int set_inputs(struct request *request)
+HOT static int set_inputs(struct request *request)
 {
     struct rnn_call *call = &request->call;
 
@@ -87,7 +87,7 @@ static int set_inputs(struct request *request)
 
 /* ---- Results ---- */
 
-static PyArrayObject *new_result(const struct request *request, int index)
+HOT static PyArrayObject *new_result(const struct request *request, int index)
 {
     npy_intp dims[3];
     const int ndim = request_result_dims(request, index, dims);
@@ -211,7 +211,7 @@ static int run_alone(struct request *request, double work)
 }
 
 /* Runs the core, in this thread or in several. */
-static int run(struct request *request)
+HOT static int run(struct request *request)
 {
     struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = request->net;
@@ -295,7 +295,7 @@ static PyObject *run_into(struct request *request)
     return results;
 }
 
-PyObject *run_request(struct request *request)
+HOT PyObject *run_request(struct request *request)
 {
     PyObject *results;
     int status;
