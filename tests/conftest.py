@@ -3,11 +3,15 @@
 import argparse
 import gc
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from areas import AREAS, areas_of, first_cases
+from hypothesis import given, settings
+from hypothesis.errors import HypothesisWarning
+from hypothesis.strategies import none
 from support import DTYPES, available_levels
 
 import pylstm
@@ -46,9 +50,19 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item, keep in zip(items, kept, strict=True) if keep]
 
 
+@settings(max_examples=1, database=None)
+@given(none())
+def register_generator(value):
+    """Make Hypothesis register its generator, which it keeps for all tests of this thread."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish():
     """Let collections of garbage, which many tests ask for, pass over the 20,000 tests themselves."""
+    with warnings.catch_warnings():
+        # It asks for the generator's referrers, and does not see those that are frozen.
+        warnings.simplefilter("ignore", HypothesisWarning)
+        register_generator()
     gc.collect()
     gc.freeze()
 
