@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from timing import assert_units
 
 import pylstm
 from pylstm.files.base.record import Record
@@ -368,3 +369,13 @@ def test_quantised_by_onnxruntime(how, direction):
     assert 0 < np.abs(output - theirs).max() < 2e-2  # onnxruntime quantises the activations too
     exact, _ = reference.lstm(dict(module.state_dict()), x, reverse=module.reverse)
     np.testing.assert_allclose(output, exact, atol=1e-6)
+
+
+def test_packed_parameters_beside_many_containers():
+    """Whether a container is a packed parameter takes no search among all of them."""
+    part = direction(3, 3)
+    tree = {f"_all_weight_values.{at}.param": part for at in range(4096)}
+    tree["note"] = [{"a": [at]} for at in range(20_000)]
+    [found] = pylstm.find_recurrent({"m": tree})
+    assert (found.prefix, found.num_layers) == ("m", 4096)
+    assert_units(lambda: pylstm.find_recurrent({"m": tree}), 20)

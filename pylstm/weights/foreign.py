@@ -231,8 +231,7 @@ class _Frame:
 
     def __init__(self, place: Place, around: Group | None, groups: dict[str, Group]) -> None:
         self.place = place
-        closed = _is_optimiser(place.container) or _is_packed(place.container, around)
-        self.around = None if closed else around
+        self.around = around
         self.groups = groups
         self.longest = max(map(len, groups), default=-1)
 
@@ -261,6 +260,7 @@ def look_beside(
     within: dict[int, dict[str, Group]] = {}
     for (place, prefix), group in groups.items():
         within.setdefault(id(place.container), {})[prefix] = group
+    packed = _packed(groups.values())
     finder = _Finder(file)
     frames: list[_Frame] = []
     for place, key, value in walk(tree, file, kept):
@@ -268,7 +268,9 @@ def look_beside(
             frames.pop()
         if not frames or frames[-1].place is not place:
             around = finder.nearest(frames[-1], dotted(name_text(place.name))) if frames else None
-            frames.append(_Frame(place, around, within.get(id(place.container), {})))
+            closed = (id(around), id(place.container)) in packed or _is_optimiser(place.container)
+            below = None if closed else around
+            frames.append(_Frame(place, below, within.get(id(place.container), {})))
             for prefix, group in frames[-1].groups.items():
                 inner = prefix.rpartition(".")[0]
                 group.above = finder.nearest(frames[-1], inner) if prefix else around
@@ -311,11 +313,14 @@ class _Finder:
         return frame.groups.get("", frame.around)
 
 
-def _is_packed(container: Any, group: Group | None) -> bool:
-    """Tell whether it is a packed parameter of a group, whose parts are its own."""
-    return group is not None and any(
-        value is container for (_, form), value in group.forms.items() if form in PACKED
-    )
+def _packed(groups: Iterable[Group]) -> set[tuple[int, int]]:
+    """Return the packed parameters of all groups, by identity: the parts of each are its own."""
+    return {
+        (id(group), id(value))
+        for group in groups
+        for (_, form), value in group.forms.items()
+        if form in PACKED
+    }
 
 
 def _is_optimiser(container: Any) -> bool:
