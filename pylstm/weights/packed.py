@@ -19,7 +19,7 @@ from ..files.base.tensor import Tensor, row_major
 from .found import NearMiss
 from .values import MAX_ZERO_POINT, Widened
 
-# The forms of a group, and the names of a layer's and of a cell's packed parameters.
+# Forms of a group whose parameters are packed, and what a module of such a form is called.
 PACKED = {"packed": "quantised LSTM or GRU", "packed_cell": "quantised cell"}
 _SIDES = ("ih", "hh")
 _REMEDY = "save the module before it is quantised"
@@ -58,7 +58,7 @@ def unpacked(
         missing = [side for side in _SIDES if f"_packed_weight_{side}" not in values]
         if missing:
             raise _Unknown(f"_packed_weight_{missing[0]} is missing")
-        return _of_matrices([values[f"_packed_weight_{side}"] for side in _SIDES], "")
+        return _of_matrices([values[f"_packed_weight_{side}"] for side in _SIDES])
     except _Unknown as problem:
         return NearMiss(prefix, PACKED[form], f"it keeps {name}: {problem}; {_REMEDY}")
 
@@ -79,7 +79,7 @@ def _in_order(values: Mapping[str, Any]) -> list[Any]:
 
 
 def _of_layers(values: list[Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [_of_matrices(_matrices_of(value), "") for value in values]
+    parts = [_of_matrices(_matrices_of(value)) for value in values]
     ends = ("", "_reverse") if _is_bidirectional(parts, facts) else ("",)
     parameters = {}
     for index, part in enumerate(parts):
@@ -129,7 +129,7 @@ def _matrices_of(value: Any) -> list[Any]:
     raise _Unknown("its state is another one")
 
 
-def _of_matrices(values: list[Any], end: str) -> dict[str, Any]:
+def _of_matrices(values: list[Any]) -> dict[str, Any]:
     """Return weights and biases of a cell, in torch's order."""
     weights, biases = {}, {}
     for side, value in zip(_SIDES, values, strict=True):
@@ -138,11 +138,11 @@ def _of_matrices(values: list[Any], end: str) -> dict[str, Any]:
                 pass
             case _:
                 raise _Unknown("its state is another one")
-        weights[f"weight_{side}{end}"] = _matrix(weight)
+        weights[f"weight_{side}"] = _matrix(weight)
         if bias is not None:
             if not _is_floats(bias, 1):
                 raise _Unknown(f"its bias is {_told(bias)}")
-            biases[f"bias_{side}{end}"] = bias
+            biases[f"bias_{side}"] = bias
     if len(biases) == 1:
         raise _Unknown("it has one bias of two")
     return weights | biases

@@ -217,10 +217,10 @@ def _judged(prefix: str, group: Group) -> list[Candidate | NearMiss]:
         )
         if forms and all(form in PACKED for _, form in forms):
             values = unpacked(prefix, forms, group.place.facts(group.prefix))
-            if not isinstance(values, NearMiss):
-                judged.append(_judged_plain(prefix, group, values, {}))
-            else:
+            if isinstance(values, NearMiss):
                 judged.append(values)
+            else:
+                judged.append(_judged_plain(prefix, group, values, {}))
         elif forms:
             judged.append(describe_forms(prefix, plain, forms))
         elif plain:
