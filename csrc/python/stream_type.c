@@ -220,20 +220,21 @@ static int drop_rows(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count)
     return stream_hx_select(hx, hx->index, kept);
 }
 
-/* Does to the given rows what the function says. "format" names the method. */
-static PyObject *with_rows(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
-                           bool repeated, rows_function function)
+/* Reads the one argument of a method, which "format" names. Returns 0 on error. */
+static int read_rows(PyObject *args, PyObject *kwargs, const char *format, PyObject **rows)
 {
     static const char *const names[] = {"rows", NULL};
+
+    return PyArg_ParseTupleAndKeywords(args, kwargs, format, KEYWORDS(names), rows);
+}
+
+/* Does to the given rows what the function says. */
+static PyObject *with_rows(PyObject *object, PyObject *given, bool repeated, rows_function function)
+{
     stream_object *self = (stream_object *)object;
-    PyObject *given = NULL;
     PyArrayObject *rows;
     int status = -1;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, KEYWORDS(names), &given))
-        return NULL;
-    if (function == clear_rows && (given == NULL || given == Py_None))
-        return assign_hx(self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
     if (stream_enter(self) < 0)
         return NULL;
     rows = stream_rows_open(given, true);
@@ -247,17 +248,30 @@ static PyObject *with_rows(PyObject *object, PyObject *args, PyObject *kwargs, c
 
 static PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return with_rows(self, args, kwargs, "|O:reset", false, clear_rows);
+    PyObject *rows = Py_None;
+
+    if (!read_rows(args, kwargs, "|O:reset", &rows))
+        return NULL;
+    if (rows != Py_None)
+        return with_rows(self, rows, false, clear_rows);
+    return assign_hx((stream_object *)self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *stream_select(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return with_rows(self, args, kwargs, "O:select", true, stream_hx_select);
+    PyObject *rows;
+
+    return read_rows(args, kwargs, "O:select", &rows)
+               ? with_rows(self, rows, true, stream_hx_select)
+               : NULL;
 }
 
 static PyObject *stream_leave(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return with_rows(self, args, kwargs, "O:leave", false, drop_rows);
+    PyObject *rows;
+
+    return read_rows(args, kwargs, "O:leave", &rows) ? with_rows(self, rows, false, drop_rows)
+                                                     : NULL;
 }
 
 static PyObject *stream_join(PyObject *object, PyObject *args, PyObject *kwargs)
