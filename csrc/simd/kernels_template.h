@@ -41,6 +41,13 @@
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)  /* of all but a plain LSTM */
 #define BLOCK_ROWS 24                        /* of one update of a block of a GRU: 12 to 24 KB */
 
+/* What storage_template.h defines otherwise. */
+#define BASE(x) NAME(x)
+#define PACKED_DEPTH(depth) (depth)
+#define PART_H(step) ((step)->h)
+#define PART_H_STRIDE(step) ((step)->h_stride)
+#define PREPARE_H(step) ((void)(step))
+
 #include "tile_template.h"
 
 #include "gemm_template.h"
@@ -58,9 +65,16 @@
 #ifdef ENTRY
 #include "variant_template.h"
 
+#include "reset_step_template.h"
+
 #include "entry_template.h"
 #endif
 
+#undef BASE
+#undef PACKED_DEPTH
+#undef PART_H
+#undef PART_H_STRIDE
+#undef PREPARE_H
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS
 #undef BLOCK_UNITS

@@ -16,8 +16,8 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
     tile.to = to;
     tile.to_stride = PANEL_TOTALS;
     if (step->wx) {
-        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * step->depth_x;
-        tile.w_stride = PANEL_TOTALS * step->depth_x;
+        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_x);
+        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_x);
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + row * step->x_stride;
         tile.x_stride = step->x_stride;
@@ -26,11 +26,11 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.from_stride = PANEL_TOTALS;
     }
     if (step->h) {
-        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * step->depth_h;
-        tile.w_stride = PANEL_TOTALS * step->depth_h;
+        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_h);
+        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_h);
         tile.depth = step->depth_h;
-        tile.x = (const REAL *)step->h + row * step->h_stride;
-        tile.x_stride = step->h_stride;
+        tile.x = (const REAL *)PART_H(step) + row * PART_H_STRIDE(step);
+        tile.x_stride = PART_H_STRIDE(step);
         NAME(add_rows)(tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
@@ -41,7 +41,7 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
 }
 
 /* One group: its panels, from the last to the first where the step says so, then its update. */
-INLINE TARGET void NAME(step_group)(const struct NAME(group) *group, const bool traced)
+INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool traced)
 {
     const struct rnn_step *step = group->step;
 
@@ -51,9 +51,9 @@ INLINE TARGET void NAME(step_group)(const struct NAME(group) *group, const bool 
         NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
     }
     if (traced)
-        NAME(update_traced_group)(group);
+        BASE(update_traced_group)(group);
     else
-        NAME(update_group)(group);
+        BASE(update_group)(group);
 }
 
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
@@ -62,23 +62,23 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
                                        const int panels, const bool traced)
 {
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
-    struct NAME(place) at[ROW_PANELS];
+    struct BASE(place) at[ROW_PANELS];
 
     UNROLL
     for (int i = 0; i < panels; i++) {
         const ptrdiff_t left = step->hidden - unit - i * LANES;
-        at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
+        at[i] = (struct BASE(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
     NAME(step_totals)(step, 0, 1, unit, panels, totals);
     if (traced)
-        NAME(trace_g)(step, totals, at, panels);
-    NAME(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
+        BASE(trace_g)(step, totals, at, panels);
+    BASE(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
     if (panels > 2)
-        NAME(lstm_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
-    NAME(lstm_states)(panels, step, totals, at);
-    NAME(lstm_outputs)(panels, step, totals, at);
+        BASE(lstm_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
+    BASE(lstm_states)(panels, step, totals, at);
+    BASE(lstm_outputs)(panels, step, totals, at);
     if (traced)
-        NAME(trace_others)(step, totals, at, panels);
+        BASE(trace_others)(step, totals, at, panels);
 }
 
 /* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
@@ -102,13 +102,13 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
 {
     ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
-    struct NAME(group) group = {.step = step, .totals = totals};
+    struct BASE(group) group = {.step = step, .totals = totals};
 
     if (step->rows == 1 && panels != 3) { /* three are done sooner together */
         NAME(step_row)(step, first, panels, traced);
         return;
     }
-    const ptrdiff_t rows = NAME(next_count)(step->rows, GROUP_VECTORS);
+    const ptrdiff_t rows = BASE(next_count)(step->rows, GROUP_VECTORS);
     const ptrdiff_t most = GROUP_VECTORS / rows;
     for (ptrdiff_t done = 0; done < panels; done += group.panels) {
         group.panels = panels - done < most ? panels - done : most;

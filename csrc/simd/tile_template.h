@@ -1,5 +1,6 @@
 /* Register tiles: the sums of a few rows over a few panels. Included by kernels_template.h, whose
- * parameters and PANEL_VECTORS, PANEL_TOTALS are all that it needs. Defines NAME(dispatch).
+ * parameters and PANEL_VECTORS, PANEL_TOTALS are all that it needs. Defines struct NAME(tile),
+ * NAME(dispatch), NAME(next_count) and NAME(add_rows).
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 panels of 4 gates */
 #define MOST_ROWS (TILE_ROWS > 3 ? 8 : TILE_ROWS)
@@ -164,6 +165,29 @@ INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(
 #endif
     (void)panels;
     NAME(tiles)[rows - 1](tile);
+}
+
+/* The next of the counts, as few and as even as possible, that `left` is cut into. */
+INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
+{
+    const ptrdiff_t counts = (left + most - 1) / most;
+    return (left + counts - 1) / counts;
+}
+
+/* Adds w x to the totals of `rows` rows of one panel, or of one row of several panels: tile after
+ * tile, so that all but the first find the panel, or its end, in the first-level cache. */
+INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
+{
+    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
+        if (TILE_ROWS > 4 && left % 4 == 0)
+            count = left < 8 ? 4 : 8;
+        else
+            count = NAME(next_count)(left, TILE_ROWS);
+        NAME(dispatch)(count, panels, &tile);
+        tile.x += count * tile.x_stride;
+        tile.from += count * tile.from_stride;
+        tile.to += count * tile.to_stride;
+    }
 }
 
 #undef TILE_VECTORS
