@@ -33,6 +33,7 @@
 #endif
 
 #include "math_template.h"
+#include "storage.h"
 
 #include <string.h>
 

@@ -17,6 +17,8 @@
 #endif
 
 extern const struct rnn_kernels *const portable_kernels[DTYPE_COUNT];
+/* By storage; NULL for STORAGE_FLOAT, and where this build has none. */
+extern const struct rnn_kernels *const portable_storages[STORAGES];
 #if PYLSTM_BUILD_X86
 extern const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT];
 extern const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT];

@@ -77,6 +77,7 @@ int main(int argc, char **argv)
         if (!plan.ordinary)
             check_hashes(hashes, record);
         check_core(&plan);
+        check_storages(&plan);
         check_packing(&plan);
         check_kernels(&plan);
     }
