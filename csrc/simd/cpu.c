@@ -3,9 +3,10 @@
 
 #if PYLSTM_BUILD_X86
 
+#include <cpuid.h>
+
 #ifdef _WIN32 /* the builtins need the compiler's own library, which clang-cl does not link */
 
-#include <cpuid.h>
 #include <stdint.h>
 
 enum {
@@ -63,4 +64,18 @@ bool cpu_has_avx512(void)
 }
 
 #endif
+
+/* VNNI has no state of its own beside that of the level. */
+bool cpu_has_avx_vnni(void)
+{
+    unsigned int a, b, c, d;
+    return cpu_has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+
+bool cpu_has_avx512_vnni(void)
+{
+    unsigned int a, b, c, d;
+    return cpu_has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1);
+}
+
 #endif

@@ -88,6 +88,11 @@ static const struct flavour {
     bool (*available)(void); /* NULL: wherever its level is */
 } flavours[] = {
     {"portable", "portable", portable_storages, NULL},
+#if PYLSTM_BUILD_X86
+    {"avx2", "avx2", avx2_storages, NULL},
+    {"avx2-vnni", "avx2", avx2_vnni_storages, cpu_has_avx_vnni},
+    {"avx512-vnni", "avx512", avx512_vnni_storages, cpu_has_avx512_vnni},
+#endif
 };
 enum { FLAVOUR_COUNT = sizeof flavours / sizeof flavours[0] };
 

@@ -64,6 +64,12 @@ int main(int argc, char **argv)
     for (const char *const *level = levels(); *level; level++) {
         printf(" %s", *level);
     }
+    printf("\nflavours:");
+    for (int i = 0; kernels_flavour_name(i); i++) {
+        if (kernels_flavour_available(i)) {
+            printf(" %s", kernels_flavour_name(i));
+        }
+    }
     printf("\n");
     if (bench && !wide) {
         bench_print();
