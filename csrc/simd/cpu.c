@@ -79,3 +79,17 @@ bool cpu_has_avx512_vnni(void)
 }
 
 #endif
+
+#if PYLSTM_BUILD_NEON
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+bool cpu_has_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+#elif defined(__APPLE__) || defined(__ARM_FEATURE_DOTPROD)
+bool cpu_has_dotprod(void) { return true; } /* as every Apple silicon has */
+#else
+bool cpu_has_dotprod(void) { return false; }
+#endif
+
+#endif

@@ -88,6 +88,10 @@ static const struct flavour {
     bool (*available)(void); /* NULL: wherever its level is */
 } flavours[] = {
     {"portable", "portable", portable_storages, NULL},
+#if PYLSTM_BUILD_NEON
+    {"neon", "neon", neon_storages, NULL},
+    {"neon-dotprod", "neon", neon_dotprod_storages, cpu_has_dotprod},
+#endif
 #if PYLSTM_BUILD_X86
     {"avx2", "avx2", avx2_storages, NULL},
     {"avx2-vnni", "avx2", avx2_vnni_storages, cpu_has_avx_vnni},

@@ -32,6 +32,9 @@ bool cpu_has_avx512_vnni(void);
 #endif
 #if PYLSTM_BUILD_NEON
 extern const struct rnn_kernels *const neon_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const neon_storages[STORAGES];
+extern const struct rnn_kernels *const neon_dotprod_storages[STORAGES];
+bool cpu_has_dotprod(void);
 #endif
 
 #endif
