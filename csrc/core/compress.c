@@ -117,11 +117,11 @@ static uint16_t to_float16(float value)
 
 static float from_float16(uint16_t half)
 {
-    const uint32_t sign = (half & 0x8000U) << 16, rest = half & 0x7fffU;
+    const uint32_t sign = (half & 0x8000U) << 16, size_bits = half & 0x7fffU;
 
-    if (rest < 0x400) /* rest 2^-24 */
-        return float_of(sign | bits_of((float)rest * 5.9604644775390625e-8F));
-    return float_of(sign | ((rest << 13) + (rest < 0x7c00 ? 112U << 23 : 224U << 23)));
+    if (size_bits < 0x400) /* size_bits 2^-24 */
+        return float_of(sign | bits_of((float)size_bits * 5.9604644775390625e-8F));
+    return float_of(sign | ((size_bits << 13) + (size_bits < 0x7c00 ? 112U << 23 : 224U << 23)));
 }
 
 bool storage_compress(enum storage storage, const float *weights, ptrdiff_t rows, ptrdiff_t depth,

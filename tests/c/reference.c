@@ -185,8 +185,8 @@ static bool is_bounded(const struct rnn_net *net)
 }
 
 /* reference_add_product() with the weights in their storage. */
-static void add_part(const struct rnn_net *net, bool is_x, bool bounded, const double *w,
-                     const double *v, ptrdiff_t rows, ptrdiff_t depth, double *total)
+static void add_stored(const struct rnn_net *net, bool is_x, bool bounded, const double *w,
+                       const double *v, ptrdiff_t rows, ptrdiff_t depth, double *total)
 {
     const enum storage storage = (enum storage)(net->kernels->storage - storage_formats);
 
@@ -241,12 +241,12 @@ static void add_reset_product(const struct rnn_net *net, const struct layer *lay
     const ptrdiff_t hidden = net->hidden_size;
     double *reset = must_allocate((size_t)hidden, sizeof *reset);
 
-    add_part(net, false, is_bounded(net), layer->w_hh, h, 2 * hidden, hidden, totals);
+    add_stored(net, false, is_bounded(net), layer->w_hh, h, 2 * hidden, hidden, totals);
     for (ptrdiff_t unit = 0; unit < hidden; unit++) {
         reset[unit] = times(dtype, reference_gate(dtype, &net->variant, totals[unit]), h[unit]);
     }
-    add_part(net, false, is_bounded(net), layer->w_hh + 2 * hidden * hidden, reset, hidden, hidden,
-             totals + 2 * hidden);
+    add_stored(net, false, is_bounded(net), layer->w_hh + 2 * hidden * hidden, reset, hidden,
+               hidden, totals + 2 * hidden);
     free(reset);
 }
 
@@ -265,7 +265,7 @@ static void find_totals(const struct rnn_net *net, const struct layer *layer, co
                     : separate && j >= last ? layer->b_ih[j]
                                             : plus(dtype, layer->b_ih[j], layer->b_hh[j]);
     }
-    add_part(net, true, layer->bounded_x, layer->w_ih, x, gates, layer->depth, totals);
+    add_stored(net, true, layer->bounded_x, layer->w_ih, x, gates, layer->depth, totals);
     if (net->variant.reset_before) {
         add_reset_product(net, layer, h, totals);
         return;
@@ -274,7 +274,7 @@ static void find_totals(const struct rnn_net *net, const struct layer *layer, co
         aside[j] = totals[last + j];
         totals[last + j] = net->bias ? layer->b_hh[last + j] : 0.0;
     }
-    add_part(net, false, is_bounded(net) && !net->proj_size, layer->w_hh, h, gates, out, totals);
+    add_stored(net, false, is_bounded(net) && !net->proj_size, layer->w_hh, h, gates, out, totals);
 }
 
 /* One sequence of the batch through one layer and direction. x and call->y are the first rows of
@@ -322,7 +322,7 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
         }
         if (net->proj_size) {
             memset(h, 0, (size_t)out * sizeof *h);
-            add_part(net, false, is_bounded(net), layer->w_hr, raw, out, hidden, h);
+            add_stored(net, false, is_bounded(net), layer->w_hr, raw, out, hidden, h);
         } else {
             memcpy(h, raw, (size_t)out * sizeof *h);
         }

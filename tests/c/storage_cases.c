@@ -41,8 +41,11 @@ static void check_shape(const struct network_shape *shape)
     network_data_free(&data);
 }
 
-/* Storages take turns. */
-static enum storage storage_of(ptrdiff_t turn) { return (enum storage)(1 + turn % STORAGE_INT16); }
+/* The storages one after the other. */
+static enum storage storage_of(ptrdiff_t number)
+{
+    return (enum storage)(1 + number % STORAGE_INT16);
+}
 
 /* Everything that a network and a call may have, drawn. */
 static void check_drawn(const struct plan *plan)
@@ -50,12 +53,12 @@ static void check_drawn(const struct plan *plan)
     static const ptrdiff_t hidden[] = {1, 4, 7, 16, 20, 33, 40, 70};
     static const ptrdiff_t steps[] = {1, 2, 5, 9, 27};
 
-    for (ptrdiff_t turn = 0; turn < 60 * CELL_KINDS * INSIDE_COUNT * (STORAGES - 1); turn++) {
-        struct random random = random_seed((uint64_t)turn);
+    for (ptrdiff_t number = 0; number < 60 * CELL_KINDS * INSIDE_COUNT * (STORAGES - 1); number++) {
+        struct random random = random_seed((uint64_t)number);
         struct network_shape shape = {
-            .dtype = DTYPE_FLOAT32, .storage = storage_of(turn), .seed = (uint64_t)turn};
-        shape.kind = (enum cell_kind)(turn / (STORAGES - 1) % CELL_KINDS);
-        shape.inside = (enum inside)(turn / (STORAGES - 1) / CELL_KINDS % INSIDE_COUNT);
+            .dtype = DTYPE_FLOAT32, .storage = storage_of(number), .seed = (uint64_t)number};
+        shape.kind = (enum cell_kind)(number / (STORAGES - 1) % CELL_KINDS);
+        shape.inside = (enum inside)(number / (STORAGES - 1) / CELL_KINDS % INSIDE_COUNT);
         shape.ragged = shape.inside != INSIDE_RESETS && random_below(&random, 2);
         if (!network_is_packed(&shape) && random_below(&random, 2)) {
             shape.traced = (int)random_below(&random, 1 << TRACES);
@@ -81,7 +84,7 @@ static void check_drawn(const struct plan *plan)
         shape.dropout = random_below(&random, 4) ? 0.0 : 0.3;
         shape.values = random_below(&random, 3) ? VALUES_ORDINARY
                                                 : (enum values)random_below(&random, VALUES_COUNT);
-        if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
+        if (number % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
             check_shape(&shape);
         }
     }
@@ -90,22 +93,23 @@ static void check_drawn(const struct plan *plan)
 /* A single step: every hidden size and batch, tails of all depths. */
 static void check_sizes(const struct plan *plan)
 {
-    for (ptrdiff_t turn = 0; turn < 70 * CELL_KINDS * (STORAGES - 1); turn++) {
+    for (ptrdiff_t number = 0; number < 70 * CELL_KINDS * (STORAGES - 1); number++) {
         struct network_shape shape = {.dtype = DTYPE_FLOAT32,
-                                      .storage = storage_of(turn),
-                                      .kind = (enum cell_kind)(turn / (STORAGES - 1) % CELL_KINDS),
+                                      .storage = storage_of(number),
+                                      .kind =
+                                          (enum cell_kind)(number / (STORAGES - 1) % CELL_KINDS),
                                       .num_layers = 1,
                                       .num_directions = 1,
                                       .steps = 1,
                                       .bias = true,
-                                      .with_h0 = turn % 7 != 0,
+                                      .with_h0 = number % 7 != 0,
                                       .y_is_h_n = true,
-                                      .seed = (uint64_t)turn};
-        shape.hidden_size = 1 + turn / (CELL_KINDS * (STORAGES - 1));
-        shape.input_size = 1 + turn % 67;
-        shape.batch = 1 + turn % 9;
-        shape.values = turn % 5 ? VALUES_ORDINARY : VALUES_SPECIAL;
-        if (turn % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
+                                      .seed = (uint64_t)number};
+        shape.hidden_size = 1 + number / (CELL_KINDS * (STORAGES - 1));
+        shape.input_size = 1 + number % 67;
+        shape.batch = 1 + number % 9;
+        shape.values = number % 5 ? VALUES_ORDINARY : VALUES_SPECIAL;
+        if (number % plan->every == 0 && (!plan->ordinary || shape.values == VALUES_ORDINARY)) {
             check_shape(&shape);
         }
     }
@@ -116,26 +120,26 @@ static void check_long_sums(const struct plan *plan)
 {
     static const ptrdiff_t depths[] = {255, 256, 257, 513, 2047, 2048, 2049, 4100};
 
-    for (ptrdiff_t turn = 0; turn < 3 * 8 * (STORAGES - 1); turn++) {
+    for (ptrdiff_t number = 0; number < 3 * 8 * (STORAGES - 1); number++) {
         struct network_shape shape = {.dtype = DTYPE_FLOAT32,
-                                      .storage = storage_of(turn),
-                                      .kind = turn % 2 ? CELL_LSTM : CELL_RNN_TANH,
+                                      .storage = storage_of(number),
+                                      .kind = number % 2 ? CELL_LSTM : CELL_RNN_TANH,
                                       .num_layers = 1,
                                       .num_directions = 1,
-                                      .steps = 1 + turn % 3,
-                                      .batch = 1 + turn % 4,
-                                      .seed = (uint64_t)turn};
-        shape.input_size = depths[turn / (STORAGES - 1) % 8];
-        shape.hidden_size = 3 + turn % 17;
+                                      .steps = 1 + number % 3,
+                                      .batch = 1 + number % 4,
+                                      .seed = (uint64_t)number};
+        shape.input_size = depths[number / (STORAGES - 1) % 8];
+        shape.hidden_size = 3 + number % 17;
         struct network_data data = network_data_make(&shape);
-        const ptrdiff_t extreme = turn / (STORAGES - 1) / 8; /* 1: one sign, 2: two signs */
+        const ptrdiff_t extreme = number / (STORAGES - 1) / 8; /* 1: one sign, 2: two signs */
         for (ptrdiff_t i = 0; extreme && i < data.params_size; i++) {
             data.params[i] = i % 3 && extreme == 2 ? -0.5 : 0.5;
         }
         for (ptrdiff_t i = 0; extreme && i < data.rows * shape.input_size; i++) {
             data.x[i] = i / shape.input_size % 2 ? -3.0 : 3.0;
         }
-        if (turn % plan->every == 0) {
+        if (number % plan->every == 0) {
             check_flavours(&shape, &data);
         }
         network_data_free(&data);
@@ -147,10 +151,11 @@ static void check_states_beyond_one(const struct plan *plan)
 {
     static const double states[] = {1.0, 0x1.000002p+0, -0x1.000002p+0, -1.0, 0x1.fffffep-1, 7.5};
 
-    for (ptrdiff_t turn = 0; turn < 6 * CELL_KINDS * (STORAGES - 1); turn++) {
+    for (ptrdiff_t number = 0; number < 6 * CELL_KINDS * (STORAGES - 1); number++) {
         struct network_shape shape = {.dtype = DTYPE_FLOAT32,
-                                      .storage = storage_of(turn),
-                                      .kind = (enum cell_kind)(turn / (STORAGES - 1) % CELL_KINDS),
+                                      .storage = storage_of(number),
+                                      .kind =
+                                          (enum cell_kind)(number / (STORAGES - 1) % CELL_KINDS),
                                       .input_size = 5,
                                       .hidden_size = 21,
                                       .num_layers = 2,
@@ -159,10 +164,10 @@ static void check_states_beyond_one(const struct plan *plan)
                                       .steps = 6,
                                       .batch = 3,
                                       .with_h0 = true,
-                                      .seed = (uint64_t)turn};
+                                      .seed = (uint64_t)number};
         struct network_data data = network_data_make(&shape);
-        data.h0[turn % shape.hidden_size] = states[turn / (STORAGES - 1) / CELL_KINDS];
-        if (turn % plan->every == 0) {
+        data.h0[number % shape.hidden_size] = states[number / (STORAGES - 1) / CELL_KINDS];
+        if (number % plan->every == 0) {
             check_flavours(&shape, &data);
         }
         network_data_free(&data);
