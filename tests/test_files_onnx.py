@@ -350,7 +350,7 @@ def test_other_weights(role, value, text):
 
 
 def test_other_nodes():
-    kinds = {"GRU": "", "RNN": "", "DynamicQuantizeLSTM": "com.microsoft"}
+    kinds = {"GRU": "", "RNN": "", "DynamicQuantizeGRU": "com.microsoft"}
     nodes = [
         helper.make_node(kind, ["X", "W", "R"], ["Y"], kind, domain=d) for kind, d in kinds.items()
     ]
@@ -358,7 +358,7 @@ def test_other_nodes():
     leaves = tree(make_model(nodes, {}))
     assert list(leaves) == list(kinds)
     assert leaves["GRU"].kind == "ONNX GRU node"
-    assert "quantised" in leaves["DynamicQuantizeLSTM"].reason
+    assert "quantised" in leaves["DynamicQuantizeGRU"].reason
 
 
 def test_too_few_inputs():

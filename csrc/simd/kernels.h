@@ -97,9 +97,11 @@ struct integer_rows {
     bool bounded; /* a row within [-1, 1] has the fixed scale */
 };
 
-/* Where a step writes its activated gates, in the order of the cell's gate_names. Of an RNN none. */
+/* Where a step writes its activated gates, in the order of the cell's gate_names: of an RNN none; and
+ * of a plain LSTM c_out and h_out again. */
 struct gate_trace {
     void *gates[PANEL_VECTORS]; /* each [rows, hidden]; NULL where one is not wanted */
+    void *c, *h;                /* likewise */
     ptrdiff_t stride;
 };
 

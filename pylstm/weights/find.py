@@ -22,14 +22,16 @@ def find_recurrent(source: Any) -> list[FoundRecurrent]:
     They are known by the names and shapes of their parameters, at any depth and under any
     prefix, and where the file has whole modules also by their class. The rows of ``weight_hh`` for
     each of its columns tell the kind: 4 of an LSTM, 3 of a GRU, 1 of an RNN. What only looks like
-    one is left out: quantised or weight-normed weights, an incomplete set, a part of a
+    one is left out: weight-normed weights, an incomplete set, a part of a
     bidirectional layer, whole numbers, a module of another class, parameters with foreign ones
     beside or below them, as a layer norm has them, or with an adapter of their own (LoRA).
     ``python -m pylstm inspect`` and the errors of ``from_weights`` name it.
 
     In a mapping or a ``state_dict``, ``bias_hh`` of an LSTM or RNN may be missing from all layers
     and directions where ``bias_ih`` is there: it is zero. int8 parameters are multiplied by the
-    scale that stands beside each, ``weight_ih_l0_scale``: one number, or one for each row.
+    scale that stands beside each, ``weight_ih_l0_scale``: one number, or one for each row. What
+    torch quantised dynamically, and ONNX's DynamicQuantizeLSTM, is read as the floats that its
+    integers stand for.
 
     Parameters
     ----------

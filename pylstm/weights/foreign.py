@@ -34,11 +34,14 @@ from ..files.base.record import Record, RecurrentLayer
 from ..files.base.walk import Place, dotted, name_text, walk
 from .found import FoundRecurrent, NearMiss
 from .kinds import NAMES, RNN, kind_of
+from .packed import PACKED
 from .said import nonlinearity_of
 
-# Whole modules, and modules in TorchScript, whose second class of one name gets another.
+# Whole modules, and modules in TorchScript, whose second class of one name gets another. Those of
+# the dynamically quantised ones have no other parameters than packed ones.
 _TORCHS = re.compile(
-    rf"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?({'|'.join(NAMES)})"
+    r"(?:__torch__\.)?torch\.(?:nn|(?:ao\.)?nn\.quantized\.dynamic)\.modules\.rnn\."
+    rf"(?:___torch_mangle_\d+\.)?({'|'.join(NAMES)})"
 )
 # What stands for a tensor that pylstm does not read.
 _UNREAD = (
@@ -228,7 +231,8 @@ class _Frame:
 
     def __init__(self, place: Place, around: Group | None, groups: dict[str, Group]) -> None:
         self.place = place
-        self.around = None if _is_optimiser(place.container) else around
+        closed = _is_optimiser(place.container) or _is_packed(place.container, around)
+        self.around = None if closed else around
         self.groups = groups
         self.longest = max(map(len, groups), default=-1)
 
@@ -305,6 +309,13 @@ class _Finder:
                 raise WeightFileError(self._file, "", "the paths to its modules are too long")
             end = max(0, path.rfind(".", 0, min(end, frame.longest + 1)))
         return frame.groups.get("", frame.around)
+
+
+def _is_packed(container: Any, group: Group | None) -> bool:
+    """Tell whether it is a packed parameter of a group, whose parts are its own."""
+    return group is not None and any(
+        value is container for (_, form), value in group.forms.items() if form in PACKED
+    )
 
 
 def _is_optimiser(container: Any) -> bool:

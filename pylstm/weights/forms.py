@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .infer import NearMiss, gates_of, name_of
+from .packed import PACKED
 from .values import Widened, scale_problem
 
 _PARAMETRISED = (
@@ -19,8 +20,7 @@ _PRUNED = ("pruned", "torch.nn.utils.prune.remove gives plain weights")
 
 # Modules that keep their weights in another way altogether, and what helps.
 _OTHERS = {
-    "packed": ("quantised LSTM or GRU", "save the module before it is quantised"),
-    "packed_cell": ("quantised cell", "save the module before it is quantised"),
+    **{form: (kind, "save the module before it is quantised") for form, kind in PACKED.items()},
     "quantizable": ("quantizable LSTM", "save the torch.nn.LSTM that it was made from"),
 }
 # Forms in which a file keeps parameters instead of plainly: how such a module is called, and

@@ -20,6 +20,7 @@ from .forms import describe_forms, scaled
 from .found import FoundRecurrent, NearMiss
 from .infer import NAME, gates_of, infer
 from .kinds import LSTM, kind_of, with_article
+from .packed import PACKED, unpacked
 from .said import said
 from .values import of_bfloat16
 from .variants import is_computed
@@ -214,7 +215,13 @@ def _judged(prefix: str, group: Group) -> list[Candidate | NearMiss]:
             {both: leaf for both, leaf in some.items() if ("_l" in both[0]) == layered}
             for some in (group.forms, group.companions)
         )
-        if forms:
+        if forms and all(form in PACKED for _, form in forms):
+            values = unpacked(prefix, forms, group.place.facts(group.prefix))
+            if not isinstance(values, NearMiss):
+                judged.append(_judged_plain(prefix, group, values, {}))
+            else:
+                judged.append(values)
+        elif forms:
             judged.append(describe_forms(prefix, plain, forms))
         elif plain:
             judged.append(_judged_plain(prefix, group, plain, companions))

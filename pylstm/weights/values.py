@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # tied are honest; a file of some bytes that asks for terabytes is not.
 _MAX_SHARING, _MAX_SHARED_BYTES = 4, 1 << 22
 
+# Of integers of 8 bits. The values of torch's own are smaller.
+MAX_ZERO_POINT = 255
+
 
 class BadScale(WeightFileError):
     """A scale that no quantiser makes; the reason continues the name of a parameter."""
@@ -36,10 +39,13 @@ class Widened:
         int8 with a scale, or the bits of bfloat16 as uint16.
     scale : Tensor or ndarray or None
         What the integers are multiplied by; None for bfloat16.
+    zero_point : Tensor or ndarray or None
+        What is subtracted from the integers before, one number or one for each row.
     """
 
     stored: Tensor | Array
     scale: Tensor | Array | None = None
+    zero_point: Tensor | Array | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,16 +73,23 @@ class Widened:
             wide = read(self.stored).astype(np.uint32)
             wide <<= 16
             return wide.view(np.float32)
-        scale = read(self.scale).astype(np.float32).reshape(-1, *(1,) * (self.ndim - 1))
+        ones = (1,) * (self.ndim - 1)
+        scale = read(self.scale).astype(np.float32).reshape(-1, *ones)
         bad = scale[~(np.isfinite(scale) & (scale > 0))]
         if bad.size:
             reason = f"is multiplied by a scale of {bad[0]:g}, not positive and finite"
             raise BadScale("", "", reason)
+        zero = None if self.zero_point is None else read(self.zero_point).reshape(-1, *ones)
+        if zero is not None and np.abs(zero).max(initial=0) > MAX_ZERO_POINT:
+            raise BadScale("", "", f"has a zero point of {zero.flat[np.abs(zero).argmax()]}")
         if isinstance(self.stored, Tensor) and self.stored.is_dense:
             # In place: only the float32 are in memory, not the integers beside them.
             numbers = self.stored.read_in_pieces(np.float32)
-            return np.multiply(numbers, scale, out=numbers)
-        return np.multiply(read(self.stored), scale, dtype=np.float32)
+        else:
+            numbers = read(self.stored).astype(np.float32)
+        if zero is not None and zero.any():
+            np.subtract(numbers, zero.astype(np.float32), out=numbers)  # of integers: exact
+        return np.multiply(numbers, scale, out=numbers)
 
 
 Leaf = Tensor | Widened | np.ndarray

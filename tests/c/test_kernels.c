@@ -49,6 +49,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--memory") == 0) {
             plan.every = 101;
             plan.ordinary = true;
+            zeros_have_signs = false;
         } else if (strcmp(argv[i], "--storages") == 0) {
             storages = true;
         } else if (strcmp(argv[i], "--record") == 0) {

@@ -706,6 +706,83 @@ def lstms():
     }  # fmt: skip
 
 
+def packed_matrix(size=(8, 2), strides=(2, 1), offset=b"K\0", scheme=None):
+    """A matrix of qint8 with its bias, packed as torch does; 64 integers and 64 floats in all."""
+    integers = storage(64, "1", "QInt8Storage")
+    scheme = (
+        scheme or b"ctorch\nper_tensor_affine\nG" + struct.pack(">d", 0.5) + number(0) + b"\x87"
+    )
+    sizes = sequence(size) + sequence(strides)
+    tensor_ = (
+        b"ctorch._utils\n_rebuild_qtensor\n(" + integers + offset + sizes + scheme + b"\x89}tR"
+    )
+    kind = text("__torch__.torch.classes.quantized.LinearPackedParamsBase")
+    return b"ctorch\nScriptObject\n)\x81" + tensor_ + tensor((8,), (1,)) + b"\x86" + kind + b"\x86b"
+
+
+def packed_layer(one=None, other=None, how=None):
+    """A direction of a layer that torch quantised."""
+    how = text("quantized_dynamic") if how is None else how
+    matrices = b"](" + (one or packed_matrix()) + (other or packed_matrix()) + b"e"
+    kind = text("__torch__.torch.classes.rnn.CellParamsBase")
+    return b"ctorch\nScriptObject\n)\x81(" + how + b"]]](K\1e" + matrices + b"t" + kind + b"\x86b"
+
+
+def packed_lstm(*parts):
+    items = [(f"a._all_weight_values.{at}.param", part) for at, part in enumerate(parts)]
+    return torch_zip(program(mapping(items)), [FLOATS, bytes(64)])
+
+
+@attacks("quantised LSTM", EITHER)
+def quantised_lstms():
+    huge = pickle.encode_long(2**20_000)
+    huge, script = b"\x8b" + struct.pack("<i", len(huge)) + huge, b"ctorch\nScriptObject\n)\x81"
+    nan, deep = b"G" + struct.pack(">d", float("nan")), b"](" * 20_000 + b"e" * 20_000
+    scales = tensor((8,), (0,), numel=32, kind="DoubleStorage")
+    zeros = tensor((8,), (0,), numel=32, kind="LongStorage")
+    made = {
+        f"with a matrix of {told}": packed_lstm(packed_layer(packed_matrix(**changes)))
+        for told, changes in {
+            "2**62 rows": {"size": (2**62, 2)},
+            "2**20 rows that are one": {"size": (2**20, 2), "strides": (0, 0)},
+            "an offset of 6,000 digits": {"offset": huge},
+            "no rows": {"size": (0, 2)},
+            "one axis": {"size": (8,), "strides": (1,)},
+            "negative strides": {"strides": (-2, -1)},
+            "no scheme": {"scheme": b"N"},
+            "a scheme of nothing": {"scheme": b")"},
+            "a scheme that is deep": {"scheme": deep},
+            "a scale that is NaN": {
+                "scheme": b"ctorch\nper_tensor_affine\n" + nan + number(0) + b"\x87"
+            },
+            "a zero point of 6,000 digits": {
+                "scheme": b"ctorch\nper_tensor_affine\nG" + struct.pack(">d", 0.5) + huge + b"\x87"
+            },
+            "scales that are one": {
+                "scheme": b"(ctorch\nper_channel_affine\n" + scales + zeros + b"K\0t"
+            },
+            "an axis of 6,000 digits": {
+                "scheme": b"(ctorch\nper_channel_affine\n" + scales + zeros + huge + b"t"
+            },
+        }.items()
+    }
+    one = packed_layer() + b"q\x09"
+    return made | {
+        "of itself": packed_lstm(script + b"q\x09h\x09N\x86b"),
+        "of an object without a state": packed_lstm(script),
+        "of an object in objects": packed_lstm(script * 2_000 + b"Nb" * 2_000),
+        "of another form of a megabyte": packed_lstm(packed_layer(how=text("a" * 2**20))),
+        "in 10,000 directions that are one": lambda: torch_zip(
+            program(one + b"0}(" + b"".join(text(f"_all_weight_values.{i}.param") + b"h\x09" for i in range(10_000)) + b"u"),
+            [FLOATS, bytes(64)],
+        ),
+        "in 4,000 directions that are one": lambda: packed_lstm(one, *[b"h\x09"] * 3_999),
+        "in a direction of 5,000 digits": torch_zip(
+            program(mapping([(f"_all_weight_values.{'9' * 5000}.param", packed_layer())])), [FLOATS, bytes(64)]
+        ),
+    }  # fmt: skip
+
+
 @attacks("many LSTMs", EITHER)
 def many_lstms():
     one = mapping(state_dict())
@@ -1156,6 +1233,51 @@ def onnx_attacks():
     }  # fmt: skip
 
 
+def dynamic_attacks():
+    """Nodes of quantised weights, and of what is none."""
+    names = (b"X", b"W", b"R", b"", b"", b"", b"", b"", b"s", b"z", b"s", b"z")
+    ones = struct.pack("<4f", *(1.0,) * 4)
+
+    def made(count=1, shape=(1, 1, 4), scale=(1, 4), data=ones, kind=3, nodes=()):
+        size = min(64, int(np.prod(shape, dtype=object)))
+        tensors = [onnx_tensor(name, shape, bytes(size), kind=kind) for name in (b"W", b"R")]
+        tensors += [onnx_tensor(b"s", scale, data), onnx_tensor(b"z", scale, bytes(4), kind=kind)]
+        domain = (7, BYTES, b"com.microsoft")
+        each = [
+            [*onnx_node(b"DynamicQuantizeLSTM", names, b"%d" % i), domain] for i in range(count)
+        ]
+        return onnx_model([*nodes, *each], tensors)
+
+    def of_many_scales(count, columns):
+        tensors = [
+            onnx_tensor(name, (1, columns, 4), bytes(4 * columns), kind=3) for name in (b"W", b"R")
+        ]
+        tensors += [onnx_tensor(b"z", (1,), b"\0", kind=3)]
+        tensors += [onnx_tensor(b"s%d" % i, (1,), ones[:4]) for i in range(count)]
+        domain = (7, BYTES, b"com.microsoft")
+        nodes = []
+        for i in range(count):
+            own = tuple(b"s%d" % i if name == b"s" else name for name in names)
+            nodes.append([*onnx_node(b"DynamicQuantizeLSTM", own, b"%d" % i), domain])
+        return onnx_model(nodes, tensors)
+
+    nan = struct.pack("<4f", float("nan"), float("inf"), -0.0, 1e-45)
+    return {
+        "a quantised node": made(),
+        "50,000 quantised nodes of one weight": lambda: made(50_000),
+        "500 quantised nodes of one weight of a megabyte": lambda: of_many_scales(500, 2**18),
+        "a quantised node with NaN scales": made(data=nan),
+        "a quantised node of unsigned integers": made(kind=2),
+        "a quantised node of floats": made(kind=1),
+        "a quantised node of integers of 4 bits": made(kind=22),
+        "a quantised node without units": made(shape=(1, 1, 0), scale=(1, 0), data=b""),
+        "a quantised node without directions": made(shape=(0, 1, 4), scale=(0,), data=b""),
+        "a quantised node of 2**62 columns": made(shape=(1, 2**62, 4)),
+        "a quantised node with a scale of 2**62 rows": made(scale=(1, 2**62)),
+        "a quantised node of a scale of itself": made(nodes=[onnx_node(b"Identity", (b"s",), b"s")]),
+    }  # fmt: skip
+
+
 def onnx_integers(name, *numbers, dims=None, kind=7):
     """A tensor of integers: of 64 bits, or others by ONNX's number of their type."""
     width = {7: 8, 6: 4, 3: 1, 2: 1}[kind]
@@ -1276,6 +1398,7 @@ def folding_attacks():
 
 if "onnx" in FORMATS:
     attacks("ONNX", EITHER)(onnx_attacks)
+    attacks("ONNX", EITHER)(dynamic_attacks)
     attacks("ONNX", EITHER)(folding_attacks)
 if "keras" in FORMATS:
     attacks("Keras", EITHER)(keras_attacks)

@@ -20,6 +20,7 @@ KINDS = (
         b"Gather",
     ),
     *(b"Add", b"Where", b"Shape", b"Reshape", b"Cast", b"DequantizeLinear", b"QuantizeLinear"),
+    b"DynamicQuantizeLSTM",
 )
 
 

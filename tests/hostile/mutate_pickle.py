@@ -28,7 +28,8 @@ TEXTS = [
     "storage", "0", "1", "cpu", "<", "f4", "O8", "latin1", "weight_ih_l0", "weight_hh_l0",
     "bias_ih_l0", "weight_hr_l0", "weight_ih", "weight_hh", "weight_ih_l999999999999",
     "_parameters", "_modules", "_buffers", "_metadata", "__setstate__", "parametrizations",
-    "weight_hh_l0_raw", "_all_weight_values", "batch_first", "dropout", "", "\n\x1b[2J",
+    "weight_hh_l0_raw", "_all_weight_values", "param", "quantized_dynamic", "quantized_fp16",
+    "a._all_weight_values.0.param", "_packed_weight_ih", "_packed_weight_hh", "batch_first", "dropout", "", "\n\x1b[2J",
 ]  # fmt: skip
 
 

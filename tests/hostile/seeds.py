@@ -42,6 +42,13 @@ KINDS = {
     "onnx": r".*\.onnx",
     "keras": r"(gru_both|rnn_both|gru_before)\.(keras|h5)",
 }
+# Files of quantised modules.
+QUANTISED = {
+    "torch": r"torch_.*_state_dict\.pt",
+    "module": r"torch_.*_module\.pt",
+    "torchscript": r"torch_.*_script\.pt",
+    "onnx": r".*\.onnx",
+}
 PROTOCOLS = range(6)
 OWN_FORMATS = (
     *RECORDED,
@@ -85,13 +92,18 @@ def seeds(format):
 
 
 def of_kinds(format):
-    """Files of GRUs, RNNs and their cells that torch, ONNX's exporter and Keras wrote."""
-    if format not in KINDS:
-        return
-    with tarfile.open(Path(__file__).parents[1] / "data" / "files" / "kinds.tar.xz") as archive:
-        for member in archive:
-            if re.fullmatch(KINDS[format], member.name):
-                yield archive.extractfile(member).read()
+    """Files of GRUs, RNNs and their cells that torch, ONNX's exporter and Keras wrote.
+
+    And of quantised modules.
+    """
+    for name, patterns in (("kinds", KINDS), ("quantised", QUANTISED)):
+        if format not in patterns:
+            continue
+        recorded = Path(__file__).parents[1] / "data" / "files" / f"{name}.tar.xz"
+        with tarfile.open(recorded) as archive:
+            for member in archive:
+                if re.fullmatch(patterns[format], member.name):
+                    yield archive.extractfile(member).read()
 
 
 def distributed(format):

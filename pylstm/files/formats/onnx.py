@@ -14,6 +14,7 @@ from ..base.source import Source
 from ..base.tensor import Make
 from .onnx_attributes import attributes_of, direction_of, integer
 from .onnx_constants import Constants
+from .onnx_dynamic import Dynamic
 from .onnx_scopes import Place, Scope, Scopes, is_standard, locate
 from .onnx_states import RUN_TIME, States
 from .onnx_tensors import Tensors
@@ -22,7 +23,8 @@ from .onnx_weights import Weight, Weights
 if TYPE_CHECKING:
     from ..base.tensor import Array
 
-# Other nodes that a reader may look for.
+# The node that onnxruntime's quantiser makes of an LSTM, and others of such a name.
+_DYNAMIC, _DYNAMIC_DOMAIN = f"DynamicQuantize{LSTM.mode}", "com.microsoft"
 _QUANTISED = "its weights are quantised; take the model from before that"
 _NEAR_MISSES = {f"DynamicQuantize{mode}": _QUANTISED for mode in KINDS}
 
@@ -77,6 +79,7 @@ class _Nodes:
         self._scopes = scopes
         self._constants = Constants(source, tensors)
         self._weights = Weights(source, tensors, self._constants)
+        self._dynamic = Dynamic(self._weights, self._constants)
         self._states = States(source, self._constants)
         self._make = make
         # Nodes may share what they begin with.
@@ -93,9 +96,10 @@ class _Nodes:
 
     def _leaf(self, path: str, scope: Scope, node: Any) -> Record | Unsupported:
         told = f"ONNX {node.op_type} node"
-        if node.op_type in _NEAR_MISSES:
+        is_dynamic = node.op_type == _DYNAMIC and node.domain == _DYNAMIC_DOMAIN
+        if node.op_type in _NEAR_MISSES and not is_dynamic:
             return Unsupported(told, _NEAR_MISSES[node.op_type])
-        kind = kind_of(node.op_type)
+        kind = LSTM if is_dynamic else kind_of(node.op_type)
         places = [locate(scope, name) for name in node.input]
         given = {position for position, name in enumerate(node.input) if name}
         reasons, variants = attributes_of(node, kind)
@@ -107,9 +111,14 @@ class _Nodes:
         elif max(given, default=0) > _H:
             reasons.append(f"it has more inputs than {with_article(kind.mode)} has")
         reasons += refused(kind.mode, variants)
+        if is_dynamic and integer(node, "layout"):
+            reasons.append("it has a layout, which this node has not")
         weights: dict[int, Weight] = {}
-        for position in _ROLES.keys() & given:
-            weight = self._weights.weight(places[position])
+        for position in sorted(_ROLES.keys() & given):
+            if is_dynamic and position in (_W, _R):
+                weight = self._dynamic.weight(places, position)
+            else:
+                weight = self._weights.weight(places[position])
             if isinstance(weight, str):
                 reasons.append(f"its input {_ROLES[position]} {weight}")
             else:

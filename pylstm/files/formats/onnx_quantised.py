@@ -49,7 +49,7 @@ def dequantised(
     known = x.dtype.name in (*_RANGES, "int32") or x.dtype.name.startswith("float8")
     if not known or scale.dtype.name not in _FLOATS:
         raise ValueError(f"{x.dtype} with a scale of {scale.dtype}")
-    _check_scale(scale)
+    check_scale(scale)
     result = x.astype(np.float32)
     if zero_point is not None:
         _check_zero_point(zero_point, scale, x.dtype)
@@ -70,7 +70,7 @@ def quantised(
     """
     if x.dtype != np.float32 or scale.dtype != np.float32:
         raise ValueError(f"{x.dtype} with a scale of {scale.dtype}")
-    _check_scale(scale)
+    check_scale(scale)
     dtype = np.dtype(np.uint8 if target is None else target)
     if zero_point is not None:
         dtype = zero_point.dtype
@@ -87,7 +87,7 @@ def quantised(
     return np.clip(result, *_RANGES[dtype.name], out=result).astype(dtype)
 
 
-def _check_scale(scale: Array) -> None:
+def check_scale(scale: Array) -> None:
     """Refuse scales that no quantiser makes: what is multiplied by them is no weight."""
     wide = scale.astype(np.float32)
     bad = wide[~(np.isfinite(wide) & (wide > 0))]

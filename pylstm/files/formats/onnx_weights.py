@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _NATIVE: Any = "<" if sys.byteorder == "little" else ">"
 
 _RUN_TIME = "is computed when the model runs"
-# Of weights that have a text of their own where they are no floats.
+# Dtypes of weights, some with a text of their own where they are no floats; of quantised nodes.
+_QUANTISED = ("int8", "uint8")
 _NUMBERS = ("float16", "float32", "float64", "int32", "int64")
 
 
@@ -42,6 +43,10 @@ class Weight:
     dtype: str
     read: Callable[[], Array]
 
+    def fill(self, block: Array, direction: int, rows: slice) -> None:
+        """Write some rows of one direction into an array of their shape."""
+        block[...] = self.read()[direction, rows].reshape(block.shape)
+
 
 class _Blocks(Made):
     """The bytes of one torch tensor: a part of a weight, its gates in torch's order."""
@@ -60,13 +65,13 @@ class _Blocks(Made):
         self.size = int(np.prod(self.shape, dtype=object)) * np.dtype(weight.dtype).itemsize
 
     def _fill(self, buffer: memoryview) -> None:
-        rows = self._weight.read()[self._direction, self._half]
         units = self.shape[0] // len(self._gates)
         blocks = np.frombuffer(buffer, self._weight.dtype).reshape(
             len(self._gates), units, *self.shape[1:]
         )
         for block, gate in zip(blocks, self._gates, strict=True):
-            block[...] = rows.reshape(blocks.shape)[gate]
+            start = self._half.start + gate * units
+            self._weight.fill(block, self._direction, slice(start, start + units))
 
 
 class Weights:
@@ -89,11 +94,18 @@ class Weights:
 
     def weight(self, place: Place | None) -> Weight | str:
         """Return an input of a node, or what keeps it from being one."""
+        return self._one(place, (*_NUMBERS, "bfloat16"))
+
+    def integers(self, place: Place | None) -> Weight | str:
+        """Return an input of a quantised node, or what keeps it from being one."""
+        return self._one(place, _QUANTISED)
+
+    def _one(self, place: Place | None, dtypes: tuple[str, ...]) -> Weight | str:
         if place is None:
             return _RUN_TIME
-        key = (*place.key, place.output)
+        key = (*place.key, place.output, dtypes is _QUANTISED)
         if key not in self._known:
-            self._known[key] = self._described(place)
+            self._known[key] = self._described(place, dtypes)
         return self._known[key]
 
     def torch_tensors(
@@ -138,21 +150,21 @@ class Weights:
         storage = Storage(self._source.name, content, content.dtype, _NATIVE)
         return Tensor(storage, content.shape)
 
-    def _described(self, place: Place) -> Weight | str:
+    def _described(self, place: Place, dtypes: tuple[str, ...]) -> Weight | str:
         if place.is_tensor:
             message = place.scope.tensors[place.name]
             described = self._tensors.described(message)
             if isinstance(described, str):
                 return described
             dtype = described.storage.dtype
-            if dtype not in (*_NUMBERS, "bfloat16"):
+            if dtype not in dtypes:
                 return f"is of type {self._tensors.type_name(message.data_type)}"
             return self._weight(place, described.shape, described.dtype.name, described.read)
         value = self._constants.value(place)
         if value is None or isinstance(value, str):
             return value or _RUN_TIME
         dtype = "float32" if value.dtype.name == "bfloat16" else value.dtype.name
-        if dtype not in _NUMBERS:
+        if dtype not in dtypes:
             return f"is of dtype {dtype}"
         self._constants.claim(value.size, place.name)
         return self._weight(place, value.shape, dtype, lambda: self._computed(place))
