@@ -22,14 +22,6 @@ static uint32_t bits_of(float value)
     return bits;
 }
 
-static float float_of(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* The scale of a row of finite weights. */
 static float scale_of(const struct storage_format *format, const float *weights, ptrdiff_t depth)
 {
@@ -115,15 +107,6 @@ static uint16_t to_float16(float value)
     return (uint16_t)(sign | (wide + 0xfff + (wide >> 13 & 1)) >> 13);
 }
 
-static float from_float16(uint16_t half)
-{
-    const uint32_t sign = (half & 0x8000U) << 16, size_bits = half & 0x7fffU;
-
-    if (size_bits < 0x400) /* size_bits 2^-24 */
-        return float_of(sign | bits_of((float)size_bits * 5.9604644775390625e-8F));
-    return float_of(sign | ((size_bits << 13) + (size_bits < 0x7c00 ? 112U << 23 : 224U << 23)));
-}
-
 bool storage_compress(enum storage storage, const float *weights, ptrdiff_t rows, ptrdiff_t depth,
                       void *stored, float *scales)
 {
@@ -157,8 +140,8 @@ void storage_widen(enum storage storage, const void *stored, const float *scales
             weights[i] = (float)get_integer(format, stored, i) * scales[i / depth];
         } else {
             const uint16_t half = ((const uint16_t *)stored)[i];
-            weights[i] =
-                storage == STORAGE_BFLOAT16 ? float_of((uint32_t)half << 16) : from_float16(half);
+            weights[i] = storage == STORAGE_BFLOAT16 ? storage_from_bfloat16(half)
+                                                     : storage_from_float16(half);
         }
     }
     fpenv_leave(saved);

@@ -4,6 +4,7 @@
 #if PYLSTM_BUILD_X86
 
 #include "compiler.h"
+#include "halves_x86.h"
 #include "integers_x86.h"
 #include "vocabulary_x86.h"
 
@@ -192,16 +193,55 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 #define TERMS 2
 #include "storage_template.h"
 
+/* Floats of 16 bits: the registers of floats, so that the mask is in memory. */
+static const ALIGNED uint32_t high_halves[8] = {
+    0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000,
+};
+#define LOW_HALVES(to, p)                                                                          \
+    __asm__ volatile("vmovdqa %1, %0\n\tvpslld $16, %0, %0"                                        \
+                     : "=" VECTOR(to)                                                              \
+                     : HALVES_AT(p, 4 * LANES))
+#define HIGH_HALVES(to, p)                                                                         \
+    __asm__ volatile("vmovaps %1, %0\n\tvandps %2, %0, %0"                                         \
+                     : "=" VECTOR(to)                                                              \
+                     : HALVES_AT(p, 4 * LANES), "m"(high_halves))
+
+#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 2
+#define TERMS 0
+#include "storage_template.h"
+
+#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 2
+#define TERMS 0
+#include "storage_template.h"
+
 const struct rnn_kernels *const avx2_storages[STORAGES] = {
-    [STORAGE_INT8] = &int8_bytes,
-    [STORAGE_INT8_FAST] = &int8_fast_bytes,
-    [STORAGE_INT16] = &int16_words,
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
 };
 
 const struct rnn_kernels *const avx2_vnni_storages[STORAGES] = {
-    [STORAGE_INT8] = &int8_vnni_bytes,
-    [STORAGE_INT8_FAST] = &int8_fast_vnni_bytes,
-    [STORAGE_INT16] = &int16_vnni_words,
+    [STORAGE_INT8] = &int8_vnni_bytes,   [STORAGE_INT8_FAST] = &int8_fast_vnni_bytes,
+    [STORAGE_INT16] = &int16_vnni_words, [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
 };
 
 #endif

@@ -65,17 +65,25 @@ bool cpu_has_avx512(void)
 
 #endif
 
+/* Every processor with AVX2 has it, but a virtual machine may hide it. */
+bool cpu_has_f16c(void)
+{
+    unsigned int a, b, c, d;
+    return cpu_has_avx2() && __get_cpuid_count(1, 0, &a, &b, &c, &d) && (c >> 29 & 1);
+}
+
 /* VNNI has no state of its own beside that of the level. */
 bool cpu_has_avx_vnni(void)
 {
     unsigned int a, b, c, d;
-    return cpu_has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+    return cpu_has_f16c() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
 
 bool cpu_has_avx512_vnni(void)
 {
     unsigned int a, b, c, d;
-    return cpu_has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1);
+    return cpu_has_avx512() && cpu_has_f16c() && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (c >> 11 & 1);
 }
 
 #endif

@@ -93,7 +93,7 @@ static const struct flavour {
     {"neon-dotprod", "neon", neon_dotprod_storages, cpu_has_dotprod},
 #endif
 #if PYLSTM_BUILD_X86
-    {"avx2", "avx2", avx2_storages, NULL},
+    {"avx2", "avx2", avx2_storages, cpu_has_f16c},
     {"avx2-vnni", "avx2", avx2_vnni_storages, cpu_has_avx_vnni},
     {"avx512-vnni", "avx512", avx512_vnni_storages, cpu_has_avx512_vnni},
 #endif

@@ -44,7 +44,11 @@
 
 /* What storage_template.h defines otherwise. */
 #define BASE(x) NAME(x)
+#define WIDENED 0              /* 1: of a weight a multiplication needs more than its address */
+#define TERM_SIZE PANEL_TOTALS /* REALs of the weights of a term of a panel */
+#define GET_WEIGHT(to, term, vector) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
 #define PACKED_DEPTH(depth) (depth)
+#define UPDATES_ROW 1 /* the step of one row has an update of its own */
 #define PART_H(step) ((step)->h)
 #define PART_H_STRIDE(step) ((step)->h_stride)
 #define PREPARE_H(step) ((void)(step))
@@ -72,7 +76,11 @@
 #endif
 
 #undef BASE
+#undef WIDENED
+#undef TERM_SIZE
+#undef GET_WEIGHT
 #undef PACKED_DEPTH
+#undef UPDATES_ROW
 #undef PART_H
 #undef PART_H_STRIDE
 #undef PREPARE_H

@@ -26,6 +26,7 @@ extern const struct rnn_kernels *const avx2_storages[STORAGES];
 extern const struct rnn_kernels *const avx2_vnni_storages[STORAGES];
 extern const struct rnn_kernels *const avx512_vnni_storages[STORAGES];
 bool cpu_has_avx2(void);
+bool cpu_has_f16c(void);
 bool cpu_has_avx_vnni(void);
 bool cpu_has_avx512(void);
 bool cpu_has_avx512_vnni(void);

@@ -1,7 +1,7 @@
 /* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the
  * totals are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
  * update_template.h; needs its parameters. Defines NAME(lstm_step) and NAME(lstm_traced_step). What is
- * traced is a constant: a plain step has no test for it.
+ * traced is a constant: a plain step has no test for it. Of a storage NAME(lstm_step) does both.
  */
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
  * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
@@ -56,6 +56,7 @@ INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool
         BASE(update_group)(group);
 }
 
+#if UPDATES_ROW
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
  * between the sweeps of the update. */
 INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
@@ -80,6 +81,22 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
     if (traced)
         BASE(trace_others)(step, totals, at, panels);
 }
+#else
+/* The same with the update of a group, which is as long as all that the kernels of a storage have of
+ * their own. */
+INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
+                                       const int panels, const bool traced)
+{
+    ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
+    const struct BASE(group) group = {step, 0, 1, unit, panels, totals};
+
+    NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    if (traced)
+        BASE(update_traced_group)(&group);
+    else
+        BASE(update_group)(&group);
+}
+#endif
 
 /* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
  * meanwhile. */
@@ -123,11 +140,13 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
 static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
                                                     ptrdiff_t end)
 {
-    NAME(step_units)(step, first, end, false);
+    NAME(step_units)(step, first, end, UPDATES_ROW ? false : step->trace != NULL);
 }
 
+#if UPDATES_ROW
 static NOINLINE TARGET CHAINED void NAME(lstm_traced_step)(const struct rnn_step *step,
                                                            ptrdiff_t first, ptrdiff_t end)
 {
     NAME(step_units)(step, first, end, true);
 }
+#endif

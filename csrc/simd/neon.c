@@ -192,16 +192,56 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #define TERMS 4
 #include "storage_template.h"
 
+/* Floats of 16 bits. Of bfloat16 an element holds a lane of an even vector below that of the odd one. */
+INLINE float32x4_t get_bfloat16(const float *term, const int vector)
+{
+    const uint32x4_t pair = vld1q_u32((const uint32_t *)(const void *)(term + vector / 2 * 4));
+    return vreinterpretq_f32_u32(vector % 2 ? vandq_u32(pair, vdupq_n_u32(0xffff0000))
+                                            : vshlq_n_u32(pair, 16));
+}
+
+INLINE float32x4_t get_float16(const float *term, const int vector)
+{
+    const uint16x4_t halves = vld1_u16((const uint16_t *)(const void *)(term + vector * 2));
+    return vcvt_f32_f16(vreinterpret_f16_u16(halves));
+}
+
+#define GET_WEIGHT(to, term, vector) ((to) = get_bfloat16(term, vector))
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define ROW_PANELS 4
+#define TERMS 0
+#include "storage_template.h"
+
+#define GET_WEIGHT(to, term, vector) ((to) = get_float16(term, vector))
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define ROW_PANELS 4
+#define TERMS 0
+#include "storage_template.h"
+
 const struct rnn_kernels *const neon_storages[STORAGES] = {
-    [STORAGE_INT8] = &int8_bytes,
-    [STORAGE_INT8_FAST] = &int8_fast_bytes,
-    [STORAGE_INT16] = &int16_words,
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
 };
 
 const struct rnn_kernels *const neon_dotprod_storages[STORAGES] = {
-    [STORAGE_INT8] = &int8_dot_bytes,
-    [STORAGE_INT8_FAST] = &int8_fast_dot_bytes,
-    [STORAGE_INT16] = &int16_words,
+    [STORAGE_INT8] = &int8_dot_bytes, [STORAGE_INT8_FAST] = &int8_fast_dot_bytes,
+    [STORAGE_INT16] = &int16_words,   [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
 };
 
 #endif

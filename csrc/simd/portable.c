@@ -138,6 +138,40 @@ INLINE void store_word(char *p, int32_t q)
 #define TERMS 2
 #include "storage_template.h"
 
+/* Floats of 16 bits: with one lane the vectors of both storages stand one after the other. */
+INLINE uint16_t half_at(const float *term, int vector)
+{
+    uint16_t half;
+    memcpy(&half, (const char *)term + (size_t)vector * sizeof half, sizeof half);
+    return half;
+}
+
+#define GET_WEIGHT(to, term, vector) ((to) = storage_from_bfloat16(half_at(term, vector)))
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x1
+#define BASE(x) x##_f32x1
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
+#define GET_WEIGHT(to, term, vector) ((to) = storage_from_float16(half_at(term, vector)))
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x1
+#define BASE(x) x##_f32x1
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
 #undef V_FMA
 #undef V_ABS
 #undef V_COPYSIGN
@@ -159,7 +193,7 @@ INLINE void store_word(char *p, int32_t q)
 
 const struct rnn_kernels *const portable_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 const struct rnn_kernels *const portable_storages[STORAGES] = {
-    [STORAGE_INT8] = &int8_bytes,
-    [STORAGE_INT8_FAST] = &int8_fast_bytes,
-    [STORAGE_INT16] = &int16_words,
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
 };

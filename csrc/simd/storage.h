@@ -47,6 +47,7 @@
 #include "kernels.h"
 
 #include <stdint.h>
+#include <string.h>
 
 struct storage_format {
     const char *name;    /* as module.weights says it */
@@ -77,16 +78,21 @@ static inline size_t storage_itemsize(const struct rnn_kernels *kernels)
     return kernels->storage->itemsize ? kernels->storage->itemsize : kernels->itemsize;
 }
 
+/* storage_packed_depth() of the fields of a format. */
+static inline ptrdiff_t storage_depth(ptrdiff_t terms, ptrdiff_t sum_terms, bool starts,
+                                      ptrdiff_t depth)
+{
+    const ptrdiff_t sums = starts ? (depth + sum_terms - 1) / sum_terms : 0;
+
+    return (sum_terms != 0) + sums + (depth + terms - 1) / terms;
+}
+
 /* Elements of a column of a packed matrix whose rows have `depth` weights. */
 static inline ptrdiff_t storage_packed_depth(const struct storage_format *format, ptrdiff_t depth)
 {
     if (format->terms == 1) /* before the divisions, which a call would feel */
         return depth;
-
-    const ptrdiff_t sums =
-        storage_has_starts(format) ? (depth + format->sum_terms - 1) / format->sum_terms : 0;
-
-    return storage_is_integer(format) + sums + (depth + format->terms - 1) / format->terms;
+    return storage_depth(format->terms, format->sum_terms, storage_has_starts(format), depth);
 }
 
 /* A row of values as integers: this, then from STORAGE_ROW_HEADER bytes on its planes. */
@@ -123,6 +129,31 @@ static inline int32_t storage_rint(float value)
     const float magic = 12582912.0F; /* 3 2^22: the sum has no digits behind the point */
 
     return (int32_t)((value + magic) - magic);
+}
+
+static inline float storage_float_of(uint32_t bits)
+{
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The values of floats of 16 bits. */
+static inline float storage_from_bfloat16(uint16_t half)
+{
+    return storage_float_of((uint32_t)half << 16);
+}
+
+static inline float storage_from_float16(uint16_t half)
+{
+    const uint32_t sign = (half & 0x8000U) << 16, size = half & 0x7fffU;
+
+    if (size < 0x400) { /* size 2^-24: subnormal */
+        const float value = (float)size * 5.9604644775390625e-8F;
+        return sign ? -value : value;
+    }
+    return storage_float_of(sign | ((size << 13) + (size < 0x7c00 ? 112U << 23 : 224U << 23)));
 }
 
 /* struct rnn_kernels.pack of the storages. The rows of the panel are stored weights; every lane count

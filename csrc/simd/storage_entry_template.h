@@ -2,9 +2,10 @@
  * panels. Parameters that entry_template.h has too mean the same; BASE_ENTRY(x) is its ENTRY(x) for
  * floats.
  *
- * Each makes a copy of its struct, in which x points at integers.
+ * Those of integers make a copy of their struct, in which x points at integers.
  */
-static TARGET struct rnn_step ENTRY(prepared)(const struct rnn_step *given)
+#if TERMS
+static TARGET struct rnn_step ENTRY(prepared_rnn_step)(const struct rnn_step *given)
 {
     struct rnn_step step = *given;
 
@@ -17,43 +18,45 @@ static TARGET struct rnn_step ENTRY(prepared)(const struct rnn_step *given)
     return step;
 }
 
-static TARGET void ENTRY(lstm_step)(const struct rnn_step *given)
+static TARGET struct gemm ENTRY(prepared_gemm)(const struct gemm *given)
 {
-    const struct rnn_step step = ENTRY(prepared)(given);
+    struct gemm gemm = *given;
 
-#if NARROW_LANES
-    const ptrdiff_t tail = step.hidden % LANES;
-    const ptrdiff_t whole = step.hidden - tail;
-    if (tail && tail <= NARROW_LANES && step.end > whole) {
-        NAME(lstm_step)(&step, step.first, whole);
-        NARROW(lstm_step)(&step, whole, step.end);
-        return;
-    }
-#endif
-    NAME(lstm_step)(&step, step.first, step.end);
+    for (ptrdiff_t group = 0; group < gemm.groups; group++)
+        NAME(quantise_rows)((const REAL *)gemm.x + group * gemm.x_group, gemm.x_stride, gemm.depth,
+                            &gemm.rows_x, group * gemm.rows, gemm.rows);
+    gemm.x = gemm.rows_x.memory;
+    gemm.x_stride = NAME(row_stride)(gemm.depth, gemm.rows_x.planes);
+    gemm.x_group = gemm.rows * gemm.x_stride;
+    return gemm;
 }
 
-static TARGET void ENTRY(lstm_traced_step)(const struct rnn_step *given)
+#define PREPARED(kind, name) const struct kind own = ENTRY(prepared_##kind)(given), *name = &own
+#else
+#define PREPARED(kind, name) const struct kind *name = given
+#endif
+
+static TARGET void ENTRY(lstm_step)(const struct rnn_step *given)
 {
-    const struct rnn_step step = ENTRY(prepared)(given);
+    PREPARED(rnn_step, step);
 
 #if NARROW_LANES
-    const ptrdiff_t tail = step.hidden % LANES;
-    const ptrdiff_t whole = step.hidden - tail;
-    if (tail && tail <= NARROW_LANES && step.end > whole) {
-        NAME(lstm_traced_step)(&step, step.first, whole);
-        NARROW(lstm_traced_step)(&step, whole, step.end);
+    const ptrdiff_t tail = step->hidden % LANES;
+    const ptrdiff_t whole = step->hidden - tail;
+    if (tail && tail <= NARROW_LANES && step->end > whole) {
+        NAME(lstm_step)(step, step->first, whole);
+        NARROW(lstm_step)(step, whole, step->end);
         return;
     }
 #endif
-    NAME(lstm_traced_step)(&step, step.first, step.end);
+    NAME(lstm_step)(step, step->first, step->end);
 }
 
 #define DEFINE_STEP(name, gates, update)                                                           \
     static TARGET void ENTRY(name)(const struct rnn_step *given)                                   \
     {                                                                                              \
-        const struct rnn_step step = ENTRY(prepared)(given);                                       \
-        NAME(block_step)(&step, gates, BASE(update));                                              \
+        PREPARED(rnn_step, step);                                                                  \
+        NAME(block_step)(step, gates, BASE(update));                                               \
     }
 DEFINE_STEP(gru_step, 3, gru_update)
 DEFINE_STEP(gru_traced_step, 3, gru_traced_update)
@@ -65,31 +68,26 @@ DEFINE_STEP(gru_variant_step, 3, gru_variant_update)
 
 static TARGET void ENTRY(gru_reset_before_step)(const struct rnn_step *given)
 {
-    const struct rnn_step step = ENTRY(prepared)(given);
+    PREPARED(rnn_step, step);
 
-    NAME(reset_before_step)(&step);
+    NAME(reset_before_step)(step);
 }
 
 static TARGET void ENTRY(gemm)(const struct gemm *given)
 {
-    struct gemm gemm = *given;
+    PREPARED(gemm, gemm);
 
-    for (ptrdiff_t group = 0; group < gemm.groups; group++)
-        NAME(quantise_rows)((const REAL *)gemm.x + group * gemm.x_group, gemm.x_stride, gemm.depth,
-                            &gemm.rows_x, group * gemm.rows, gemm.rows);
-    gemm.x = gemm.rows_x.memory;
-    gemm.x_stride = NAME(row_stride)(gemm.depth, gemm.rows_x.planes);
-    gemm.x_group = gemm.rows * gemm.x_stride;
 #if NARROW_LANES
-    const ptrdiff_t tail = gemm.units % LANES;
+    const ptrdiff_t tail = gemm->units % LANES;
     if (tail && tail <= NARROW_LANES) {
-        NAME(gemm)(&gemm, 0, gemm.units - tail);
-        NARROW(gemm)(&gemm, gemm.units - tail, gemm.units);
+        NAME(gemm)(gemm, 0, gemm->units - tail);
+        NARROW(gemm)(gemm, gemm->units - tail, gemm->units);
         return;
     }
 #endif
-    NAME(gemm)(&gemm, 0, gemm.units);
+    NAME(gemm)(gemm, 0, gemm->units);
 }
+#undef PREPARED
 
 #define STORAGE_KERNELS(kind, packer)                                                              \
     {                                                                                              \
@@ -113,7 +111,7 @@ static TARGET void ENTRY(gemm)(const struct gemm *given)
             },                                                                                     \
         .traced_step =                                                                             \
             {                                                                                      \
-                [CELL_LSTM] = ENTRY(lstm_traced_step),                                             \
+                [CELL_LSTM] = ENTRY(lstm_step),                                                    \
                 [CELL_GRU] = ENTRY(gru_traced_step),                                               \
                 [CELL_RNN_TANH] = ENTRY(rnn_tanh_step),                                            \
                 [CELL_RNN_RELU] = ENTRY(rnn_relu_step),                                            \
@@ -129,8 +127,10 @@ static TARGET void ENTRY(gemm)(const struct gemm *given)
 static const struct rnn_kernels ENTRY(int8) = STORAGE_KERNELS(STORAGE_INT8, storage_pack_int8);
 static const struct rnn_kernels ENTRY(int8_fast) = STORAGE_KERNELS(STORAGE_INT8_FAST,
                                                                    storage_pack_int8);
-#else
+#elif TERMS == 2
 static const struct rnn_kernels ENTRY(int16) = STORAGE_KERNELS(STORAGE_INT16, storage_pack_int16);
+#else
+static const struct rnn_kernels ENTRY(floats) = STORAGE_KERNELS(FLOATS, PACK);
 #endif
 
 #undef STORAGE_KERNELS

@@ -4,8 +4,11 @@
  * Parameters, all macros; all but TARGET and those of the words are undefined again at the end:
  *   NAME(x)         x with a suffix of this instance
  *   BASE(x)         x with the suffix of the float instance
- *   TARGET, LANES, TILE_ROWS   as in kernels_template.h; one row takes one panel
- *   TERMS           4 or 2: integers, and the words of integer_tile_template.h
+ *   TARGET, LANES, TILE_ROWS   as in kernels_template.h
+ *   TERMS           4 or 2: integers, and the words of integer_tile_template.h. 0: floats of 16 bits, and
+ *                   FLOATS, their storage; PACK, its function; ROW_PANELS as in kernels_template.h;
+ *                   GET_WEIGHT(to, term, vector): to = the weights of vector `vector` (a constant) of
+ *                   the term at `term`
  *   ENTRY(x), BASE_ENTRY(x), NARROW(x), NARROW_LANES   optional, as in entry_template.h
  */
 #ifndef NARROW_LANES
@@ -13,22 +16,31 @@
 #endif
 
 #define REAL float
-#define ROW_PANELS 1
 #define PANEL_TOTALS (PANEL_VECTORS * LANES)
 #define GROUP_VECTORS 32
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)
 #define BLOCK_ROWS 24
+#define UPDATES_ROW 0
 
+#if TERMS
+#define ROW_PANELS 1
 #define SUM_TERMS (TERMS == 4 ? 2048 : 256)
-#define PACKED_DEPTH(depth)                                                                        \
-    storage_packed_depth(&storage_formats[TERMS == 4 ? STORAGE_INT8 : STORAGE_INT16], depth)
+#define PACKED_DEPTH(depth) storage_depth(TERMS, SUM_TERMS, TERMS == 4, depth)
 #define PART_H(step) ((step)->rows_h.memory)
 #define PART_H_STRIDE(step) NAME(row_stride)((step)->depth_h, (step)->rows_h.planes)
 #define PREPARE_H(step)                                                                            \
     NAME(quantise_rows)((step)->h, (step)->h_stride, (step)->depth_h, &(step)->rows_h, 0,          \
                         (step)->h ? (step)->rows : 0)
-
 #include "integer_tile_template.h"
+#else
+#define WIDENED 1
+#define TERM_SIZE (PANEL_TOTALS / 2)
+#define PACKED_DEPTH(depth) storage_depth(2, 0, false, depth)
+#define PART_H(step) ((step)->h)
+#define PART_H_STRIDE(step) ((step)->h_stride)
+#define PREPARE_H(step) ((void)(step))
+#include "tile_template.h"
+#endif
 
 #include "gemm_template.h"
 
@@ -37,7 +49,9 @@
 #include "block_step_template.h"
 
 #ifdef ENTRY
+#if TERMS
 #include "quantise_template.h"
+#endif
 
 #include "reset_step_template.h"
 
@@ -45,6 +59,9 @@
 #endif
 
 #undef SUM_TERMS
+#undef WIDENED
+#undef TERM_SIZE
+#undef UPDATES_ROW
 #undef PACKED_DEPTH
 #undef PART_H
 #undef PART_H_STRIDE
@@ -62,3 +79,6 @@
 #undef TILE_ROWS
 #undef ROW_PANELS
 #undef TERMS
+#undef FLOATS
+#undef PACK
+#undef GET_WEIGHT

@@ -44,7 +44,7 @@ static void check_shape(const struct network_shape *shape)
 /* The storages one after the other. */
 static enum storage storage_of(ptrdiff_t number)
 {
-    return (enum storage)(1 + number % STORAGE_INT16);
+    return (enum storage)(1 + number % (STORAGES - 1));
 }
 
 /* Everything that a network and a call may have, drawn. */
@@ -241,6 +241,39 @@ static void check_halves(void)
     }
 }
 
+/* Weights of 16 bits at the ends of what they hold: subnormal, largest, zeros of both signs; and an
+ * infinite one. A relu lets sums pass as they are. */
+static void check_extreme_halves(const struct plan *plan)
+{
+    static const double weights[] = {0x1p-24,  -0x1.8p-23, 0x1.ffcp-1, -0.0,    65504.0, -65504.0,
+                                     0x1p-133, -0x1p-126,  0x1p-14,    0x1p127, 1.0};
+
+    for (ptrdiff_t number = 0; number < 2 * 3 * 3 * 40; number++) {
+        struct network_shape shape = {.dtype = DTYPE_FLOAT32,
+                                      .storage = number % 2 ? STORAGE_FLOAT16 : STORAGE_BFLOAT16,
+                                      .kind = number / 2 % 3 == 0   ? CELL_LSTM
+                                              : number / 2 % 3 == 1 ? CELL_GRU
+                                                                    : CELL_RNN_RELU,
+                                      .num_layers = 1,
+                                      .num_directions = 1,
+                                      .infinite = number / 6 % 3 == 0,
+                                      .steps = 2,
+                                      .seed = (uint64_t)number};
+        shape.hidden_size = 1 + number / 18;
+        shape.input_size = 1 + number % 37;
+        shape.batch = 1 + number % 8;
+        struct network_data data = network_data_make(&shape);
+        for (ptrdiff_t i = number % 4; i < data.params_size; i += 4) {
+            const double weight = weights[(i + number) % (number % 2 ? 6 : 11)];
+            data.params[i] = data.params[i] - data.params[i] == 0.0 ? weight : data.params[i];
+        }
+        if (number % plan->every == 0 && !plan->ordinary) {
+            check_flavours(&shape, &data);
+        }
+        network_data_free(&data);
+    }
+}
+
 void check_storages(const struct plan *plan)
 {
     check_refusals();
@@ -248,5 +281,6 @@ void check_storages(const struct plan *plan)
     check_sizes(plan);
     check_long_sums(plan);
     check_states_beyond_one(plan);
+    check_extreme_halves(plan);
     check_drawn(plan);
 }
