@@ -10,7 +10,7 @@
 bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
 {
     return call->within == NULL && call->steps == 1 &&
-           (net->num_layers | net->num_directions) == 1 && net->kernels->storage->terms == 1 &&
+           (net->num_layers | net->num_directions) == 1 && net->kernels->storage->sum_terms == 0 &&
            net->proj_size == 0 && !net->variant.reset_before && call->batch_sizes == NULL &&
            (call->h0 != NULL || call->finite_weights);
 }

@@ -44,11 +44,11 @@
 
 /* What storage_template.h defines otherwise. */
 #define BASE(x) NAME(x)
-#define WIDENED 0              /* 1: of a weight a multiplication needs more than its address */
+#define WIDENED 0              /* 1: a weight is widened before it is multiplied */
 #define TERM_SIZE PANEL_TOTALS /* REALs of the weights of a term of a panel */
 #define GET_WEIGHT(to, term, vector) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
 #define PACKED_DEPTH(depth) (depth)
-#define UPDATES_ROW 1 /* the step of one row has an update of its own */
+#define UPDATES_ROW 1 /* the LSTM's step of one row has an update of its own */
 #define PART_H(step) ((step)->h)
 #define PART_H_STRIDE(step) ((step)->h_stride)
 #define PREPARE_H(step) ((void)(step))

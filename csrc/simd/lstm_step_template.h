@@ -1,7 +1,8 @@
 /* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the
  * totals are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
  * update_template.h; needs its parameters. Defines NAME(lstm_step) and NAME(lstm_traced_step). What is
- * traced is a constant: a plain step has no test for it. Of a storage NAME(lstm_step) does both.
+ * traced is a constant: a plain step has no test for it. Of a storage NAME(lstm_step) is told, which is
+ * less code.
  */
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
  * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
@@ -82,8 +83,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
         BASE(trace_others)(step, totals, at, panels);
 }
 #else
-/* The same with the update of a group, which is as long as all that the kernels of a storage have of
- * their own. */
+/* The same with the update of a group: one more inlined would double the code of a storage's step. */
 INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
                                        const int panels, const bool traced)
 {
@@ -137,16 +137,22 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
     }
 }
 
+#if UPDATES_ROW
 static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
                                                     ptrdiff_t end)
 {
-    NAME(step_units)(step, first, end, UPDATES_ROW ? false : step->trace != NULL);
+    NAME(step_units)(step, first, end, false);
 }
 
-#if UPDATES_ROW
 static NOINLINE TARGET CHAINED void NAME(lstm_traced_step)(const struct rnn_step *step,
                                                            ptrdiff_t first, ptrdiff_t end)
 {
     NAME(step_units)(step, first, end, true);
+}
+#else
+static NOINLINE TARGET void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
+                                            ptrdiff_t end, bool traced)
+{
+    NAME(step_units)(step, first, end, traced);
 }
 #endif

@@ -36,7 +36,7 @@ static TARGET struct gemm ENTRY(prepared_gemm)(const struct gemm *given)
 #define PREPARED(kind, name) const struct kind *name = given
 #endif
 
-static TARGET void ENTRY(lstm_step)(const struct rnn_step *given)
+INLINE TARGET void ENTRY(lstm_units)(const struct rnn_step *given, bool traced)
 {
     PREPARED(rnn_step, step);
 
@@ -44,12 +44,19 @@ static TARGET void ENTRY(lstm_step)(const struct rnn_step *given)
     const ptrdiff_t tail = step->hidden % LANES;
     const ptrdiff_t whole = step->hidden - tail;
     if (tail && tail <= NARROW_LANES && step->end > whole) {
-        NAME(lstm_step)(step, step->first, whole);
-        NARROW(lstm_step)(step, whole, step->end);
+        NAME(lstm_step)(step, step->first, whole, traced);
+        NARROW(lstm_step)(step, whole, step->end, traced);
         return;
     }
 #endif
-    NAME(lstm_step)(step, step->first, step->end);
+    NAME(lstm_step)(step, step->first, step->end, traced);
+}
+
+static TARGET void ENTRY(lstm_step)(const struct rnn_step *step) { ENTRY(lstm_units)(step, false); }
+
+static TARGET void ENTRY(lstm_traced_step)(const struct rnn_step *step)
+{
+    ENTRY(lstm_units)(step, true);
 }
 
 #define DEFINE_STEP(name, gates, update)                                                           \
@@ -111,7 +118,7 @@ static TARGET void ENTRY(gemm)(const struct gemm *given)
             },                                                                                     \
         .traced_step =                                                                             \
             {                                                                                      \
-                [CELL_LSTM] = ENTRY(lstm_step),                                                    \
+                [CELL_LSTM] = ENTRY(lstm_traced_step),                                             \
                 [CELL_GRU] = ENTRY(gru_traced_step),                                               \
                 [CELL_RNN_TANH] = ENTRY(rnn_tanh_step),                                            \
                 [CELL_RNN_RELU] = ENTRY(rnn_relu_step),                                            \
