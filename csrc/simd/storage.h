@@ -78,13 +78,14 @@ static inline size_t storage_itemsize(const struct rnn_kernels *kernels)
     return kernels->storage->itemsize ? kernels->storage->itemsize : kernels->itemsize;
 }
 
-/* storage_packed_depth() of the fields of a format. */
-static inline ptrdiff_t storage_depth(ptrdiff_t terms, ptrdiff_t sum_terms, bool starts,
+/* storage_packed_depth() of the fields of a format: whether rows have scales, and the terms of a start,
+ * 0 where there are none. */
+static inline ptrdiff_t storage_depth(ptrdiff_t terms, bool scaled, ptrdiff_t start_terms,
                                       ptrdiff_t depth)
 {
-    const ptrdiff_t sums = starts ? (depth + sum_terms - 1) / sum_terms : 0;
+    const ptrdiff_t starts = start_terms ? (depth + start_terms - 1) / start_terms : 0;
 
-    return (sum_terms != 0) + sums + (depth + terms - 1) / terms;
+    return scaled + starts + (depth + terms - 1) / terms;
 }
 
 /* Elements of a column of a packed matrix whose rows have `depth` weights. */
@@ -92,7 +93,8 @@ static inline ptrdiff_t storage_packed_depth(const struct storage_format *format
 {
     if (format->terms == 1) /* before the divisions, which a call would feel */
         return depth;
-    return storage_depth(format->terms, format->sum_terms, storage_has_starts(format), depth);
+    return storage_depth(format->terms, storage_is_integer(format),
+                         storage_has_starts(format) ? format->sum_terms : 0, depth);
 }
 
 /* A row of values as integers: this, then from STORAGE_ROW_HEADER bytes on its planes. */

@@ -25,7 +25,7 @@
 #if TERMS
 #define ROW_PANELS 1
 #define SUM_TERMS (TERMS == 4 ? 2048 : 256)
-#define PACKED_DEPTH(depth) storage_depth(TERMS, SUM_TERMS, TERMS == 4, depth)
+#define PACKED_DEPTH(depth) storage_depth(TERMS, true, TERMS == 4 ? SUM_TERMS : 0, depth)
 #define PART_H(step) ((step)->rows_h.memory)
 #define PART_H_STRIDE(step) NAME(row_stride)((step)->depth_h, (step)->rows_h.planes)
 #define PREPARE_H(step)                                                                            \
@@ -35,7 +35,7 @@
 #else
 #define WIDENED 1
 #define TERM_SIZE (PANEL_TOTALS / 2)
-#define PACKED_DEPTH(depth) storage_depth(2, 0, false, depth)
+#define PACKED_DEPTH(depth) storage_depth(2, false, 0, depth)
 #define PART_H(step) ((step)->h)
 #define PART_H_STRIDE(step) ((step)->h_stride)
 #define PREPARE_H(step) ((void)(step))

@@ -187,7 +187,8 @@ static void check_refusals(void)
     for (int i = 0; i < 4; i++) {
         weights[1] = refused[i][0];
         for (enum storage storage = STORAGE_INT8; storage <= STORAGE_INT16; storage++) {
-            check(storage_compress(storage, weights, 1, 3, stored, &scale) == !refused[i][1],
+            check(storage_compress(storage, weights, 1, 3, stored, &scale) ==
+                      (refused[i][1] == 0.0F),
                   "%s of %g", storage_formats[storage].name, (double)weights[1]);
         }
         check(storage_compress(STORAGE_FLOAT16, weights, 1, 3, stored, NULL) == (i < 2),
