@@ -1,5 +1,7 @@
 #include "layout.h"
 
+#include "../simd/storage.h"
+
 bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
 {
     const struct cell_variant *a = &net->variant, *b = &other->variant;
@@ -91,6 +93,8 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
 {
     struct direction_layout at;
 
+    const struct storage_format *storage = net->kernels->storage;
+
     at.step = cell_step(net->kind, &net->variant);
     const bool panels = at.step == CELL_LSTM;
     at.input_size = layer_input_size(net, layer);
@@ -105,12 +109,14 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
     at.weight_ih =
         totals +
         (!panels && layout_separates_bias(net) ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
-    at.weight_hh = at.weight_ih + totals * at.input_size;
-    at.weight_hr = at.weight_hh + totals * rnn_hidden_out(net);
-    at.peepholes = at.weight_hr +
-                   (net->proj_size ? layout_align(PANEL_VECTORS * at.proj_units * net->hidden_size,
-                                                  PIECE_ALIGN)
-                                   : 0);
+    at.weight_hh = at.weight_ih + totals * storage_packed_depth(storage, at.input_size);
+    at.weight_hr = at.weight_hh + totals * storage_packed_depth(storage, rnn_hidden_out(net));
+    at.peepholes =
+        at.weight_hr + (net->proj_size
+                            ? layout_align(PANEL_VECTORS * at.proj_units *
+                                               storage_packed_depth(storage, net->hidden_size),
+                                           PIECE_ALIGN)
+                            : 0);
     at.size = at.peepholes + (!panels && net->variant.peepholes ? 3 * layout_peephole(net) : 0);
     return at;
 }

@@ -2,6 +2,7 @@
 #ifndef PYLSTM_CORE_LAYOUT_H
 #define PYLSTM_CORE_LAYOUT_H
 
+#include "../simd/storage.h"
 #include "rnn.h"
 
 /* Every piece begins at a multiple of 64 bytes: 16 floats, and as many doubles. */
@@ -76,7 +77,8 @@ static inline void direction_layout_of_step(const struct rnn_net *net, struct di
     at->weight_ih = layout_align(
         PANEL_VECTORS * kernels_padded_units(net->kernels, net->hidden_size), PIECE_ALIGN);
     at->bias_h = at->weight_ih; /* which this step does not read */
-    at->weight_hh = at->weight_ih * (1 + net->input_size);
+    at->weight_hh =
+        at->weight_ih * (1 + storage_packed_depth(net->kernels->storage, net->input_size));
 }
 
 #endif

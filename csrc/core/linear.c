@@ -16,6 +16,7 @@ void linear_project(const struct scan *scan, const void *hidden, char *h, ptrdif
         .x_stride = net->hidden_size,
         .out = scan->projected,
         .out_stride = totals,
+        .rows_x = scan->rows_hidden,
     };
 
     net->kernels->gemm(&gemm);

@@ -2,6 +2,7 @@
  *
  * Layers write to `y` and one scratch buffer in turn.
  */
+#include "../simd/storage.h"
 #include "dropout.h"
 #include "fpenv.h"
 #include "precompute.h"
@@ -32,6 +33,14 @@ ptrdiff_t layer_buffer_size(const struct rnn_net *net, const struct rnn_call *ca
     return size;
 }
 
+/* The widest rows that weight_ih multiplies. */
+static ptrdiff_t widest_input(const struct rnn_net *net)
+{
+    const ptrdiff_t later = net->num_layers > 1 ? layer_input_size(net, 1) : 0;
+
+    return net->input_size > later ? net->input_size : later;
+}
+
 /* Takes what a call needs that has something inside its sequences. */
 static void take_within(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows,
                         struct scratch *space)
@@ -39,11 +48,9 @@ static void take_within(const struct rnn_net *net, const struct rnn_call *call, 
     const bool ordered = sequence_order(call) != NULL;
     const bool resets = call->within && call->within->reset;
     const ptrdiff_t together = precompute_rows(net, call, rows);
-    const ptrdiff_t later = net->num_layers > 1 ? layer_input_size(net, 1) : 0;
-    const ptrdiff_t widest = net->input_size > later ? net->input_size : later;
 
-    space->gathered =
-        take(net, &space->size, ordered ? (together > rows ? together : rows) : 0, widest);
+    space->gathered = take(net, &space->size, ordered ? (together > rows ? together : rows) : 0,
+                           widest_input(net));
     space->states = take(net, &space->size,
                          ordered  ? 2 * rows
                          : resets ? rows
@@ -53,6 +60,43 @@ static void take_within(const struct rnn_net *net, const struct rnn_call *call, 
     space->gates =
         take(net, &space->size, ordered && rnn_is_traced(call) ? PANEL_VECTORS * rows : 0,
              net->hidden_size);
+}
+
+/* Bytes of the integers of a row of inputs, or of a row of h or of h before a projection. */
+static ptrdiff_t integer_row_size(const struct rnn_net *net, bool input)
+{
+    const struct storage_format *storage = net->kernels->storage;
+
+    return storage_row_size(storage, input ? widest_input(net) : net->hidden_size,
+                            input ? storage->planes_x : storage->planes_h);
+}
+
+/* Takes the rows of integers of a step or of a gemm of inputs. */
+static void take_integers(const struct rnn_net *net, const struct rnn_call *call, ptrdiff_t rows,
+                          struct scratch *space)
+{
+    const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
+    const ptrdiff_t together = precompute_rows(net, call, rows);
+
+    space->integers = take(net, &space->size, together > rows ? together : rows,
+                           integer_row_size(net, true) / itemsize);
+    take(net, &space->size, rows, integer_row_size(net, false) / itemsize);
+}
+
+/* Points a scan at its rows of integers. */
+static void set_integers(const struct rnn_net *net, const struct rnn_call *call, char *memory,
+                         ptrdiff_t rows, struct scan *scan)
+{
+    const struct storage_format *storage = net->kernels->storage;
+    const ptrdiff_t together = precompute_rows(net, call, rows);
+    const enum activation activation = net->variant.activation;
+    const bool bounded = net->kind != CELL_RNN_RELU &&
+                         (activation == ACTIVATION_TANH || activation == ACTIVATION_SOFTSIGN);
+
+    scan->rows_x = (struct integer_rows){.memory = memory, .planes = storage->planes_x};
+    memory += (together > rows ? together : rows) * integer_row_size(net, true);
+    scan->rows_h = (struct integer_rows){memory, storage->planes_h, bounded && !net->proj_size};
+    scan->rows_hidden = (struct integer_rows){memory, storage->planes_h, bounded};
 }
 
 struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *call,
@@ -70,6 +114,8 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
     space.hidden = take(net, &space.size, hidden, net->hidden_size);
     space.projected = take(net, &space.size, projected, layout_totals(at.proj_units));
     take_within(net, call, rows, &space);
+    if (net->kernels->storage->sum_terms)
+        take_integers(net, call, rows, &space);
     return space;
 }
 
@@ -131,6 +177,7 @@ static bool run_layer(const struct slice *slice, struct scan *scan, ptrdiff_t la
     scan->kernel = scan->traced && scan->at.step < CELL_KINDS
                        ? net->kernels->traced_step[scan->at.step]
                        : net->kernels->step[scan->at.step];
+    scan->rows_x.bounded = layer > 0 && scan->rows_h.bounded && call->dropout == 0;
     scan->x = scan_offset(scan, x.data, scan->order ? 0 : slice->first_row * x.row);
     scan->x_step = x.step;
     scan->x_row = x.row;
@@ -172,6 +219,8 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
 
     if (space.hidden > space.zeros)
         memset(scan.zeros, 0, (size_t)(space.hidden - space.zeros));
+    if (slice->net->kernels->storage->sum_terms)
+        set_integers(slice->net, slice->call, slice->scratch + space.integers, slice->rows, &scan);
     for (ptrdiff_t layer = slice->first_layer; layer < slice->end_layer; layer++)
         if (!run_layer(slice, &scan, layer))
             return false;

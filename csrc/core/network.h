@@ -9,7 +9,7 @@
 /* Where each piece of a slice's own memory begins, in bytes, and its whole size; -1 where that
  * overflows. */
 struct scratch {
-    ptrdiff_t input_gates, zeros, hidden, projected, gathered, states, c, gates, size;
+    ptrdiff_t input_gates, zeros, hidden, projected, gathered, states, c, gates, integers, size;
 };
 
 struct slice {

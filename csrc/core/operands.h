@@ -45,6 +45,8 @@ struct scan {
                        a reset */
     char *gates;    /* [gates, rows, H] traced in the order */
 
+    struct integer_rows rows_x, rows_h, rows_hidden; /* of x, of h and of h before the projection */
+
     struct rnn_share *share; /* NULL: this thread computes all units */
     const struct rnn_stop *stop;
 };

@@ -9,6 +9,7 @@
  */
 #include "pack.h"
 
+#include "../simd/storage.h"
 #include "fpenv.h"
 #include "layout.h"
 #include "params.h"
@@ -27,6 +28,8 @@ struct matrix {
     const struct rnn_kernels *kernels;
     enum columns columns;
     const char *rows; /* [height, depth] */
+    size_t itemsize;
+    const float *scales; /* [height]; NULL: none */
     ptrdiff_t height, depth;
     ptrdiff_t gates, hidden;
     ptrdiff_t units;  /* a fourth of the columns */
@@ -93,9 +96,9 @@ static int pieces_of(const struct rnn_net *net, enum rnn_param_kind kind)
     return kind == WEIGHT_HR ? 1 : layout_pieces(net);
 }
 
-/* Returns a piece of the matrix of parameter `index`, with its values at `weight`. */
+/* Returns a piece of the matrix of parameter `index`, with its values at `weight`, and its scales. */
 static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, int number,
-                               const void *weight)
+                               const void *weight, const float *scales)
 {
     const struct piece piece = layout_piece(net, number);
     const ptrdiff_t columns = layout_columns(net, piece.gates, 0, net->hidden_size);
@@ -104,6 +107,8 @@ static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, int n
     struct matrix matrix = {.kernels = net->kernels,
                             .columns = columns_of(net),
                             .rows = weight,
+                            .itemsize = storage_itemsize(net->kernels),
+                            .scales = scales,
                             .height = param.rows,
                             .depth = param.cols,
                             .gates = piece.gates,
@@ -116,12 +121,13 @@ static struct matrix matrix_of(const struct rnn_net *net, ptrdiff_t index, int n
         matrix.packed += at.weight_hr;
         return matrix;
     }
-    matrix.rows +=
-        (size_t)(piece.first_gate * net->hidden_size * param.cols) * net->kernels->itemsize;
+    matrix.rows += (size_t)(piece.first_gate * net->hidden_size * param.cols) * matrix.itemsize;
+    if (scales)
+        matrix.scales += piece.first_gate * net->hidden_size;
     matrix.height = piece.gates * net->hidden_size;
     matrix.units = (columns + PANEL_VECTORS - 1) / PANEL_VECTORS;
-    matrix.packed +=
-        (param.kind == WEIGHT_IH ? at.weight_ih : at.weight_hh) + piece.column * param.cols;
+    matrix.packed += (param.kind == WEIGHT_IH ? at.weight_ih : at.weight_hh) +
+                     piece.column * storage_packed_depth(net->kernels->storage, param.cols);
     return matrix;
 }
 
@@ -130,7 +136,9 @@ static size_t panel_offset(const struct matrix *matrix, ptrdiff_t index)
 {
     const ptrdiff_t unit = index * matrix->kernels->lanes;
 
-    return (size_t)(matrix->packed + PANEL_VECTORS * unit * matrix->depth) *
+    return (size_t)(matrix->packed +
+                    PANEL_VECTORS * unit *
+                        storage_packed_depth(matrix->kernels->storage, matrix->depth)) *
            matrix->kernels->itemsize;
 }
 
@@ -142,9 +150,10 @@ static struct panel panel_of(const struct matrix *matrix, ptrdiff_t index)
     for (int i = 0; i < PANEL_VECTORS; i++) {
         const struct vector_rows rows = rows_of_vector(matrix, unit, i);
         panel.counts[i] = rows.count;
-        panel.rows[i] = rows.count ? matrix->rows + (size_t)(rows.first * matrix->depth) *
-                                                        matrix->kernels->itemsize
-                                   : matrix->rows;
+        panel.rows[i] = matrix->rows;
+        if (rows.count)
+            panel.rows[i] = matrix->rows + (size_t)(rows.first * matrix->depth) * matrix->itemsize;
+        panel.scales[i] = matrix->scales && rows.count ? matrix->scales + rows.first : NULL;
     }
     return panel;
 }
@@ -167,13 +176,16 @@ static bool pack_piece(const struct matrix *matrix, void *packed)
 }
 
 /* Packs a matrix. Returns whether all is finite. */
-static bool pack_matrix(const struct rnn_net *net, ptrdiff_t index, const void *weight,
+static bool pack_matrix(const struct rnn_net *net, ptrdiff_t index, const void *params,
                         void *packed)
 {
+    const struct rnn_stored at = rnn_stored_at(net, index);
+    const void *scales = at.scales == at.end ? NULL : (const char *)params + at.scales;
     bool finite = true;
 
     for (int i = 0; i < pieces_of(net, rnn_param_at(net, index).kind); i++) {
-        const struct matrix matrix = matrix_of(net, index, i, weight);
+        const struct matrix matrix =
+            matrix_of(net, index, i, (const char *)params + at.values, scales);
         finite &= pack_piece(&matrix, packed);
     }
     return finite;
@@ -206,12 +218,15 @@ static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, int n
     const struct rnn_param b_ih =
         rnn_param_at(net, direction * rnn_params_per_direction(net) + BIAS_IH);
 
+    /* The two biases are floats in every storage, side by side. */
     struct biases biases = {.to_b_hh = b_ih.rows, .separate = layout_separates_bias(net)};
     const struct direction_layout at = direction_layout(net, b_ih.layer);
-    const ptrdiff_t first = b_ih.offset + piece.first_gate * net->hidden_size;
+    const size_t stored =
+        rnn_stored_at(net, direction * rnn_params_per_direction(net) + BIAS_IH).values;
 
-    biases.matrix = matrix_of(net, direction * rnn_params_per_direction(net), number, params);
-    biases.matrix.rows = (const char *)params + (size_t)first * net->kernels->itemsize;
+    biases.matrix = matrix_of(net, direction * rnn_params_per_direction(net), number, params, NULL);
+    biases.matrix.rows = (const char *)params + stored +
+                         (size_t)(piece.first_gate * net->hidden_size) * net->kernels->itemsize;
     biases.matrix.depth = 1;
     biases.matrix.packed = direction_offset(net, direction) + at.bias + piece.column;
     biases.packed_h = direction_offset(net, direction) + at.bias_h;
@@ -265,10 +280,9 @@ static void pack_peephole(const struct rnn_net *net, ptrdiff_t index, const stru
     memcpy(to, values, (size_t)param->rows * net->kernels->itemsize);
 }
 
-static const void *values_of(const struct rnn_net *net, const struct rnn_param *param,
-                             const void *params)
+static const void *values_of(const struct rnn_net *net, ptrdiff_t index, const void *params)
 {
-    return (const char *)params + (size_t)param->offset * net->kernels->itemsize;
+    return (const char *)params + rnn_stored_at(net, index).values;
 }
 
 static bool is_bias(const struct rnn_param *param)
@@ -300,9 +314,9 @@ bool rnn_pack(const struct rnn_net *net, const void *params, void *packed)
         if (param.kind == BIAS_IH) {
             pack_biases(net, index, params, packed);
         } else if (is_peephole(&param)) {
-            pack_peephole(net, index, &param, values_of(net, &param, params), packed);
+            pack_peephole(net, index, &param, values_of(net, index, params), packed);
         } else if (!is_bias(&param)) {
-            const bool all = pack_matrix(net, index, values_of(net, &param, params), packed);
+            const bool all = pack_matrix(net, index, params, packed);
             finite &= all || param.kind != WEIGHT_HH;
         }
     }
@@ -319,7 +333,7 @@ bool rnn_weight_is_packed(const struct rnn_net *net, ptrdiff_t index, const void
         return memcmp((const char *)packed + peephole_offset(net, index, &param), weight,
                       (size_t)param.rows * net->kernels->itemsize) == 0;
     for (int piece = 0; piece < pieces_of(net, param.kind); piece++) {
-        const struct matrix matrix = matrix_of(net, index, piece, weight);
+        const struct matrix matrix = matrix_of(net, index, piece, weight, NULL);
         for (ptrdiff_t i = panel_count(&matrix) - 1; i >= 0; i--) {
             const struct panel panel = panel_of(&matrix, i);
             const char *at = (const char *)packed + panel_offset(&matrix, i);
@@ -336,6 +350,6 @@ bool rnn_param_is_packed(const struct rnn_net *net, ptrdiff_t index, const void 
     const struct rnn_param param = rnn_param_at(net, index);
 
     if (!is_bias(&param))
-        return rnn_weight_is_packed(net, index, values_of(net, &param, params), packed);
+        return rnn_weight_is_packed(net, index, values_of(net, index, params), packed);
     return biases_are_packed(net, index, params, packed);
 }

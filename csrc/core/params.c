@@ -1,5 +1,6 @@
 #include "params.h"
 
+#include "../simd/storage.h"
 #include "fpenv.h"
 #include "layout.h"
 
@@ -76,6 +77,44 @@ ptrdiff_t rnn_params_size(const struct rnn_net *net)
         return -1;
     return net->num_directions *
            (direction_size(net, 0) + (net->num_layers - 1) * direction_size(net, 1));
+}
+
+/* Like rnn_stored_at(), from where the parameter before it ends. */
+static struct rnn_stored stored_behind(const struct rnn_net *net, size_t end, ptrdiff_t index)
+{
+    const struct rnn_param param = rnn_param_at(net, index);
+    const struct storage_format *storage = net->kernels->storage;
+    struct rnn_stored at = {.values = end, .compressed = param.ndim == 2};
+
+    at.scales = end + (size_t)(param.rows * param.cols) *
+                          (at.compressed ? storage->itemsize : net->kernels->itemsize);
+    at.scales = (at.scales + 3) / 4 * 4; /* floats follow */
+    at.end = at.scales;
+    if (at.compressed && storage_is_integer(storage))
+        at.end += (size_t)param.rows * sizeof(float);
+    return at;
+}
+
+struct rnn_stored rnn_stored_at(const struct rnn_net *net, ptrdiff_t index)
+{
+    struct rnn_stored at = {0};
+
+    if (net->kernels->storage->itemsize == 0) {
+        const struct rnn_param param = rnn_param_at(net, index);
+        at.values = (size_t)param.offset * net->kernels->itemsize;
+        at.scales = at.end = at.values + (size_t)(param.rows * param.cols) * net->kernels->itemsize;
+        return at;
+    }
+    for (ptrdiff_t i = 0; i <= index; i++)
+        at = stored_behind(net, at.end, i);
+    return at;
+}
+
+ptrdiff_t rnn_stored_size(const struct rnn_net *net)
+{
+    if (!layout_fits(net))
+        return -1;
+    return (ptrdiff_t)rnn_stored_at(net, rnn_param_count(net) - 1).end;
 }
 
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params)

@@ -33,6 +33,17 @@ ptrdiff_t rnn_param_count(const struct rnn_net *net);
 struct rnn_param rnn_param_at(const struct rnn_net *net, ptrdiff_t index);
 /* Elements of all parameters. Returns -1 where that overflows. */
 ptrdiff_t rnn_params_size(const struct rnn_net *net);
+/* Where a parameter stands among stored parameters, in bytes from their start, which is 64-byte
+ * aligned. Without compressed weights that is the block above. With them, matrices are in their
+ * storage, other parameters float32, and behind a matrix of integers stand its scales, one a row. */
+struct rnn_stored {
+    size_t values, scales, end; /* scales: `end` where there are none */
+    bool compressed;
+};
+struct rnn_stored rnn_stored_at(const struct rnn_net *net, ptrdiff_t index);
+/* Bytes of all stored parameters. Returns -1 where that overflows. */
+ptrdiff_t rnn_stored_size(const struct rnn_net *net);
+
 /* Draws every parameter, in their order, from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
 

@@ -1,5 +1,6 @@
 #include "precompute.h"
 
+#include "../simd/storage.h"
 #include "gather.h"
 
 /* So many rows are precomputed together, or else so many steps, and no more than so many bytes.
@@ -77,7 +78,10 @@ static void fill(const struct scan *scan, const struct matrix *x, ptrdiff_t rows
         .groups = rows,
         .units = (columns + PANEL_VECTORS - 1) / PANEL_VECTORS,
         .init = scan_offset(scan, scan->packed, scan->at.bias + first),
-        .w = scan_offset(scan, scan->packed, scan->at.weight_ih + first * scan->at.input_size),
+        .w = scan_offset(
+            scan, scan->packed,
+            scan->at.weight_ih +
+                first * storage_packed_depth(scan->net->kernels->storage, scan->at.input_size)),
         .depth = scan->at.input_size,
         .x = scan_offset(scan, x->data, scan->reverse ? (1 - steps) * x->step : 0),
         .x_stride = x->step,
@@ -85,6 +89,7 @@ static void fill(const struct scan *scan, const struct matrix *x, ptrdiff_t rows
         .out = scan_offset(scan, scan->input_gates, first),
         .out_stride = rows * totals,
         .out_group = totals,
+        .rows_x = step->rows_x,
     };
 
     if (rows > steps || x->step == rows * x->row) {

@@ -123,6 +123,8 @@ bool scan_run(const struct scan *scan)
                 .wh = scan_offset(scan, scan->packed, scan->at.weight_hh),
                 .depth_h = rnn_hidden_out(scan->net),
                 .c_out_stride = scan->net->hidden_size,
+                .rows_x = scan->rows_x,
+                .rows_h = scan->rows_h,
             },
         .before = {.h = scan->order ? scan->states : NULL, .row = scan->h_row},
         .plain = scan->call->within ? 0 : scan->call->steps,

@@ -2,15 +2,17 @@
  * step costs as much as the step. */
 #include "single_step.h"
 
+#include "../simd/storage.h"
 #include "layout.h"
 
 #include <string.h>
 
 bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
 {
-    return call->within == NULL && call->steps == 1 && net->num_layers == 1 &&
-           net->num_directions == 1 && net->proj_size == 0 && !net->variant.reset_before &&
-           call->batch_sizes == NULL && (call->h0 != NULL || call->finite_weights);
+    return call->within == NULL && call->steps == 1 &&
+           (net->num_layers | net->num_directions) == 1 && net->kernels->storage->sum_terms == 0 &&
+           net->proj_size == 0 && !net->variant.reset_before && call->batch_sizes == NULL &&
+           (call->h0 != NULL || call->finite_weights);
 }
 
 void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)

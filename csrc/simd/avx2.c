@@ -4,6 +4,8 @@
 #if PYLSTM_BUILD_X86
 
 #include "compiler.h"
+#include "halves_x86.h"
+#include "integers_x86.h"
 #include "vocabulary_x86.h"
 
 #include <stdint.h>
@@ -96,5 +98,150 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 #include "kernels_template.h"
 
 const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+
+INLINE TARGET float largest_f32(__m256 v)
+{
+    __m128 most = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+    return _mm_cvtss_f32(_mm_max_ss(most, _mm_shuffle_ps(most, most, 1)));
+}
+
+/* The lanes as words, which they fit. */
+INLINE TARGET __m128i to_words(__m256i v)
+{
+    return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+}
+
+/* The low bytes of the lanes, each of which is a byte with or without sign. */
+INLINE TARGET void store_bytes(char *p, __m256i v)
+{
+    const __m128i words = _mm_and_si128(to_words(v), _mm_set1_epi16(0xff));
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(words, words));
+}
+
+/* acc += value * weight of signed bytes within 127: the sum of two products fits a word. */
+INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
+{
+    const __m256i pairs =
+        _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(weight, value));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+#define V_LARGEST(v) largest_f32(v)
+#define V_ANY_NAN(v) (_mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0)
+#define I_STORE_BYTES(p, v) store_bytes(p, v)
+#define I_STORE_WORDS(p, v) _mm_storeu_si128((__m128i *)(void *)(p), to_words(v))
+#undef V_LOAD_PART
+#undef V_STORE_PART
+#undef SUFFIX
+#undef EPI
+#undef vec_t
+#define V_LOAD_PART(p, n) load_part_f32(p, n)
+#define V_STORE_PART(p, v, n) store_part_f32(p, v, n)
+#define SUFFIX ps
+#define EPI epi32
+#define vec_t __m256
+#define ivec_t __m256i
+
+#define UNSIGNED_VALUES 0
+#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define NAME(x) x##_bytes_x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_bytes
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define TERMS 4
+#include "storage_template.h"
+
+#undef I_ADD_PRODUCTS
+#define I_ADD_PRODUCTS(acc, value, weight)                                                         \
+    ((acc) = _mm256_add_epi32(acc, _mm256_madd_epi16(value, weight)))
+#define NAME(x) x##_words_x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_words
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define TERMS 2
+#include "storage_template.h"
+
+/* AVX-VNNI */
+#undef UNSIGNED_VALUES
+#undef I_ADD_PRODUCTS
+#define UNSIGNED_VALUES 1
+#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
+#define NAME(x) x##_vnni_bytes_x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_vnni_bytes
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define TERMS 4
+#include "storage_template.h"
+
+#undef UNSIGNED_VALUES
+#undef I_ADD_PRODUCTS
+#define UNSIGNED_VALUES 0
+#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
+#define NAME(x) x##_vnni_words_x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_vnni_words
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define TERMS 2
+#include "storage_template.h"
+
+/* Floats of 16 bits: the registers of floats, so that the mask is in memory. */
+static const ALIGNED uint32_t high_halves[8] = {
+    0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000,
+};
+#define LOW_HALVES(to, p)                                                                          \
+    __asm__ volatile("vmovdqa %1, %0\n\tvpslld $16, %0, %0"                                        \
+                     : "=" VECTOR(to)                                                              \
+                     : HALVES_AT(p, 4 * LANES))
+#define HIGH_HALVES(to, p)                                                                         \
+    __asm__ volatile("vmovaps %1, %0\n\tvandps %2, %0, %0"                                         \
+                     : "=" VECTOR(to)                                                              \
+                     : HALVES_AT(p, 4 * LANES), "m"(high_halves))
+
+#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 2
+#define TERMS 0
+#include "storage_template.h"
+
+#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x8
+#define BASE(x) x##_f32x8
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 2
+#define TERMS 0
+#include "storage_template.h"
+
+const struct rnn_kernels *const avx2_storages[STORAGES] = {
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
+};
+
+const struct rnn_kernels *const avx2_vnni_storages[STORAGES] = {
+    [STORAGE_INT8] = &int8_vnni_bytes,   [STORAGE_INT8_FAST] = &int8_fast_vnni_bytes,
+    [STORAGE_INT16] = &int16_vnni_words, [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
+};
 
 #endif

@@ -4,6 +4,8 @@
 #if PYLSTM_BUILD_X86
 
 #include "compiler.h"
+#include "halves_x86.h"
+#include "integers_x86.h"
 #include "vocabulary_x86.h"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
@@ -94,5 +96,178 @@
 #include "kernels_template.h"
 
 const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+
+/* Integers, by VNNI: six rows of bytes or words. */
+#define UNSIGNED_VALUES (TERMS == 4)
+#define V_LARGEST(v) _mm512_reduce_max_ps(v)
+#define V_ANY_NAN(v) (_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0)
+#define I_STORE_BYTES(p, v) _mm_storeu_si128((__m128i *)(void *)(p), _mm512_cvtepi32_epi8(v))
+#define I_STORE_WORDS(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtepi32_epi16(v))
+#undef BITS
+#undef SUFFIX
+#undef EPI
+#undef MASK
+#undef vec_t
+#define SUFFIX ps
+#define EPI epi32
+
+/* bytes: narrow panels of 8, whole panels of 16 */
+#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("", "vpdpbusd", acc, value, weight)
+#define NAME(x) x##_bytes_x8
+#define BASE(x) x##_f32x8
+#define BITS 256
+#define MASK __mmask8
+#define vec_t __m256
+#define ivec_t __m256i
+#define LANES 8
+#define TILE_ROWS 6
+#define TERMS 4
+#include "storage_template.h"
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#undef ivec_t
+#define NAME(x) x##_bytes_x16
+#define BASE(x) x##_f32x16
+#define ENTRY(x) x##_bytes
+#define BASE_ENTRY(x) x##_f32
+#define NARROW(x) x##_bytes_x8
+#define NARROW_LANES 8
+#define BITS 512
+#define MASK __mmask16
+#define vec_t __m512
+#define ivec_t __m512i
+#define LANES 16
+#define TILE_ROWS 6
+#define TERMS 4
+#include "storage_template.h"
+
+/* words */
+#undef I_ADD_PRODUCTS
+#undef BITS
+#undef MASK
+#undef vec_t
+#undef ivec_t
+#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("", "vpdpwssd", acc, value, weight)
+#define NAME(x) x##_words_x8
+#define BASE(x) x##_f32x8
+#define BITS 256
+#define MASK __mmask8
+#define vec_t __m256
+#define ivec_t __m256i
+#define LANES 8
+#define TILE_ROWS 6
+#define TERMS 2
+#include "storage_template.h"
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#undef ivec_t
+#define NAME(x) x##_words_x16
+#define BASE(x) x##_f32x16
+#define ENTRY(x) x##_words
+#define BASE_ENTRY(x) x##_f32
+#define NARROW(x) x##_words_x8
+#define NARROW_LANES 8
+#define BITS 512
+#define MASK __mmask16
+#define vec_t __m512
+#define ivec_t __m512i
+#define LANES 16
+#define TILE_ROWS 6
+#define TERMS 2
+#include "storage_template.h"
+
+/* Floats of 16 bits: the mask takes the last of 32 registers. */
+#define LOW_HALVES(to, p)                                                                          \
+    __asm__ volatile("vpslld $16, %1, %0" : "=" VECTOR(to) : HALVES_AT(p, 4 * LANES))
+#define HIGH_HALVES(to, p)                                                                         \
+    __asm__ volatile("vpandd %1, %2, %0"                                                           \
+                     : "=" VECTOR(to)                                                              \
+                     : HALVES_AT(p, 4 * LANES), VECTOR(X86_INT(set1)((int)0xffff0000)))
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x8
+#define BASE(x) x##_f32x8
+#define BITS 256
+#define MASK __mmask8
+#define vec_t __m256
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x16
+#define BASE(x) x##_f32x16
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define NARROW(x) x##_bf16x8
+#define NARROW_LANES 8
+#define BITS 512
+#define MASK __mmask16
+#define vec_t __m512
+#define LANES 16
+#define TILE_ROWS 6
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x8
+#define BASE(x) x##_f32x8
+#define BITS 256
+#define MASK __mmask8
+#define vec_t __m256
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x16
+#define BASE(x) x##_f32x16
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define NARROW(x) x##_f16x8
+#define NARROW_LANES 8
+#define BITS 512
+#define MASK __mmask16
+#define vec_t __m512
+#define LANES 16
+#define TILE_ROWS 6
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
+const struct rnn_kernels *const avx512_vnni_storages[STORAGES] = {
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
+};
 
 #endif

@@ -18,7 +18,7 @@ static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, pt
 {
     struct NAME(tile) tile = *first;
 
-    tile.w_stride = PANEL_TOTALS * tile.depth;
+    tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(tile.depth);
     while (columns > 0) {
         const int panels = ROW_PANELS > 1 && rows == 1 && columns > (ROW_PANELS - 1) * PANEL_TOTALS
                                ? ROW_PANELS
@@ -48,7 +48,7 @@ static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, pt
             NAME(add_row)(tile, 1);
         else
             NAME(add_rows)(tile, rows, 1);
-        tile.w += panels * PANEL_TOTALS * tile.depth;
+        tile.w += panels * PANEL_TOTALS * PACKED_DEPTH(tile.depth);
         tile.from += panels * PANEL_TOTALS;
         tile.to += panels * PANEL_TOTALS;
         columns -= panels * PANEL_TOTALS;
@@ -56,10 +56,10 @@ static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, pt
 }
 
 /* Sets the weights and values of the input part or of the recurrent part. */
-INLINE TARGET void NAME(set_part)(const struct NAME(block) *block, struct NAME(tile) *tile,
+INLINE TARGET void NAME(set_part)(const struct BASE(block) * block, struct NAME(tile) *tile,
                                   const void *w, ptrdiff_t depth, const void *x, ptrdiff_t x_stride)
 {
-    tile->w = (const REAL *)w + block->column * depth;
+    tile->w = (const REAL *)w + block->column * PACKED_DEPTH(depth);
     tile->depth = depth;
     tile->x = (const REAL *)x + block->row * x_stride;
     tile->x_stride = x_stride;
@@ -69,7 +69,7 @@ INLINE TARGET void NAME(set_part)(const struct NAME(block) *block, struct NAME(t
 INLINE TARGET void NAME(go_on)(struct NAME(tile) *tile, ptrdiff_t columns, const REAL *from,
                                ptrdiff_t from_stride, REAL *to, ptrdiff_t to_stride)
 {
-    tile->w += columns * tile->depth;
+    tile->w += columns * PACKED_DEPTH(tile->depth);
     tile->from = from;
     tile->from_stride = from_stride;
     tile->to = to;
@@ -77,7 +77,7 @@ INLINE TARGET void NAME(go_on)(struct NAME(tile) *tile, ptrdiff_t columns, const
 }
 
 /* Adds the recurrent part to `columns` columns; a state of zeros adds +0. */
-INLINE TARGET void NAME(add_recurrent)(const struct NAME(block) *block,
+INLINE TARGET void NAME(add_recurrent)(const struct BASE(block) * block,
                                        const struct NAME(tile) *tile, ptrdiff_t columns)
 {
     if (block->step->h) {
@@ -92,7 +92,7 @@ INLINE TARGET void NAME(add_recurrent)(const struct NAME(block) *block,
 
 /* Moves the input part of a GRU's last gate aside, and lets that gate start from its own bias: where
  * the gates are no whole panels. */
-INLINE TARGET void NAME(part_last_gate)(const struct NAME(block) *block, struct NAME(tile) *tile,
+INLINE TARGET void NAME(part_last_gate)(const struct BASE(block) * block, struct NAME(tile) *tile,
                                         REAL *aside)
 {
     const REAL *bias = (const REAL *)block->step->bias_h + block->unit;
@@ -107,8 +107,8 @@ INLINE TARGET void NAME(part_last_gate)(const struct NAME(block) *block, struct 
         for (ptrdiff_t i = 0; i < block->segment; i += LANES) {
             const ptrdiff_t left = block->segment - i;
             const ptrdiff_t width = left < LANES ? left : LANES;
-            V_STORE(aside + row * BLOCK_UNITS + i, NAME(load)(from + last + i, width));
-            NAME(store)(to + last + i, V_LOAD(bias + i), width);
+            V_STORE(aside + row * BLOCK_UNITS + i, BASE(load)(from + last + i, width));
+            BASE(store)(to + last + i, V_LOAD(bias + i), width);
         }
     }
     tile->from = block->totals;
@@ -117,7 +117,7 @@ INLINE TARGET void NAME(part_last_gate)(const struct NAME(block) *block, struct 
 
 /* The totals of a block. A GRU's last gate has a total for each part: where each gate is a whole
  * panel, the gemms write them to different places. */
-INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates, REAL *aside)
+INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gates, REAL *aside)
 {
     const struct rnn_step *step = block->step;
     const ptrdiff_t columns = gates * block->segment;
@@ -148,7 +148,7 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
     }
     if (gates == 3 && !separate)
         NAME(part_last_gate)(block, &tile, aside);
-    NAME(set_part)(block, &tile, step->wh, step->depth_h, step->h, step->h_stride);
+    NAME(set_part)(block, &tile, step->wh, step->depth_h, PART_H(step), PART_H_STRIDE(step));
     NAME(add_recurrent)(block, &tile, together);
     if (separate) {
         NAME(go_on)(&tile, together, (const REAL *)step->bias_h + block->unit, 0,
@@ -159,14 +159,14 @@ INLINE TARGET void NAME(block_totals)(struct NAME(block) *block, ptrdiff_t gates
 
 /* A whole step. One instance serves all kinds: what differs between them is small beside the gemms. */
 static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
-                                             void (*const update)(const struct NAME(block) *))
+                                             void (*const update)(const struct BASE(block) *))
 {
     ALIGNED REAL totals[BLOCK_ROWS * 4 * BLOCK_UNITS];
     ALIGNED REAL aside[BLOCK_ROWS * BLOCK_UNITS];
     const ptrdiff_t count = (step->end - step->first + BLOCK_UNITS - 1) / BLOCK_UNITS;
     const ptrdiff_t most = gates == 1 ? 4 * BLOCK_ROWS : BLOCK_ROWS;
-    const ptrdiff_t rows = step->rows > most ? NAME(next_count)(step->rows, most) : step->rows;
-    struct NAME(block) block = {
+    const ptrdiff_t rows = step->rows > most ? BASE(next_count)(step->rows, most) : step->rows;
+    struct BASE(block) block = {
         .step = step,
         .totals = totals,
         .stride = gates * BLOCK_UNITS,

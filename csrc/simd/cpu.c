@@ -3,9 +3,10 @@
 
 #if PYLSTM_BUILD_X86
 
+#include <cpuid.h>
+
 #ifdef _WIN32 /* the builtins need the compiler's own library, which clang-cl does not link */
 
-#include <cpuid.h>
 #include <stdint.h>
 
 enum {
@@ -63,4 +64,40 @@ bool cpu_has_avx512(void)
 }
 
 #endif
+
+/* Every processor with AVX2 has it, but a virtual machine may hide it. */
+bool cpu_has_f16c(void)
+{
+    unsigned int a, b, c, d;
+    return cpu_has_avx2() && __get_cpuid_count(1, 0, &a, &b, &c, &d) && (c >> 29 & 1);
+}
+
+/* VNNI has no state of its own beside that of the level. */
+bool cpu_has_avx_vnni(void)
+{
+    unsigned int a, b, c, d;
+    return cpu_has_f16c() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+
+bool cpu_has_avx512_vnni(void)
+{
+    unsigned int a, b, c, d;
+    return cpu_has_avx512() && cpu_has_f16c() && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (c >> 11 & 1);
+}
+
+#endif
+
+#if PYLSTM_BUILD_NEON
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+bool cpu_has_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+#elif defined(__APPLE__) || defined(__ARM_FEATURE_DOTPROD)
+bool cpu_has_dotprod(void) { return true; } /* as every Apple silicon has */
+#else
+bool cpu_has_dotprod(void) { return false; }
+#endif
+
 #endif

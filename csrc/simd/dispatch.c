@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+/* In order of preference, best last. */
 static const char *const level_names[] = {"portable", "neon", "avx2", "avx512"};
 enum { LEVEL_COUNT = sizeof level_names / sizeof level_names[0] };
 
@@ -75,7 +76,88 @@ int kernels_select(const char *level)
     if (!tables)
         return -1;
     current = tables;
-    return 0;
+    return kernels_select_flavour(NULL);
 }
 
 const struct rnn_kernels *kernels_current(enum dtype dtype) { return current[dtype]; }
+
+/* In order of preference, best last. */
+static const struct flavour {
+    const char *name, *level;
+    const struct rnn_kernels *const *tables;
+    bool (*available)(void); /* NULL: wherever its level is */
+} flavours[] = {
+    {"portable", "portable", portable_storages, NULL},
+#if PYLSTM_BUILD_NEON
+    {"neon", "neon", neon_storages, NULL},
+    {"neon-dotprod", "neon", neon_dotprod_storages, cpu_has_dotprod},
+#endif
+#if PYLSTM_BUILD_X86
+    {"avx2", "avx2", avx2_storages, cpu_has_f16c},
+    {"avx2-vnni", "avx2", avx2_vnni_storages, cpu_has_avx_vnni},
+    {"avx512-vnni", "avx512", avx512_vnni_storages, cpu_has_avx512_vnni},
+#endif
+};
+enum { FLAVOUR_COUNT = sizeof flavours / sizeof flavours[0] };
+
+/* Written when `current` is. */
+static const struct rnn_kernels *const *current_storages = portable_storages;
+
+const char *kernels_flavour_name(int index)
+{
+    return index >= 0 && index < FLAVOUR_COUNT ? flavours[index].name : NULL;
+}
+
+bool kernels_flavour_available(int index)
+{
+    if (index < 0 || index >= FLAVOUR_COUNT)
+        return false;
+    const struct flavour *flavour = &flavours[index];
+    return available(flavour->level) && (flavour->available == NULL || flavour->available());
+}
+
+static const struct flavour *find_flavour(const char *name)
+{
+    for (int i = 0; i < FLAVOUR_COUNT; i++)
+        if (strcmp(flavours[i].name, name) == 0 && kernels_flavour_available(i))
+            return &flavours[i];
+    return NULL;
+}
+
+const struct rnn_kernels *kernels_for_storage(const char *name, enum storage storage)
+{
+    const struct flavour *flavour = find_flavour(name);
+    return flavour ? flavour->tables[storage] : NULL;
+}
+
+/* Where a level stands among the levels. */
+static int rank_of(const char *level)
+{
+    int rank = 0;
+    while (strcmp(level_names[rank], level) != 0)
+        rank++;
+    return rank;
+}
+
+int kernels_select_flavour(const char *name)
+{
+    const struct flavour *found = NULL;
+
+    if (name && name[0]) {
+        found = find_flavour(name);
+    } else {
+        const int rank = rank_of(current[0]->level);
+        for (int i = 0; i < FLAVOUR_COUNT; i++)
+            if (kernels_flavour_available(i) && rank_of(flavours[i].level) <= rank)
+                found = &flavours[i];
+    }
+    if (!found)
+        return -1;
+    current_storages = found->tables;
+    return 0;
+}
+
+const struct rnn_kernels *kernels_current_storage(enum storage storage)
+{
+    return current_storages[storage];
+}

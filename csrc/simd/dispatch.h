@@ -18,4 +18,14 @@ const struct rnn_kernels *kernels_for(const char *level, enum dtype dtype);
 int kernels_select(const char *level);
 const struct rnn_kernels *kernels_current(enum dtype dtype);
 
+/* Compressed weights have flavours: within a level, processors multiply integers in several ways. Like
+ * the functions of levels. Every flavour has a table for each storage but STORAGE_FLOAT. */
+const char *kernels_flavour_name(int index);
+bool kernels_flavour_available(int index);
+const struct rnn_kernels *kernels_for_storage(const char *flavour, enum storage storage);
+/* Chooses what kernels_current_storage() returns: NULL or "" for the best flavour of the chosen level,
+ * or of one below it where that has none. Called once, after kernels_select(), which calls it too. */
+int kernels_select_flavour(const char *flavour);
+const struct rnn_kernels *kernels_current_storage(enum storage storage);
+
 #endif

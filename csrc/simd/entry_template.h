@@ -144,6 +144,7 @@ DEFINE_ACTIVATION(tanh)
 static const struct rnn_kernels ENTRY(kernels) = {
     .level = LEVEL,
     .dtype = REAL_IS_FLOAT ? DTYPE_FLOAT32 : DTYPE_FLOAT64,
+    .storage = &storage_formats[STORAGE_FLOAT],
     .itemsize = sizeof(REAL),
     .lanes = LANES,
     .narrow_lanes = NARROW_LANES,

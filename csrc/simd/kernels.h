@@ -23,6 +23,18 @@
 
 enum dtype { DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_COUNT };
 
+/* How weights are stored and packed; storage.h describes it. All but STORAGE_FLOAT belong to
+ * DTYPE_FLOAT32. */
+enum storage {
+    STORAGE_FLOAT, /* as the dtype */
+    STORAGE_INT8,
+    STORAGE_INT8_FAST,
+    STORAGE_INT16,
+    STORAGE_BFLOAT16,
+    STORAGE_FLOAT16,
+    STORAGES
+};
+
 /* The kinds of cells; csrc/core/cells.h describes them. */
 enum cell_kind { CELL_LSTM, CELL_GRU, CELL_RNN_TANH, CELL_RNN_RELU, CELL_KINDS };
 
@@ -77,6 +89,14 @@ struct cell_variant {
  * (kernels_segment). So are those of a variant of an LSTM. With reset_before a matrix is two such
  * pieces, r and z, then n, each with a last panel of its own. */
 
+/* Where a kernel with integer weights keeps rows of values as integers, and how it makes them
+ * (storage.h). Kernels with other weights do not read it. */
+struct integer_rows {
+    void *memory; /* storage_row_size() bytes for each row, 64-byte aligned */
+    int planes;   /* bytes of an integer: 1 or 2. Of int16 1 */
+    bool bounded; /* a row within [-1, 1] has the fixed scale */
+};
+
 /* Where a step writes its activated gates, in the order of the cell's gate_names: of an RNN none; and
  * of a plain LSTM c_out and h_out again. */
 struct gate_trace {
@@ -128,6 +148,8 @@ struct rnn_step {
     ptrdiff_t peephole_stride;
     ptrdiff_t piece; /* reset_before: columns that lie before those of n */
     void *reset_h;   /* reset_before: scratch memory [rows, hidden]; all units are computed */
+
+    struct integer_rows rows_x, rows_h; /* of x and h */
 };
 
 /* out = init + x * W', for precomputed input gates or a projection. The weights are read
@@ -145,6 +167,7 @@ struct gemm {
     ptrdiff_t x_stride, x_group;
     void *out; /* [groups, rows, padded gates] */
     ptrdiff_t out_stride, out_group;
+    struct integer_rows rows_x; /* of all rows of all groups */
 };
 
 /* The weights of one panel in torch's layout: for each of its vectors, a row for each lane that is
@@ -152,14 +175,16 @@ struct gemm {
 struct panel {
     const void *rows[PANEL_VECTORS]; /* [counts[i], depth], contiguous */
     ptrdiff_t depth;
-    ptrdiff_t lanes;                 /* the kernels' lanes or narrow_lanes */
-    ptrdiff_t counts[PANEL_VECTORS]; /* rows of each vector: 0..lanes */
+    ptrdiff_t lanes;                    /* the kernels' lanes or narrow_lanes */
+    ptrdiff_t counts[PANEL_VECTORS];    /* rows of each vector: 0..lanes */
+    const float *scales[PANEL_VECTORS]; /* [counts[i]] of rows of integers */
 };
 
 struct rnn_kernels {
     const char *level; /* "portable", "avx2", "avx512", "neon" */
     enum dtype dtype;
-    size_t itemsize;
+    const struct storage_format *storage;
+    size_t itemsize;           /* of values and results, and of an element of packed weights */
     ptrdiff_t lanes;           /* units per panel */
     ptrdiff_t narrow_lanes;    /* units of a narrower last panel; 0: there is none */
     ptrdiff_t precompute_rows; /* with fewer rows than this, precomputed input gates always pay */
@@ -178,7 +203,8 @@ struct rnn_kernels {
     /* Writes the panel to `packed`, with zeros for lanes without a unit, and reads each value once.
      * Returns whether all values are finite. */
     bool (*pack)(const struct panel *panel, void *packed);
-    /* True if pack() would write the bytes that `packed` holds. */
+    /* True if pack() would write the bytes that `packed` holds. NULL where weights are compressed:
+     * then no array can write them. */
     bool (*is_packed)(const struct panel *panel, const void *packed);
     /* True if `count` values at a and b have the same bytes; b is 64-byte aligned. */
     bool (*same)(const void *a, const void *b, ptrdiff_t count);

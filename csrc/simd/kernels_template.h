@@ -33,6 +33,7 @@
 #endif
 
 #include "math_template.h"
+#include "storage.h"
 
 #include <string.h>
 
@@ -40,6 +41,17 @@
 #define GROUP_VECTORS 32                     /* panels of one update, rows counted: 4 to 8 KB */
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)  /* of all but a plain LSTM */
 #define BLOCK_ROWS 24                        /* of one update of a block of a GRU: 12 to 24 KB */
+
+/* What storage_template.h defines otherwise. */
+#define BASE(x) NAME(x)
+#define WIDENED 0              /* 1: a weight is widened before it is multiplied */
+#define TERM_SIZE PANEL_TOTALS /* REALs of the weights of a term of a panel */
+#define GET_WEIGHT(to, term, vector) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
+#define PACKED_DEPTH(depth) (depth)
+#define UPDATES_ROW 1 /* the LSTM's step of one row has an update of its own */
+#define PART_H(step) ((step)->h)
+#define PART_H_STRIDE(step) ((step)->h_stride)
+#define PREPARE_H(step) ((void)(step))
 
 #include "tile_template.h"
 
@@ -58,9 +70,20 @@
 #ifdef ENTRY
 #include "variant_template.h"
 
+#include "reset_step_template.h"
+
 #include "entry_template.h"
 #endif
 
+#undef BASE
+#undef WIDENED
+#undef TERM_SIZE
+#undef GET_WEIGHT
+#undef PACKED_DEPTH
+#undef UPDATES_ROW
+#undef PART_H
+#undef PART_H_STRIDE
+#undef PREPARE_H
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS
 #undef BLOCK_UNITS

@@ -17,14 +17,25 @@
 #endif
 
 extern const struct rnn_kernels *const portable_kernels[DTYPE_COUNT];
+/* By storage; NULL for STORAGE_FLOAT, and where this build has none. */
+extern const struct rnn_kernels *const portable_storages[STORAGES];
 #if PYLSTM_BUILD_X86
 extern const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT];
 extern const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const avx2_storages[STORAGES];
+extern const struct rnn_kernels *const avx2_vnni_storages[STORAGES];
+extern const struct rnn_kernels *const avx512_vnni_storages[STORAGES];
 bool cpu_has_avx2(void);
+bool cpu_has_f16c(void);
+bool cpu_has_avx_vnni(void);
 bool cpu_has_avx512(void);
+bool cpu_has_avx512_vnni(void);
 #endif
 #if PYLSTM_BUILD_NEON
 extern const struct rnn_kernels *const neon_kernels[DTYPE_COUNT];
+extern const struct rnn_kernels *const neon_storages[STORAGES];
+extern const struct rnn_kernels *const neon_dotprod_storages[STORAGES];
+bool cpu_has_dotprod(void);
 #endif
 
 #endif

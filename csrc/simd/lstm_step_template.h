@@ -1,7 +1,8 @@
 /* The fused step of an LSTM: panel by panel the totals of all rows, then their update while the
  * totals are in the first-level cache. Included by kernels_template.h, behind gemm_template.h and
  * update_template.h; needs its parameters. Defines NAME(lstm_step) and NAME(lstm_traced_step). What is
- * traced is a constant: a plain step has no test for it.
+ * traced is a constant: a plain step has no test for it. Of a storage NAME(lstm_step) is told, which is
+ * less code.
  */
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
  * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
@@ -16,8 +17,8 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
     tile.to = to;
     tile.to_stride = PANEL_TOTALS;
     if (step->wx) {
-        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * step->depth_x;
-        tile.w_stride = PANEL_TOTALS * step->depth_x;
+        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_x);
+        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_x);
         tile.depth = step->depth_x;
         tile.x = (const REAL *)step->x + row * step->x_stride;
         tile.x_stride = step->x_stride;
@@ -26,11 +27,11 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.from_stride = PANEL_TOTALS;
     }
     if (step->h) {
-        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * step->depth_h;
-        tile.w_stride = PANEL_TOTALS * step->depth_h;
+        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_h);
+        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_h);
         tile.depth = step->depth_h;
-        tile.x = (const REAL *)step->h + row * step->h_stride;
-        tile.x_stride = step->h_stride;
+        tile.x = (const REAL *)PART_H(step) + row * PART_H_STRIDE(step);
+        tile.x_stride = PART_H_STRIDE(step);
         NAME(add_rows)(tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
@@ -41,7 +42,7 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
 }
 
 /* One group: its panels, from the last to the first where the step says so, then its update. */
-INLINE TARGET void NAME(step_group)(const struct NAME(group) *group, const bool traced)
+INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool traced)
 {
     const struct rnn_step *step = group->step;
 
@@ -51,35 +52,51 @@ INLINE TARGET void NAME(step_group)(const struct NAME(group) *group, const bool 
         NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
     }
     if (traced)
-        NAME(update_traced_group)(group);
+        BASE(update_traced_group)(group);
     else
-        NAME(update_group)(group);
+        BASE(update_group)(group);
 }
 
+#if UPDATES_ROW
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
  * between the sweeps of the update. */
 INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
                                        const int panels, const bool traced)
 {
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
-    struct NAME(place) at[ROW_PANELS];
+    struct BASE(place) at[ROW_PANELS];
 
     UNROLL
     for (int i = 0; i < panels; i++) {
         const ptrdiff_t left = step->hidden - unit - i * LANES;
-        at[i] = (struct NAME(place)){0, unit + i * LANES, left < LANES ? left : LANES};
+        at[i] = (struct BASE(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
     NAME(step_totals)(step, 0, 1, unit, panels, totals);
     if (traced)
-        NAME(trace_g)(step, totals, at, panels);
-    NAME(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
+        BASE(trace_g)(step, totals, at, panels);
+    BASE(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
     if (panels > 2)
-        NAME(lstm_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
-    NAME(lstm_states)(panels, step, totals, at);
-    NAME(lstm_outputs)(panels, step, totals, at);
+        BASE(lstm_sigmoids)(panels - 2, totals + 2 * PANEL_TOTALS);
+    BASE(lstm_states)(panels, step, totals, at);
+    BASE(lstm_outputs)(panels, step, totals, at);
     if (traced)
-        NAME(trace_others)(step, totals, at, panels);
+        BASE(trace_others)(step, totals, at, panels);
 }
+#else
+/* The same with the update of a group: one more inlined would double the code of a storage's step. */
+INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
+                                       const int panels, const bool traced)
+{
+    ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
+    const struct BASE(group) group = {step, 0, 1, unit, panels, totals};
+
+    NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    if (traced)
+        BASE(update_traced_group)(&group);
+    else
+        BASE(update_group)(&group);
+}
+#endif
 
 /* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
  * meanwhile. */
@@ -102,13 +119,13 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
 {
     ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
-    struct NAME(group) group = {.step = step, .totals = totals};
+    struct BASE(group) group = {.step = step, .totals = totals};
 
     if (step->rows == 1 && panels != 3) { /* three are done sooner together */
         NAME(step_row)(step, first, panels, traced);
         return;
     }
-    const ptrdiff_t rows = NAME(next_count)(step->rows, GROUP_VECTORS);
+    const ptrdiff_t rows = BASE(next_count)(step->rows, GROUP_VECTORS);
     const ptrdiff_t most = GROUP_VECTORS / rows;
     for (ptrdiff_t done = 0; done < panels; done += group.panels) {
         group.panels = panels - done < most ? panels - done : most;
@@ -120,6 +137,7 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
     }
 }
 
+#if UPDATES_ROW
 static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
                                                     ptrdiff_t end)
 {
@@ -131,3 +149,10 @@ static NOINLINE TARGET CHAINED void NAME(lstm_traced_step)(const struct rnn_step
 {
     NAME(step_units)(step, first, end, true);
 }
+#else
+static NOINLINE TARGET void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
+                                            ptrdiff_t end, bool traced)
+{
+    NAME(step_units)(step, first, end, traced);
+}
+#endif

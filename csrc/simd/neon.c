@@ -108,4 +108,140 @@ INLINE void store_part_f32(float *p, float32x4_t v, ptrdiff_t n)
 
 const struct rnn_kernels *const neon_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
+/* acc += value * weight of signed bytes, and of words. */
+INLINE int32x4_t add_bytes(int32x4_t acc, int32x4_t value, int32x4_t weight)
+{
+    const int8x16_t v = vreinterpretq_s8_s32(value), w = vreinterpretq_s8_s32(weight);
+    const int16x8_t low = vmull_s8(vget_low_s8(v), vget_low_s8(w)), high = vmull_high_s8(v, w);
+    return vaddq_s32(acc, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+}
+
+INLINE int32x4_t add_words(int32x4_t acc, int32x4_t value, int32x4_t weight)
+{
+    const int16x8_t v = vreinterpretq_s16_s32(value), w = vreinterpretq_s16_s32(weight);
+    const int32x4_t low = vmull_s16(vget_low_s16(v), vget_low_s16(w)), high = vmull_high_s16(v, w);
+    return vaddq_s32(acc, vpaddq_s32(low, high));
+}
+
+INLINE void store_bytes(char *p, int32x4_t v)
+{
+    const int16x4_t words = vmovn_s32(v);
+    const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
+    memcpy(p, &bytes, 4);
+}
+
+#define UNSIGNED_VALUES 0
+#define V_LARGEST(v) vmaxvq_f32(v)
+#define V_ANY_NAN(v) (vminvq_u32(vceqq_f32(v, v)) == 0)
+#define I_ZERO vdupq_n_s32(0)
+#define I_LOAD(p) vld1q_s32((const int32_t *)(const void *)(p))
+#define I_BROADCAST(p) vld1q_dup_s32((const int32_t *)(const void *)(p))
+#define I_JOIN(high, low) vaddq_s32(vshlq_n_s32(high, 7), low)
+#define I_TO_REAL(v) vcvtq_f32_s32(v)
+#define I_ROUND(v) vcvtnq_s32_f32(v)
+#define I_HIGH(v) vshrq_n_s32(vaddq_s32(v, vdupq_n_s32(64)), 7)
+#define I_LOW(v) vsubq_s32(v, vshlq_n_s32(I_HIGH(v), 7))
+#define I_FLIP(v) (v)
+#define I_STORE_BYTES(p, v) store_bytes(p, v)
+#define I_STORE_WORDS(p, v) vst1_s16((int16_t *)(void *)(p), vmovn_s32(v))
+#define ivec_t int32x4_t
+#undef SUFFIX
+#undef BIT_SUFFIX
+#undef V_LOAD_PART
+#undef V_STORE_PART
+#undef vec_t
+#define SUFFIX f32
+#define BIT_SUFFIX u32
+#define V_LOAD_PART(p, n) load_part_f32(p, n)
+#define V_STORE_PART(p, v, n) store_part_f32(p, v, n)
+#define vec_t float32x4_t
+
+#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define NAME(x) x##_bytes_x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_bytes
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define TERMS 4
+#include "storage_template.h"
+
+#undef I_ADD_PRODUCTS
+#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_words(acc, value, weight))
+#define NAME(x) x##_words_x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_words
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define TERMS 2
+#include "storage_template.h"
+
+/* As text, which needs no target attribute: compilers spell those in several ways. */
+#undef I_ADD_PRODUCTS
+#define I_ADD_PRODUCTS(acc, value, weight)                                                         \
+    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"                                \
+            : "+w"(acc)                                                                            \
+            : "w"(value), "w"(weight))
+#define NAME(x) x##_dot_bytes_x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_dot_bytes
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define TERMS 4
+#include "storage_template.h"
+
+/* Floats of 16 bits. Of bfloat16 an element holds a lane of an even vector below that of the odd one. */
+INLINE float32x4_t get_bfloat16(const float *term, const int vector)
+{
+    const uint32x4_t pair = vld1q_u32((const uint32_t *)(const void *)(term + vector / 2 * 4));
+    return vreinterpretq_f32_u32(vector % 2 ? vandq_u32(pair, vdupq_n_u32(0xffff0000))
+                                            : vshlq_n_u32(pair, 16));
+}
+
+INLINE float32x4_t get_float16(const float *term, const int vector)
+{
+    const uint16x4_t halves = vld1_u16((const uint16_t *)(const void *)(term + vector * 2));
+    return vcvt_f32_f16(vreinterpret_f16_u16(halves));
+}
+
+#define GET_WEIGHT(to, term, vector) ((to) = get_bfloat16(term, vector))
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define ROW_PANELS 4
+#define TERMS 0
+#include "storage_template.h"
+
+#define GET_WEIGHT(to, term, vector) ((to) = get_float16(term, vector))
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x4
+#define BASE(x) x##_f32x4
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 4
+#define TILE_ROWS 6
+#define ROW_PANELS 4
+#define TERMS 0
+#include "storage_template.h"
+
+const struct rnn_kernels *const neon_storages[STORAGES] = {
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
+};
+
+const struct rnn_kernels *const neon_dotprod_storages[STORAGES] = {
+    [STORAGE_INT8] = &int8_dot_bytes, [STORAGE_INT8_FAST] = &int8_fast_dot_bytes,
+    [STORAGE_INT16] = &int16_words,   [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
+};
+
 #endif

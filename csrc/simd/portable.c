@@ -69,6 +69,109 @@ INLINE double scale_f64(double v, double shifted)
 #define ROW_PANELS 1
 #include "kernels_template.h"
 
+/* Integers: a lane is one element of four bytes, whose bytes or words are signed. */
+INLINE int32_t load_element(const float *p)
+{
+    int32_t element;
+    memcpy(&element, p, sizeof element);
+    return element;
+}
+
+INLINE int32_t add_bytes(int32_t sum, int32_t value, int32_t weight)
+{
+    int8_t values[4], weights[4];
+    memcpy(values, &value, sizeof values);
+    memcpy(weights, &weight, sizeof weights);
+    for (int i = 0; i < 4; i++)
+        sum += values[i] * weights[i];
+    return sum;
+}
+
+INLINE int32_t add_words(int32_t sum, int32_t value, int32_t weight)
+{
+    int16_t values[2], weights[2];
+    memcpy(values, &value, sizeof values);
+    memcpy(weights, &weight, sizeof weights);
+    return sum + values[0] * weights[0] + values[1] * weights[1];
+}
+
+INLINE void store_word(char *p, int32_t q)
+{
+    const int16_t word = (int16_t)q;
+    memcpy(p, &word, sizeof word);
+}
+
+#define UNSIGNED_VALUES 0
+#define V_LARGEST(v) (v)
+#define V_ANY_NAN(v) ((v) != (v))
+#define I_ZERO 0
+#define I_LOAD(p) load_element(p)
+#define I_BROADCAST(p) load_element(p)
+#define I_JOIN(high, low) (128 * (high) + (low))
+#define I_TO_REAL(v) ((float)(v))
+#define I_ROUND(v) storage_rint(v)
+#define I_HIGH(v) (((v) + 64 + 8192) / 128 - 64)
+#define I_LOW(v) ((v) - 128 * I_HIGH(v))
+#define I_FLIP(v) (v)
+#define I_STORE_BYTES(p, v) ((void)(*(p) = (char)(v)))
+#define I_STORE_WORDS(p, v) store_word(p, v)
+#define ivec_t int32_t
+
+#define NAME(x) x##_bytes_x1
+#define BASE(x) x##_f32x1
+#define ENTRY(x) x##_bytes
+#define BASE_ENTRY(x) x##_f32
+#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define LANES 1
+#define TILE_ROWS 1
+#define TERMS 4
+#include "storage_template.h"
+
+#undef I_ADD_PRODUCTS
+#define NAME(x) x##_words_x1
+#define BASE(x) x##_f32x1
+#define ENTRY(x) x##_words
+#define BASE_ENTRY(x) x##_f32
+#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_words(acc, value, weight))
+#define LANES 1
+#define TILE_ROWS 1
+#define TERMS 2
+#include "storage_template.h"
+
+/* Floats of 16 bits: with one lane the vectors of both storages stand one after the other. */
+INLINE uint16_t half_at(const float *term, int vector)
+{
+    uint16_t half;
+    memcpy(&half, (const char *)term + (size_t)vector * sizeof half, sizeof half);
+    return half;
+}
+
+#define GET_WEIGHT(to, term, vector) ((to) = storage_from_bfloat16(half_at(term, vector)))
+#define FLOATS STORAGE_BFLOAT16
+#define PACK storage_pack_bfloat16
+#define NAME(x) x##_bf16x1
+#define BASE(x) x##_f32x1
+#define ENTRY(x) x##_bf16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
+#define GET_WEIGHT(to, term, vector) ((to) = storage_from_float16(half_at(term, vector)))
+#define FLOATS STORAGE_FLOAT16
+#define PACK storage_pack_float16
+#define NAME(x) x##_f16x1
+#define BASE(x) x##_f32x1
+#define ENTRY(x) x##_f16
+#define BASE_ENTRY(x) x##_f32
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_PANELS 1
+#define TERMS 0
+#include "storage_template.h"
+
 #undef V_FMA
 #undef V_ABS
 #undef V_COPYSIGN
@@ -89,3 +192,8 @@ INLINE double scale_f64(double v, double shifted)
 #include "kernels_template.h"
 
 const struct rnn_kernels *const portable_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
+const struct rnn_kernels *const portable_storages[STORAGES] = {
+    [STORAGE_INT8] = &int8_bytes,    [STORAGE_INT8_FAST] = &int8_fast_bytes,
+    [STORAGE_INT16] = &int16_words,  [STORAGE_BFLOAT16] = &floats_bf16,
+    [STORAGE_FLOAT16] = &floats_f16,
+};

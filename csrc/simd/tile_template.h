@@ -1,12 +1,14 @@
-/* Register tiles: the sums of a few rows over a few panels. Included by kernels_template.h, whose
- * parameters and PANEL_VECTORS, PANEL_TOTALS are all that it needs. Defines NAME(dispatch).
+/* Register tiles: the sums of a few rows over a few panels. Included by kernels_template.h and, of
+ * weights that are widened, by storage_template.h, whose parameters and PANEL_VECTORS, PANEL_TOTALS,
+ * TERM_SIZE, GET_WEIGHT, WIDENED are all that it needs. Defines struct NAME(tile), NAME(dispatch),
+ * NAME(next_count) and NAME(add_rows).
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 panels of 4 gates */
 #define MOST_ROWS (TILE_ROWS > 3 ? 8 : TILE_ROWS)
 
 /* One register tile: to = from + w x, by the contract's blocked sum. */
 struct NAME(tile) {
-    const REAL *w;      /* [depth, PANEL_VECTORS, LANES] of the first panel */
+    const REAL *w;      /* [depth, TERM_SIZE] of the first panel */
     ptrdiff_t w_stride; /* to the next panel */
     ptrdiff_t depth;
     const REAL *x; /* [rows, depth] */
@@ -32,12 +34,13 @@ INLINE TARGET void NAME(add_term)(const int rows, const int panels, vec_t *acc, 
         values[row] = V_BROADCAST((row < 3 ? x : x3) + row % 3 * x_stride);
     UNROLL
     for (int i = 0; i < panels * PANEL_VECTORS; i++) {
-        const REAL *from = w + (i / PANEL_VECTORS) * w_stride + (i % PANEL_VECTORS) * LANES;
-        if (rows == 1) {
-            V_ACCUMULATE_WEIGHT(acc[i], values[0], from);
+        const REAL *from = w + (i / PANEL_VECTORS) * w_stride;
+        if (rows == 1 && !WIDENED) {
+            V_ACCUMULATE_WEIGHT(acc[i], values[0], from + (i % PANEL_VECTORS) * LANES);
             continue;
         }
-        const vec_t weight = V_LOAD_WEIGHT(from);
+        vec_t weight;
+        GET_WEIGHT(weight, from, i % PANEL_VECTORS);
         UNROLL
         for (int row = 0; row < rows; row++)
             V_ACCUMULATE(acc[row * PANEL_VECTORS + i], values[row], weight);
@@ -57,9 +60,8 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc,
     for (; count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
-            NAME(add_term)(rows, panels, acc, w + j * PANEL_TOTALS, w_stride, x + j, x3 + j,
-                           x_stride);
-        w += 4 * PANEL_TOTALS;
+            NAME(add_term)(rows, panels, acc, w + j * TERM_SIZE, w_stride, x + j, x3 + j, x_stride);
+        w += 4 * TERM_SIZE;
         x += 4;
         x3 += 4;
         PIN_POINTER(w);
@@ -67,7 +69,7 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc,
         if (rows > 3)
             PIN_POINTER(x3);
     }
-    for (; count > 0; count--, w += PANEL_TOTALS, x++, x3++)
+    for (; count > 0; count--, w += TERM_SIZE, x++, x3++)
         NAME(add_term)(rows, panels, acc, w, w_stride, x, x3, x_stride);
 }
 
@@ -109,7 +111,7 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int pane
             NAME(add_block)(rows, more, panels, &at);
         at.from = at.to;
         at.from_stride = at.to_stride;
-        at.w += PYLSTM_SUM_BLOCK * PANEL_TOTALS;
+        at.w += PYLSTM_SUM_BLOCK * TERM_SIZE;
         at.x += PYLSTM_SUM_BLOCK;
         at.depth -= PYLSTM_SUM_BLOCK;
     } while (at.depth > 0);
@@ -165,6 +167,29 @@ INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(
 #endif
     (void)panels;
     NAME(tiles)[rows - 1](tile);
+}
+
+/* The next of the counts, as few and as even as possible, that `left` is cut into. */
+INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
+{
+    const ptrdiff_t counts = (left + most - 1) / most;
+    return (left + counts - 1) / counts;
+}
+
+/* Adds w x to the totals of `rows` rows of one panel, or of one row of several panels: tile after
+ * tile, so that all but the first find the panel, or its end, in the first-level cache. */
+INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
+{
+    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
+        if (TILE_ROWS > 4 && left % 4 == 0)
+            count = left < 8 ? 4 : 8;
+        else
+            count = NAME(next_count)(left, TILE_ROWS);
+        NAME(dispatch)(count, panels, &tile);
+        tile.x += count * tile.x_stride;
+        tile.from += count * tile.from_stride;
+        tile.to += count * tile.to_stride;
+    }
 }
 
 #undef TILE_VECTORS

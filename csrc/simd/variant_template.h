@@ -1,7 +1,7 @@
-/* The elementwise updates of variants, which struct cell_variant describes, and the step of a GRU
- * that resets before the product. Included by kernels_template.h, behind block_step_template.h, for the
- * instance that serves whole panels; needs its parameters. Defines NAME(lstm_variant_update),
- * NAME(gru_variant_update) and NAME(reset_before_step).
+/* The elementwise updates of variants, which struct cell_variant describes. Included by
+ * kernels_template.h, behind block_step_template.h, for the instance that serves whole panels; needs
+ * its parameters. Defines NAME(lstm_variant_update), NAME(gru_variant_update), and NAME(reset_update)
+ * and NAME(new_update) of a GRU that resets before the product.
  *
  * An update takes ABREAST vectors of units at once, the last ones filled up with zeros, and calls
  * each activation out of line: one loop serves all activations, and one instance of an activation
@@ -231,23 +231,6 @@ static TARGET void NAME(reset_update)(const struct NAME(block) *block)
 static TARGET void NAME(new_update)(const struct NAME(block) *block)
 {
     NAME(update_abreast)(block, NAME(new_vectors));
-}
-
-/* r and z of all units, since each unit's n needs all of r h; then n, with r h in place of h. */
-static NOINLINE TARGET void NAME(reset_before_step)(const struct rnn_step *step)
-{
-    struct rnn_step second = *step;
-
-    NAME(block_step)(step, 2, NAME(reset_update));
-    second.init = (const REAL *)step->init + step->piece;
-    if (step->wx)
-        second.wx = (const REAL *)step->wx + step->piece * step->depth_x;
-    second.wh = (const REAL *)step->wh + step->piece * step->depth_h;
-    second.c = step->h;
-    second.c_stride = step->h_stride;
-    second.h = step->reset_h;
-    second.h_stride = step->hidden;
-    NAME(block_step)(&second, 1, NAME(new_update));
 }
 
 #undef ABREAST

@@ -18,6 +18,8 @@ struct plan {
 void check_kernels(const struct plan *plan);
 /* rnn_forward() against the reference, and its floating-point environment. */
 void check_core(const struct plan *plan);
+/* Compressed weights: every storage and flavour against the reference. */
+void check_storages(const struct plan *plan);
 /* rnn_pack(), and what tells whether it would change anything. */
 void check_packing(const struct plan *plan);
 /* Fixed cases against the hashes in a file, or (record) the file rewritten. */

@@ -2,6 +2,7 @@
  * every machine, and from one version to the next unless the changelog says otherwise. */
 #include "cases.h"
 
+#include "../../csrc/simd/storage.h"
 #include "kernel_runs.h"
 #include "network_runs.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SIZE = 64, ACTIVATION_VALUES = 4096, MOST_ENTRIES = 128 };
+enum { NAME_SIZE = 64, ACTIVATION_VALUES = 4096, MOST_ENTRIES = 256 };
 
 static const struct step_shape step_shapes[] = {
     {.rows = 1, .hidden = 20, .depth_x = 100, .depth_h = 20, .with_x = true},
@@ -435,12 +436,14 @@ static void hash_activations(struct book *book, enum dtype dtype)
     free(x);
 }
 
-static void hash_networks(struct book *book, enum dtype dtype)
+static void hash_networks(struct book *book, enum dtype dtype, enum storage storage)
 {
+    const char *weights = storage ? storage_formats[storage].name : dtype_names[dtype];
     char name[NAME_SIZE];
     for (size_t i = 0; i < sizeof network_shapes / sizeof *network_shapes; i++) {
         struct network_shape shape = network_shapes[i];
         shape.dtype = dtype;
+        shape.storage = storage;
         shape.seed = i;
         struct network_data data = network_data_make(&shape);
         const ptrdiff_t size = network_result_size(&data);
@@ -448,7 +451,7 @@ static void hash_networks(struct book *book, enum dtype dtype)
         network_run(book->level, &shape, &data, AT_END, out);
         snprintf(name, sizeof name, "%s%s%s%s%s %zu %s", network_names[shape.kind],
                  cell_is_variant(&shape.variant) ? " variant" : "", shape.reverse ? " reverse" : "",
-                 inside_names[shape.inside], shape.traced ? " traced" : "", i, dtype_names[dtype]);
+                 inside_names[shape.inside], shape.traced ? " traced" : "", i, weights);
         settle(book, name, hash_reals(hash_start(), dtype, out, size));
         free(out);
         network_data_free(&data);
@@ -499,11 +502,17 @@ void check_hashes(const char *path, bool record)
         for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             hash_kernels(&book, dtype);
             hash_activations(&book, dtype);
-            hash_networks(&book, dtype);
+            hash_networks(&book, dtype, STORAGE_FLOAT);
             hash_first_values(&book, dtype);
         }
         if (record) {
             break; /* portable speaks for all */
+        }
+    }
+    for (int i = 0; (book.level = kernels_flavour_name(i)) != NULL && !(record && i > 0); i++) {
+        for (enum storage storage = STORAGE_INT8;
+             storage < STORAGES && kernels_flavour_available(i); storage++) {
+            hash_networks(&book, DTYPE_FLOAT32, storage);
         }
     }
     fclose(book.file);

@@ -1,5 +1,6 @@
 #include "network_runs.h"
 
+#include "../../csrc/core/compress.h"
 #include "reference.h"
 
 #include <math.h>
@@ -136,13 +137,19 @@ bool network_has_trace(const struct network_shape *shape, int array)
            (array == 5 || (array == 4 ? cell_has_c(cell) : array < gates));
 }
 
+static const struct rnn_kernels *kernels_of(const char *level, const struct network_shape *shape)
+{
+    return shape->storage ? kernels_for_storage(level, shape->storage)
+                          : kernels_for(level, shape->dtype);
+}
+
 struct network_data network_data_make(const struct network_shape *shape)
 {
     const ptrdiff_t states = shape->num_layers * shape->num_directions * shape->batch;
     struct random random = random_seed(shape->seed);
     struct network_data data = {.params_size = count_params(shape)};
 
-    data.net.kernels = kernels_for("portable", shape->dtype);
+    data.net.kernels = kernels_of("portable", shape);
     data.net.kind = shape->kind;
     data.net.input_size = shape->input_size;
     data.net.hidden_size = shape->hidden_size;
@@ -204,9 +211,10 @@ void network_describe(const struct network_shape *shape, const char *level)
     const struct cell_variant *variant = &shape->variant;
 
     case_begin(
-        "%s%s%s%s%s%s%s clip %g %s %s I %td H %td P %td layers %td directions %d%s T %td N "
+        "%s %s%s%s%s%s%s%s clip %g %s %s I %td H %td P %td layers %td directions %d%s T %td N "
         "%td%s%s%s%s%s traced %x gap %td dropout %g, %s values, seed %llu",
-        cells[shape->kind].mode, gates[variant->gate_activation], activations[variant->activation],
+        storage_formats[shape->storage].name, cells[shape->kind].mode,
+        gates[variant->gate_activation], activations[variant->activation],
         variant->peepholes ? " peepholes" : "", variant->reset_before ? " reset before" : "",
         shape->reverse ? " reverse" : "", shape->infinite ? " infinite weights" : "",
         variant->cell_clip, level, dtype_names[shape->dtype], shape->input_size, shape->hidden_size,
@@ -412,6 +420,40 @@ static void set_inside(const struct network_shape *shape, const struct network_d
     guarded_check(&slots()[SLOT_SIZES], "sizes");
 }
 
+/* Compresses the parameters as they are stored. */
+static const void *place_stored(const struct rnn_net *net, const struct network_data *data,
+                                enum placement placement)
+{
+    const enum storage storage = (enum storage)(net->kernels->storage - storage_formats);
+    const size_t size = (size_t)rnn_stored_size(net);
+    /* At the end of its pages it may be less aligned than a caller's memory. */
+    char *stored =
+        guarded_place(&slots()[SLOT_PARAMS], (size + 63) / 64 * 64, placement, POLLUTION);
+
+    for (ptrdiff_t index = 0; index < rnn_param_count(net); index++) {
+        const struct rnn_param param = rnn_param_at(net, index);
+        const struct rnn_stored at = rnn_stored_at(net, index);
+        const ptrdiff_t count = param.rows * param.cols;
+        float *values = must_allocate((size_t)count, sizeof *values);
+        for (ptrdiff_t i = 0; i < count; i++) {
+            values[i] = (float)data->params[param.offset + i];
+        }
+        if (at.compressed) {
+            float *scales = (float *)(void *)(stored + at.scales);
+            check(storage_compress(storage, values, param.rows, param.cols, stored + at.values,
+                                   scales),
+                  "does not compress parameter %td", index);
+            check(storage_is_sound(storage, stored + at.values, scales, param.rows, param.cols),
+                  "parameter %td is not sound", index);
+        } else {
+            memcpy(stored + at.values, values, (size_t)count * sizeof *values);
+        }
+        free(values);
+    }
+    guarded_protect(&slots()[SLOT_PARAMS]);
+    return stored;
+}
+
 /* Packs into guarded memory, which is then read-only: a call must not write its weights. */
 static const void *pack(const struct rnn_net *net, const struct network_data *data,
                         enum placement placement, bool infinite, bool *finite)
@@ -419,7 +461,9 @@ static const void *pack(const struct rnn_net *net, const struct network_data *da
     const enum dtype dtype = net->kernels->dtype;
     const ptrdiff_t size = rnn_packed_size(net);
     const void *params =
-        place_dense(SLOT_PARAMS, dtype, placement, data->params, data->params_size);
+        net->kernels->storage->itemsize
+            ? place_stored(net, data, placement)
+            : place_dense(SLOT_PARAMS, dtype, placement, data->params, data->params_size);
     check(rnn_params_size(net) == data->params_size, "rnn_params_size() is %td, not %td",
           rnn_params_size(net), data->params_size);
     void *packed =
@@ -573,7 +617,7 @@ void network_run(const char *level, const struct network_shape *shape,
     struct rnn_call call = {.steps = shape->steps, .batch = shape->batch};
     struct rnn_within within;
 
-    net.kernels = kernels_for(level, dtype);
+    net.kernels = kernels_of(level, shape);
     const void *packed = pack(&net, data, placement, shape->infinite, &call.finite_weights);
     const struct rows x = rows_layout(shape, data->rows, shape->input_size);
     const struct rows y = rows_layout(shape, data->rows, width);

@@ -18,6 +18,7 @@ enum inside {
 
 struct network_shape {
     enum dtype dtype;
+    enum storage storage;
     enum cell_kind kind;
     ptrdiff_t input_size, hidden_size, proj_size, num_layers;
     int num_directions;
@@ -74,7 +75,7 @@ bool network_has_trace(const struct network_shape *shape, int array);
 ptrdiff_t network_result_size(const struct network_data *data);
 void network_expect(const struct network_shape *shape, const struct network_data *data,
                     double *out);
-/* Packs and runs, at one level. */
+/* Packs and runs, at one level; of compressed weights "level" is a flavour. */
 void network_run(const char *level, const struct network_shape *shape,
                  const struct network_data *data, enum placement placement, double *out);
 void network_describe(const struct network_shape *shape, const char *level);

@@ -1,5 +1,6 @@
 #include "reference.h"
 
+#include "reference_storage.h"
 #include "support.h"
 
 #include <math.h>
@@ -173,7 +174,35 @@ void reference_update(enum cell_kind kind, const struct reference_update *update
 struct layer {
     const double *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *peepholes; /* absent ones NULL */
     ptrdiff_t depth;                                            /* columns of w_ih */
+    bool bounded_x; /* x is h of a layer before, all within [-1, 1] */
 };
+
+/* True if h before a projection cannot leave [-1, 1] by itself. */
+static bool is_bounded(const struct rnn_net *net)
+{
+    return net->kind != CELL_RNN_RELU && net->variant.activation != ACTIVATION_RELU &&
+           net->variant.activation != ACTIVATION_LINEAR;
+}
+
+/* reference_add_product() with the weights in their storage. */
+static void add_stored(const struct rnn_net *net, bool is_x, bool bounded, const double *w,
+                       const double *v, ptrdiff_t rows, ptrdiff_t depth, double *total)
+{
+    const enum storage storage = (enum storage)(net->kernels->storage - storage_formats);
+
+    if (storage == STORAGE_FLOAT) {
+        reference_add_product(net->kernels->dtype, w, v, rows, depth, total);
+    } else if (storage != STORAGE_BFLOAT16 && storage != STORAGE_FLOAT16) {
+        reference_add_integers(storage, is_x, bounded, w, v, rows, depth, total);
+    } else {
+        double *widened = must_allocate((size_t)(rows * depth), sizeof *widened);
+        for (ptrdiff_t i = 0; i < rows * depth; i++) {
+            widened[i] = reference_weight(storage, w[i]);
+        }
+        reference_add_product(net->kernels->dtype, widened, v, rows, depth, total);
+        free(widened);
+    }
+}
 
 static struct layer take_layer(const struct rnn_net *net, ptrdiff_t index, const double **params)
 {
@@ -212,12 +241,12 @@ static void add_reset_product(const struct rnn_net *net, const struct layer *lay
     const ptrdiff_t hidden = net->hidden_size;
     double *reset = must_allocate((size_t)hidden, sizeof *reset);
 
-    reference_add_product(dtype, layer->w_hh, h, 2 * hidden, hidden, totals);
+    add_stored(net, false, is_bounded(net), layer->w_hh, h, 2 * hidden, hidden, totals);
     for (ptrdiff_t unit = 0; unit < hidden; unit++) {
         reset[unit] = times(dtype, reference_gate(dtype, &net->variant, totals[unit]), h[unit]);
     }
-    reference_add_product(dtype, layer->w_hh + 2 * hidden * hidden, reset, hidden, hidden,
-                          totals + 2 * hidden);
+    add_stored(net, false, is_bounded(net), layer->w_hh + 2 * hidden * hidden, reset, hidden,
+               hidden, totals + 2 * hidden);
     free(reset);
 }
 
@@ -236,7 +265,7 @@ static void find_totals(const struct rnn_net *net, const struct layer *layer, co
                     : separate && j >= last ? layer->b_ih[j]
                                             : plus(dtype, layer->b_ih[j], layer->b_hh[j]);
     }
-    reference_add_product(dtype, layer->w_ih, x, gates, layer->depth, totals);
+    add_stored(net, true, layer->bounded_x, layer->w_ih, x, gates, layer->depth, totals);
     if (net->variant.reset_before) {
         add_reset_product(net, layer, h, totals);
         return;
@@ -245,7 +274,7 @@ static void find_totals(const struct rnn_net *net, const struct layer *layer, co
         aside[j] = totals[last + j];
         totals[last + j] = net->bias ? layer->b_hh[last + j] : 0.0;
     }
-    reference_add_product(dtype, layer->w_hh, h, gates, out, totals);
+    add_stored(net, false, is_bounded(net) && !net->proj_size, layer->w_hh, h, gates, out, totals);
 }
 
 /* One sequence of the batch through one layer and direction. x and call->y are the first rows of
@@ -293,7 +322,7 @@ static void run_sequence(const struct rnn_net *net, const struct layer *layer, i
         }
         if (net->proj_size) {
             memset(h, 0, (size_t)out * sizeof *h);
-            reference_add_product(dtype, layer->w_hr, raw, out, hidden, h);
+            add_stored(net, false, is_bounded(net), layer->w_hr, raw, out, hidden, h);
         } else {
             memcpy(h, raw, (size_t)out * sizeof *h);
         }
@@ -330,6 +359,7 @@ void reference_forward(const struct rnn_net *net, const double *params,
     for (ptrdiff_t index = 0; index < net->num_layers; index++) {
         for (int direction = 0; direction < net->num_directions; direction++) {
             struct layer layer = take_layer(net, index, &params);
+            layer.bounded_x = index && is_bounded(net) && !net->proj_size && call->dropout == 0.0;
             for (ptrdiff_t row = 0; row < call->batch; row++) {
                 ptrdiff_t at = (index * net->num_directions + direction) * call->batch + row;
                 ptrdiff_t length = 0;

@@ -1,10 +1,11 @@
 /* Kernel test program: csrc/core and csrc/simd in a C program without Python.
  *
- *   test_kernels [--quick | --memory] [--hashes FILE] [--record]
+ *   test_kernels [--quick | --memory] [--storages] [--hashes FILE] [--record]
  *   test_kernels --bench | --bench-check
  *
  * Without arguments every case of every level; --quick runs each 11th, for emulators; --memory
  * each 101st with ordinary values, for valgrind, whose own FMA errs where a result underflows.
+ * --storages runs the cases of compressed weights alone.
  * --record rewrites FILE (hashes.txt) from the portable level: only with a change that the
  * changelog announces, since these are the bits that users may rely on. */
 #include "cases.h"
@@ -30,7 +31,8 @@ const char *const *levels(void)
 static int usage(const char *program)
 {
     fprintf(stderr,
-            "usage: %s [--quick | --memory] [--hashes FILE] [--record] | --bench | --bench-check\n",
+            "usage: %s [--quick | --memory] [--storages] [--hashes FILE] [--record] | --bench | "
+            "--bench-check\n",
             program);
     return 2;
 }
@@ -38,7 +40,7 @@ static int usage(const char *program)
 int main(int argc, char **argv)
 {
     const char *hashes = "hashes.txt";
-    bool record = false, bench = false, wide = false;
+    bool record = false, bench = false, wide = false, storages = false;
     struct plan plan = {.every = 1};
 
     for (int i = 1; i < argc; i++) {
@@ -48,6 +50,8 @@ int main(int argc, char **argv)
             plan.every = 101;
             plan.ordinary = true;
             zeros_have_signs = false;
+        } else if (strcmp(argv[i], "--storages") == 0) {
+            storages = true;
         } else if (strcmp(argv[i], "--record") == 0) {
             record = true;
         } else if (strcmp(argv[i], "--hashes") == 0 && i + 1 < argc) {
@@ -65,6 +69,12 @@ int main(int argc, char **argv)
     for (const char *const *level = levels(); *level; level++) {
         printf(" %s", *level);
     }
+    printf("\nflavours:");
+    for (int i = 0; kernels_flavour_name(i); i++) {
+        if (kernels_flavour_available(i)) {
+            printf(" %s", kernels_flavour_name(i));
+        }
+    }
     printf("\n");
     if (bench && !wide) {
         bench_print();
@@ -72,12 +82,15 @@ int main(int argc, char **argv)
     }
     if (bench) {
         bench_check();
+    } else if (storages) {
+        check_storages(&plan);
     } else {
         /* valgrind's fused multiply-add of doubles loses the sign of a sum that is -0, in which
          * recorded bits differ (3.19); the other runs compare them. */
         if (!plan.ordinary)
             check_hashes(hashes, record);
         check_core(&plan);
+        check_storages(&plan);
         check_packing(&plan);
         check_kernels(&plan);
     }

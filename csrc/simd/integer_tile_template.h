@@ -1,0 +1,210 @@
+/* Register tiles of integer weights: storage.h has the layout and the formulas. Included by
+ * storage_template.h in place of tile_template.h, whose functions it defines with the same contracts:
+ * struct NAME(tile), NAME(dispatch), NAME(add_rows); and NAME(row_stride). `x` of a tile points at rows of
+ * struct integer_row, `w` at packed panels; strides count REALs as everywhere.
+ *
+ * Further parameters:
+ *   TERMS         integers in one element: 4 bytes or 2 words
+ *   SUM_TERMS     terms of an exact sum
+ *   ivec_t        LANES int32
+ *   I_LOAD(p) I_BROADCAST(p) I_ZERO          of elements of four bytes
+ *   I_ADD_PRODUCTS(acc, value, weight)       acc += sum over the TERMS of each lane
+ *   I_JOIN(high, low)                        128 high + low
+ *   I_TO_REAL(v)
+ *   UNSIGNED_VALUES                          1: values are kept + 128, and sums begin at the starts
+ */
+#define TILE_VECTORS 24 /* accumulators: at most 6 rows of bytes of 4 gates */
+#define HAS_STARTS (TERMS == 4)
+
+/* One register tile: to = from + w x, by the contract's exact sums. */
+struct NAME(tile) {
+    const REAL *w;      /* the first panel */
+    ptrdiff_t w_stride; /* not used: a tile has one panel */
+    ptrdiff_t depth;
+    const REAL *x; /* [rows] of struct integer_row and planes */
+    ptrdiff_t x_stride;
+    const REAL *from; /* [rows, PANEL_TOTALS], may be `to` */
+    ptrdiff_t from_stride;
+    REAL *to;
+    ptrdiff_t to_stride;
+};
+
+/* REALs from a row of integers to the next. */
+INLINE TARGET ptrdiff_t NAME(row_stride)(ptrdiff_t depth, int planes)
+{
+    return (STORAGE_ROW_HEADER + planes * storage_plane_size(depth, 4 / TERMS)) /
+           (ptrdiff_t)sizeof(REAL);
+}
+
+/* acc += w x for the integers of one element. Row `i` of bytes, of rows * planes, is at
+ * i % 3 * stride behind x or x3 where there is one plane, else plane i % 2 of row i / 2. */
+INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *acc, const REAL *w,
+                                     const REAL *x, const REAL *x3, ptrdiff_t x_stride)
+{
+    ivec_t values[6];
+
+    UNROLL
+    for (int i = 0; i < rows * planes; i++) {
+        const REAL *from =
+            planes == 1 ? (i < 3 ? x : x3) + i % 3 * x_stride : (i % 2 ? x3 : x) + i / 2 * x_stride;
+        values[i] = I_BROADCAST(from);
+    }
+    UNROLL
+    for (int vector = 0; vector < PANEL_VECTORS; vector++) {
+        const ivec_t weight = I_LOAD(w + vector * LANES);
+        UNROLL
+        for (int i = 0; i < rows * planes; i++)
+            I_ADD_PRODUCTS(acc[i * PANEL_VECTORS + vector], values[i], weight);
+    }
+}
+
+/* One exact sum of `count` elements, all in registers. */
+INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *acc,
+                                      const REAL *starts, const REAL *w, const REAL *x,
+                                      const REAL *x3, ptrdiff_t x_stride, ptrdiff_t count)
+{
+    UNROLL
+    for (int i = 0; i < rows * planes * PANEL_VECTORS; i++)
+        acc[i] = UNSIGNED_VALUES ? I_LOAD(starts + i % PANEL_VECTORS * LANES) : I_ZERO;
+    for (; count >= 4; count -= 4) {
+        UNROLL
+        for (int j = 0; j < 4; j++)
+            NAME(add_element)(rows, planes, acc, w + j * PANEL_TOTALS, x + j, x3 + j, x_stride);
+        w += 4 * PANEL_TOTALS;
+        x += 4;
+        x3 += 4;
+        PIN_POINTER(w);
+        PIN_POINTER(x);
+        PIN_POINTER(x3);
+    }
+    for (; count > 0; count--, w += PANEL_TOTALS, x++, x3++)
+        NAME(add_element)(rows, planes, acc, w, x, x3, x_stride);
+}
+
+/* to = from + S scale_v scale_w, for the rows of a tile. */
+INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec_t *acc,
+                                    const struct NAME(tile) *at, const REAL *scales,
+                                    const REAL *headers)
+{
+    const REAL *from = at->from;
+    REAL *to = at->to;
+
+    UNROLL
+    for (int row = 0; row < rows; row++) {
+        const struct integer_row *header = (const void *)(headers + row * at->x_stride);
+        const vec_t scale = V_SET(header->scale);
+        UNROLL
+        for (int i = 0; i < PANEL_VECTORS; i++) {
+            const ivec_t *sum = acc + row * planes * PANEL_VECTORS + i;
+            const ivec_t joined = planes == 1 ? sum[0] : I_JOIN(sum[0], sum[PANEL_VECTORS]);
+            const vec_t weight = V_MUL(scale, V_LOAD(scales + i * LANES));
+            V_STORE(to + i * LANES, V_FMA(I_TO_REAL(joined), weight, V_LOAD(from + i * LANES)));
+        }
+        from += at->from_stride;
+        to += at->to_stride;
+        PIN_POINTER(from);
+        PIN_POINTER(to);
+    }
+}
+
+/* All of a tile, sum by sum. */
+INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct NAME(tile) *tile)
+{
+    struct NAME(tile) at = *tile;
+    const REAL *scales = at.w, *starts = scales + PANEL_TOTALS, *headers = at.x;
+    const ptrdiff_t sums = HAS_STARTS ? (at.depth + SUM_TERMS - 1) / SUM_TERMS : 0;
+    const ptrdiff_t plane = storage_plane_size(at.depth, 4 / TERMS) / (ptrdiff_t)sizeof(REAL);
+
+    at.w += (1 + sums) * PANEL_TOTALS;
+    at.x += STORAGE_ROW_HEADER / sizeof(REAL);
+    for (; at.depth > 0; at.depth -= SUM_TERMS) {
+        const REAL *x3 = at.x + (planes == 2 ? plane : rows > 3 ? 3 * at.x_stride : 0);
+        ivec_t acc[TILE_VECTORS];
+        NAME(sum_elements)(rows, planes, acc, starts, at.w, at.x, x3, at.x_stride,
+                           at.depth >= SUM_TERMS ? SUM_TERMS / TERMS
+                                                 : (at.depth + TERMS - 1) / TERMS);
+        NAME(scale_sums)(rows, planes, acc, &at, scales, headers);
+        at.from = at.to;
+        at.from_stride = at.to_stride;
+        starts += PANEL_TOTALS;
+        at.w += SUM_TERMS / TERMS * PANEL_TOTALS;
+        at.x += SUM_TERMS / TERMS;
+    }
+}
+
+#define DEFINE_TILE(rows, planes)                                                                  \
+    static NOINLINE TARGET void NAME(tile_##rows##_##planes)(const struct NAME(tile) *tile)        \
+    {                                                                                              \
+        NAME(run_tile)(rows, planes, tile);                                                        \
+    }
+DEFINE_TILE(1, 1)
+#if TERMS == 4
+DEFINE_TILE(1, 2)
+#endif
+#if TILE_ROWS > 1
+DEFINE_TILE(2, 1)
+DEFINE_TILE(3, 1)
+#endif
+#if TILE_ROWS > 3
+DEFINE_TILE(4, 1)
+DEFINE_TILE(5, 1)
+DEFINE_TILE(6, 1)
+#if TERMS == 4
+DEFINE_TILE(2, 2)
+DEFINE_TILE(3, 2)
+#endif
+#endif
+#undef DEFINE_TILE
+
+/* By planes and rows. */
+static void (*const NAME(tiles)[2][6])(const struct NAME(tile) *) = {
+    {
+        NAME(tile_1_1),
+#if TILE_ROWS > 1
+        NAME(tile_2_1),
+        NAME(tile_3_1),
+#endif
+#if TILE_ROWS > 3
+        NAME(tile_4_1),
+        NAME(tile_5_1),
+        NAME(tile_6_1),
+#endif
+    },
+#if TERMS == 4
+    {
+        NAME(tile_1_2),
+#if TILE_ROWS > 3
+        NAME(tile_2_2),
+        NAME(tile_3_2),
+#endif
+    },
+#endif
+};
+
+static ptrdiff_t NAME(planes_of)(const struct NAME(tile) *tile)
+{
+    return ((const struct integer_row *)(const void *)tile->x)->planes;
+}
+
+INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(tile) *tile)
+{
+    (void)panels; /* one */
+    NAME(tiles)[NAME(planes_of)(tile) - 1][rows - 1](tile);
+}
+
+INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
+{
+    const ptrdiff_t planes = rows ? NAME(planes_of)(&tile) : 1;
+    const ptrdiff_t most = TILE_ROWS / planes > 1 ? TILE_ROWS / planes : 1;
+
+    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
+        count = BASE(next_count)(left, most);
+        NAME(dispatch)(count, panels, &tile);
+        tile.x += count * tile.x_stride;
+        tile.from += count * tile.from_stride;
+        tile.to += count * tile.to_stride;
+    }
+}
+
+#undef TILE_VECTORS
+#undef HAS_STARTS
