@@ -228,6 +228,25 @@ def test_what_is_wrong_is_named(case):
         read_stored(change(dict(state)), SHAPES, storage_of("int8"))
 
 
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("name", oracle.INTEGERS)
+def test_integers_do_not_go_into_a_float_module(name, strict):
+    values = {key: value for key, value in parameters().items() if "weight_p" not in key}
+    storage = storage_of(name)
+    own = {key: compressed(value, storage, key) for key, value in values.items()}
+    tree = pylstm.Module()
+    tree.add_module("a", pylstm.LSTM(5, 6, 2, proj_size=3))
+    before = {key: np.array(value) for key, value in tree.state_dict().items()}
+    with pytest.raises(
+        RuntimeError, match=r"a.weight_hr_l1 is stored as integers, with a.weight_hr_l1_scale"
+    ):
+        tree.load_state_dict(stored_form(own, storage, "a."), strict=strict)
+    assert_same_bits(tuple(tree.state_dict().values()), tuple(before.values()))
+    # Integers that stand for themselves are numbers, as before.
+    tree.load_state_dict({key: np.ones(value.shape, "i1") for key, value in before.items()})
+    assert (tree.a.weight_hh_l0 == 1).all()
+
+
 def test_floats_that_a_storage_cannot_hold_are_named():
     values = parameters()
     values["weight_hr_l1"][1, 2] = 7e4
