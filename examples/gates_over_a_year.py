@@ -5,7 +5,8 @@
 The network of train_catchment.py was trained by torch to say how much water flows in a river, from
 the rain and the temperature of each day; weather and river are made up by that program. Nothing
 told the network about snow. `trace` returns every gate and state of 365 days, and this program
-looks for the cell that follows the snow best. It draws all of them where matplotlib is installed.
+looks for the cell that follows the snow best. It draws all of them where matplotlib is installed,
+which the extra ``plot`` installs.
 """
 
 import argparse

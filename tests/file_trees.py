@@ -6,6 +6,7 @@ from pylstm.files.base.record import Record
 from pylstm.files.base.source import Segment, Source
 from pylstm.files.base.tensor import Storage, Tensor
 from pylstm.files.base.walk import walk
+from pylstm.weights.survey import survey
 
 
 class Counted:
@@ -69,3 +70,11 @@ def arrays_by_path(tree):
         for place, name, value in walk(tree)
         if isinstance(value, np.ndarray)
     }
+
+
+def near_miss(tree):
+    """Kind and reason of the one near miss in a tree, in which nothing else is found."""
+    report = survey(tree, "<test>")
+    assert report.candidates == []
+    [miss] = report.near_misses
+    return miss.kind, miss.reason

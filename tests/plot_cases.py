@@ -32,6 +32,12 @@ def cell():
     return with_parameters(nn.LSTMCell(6, 6), seed=9, scale=1.0)
 
 
+def shown(ax):
+    """The values in a picture."""
+    (image,) = ax.images
+    return np.asarray(image.get_array())
+
+
 GATES = {"LSTM": "ifgoch", "GRU": "rznh", "RNN": "h"}
 
 

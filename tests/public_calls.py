@@ -5,6 +5,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ MASK = X[..., 0] > 0
 MASK_OF_INTEGERS = MASK.astype(int)
 LENGTHS = np.array([2, 5, 4], ">i2")
 TOO_LARGE = np.array([2, 2**64 - 1, 4], "u8")
+MASKED = np.ma.array([2, 5, 4], mask=[0, 1, 0])
 MANY_LENGTHS = np.arange(1, 33)
 STATES_OF_FOUR = tuple(np.repeat(state, 4, 0) for state in STATES)
 FROZEN = STATES[0].copy()
@@ -72,39 +74,49 @@ def traced(module, x=X, **keywords):
     return [trace.output, trace.h_n, *(getattr(trace, name) for name in trace.names)]
 
 
-def refused_extras():
+def refusing(module, calls, native=False):
+    """The case of calls that must fail, which are made before: NumPy's functions leak without memory."""
+
+    def refuse(module):
+        for call in calls:
+            try:
+                call()
+            except MemoryError:
+                raise
+            except Exception:
+                continue
+            raise AssertionError("a wrong call came through")
+
+    return on(module, refuse, native=native)
+
+
+def refused_extras(module):
     """The case of what wrong lengths, resets and names make of errors."""
     packed = packed_batch()
-    return on(lstm(), lambda module: refuse_extras(module, packed))
-
-
-def refuse_extras(module, packed):
-    for function, x, keywords in (
-        (module, X, {"lengths": [2, 0, 4]}),
-        (module, X, {"lengths": [2, 6, 4]}),
-        (module, X, {"lengths": TOO_LARGE}),
-        (module, X, {"lengths": [2, 5]}),
-        (module, X, {"lengths": [2.0, 5.0, 4.0]}),
-        (module, X[:, 0], {"lengths": [2]}),
-        (module, X, {"lengths": LENGTHS, "reset": MASK}),
-        (module, packed, {"lengths": LENGTHS}),
-        (module, packed, {"reset": MASK}),
-        (module, X, {"reset": MASK.T}),
-        (module, X, {"reset": MASK_OF_INTEGERS}),
-        (module, X[:, 0], {"reset": MASK}),
-        (module, X, {"resets": MASK}),
-        (module.trace, X, {"names": "q"}),
-        (module.trace, X, {"names": []}),
-        (module.trace, packed, {}),
-        (lambda x: module._run_trace(x, None, None, None, ("q",)), X, {}),
-    ):
-        try:
-            function(x, **keywords)
-        except MemoryError:
-            raise
-        except Exception:
-            continue
-        raise AssertionError("a wrong call came through")
+    calls = [
+        partial(module, X, lengths=[2, 0, 4]),
+        partial(module, X, lengths=[2, 6, 4]),
+        partial(module, X, lengths=TOO_LARGE),
+        partial(module, X, lengths=[2, 5]),
+        partial(module, X, lengths=[2, 5, 4, 3, 1]),
+        partial(module, X, lengths=[2.0, 5.0, 4.0]),
+        partial(module, X, lengths=MASKED),
+        partial(module, X[:, 0], lengths=[2]),
+        partial(module, X, lengths=LENGTHS, reset=MASK),
+        partial(module, packed, lengths=LENGTHS),
+        partial(module, packed, reset=MASK),
+        partial(module, X, lengths=packed),
+        partial(module, X, reset=MASK.T),
+        partial(module, X, reset=MASK_OF_INTEGERS),
+        partial(module, X[:, 0], reset=MASK),
+        partial(module, X, resets=MASK),
+        partial(module.trace, X, names="q"),
+        partial(module.trace, X, names="fc"),
+        partial(module.trace, X, names=[]),
+        partial(module.trace, packed),
+        partial(module._run_trace, X, None, None, None, ("q",)),
+    ]
+    return refusing(module, calls)
 
 
 def construct(cls, *args, **kwargs):
@@ -182,34 +194,49 @@ def rebuilt_stream(stream):
     return function(*arguments).state
 
 
+def refused_by_stream(module):
+    """The case of wrong calls of a stream and its methods."""
+    stream, packed = module.stream(3), packed_batch()
+    calls = [
+        partial(stream, X[..., :3]),
+        partial(stream, packed),
+        partial(stream, X, rows=TOO_LARGE),
+        partial(stream, X, rows=MASKED),
+        partial(stream, X, rows=(LENGTHS,)),
+        partial(stream, X, rows=MASK.nonzero()),
+        partial(stream, X, out=FROZEN),
+        partial(stream, X, steps=1),
+        partial(stream.select, [3]),
+        partial(stream.leave, rows=[0, 0]),
+        partial(stream.join, X),
+        partial(stream.join, n=2.5),
+        partial(stream.join),
+        partial(module.stream, X),
+        partial(module.stream, 3, STATES[0]),
+        partial(setattr, stream, "state", STATES[0]),
+    ]
+    return refusing(module, calls)
+
+
 def refused_by_gru():
     """The case of wrong calls of layers and cells with one state, packed ones among them."""
     module, cell = of_kind("GRU"), pylstm.RNNCell(4, 6, nonlinearity="x")
     packed = packed_batch()
-    return on(module, lambda module: refuse_states(module, cell, packed))
-
-
-def refuse_states(module, cell, packed):
-    for function, *arguments in (
-        (module, X[..., :3]),
-        (module, X, STATES),
-        (module, X, [STATES[0]]),
-        (module, X, STATES[0][:, :1]),
-        (module, X, STATES[0][0]),
-        (module, packed, STATES),
-        (module, packed, STATES[0][:, :1]),
-        (module, X, 3),
-        (cell, X[0]),
-        (cell, X[0], STATES[0]),
-        (cell, X[0], (STATES[0][0],)),
-    ):
-        try:
-            function(*arguments)
-        except MemoryError:
-            raise
-        except Exception:
-            continue
-        raise AssertionError("a wrong call came through")
+    calls = [
+        partial(module, X[..., :3]),
+        partial(module, X, STATES),
+        partial(module, X, [STATES[0]]),
+        partial(module, X, STATES[0][:, :1]),
+        partial(module, X, STATES[0][0]),
+        partial(module, packed, STATES),
+        partial(module, packed, STATES[0][:, :1]),
+        partial(module, X, 3),
+        partial(cell, X[0]),
+        partial(cell, X[0], STATES[0]),
+        partial(cell, X[0], (STATES[0][0],)),
+        partial(cell, packed),
+    ]
+    return refusing(module, calls)
 
 
 def assigning():
@@ -291,27 +318,21 @@ def packed_result(module, hx=None):
 
 
 def refused(module):
-    """What every kind of wrong call makes of errors.c."""
-    for function, *arguments in (
-        (module, X[..., :3]),
-        (module, X, (STATES[0][:, :1], STATES[1])),
-        (module, X, [X]),
-        (module, X, STATES[0]),
-        (module, X, np.concatenate([STATES[0]] * 2)),
-        (module, X, (STATES[0], STATES)),
-        (module, X, (STATES[0], (X, STATES[0]))),
-        (module._assign, {"bias_hh_l0": X}),
-        (module._parameter, "bias"),
-        (module._share, None),
-        (_core.as_array, None, "x"),
-    ):
-        try:
-            function(*arguments)
-        except MemoryError:
-            raise
-        except Exception:
-            continue
-        raise AssertionError("a wrong call came through")
+    """The case of what every kind of wrong call makes of errors.c."""
+    calls = [
+        partial(module, X[..., :3]),
+        partial(module, X, (STATES[0][:, :1], STATES[1])),
+        partial(module, X, [X]),
+        partial(module, X, STATES[0]),
+        partial(module, X, np.concatenate([STATES[0]] * 2)),
+        partial(module, X, (STATES[0], STATES)),
+        partial(module, X, (STATES[0], (X, STATES[0]))),
+        partial(module._assign, {"bias_hh_l0": X}),
+        partial(module._parameter, "bias"),
+        partial(module._share, None),
+        partial(_core.as_array, None, "x"),
+    ]
+    return refusing(module, calls, native=True)
 
 
 def out_of(rows=3, width=6):
@@ -338,7 +359,7 @@ def in_place(module, x, *states):
 
 
 def refused_out(module):
-    """What wrong results to write to make of errors."""
+    """The case of what wrong results to write to make of errors."""
     output, (h_n, c_n) = out_of()
     wrong = [
         output,
@@ -352,37 +373,14 @@ def refused_out(module):
         (output, (h_n, None)),
         3,
     ]
-
-    def refuse(module):
-        for out in wrong:
-            try:
-                module(X, out=out)
-            except MemoryError:
-                raise
-            except Exception:
-                continue
-            raise AssertionError("a wrong call came through")
-
-    return native(module, refuse)
+    return refusing(module, [partial(module, X, out=out) for out in wrong], native=True)
 
 
 def refused_by_one_state(module, x, h):
     """The case of what the kinds whose state is one array make of errors beside those."""
     wide = np.concatenate([h, h], axis=-1)
-    # Made before the call: NumPy's own functions leak where memory runs out.
-    given = ((h, h), [h], 5, True, wide, h[..., 0], [*h.tolist(), 0.5])
-
-    def refuse(module):
-        for hx in given:
-            try:
-                module(x, hx)
-            except MemoryError:
-                raise
-            except Exception:
-                continue
-            raise AssertionError("a wrong call came through")
-
-    return native(module, refuse)
+    wrong = ((h, h), [h], 5, True, wide, h[..., 0], [*h.tolist(), 0.5])
+    return refusing(module, [partial(module, x, hx) for hx in wrong], native=True)
 
 
 def changed_nonlinearity(cell):
@@ -466,7 +464,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "shared trace": lambda: shared_extras(trace=True),
     "shared lengths": lambda: shared_extras(lengths=MANY_LENGTHS + 7),
     "shared reset": lambda: shared_extras(reset=LONG[..., 0] > 0.5),
-    "refused extras": refused_extras,
+    "refused extras": lambda: refused_extras(lstm()),
+    "refused by a stream": lambda: refused_by_stream(lstm()),
     "packed": lambda: on(lstm(), packed_result),
     "packed with states": lambda: on(lstm(), lambda m: packed_result(m, STATES)),
     "packed before": lambda: native(lstm(), lambda m: m(PACKED)),
@@ -524,7 +523,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "lease": lambda: native(lstm(), lambda m: [m._parameter("weight_hh_l0"), m._parameter_view("bias_ih_l0")]),
     "run packed": lambda: native(lstm(), lambda m: m._run_packed(X[:, 0], [3, 2], None)),
     "copy in": lambda: native(lstm(), lambda m: m._assign({"bias_hh_l0": m._parameter_view("bias_hh_l0")})),
-    "refused": lambda: native(lstm(), refused),
+    "refused": lambda: refused(lstm()),
     "refused dtype": lambda: on(lstm(), refused_dtype),
     **{
         f"{what} {kind}": case

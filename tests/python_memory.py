@@ -1,5 +1,7 @@
 """Make every allocation of Python fail in one of the public calls: ``python_memory.py NAME``.
 
+Of several NAMEs each has a fork of this process to itself, and a line of JSON says how it ended.
+
 For n = 0, 1, 2, ... the n-th allocation of the call fails, and then, once more, the n-th and the
 five after it (more at once, and Python itself gives up). Either the call raises, or its result is right; and its modules can be used afterwards.
 Then the same again under tracemalloc: what failed calls leave behind must not grow, where they
@@ -8,8 +10,11 @@ are calls of C. (Python's own functions leak: one whose frame cannot be made kee
 
 import _testcapi
 import gc
+import json
 import os
+import signal
 import sys
+import tempfile
 import tracemalloc
 from pathlib import Path
 
@@ -21,6 +26,7 @@ BURSTS = 1, 6
 PATIENCE = 40  # calls without an error before all is said to be over: free lists hide failures
 LEAST_LEAK = 16  # bytes
 SKIPPED = 77  # exit status
+SECONDS = 600  # for a case of several
 
 
 def fails(case, start, stop, allowed):
@@ -129,5 +135,22 @@ def main(name):
     return int(grown >= LEAST_LEAK)
 
 
+def forked(name):
+    """Run one case in a child; return its exit status, minus the signal that ended it, and output."""
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if child == 0:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            signal.alarm(SECONDS)
+            sys.exit(main(name))  # by the end of the interpreter, which may crash as well
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    if len(sys.argv) == 2:
+        sys.exit(main(sys.argv[1]))
+    for name in sys.argv[1:]:
+        print(json.dumps([name, *forked(name)]), flush=True)

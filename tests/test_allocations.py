@@ -1,6 +1,8 @@
 """Memory that runs out, at every place of every public call: an error, and nothing is broken."""
 
 import gc
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,14 +59,36 @@ if hasattr(_core, "_test_fail_allocation"):
 CRASHES_IN_NUMPY = {"parameters"}
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in CRASHES_IN_NUMPY])
-def test_every_allocation_of_python_may_fail(name):
-    """In a process of its own: what fails here is Python's and NumPy's memory as well."""
+SCRIPT = Path(__file__).parent / "python_memory.py"
+
+
+@pytest.fixture(scope="module")
+def walks(request):
+    """How the wanted cases ended, by name: exit status and output. All are forks of one process."""
     pytest.importorskip("_testcapi")
-    script = Path(__file__).parent / "python_memory.py"
-    done = subprocess.run(
-        [sys.executable, script, name], capture_output=True, text=True, timeout=600
-    )
-    if done.returncode == 77:  # SKIPPED in that script
-        pytest.skip(done.stdout.strip())
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
+    tests = [item for item in request.session.items if item.module is request.module]
+    names = [item.callspec.params["name"] for item in tests if "walks" in item.fixturenames]
+    if len(names) > 1 and hasattr(os, "fork"):
+        done = subprocess.run(
+            [sys.executable, SCRIPT, *names],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # threads would not be in the forks
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return {name: told for name, *told in map(json.loads, done.stdout.splitlines())}
+    runs = {
+        name: subprocess.run([sys.executable, SCRIPT, name], capture_output=True, text=True)
+        for name in names
+    }
+    return {name: (done.returncode, done.stdout + done.stderr) for name, done in runs.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in CRASHES_IN_NUMPY])
+def test_every_allocation_of_python_may_fail(name, walks):
+    """In a process of its own: what fails here is Python's and NumPy's memory as well."""
+    status, output = walks[name]
+    if status == 77:  # SKIPPED in that script
+        pytest.skip(output.strip())
+    assert status == 0, output[-3000:]
+    assert f"{name}: " in output and " calls failed" in output

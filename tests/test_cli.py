@@ -91,12 +91,6 @@ def checkpoint(weights, tmp_path):
     return path
 
 
-@pytest.fixture
-def no_peers(monkeypatch):
-    """Neither torch nor onnxruntime, even where they are installed."""
-    monkeypatch.setattr(peers, "find_spec", lambda name: None)
-
-
 # inspect --------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from support import with_parameters
 
 import pylstm
 from pylstm.__main__ import main
-from pylstm.cli import peers, reference, verify
+from pylstm.cli import reference, verify
 from pylstm.files.base.record import RecurrentLayer
 
 MODULES = {
@@ -31,11 +31,6 @@ def file(modules, tmp_path):
     path = tmp_path / "model.pt"
     pylstm.save({name: module.state_dict() for name, module in modules.items()}, path)
     return path
-
-
-@pytest.fixture
-def no_peers(monkeypatch):
-    monkeypatch.setattr(peers, "find_spec", lambda name: None)
 
 
 def run(capsys, *words):

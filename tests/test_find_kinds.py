@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from file_trees import lazy_all, whole_module
+from file_trees import lazy_all, near_miss, whole_module
 
 import pylstm
 from pylstm.files.base.record import Record, RecurrentLayer
@@ -42,13 +42,6 @@ def cell(kind, inputs=3, hidden=5, bias=True):
 
 def prefixed(prefix, mapping):
     return {f"{prefix}.{name}": value for name, value in mapping.items()}
-
-
-def near_miss(tree):
-    report = survey(tree, "<test>")
-    assert report.candidates == []
-    [miss] = report.near_misses
-    return miss.kind, miss.reason
 
 
 @pytest.mark.parametrize("options", STRUCTURES, ids=str)

@@ -13,7 +13,7 @@ import pytest
 from file_trees import lazy_all, whole_module
 from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
-from timing import units
+from timing import assert_units
 
 import pylstm
 from pylstm.files.base.named import described
@@ -525,18 +525,18 @@ def test_recorded_files(name):
 
 def test_many_and_long_names_take_time_in_proportion():
     many = {**lstm(), **{f"a.{k}.weight": np.float32(1) for k in range(200_000)}}
-    assert units(lambda: pylstm.find_lstms(many)) < 40
+    assert_units(lambda: pylstm.find_lstms(many), 40)
     chain = {}
     for depth in range(150):
         chain |= prefixed(".".join("a" * depth), lstm()) if depth else lstm()
     chain |= {"a." * 150 + f"b{k}": ones(1) for k in range(5000)}
-    assert units(lambda: near_misses(chain)) < 20
+    assert_units(lambda: near_misses(chain), 20)
     dotted = {**lstm(), **prefixed("a.a", lstm()), ".".join("a" * 1_000_000): ones(1)}
-    assert units(lambda: near_misses(dotted)) < 20
+    assert_units(lambda: near_misses(dotted), 20)
     deep = {"x": ones(1)}
     for depth in range(60_000):
         deep = {"x": deep, "y": ones(1)} if depth % 20_000 else {"x": deep, **lstm()}
-    assert units(lambda: near_misses(deep)) < 80
+    assert_units(lambda: near_misses(deep), 80)
 
 
 def test_names_that_take_too_long_are_an_error(monkeypatch):

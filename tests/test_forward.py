@@ -592,3 +592,17 @@ def test_batch_first_is_live(kind, dtype):
     swapped, swapped_states = layer(x.swapaxes(0, 1))
     assert_same_bits(np.ascontiguousarray(swapped.swapaxes(0, 1)), out)
     assert_same_bits(swapped_states, states)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [1, 3, 16, 20, 33, 64])
+@pytest.mark.parametrize("kind", [pylstm.LSTMCell, pylstm.GRUCell, pylstm.RNNCell])
+def test_cells_without_inputs(kind, hidden, dtype):
+    """torch allows input_size 0 for cells: the bits are those of an input of zero weights."""
+    cell, other = kind(0, hidden, dtype=dtype), kind(1, hidden, dtype=dtype)
+    other.load_state_dict(cell.state_dict() | {"weight_ih": np.zeros_like(other.weight_ih)})
+    for rows in (1, 2, 5, 9, 40):
+        x, zeros = np.empty((rows, 0), dtype), np.zeros((rows, 1), dtype)
+        hx = cell(x)
+        assert_same_bits(hx, other(zeros))
+        assert_same_bits(cell(x, hx), other(zeros, hx))

@@ -159,14 +159,18 @@ TEXTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("lengths", "error", "text"), TEXTS, ids=lambda value: str(value)[:50])
-def test_wrong_lengths(lengths, error, text):
-    module = make()
+def check_text_of_every_way(module, error, text, **given):
+    """A call, forward and trace refuse what was given, with a text that begins so."""
     for call in (module, module.forward, module.trace):
         with pytest.raises(error) as caught:
-            call(X, lengths=lengths)
-        assert str(caught.value).startswith(text)
-        assert text not in (INTEGERS, THREE) and not str(caught.value).endswith(" ")
+            call(X, **given)
+        assert str(caught.value).startswith(text) and not str(caught.value).endswith(" ")
+
+
+@pytest.mark.parametrize(("lengths", "error", "text"), TEXTS, ids=lambda value: str(value)[:50])
+def test_wrong_lengths(lengths, error, text):
+    assert text not in (INTEGERS, THREE)
+    check_text_of_every_way(make(), error, text, lengths=lengths)
 
 
 def test_where_lengths_do_not_belong():

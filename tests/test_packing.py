@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from reference import KINDS
-from support import as_hx, assert_same_bits, layer_of, states_of, with_parameters
+from support import as_hx, assert_same_bits, layer_of, reshape_in_place, states_of, with_parameters
 
 import pylstm
 from pylstm import _core
@@ -637,7 +637,7 @@ def test_garbage_that_changes_the_arguments():
     """A collection starts where a tuple is made, and its finalizers may run any code."""
 
     def change(array):
-        array.shape = (-1,)
+        reshape_in_place(array, (-1,))
         array.dtype = "V4"
 
     before = gc.get_threshold()

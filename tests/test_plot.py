@@ -22,6 +22,7 @@ from plot_cases import (  # noqa: E402
     draw,
     inputs,
     network,
+    shown,
     traced,
 )
 
@@ -38,12 +39,6 @@ RECORDED = Path(__file__).parent / "data" / "plots"
 def close_figures():
     yield
     plt.close("all")
-
-
-def shown(ax):
-    """The values in a picture."""
-    (image,) = ax.images
-    return np.asarray(image.get_array())
 
 
 def labels(axis):

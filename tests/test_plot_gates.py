@@ -8,7 +8,7 @@ import pytest
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is missing: the extra plot")
 
 import matplotlib.pyplot as plt  # noqa: E402
-from plot_cases import GATES, traced  # noqa: E402
+from plot_cases import GATES, shown, traced  # noqa: E402
 
 import pylstm as nn  # noqa: E402
 from pylstm.plot import plot_gates, plot_states  # noqa: E402
@@ -24,12 +24,6 @@ def close_figures():
     yield
     plt.close("all")
     DRAWN.clear()
-
-
-def shown(ax):
-    """The values in a picture."""
-    (image,) = ax.images
-    return np.asarray(image.get_array())
 
 
 def row_names(ax):
@@ -231,6 +225,9 @@ def test_given_axes_are_used_and_returned():
     ("options", "error", "text"),
     [
         ({"names": "r"}, ValueError, "names must be of i, f, g, o, c, h; got 'r'"),
+        ({"names": "fc"}, ValueError, r"got 'fc': pass a tuple of names, \('f', 'c'\)$"),
+        ({"names": "i, f"}, ValueError, r"got 'i, f': pass a tuple of names, \('i', 'f'\)$"),
+        ({"names": "fx"}, ValueError, "got 'fx'$"),
         ({"names": ["i", 3]}, ValueError, "names must be of i, f, g, o, c, h; got 3"),
         ({"names": []}, TypeError, r"names must be an array's name or a list of them, got \[\]"),
         ({"names": 3}, TypeError, "names must be an array's name or a list of them, got 3"),

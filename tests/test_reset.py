@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from reference import KINDS, fractions
 from support import as_hx, assert_same_bits, layer_of, reshape_in_place, states_of, with_parameters
-from test_lengths import Acting
+from test_lengths import Acting, check_text_of_every_way
 
 import pylstm
 from pylstm.utils.rnn import pack_sequence
@@ -153,11 +153,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("reset", "error", "text"), TEXTS, ids=lambda value: str(value)[:50])
 def test_wrong_resets(reset, error, text):
-    module = make()
-    for call in (module, module.forward, module.trace):
-        with pytest.raises(error) as caught:
-            call(X, reset=reset)
-        assert str(caught.value).startswith(text)
+    check_text_of_every_way(make(), error, text, reset=reset)
 
 
 def test_the_shapes_of_other_layouts_are_named():

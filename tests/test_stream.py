@@ -136,7 +136,7 @@ class ReshapesInput(np.ndarray):
     @property
     def __class__(self):
         if self.x.shape == (6, 1, 3):
-            self.x.shape = (1, 6, 3)
+            reshape_in_place(self.x, (1, 6, 3))
         return np.ndarray
 
 
@@ -219,6 +219,12 @@ def delete(stream):
 
 
 STATE = tuple(np.zeros((2, 5, 4), np.float32) for _ in range(2))
+
+
+def packed():
+    return pylstm.utils.rnn.pack_sequence([X[:, 0], X[:3, 1]])
+
+
 WRONG = [
     # a call on a stream of five rows, the exception, and what its text must say
     (lambda s: s(), TypeError, "'input' is missing"),
@@ -236,12 +242,36 @@ WRONG = [
     (lambda s: s(X + 1j), TypeError, "input.*complex"),
     (lambda s: s("x"), TypeError, "input must be an array"),
     (lambda s: s(None), TypeError, "input"),
-    (lambda s: s(np.ma.masked_array(X[0])), TypeError, "input is a masked array"),
+    (lambda s: s(np.ma.masked_array(X[0])), TypeError, r"input is a masked array.*input.filled\(0.0\)"),
+    (lambda s: s(X[0, :2], rows=np.ma.array([0, 1])), TypeError, r"rows is a masked.*rows.compressed\(\)"),
+    (lambda s: s.leave(np.ma.array([0, 1])), TypeError, r"rows is a masked.*rows.compressed\(\)"),
+    (lambda s: assign(s, (STATE[0], np.ma.array(STATE[1]))), TypeError, r"state\[1\]\.filled\(0.0\)"),
+    (lambda s: s(packed()), ValueError, "input.*got a packed sequence, PackedSequence.*LSTM.*steps of their rows"),
+    (lambda s: s(packed(), rows=[0]), ValueError, "packed sequence"),
+    (lambda s: s(X[0], rows=packed()), ValueError, "rows must be.*packed sequence"),
+    (lambda s: s(X[0, :3], rows=np.where(np.arange(5) > 1)), ValueError, r"np\.where\(mask\).*item 0.*\(1, 3\)"),
+    (lambda s: s.leave(np.nonzero(np.arange(5) > 1)), ValueError, r"np\.nonzero\(mask\).*item 0"),
+    (lambda s: s.select(rows=np.where(np.arange(5) > 1)), ValueError, r"item 0.*\(1, 3\)"),
     (lambda s: s(X[0, :2], rows=[1, 1]), ValueError, r"rows\[1\] is 1, which is there twice"),
     (lambda s: s(X[0], rows=[0, 1, 2, 3, 4, 0]), ValueError, r"rows\[5\] is 0"),
     (lambda s: s(X[0, :2], rows=[0, -1]), IndexError, r"rows\[1\] is -1, which is negative"),
     (lambda s: s(X[0, :2], rows=[5, 0]), IndexError, r"rows\[0\] is 5, which is absent.*5 rows"),
-    (lambda s: s(X[0, :1], rows=np.array([2**63], np.uint64)), IndexError, r"rows\[0\]"),
+    *(
+        (lambda s, u=u, call=call: call(s, u), IndexError, rf"rows\[1\] is {u[1]}, which is absent.*5 rows")
+        for u in (
+            np.array([1, 2**63], "u8"),
+            np.array([1, 2**64 - 1], ">u8"),
+            np.array([9, 1, 9, 2**63 + 2], "u8")[1::2],
+            np.array([1, 2**32 - 1], "u4"),
+            np.array([1, 255], "u1"),
+        )
+        for call in (
+            lambda s, u: s(X[0, :2], rows=u),
+            lambda s, u: s.reset(rows=u),
+            lambda s, u: s.select(u),
+            lambda s, u: s.leave(u),
+        )
+    ),
     (lambda s: s(X[0, :2], rows=[True, False]), TypeError, "bool.*flatnonzero"),
     (lambda s: s(X[0, :2], rows=np.arange(5) > 2), TypeError, "bool.*flatnonzero"),
     (lambda s: s(X[0, :2], rows=[0.0, 1.0]), TypeError, "rows.*float64"),
@@ -284,7 +314,26 @@ WRONG = [
     (lambda s: s.join(2.0), TypeError, "n must be an integer.*2.0"),
     (lambda s: s.join("2"), TypeError, "n must be an integer"),
     (lambda s: s.join(10**30), MemoryError, "do not fit into memory"),
-    (lambda s: assign(s, STATE[0]), TypeError, "state must be a tuple or list of two arrays"),
+    (lambda s: s.join(X), TypeError, "n must be an integer, a number of rows, got ndarray$"),
+    (lambda s: s.join(n=[1]), TypeError, "n must be an integer, a number of rows, got list$"),
+    (lambda s: s.join(m=1), TypeError, "'n'|'m'"),
+    (lambda s: s.join(), TypeError, "join.*'n'"),
+    (lambda s: s.join(1, n=1), TypeError, "join"),
+    (lambda s: s.select(), TypeError, "select.*'rows'"),
+    (lambda s: s.select([0], [1]), TypeError, "select"),
+    (lambda s: s.select([0], rows=[1]), TypeError, "select"),
+    (lambda s: s.leave(), TypeError, "leave.*'rows'"),
+    (lambda s: s.leave(row=[0]), TypeError, "leave"),
+    (lambda s: s.leave(rows=[5]), IndexError, "absent"),
+    (lambda s: s.select(rows=None), TypeError, "rows"),
+    (lambda s: assign(s, STATE[0]), TypeError, r"a tuple or list of two arrays, \(h, c\), got one array of shape \(2, 5, 4\)$"),
+    (lambda s: assign(s, np.stack(STATE)), TypeError, r"got one array of shape \(2, 2, 5, 4\)$"),
+    (lambda s: assign(s, {"h": STATE[0]}), TypeError, r"\(h, c\), got dict$"),
+    (lambda s: s.module.stream(5, STATE[0]), TypeError, r"hx must be .*got one array of shape \(2, 5, 4\)$"),
+    (lambda s: s.module.stream(X), TypeError, r"batch must be an integer, a number of rows, got ndarray: .*called with the input$"),
+    (lambda s: s.module.stream(2.5), TypeError, "batch must be an integer, a number of rows, got 2.5$"),
+    (lambda s: s.module.stream(None), TypeError, "batch must be an integer, a number of rows, got NoneType$"),
+    (lambda s: s.module.stream("5"), TypeError, "batch must be an integer, a number of rows, got str$"),
     (lambda s: assign(s, STATE[:1]), ValueError, "state must hold two arrays.*1"),
     (lambda s: assign(s, (*STATE, STATE[0])), ValueError, "state must hold two arrays.*3"),
     (lambda s: assign(s, (STATE[0], None)), TypeError, r"state\[1\] must be"),
@@ -945,9 +994,9 @@ def test_how_a_stream_looks():
         stream: "(input, *, rows=None, out=None)",
         stream.reset: "(rows=None)",
         stream.fork: "()",
-        stream.select: "(rows, /)",
-        stream.join: "(n, /)",
-        stream.leave: "(rows, /)",
+        stream.select: "(rows)",
+        stream.join: "(n)",
+        stream.leave: "(rows)",
     }
     for function, expected in signatures.items():
         assert str(inspect.signature(function)) == expected
@@ -961,3 +1010,39 @@ def test_keywords_come_in_any_order_and_form():
     assert_same_bits(stream(**keywords), other(X[0, :2], rows=[1, 0]))
     assert_same_bits(pylstm.Stream.__call__(stream, X[0]), other(X[0], rows=None))
     assert_same_bits(stream.__call__(*(X[1],)), other.__call__(input=X[1]))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_the_rows_of_methods_may_be_keywords(kind):
+    stream, other = advanced(kind), advanced(kind)
+    assert_same_bits(stream.join(n=2), other.join(2))
+    for name, rows in (("select", [6, 1, 1, 0, 3]), ("leave", np.array([4, 0])), ("reset", (1,))):
+        assert getattr(stream, name)(rows=rows) is None and getattr(other, name)(rows) is None
+        assert bits(stream) == bits(other)
+    assert_same_bits(stream(X[2, :3]), other(X[2, :3]))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u4", "u8", ">u8", "i2"])
+def test_rows_of_every_integer_dtype(dtype):
+    stream, other = advanced(), advanced()
+    rows = np.array([3, 0, 4], dtype)
+    assert_same_bits(stream(X[2, :3], rows=rows), other(X[2, :3], rows=[3, 0, 4]))
+    stream.select(rows), other.select([3, 0, 4])
+    assert bits(stream) == bits(other)
+
+
+def test_what_to_use_in_the_place_of_a_stream():
+    for name, option in (
+        ("bidirectional", {"bidirectional": True}),
+        ("reverse", {"reverse": True}),
+    ):
+        with pytest.raises(ValueError, match=f"{name}=True.*call the layer with whole sequences"):
+            layer(**option).stream()
+    for name in ("LSTMCell", "GRUCell", "RNNCell"):
+        cell = getattr(pylstm, name)(3, 4)
+        text = f"^'{name}' object has no attribute 'stream': call the cell.*from_weights"
+        with pytest.raises(AttributeError, match=text):
+            cell.stream()
+        with pytest.raises(ValueError, match="packed sequence"):
+            cell(packed())
+        assert not hasattr(cell, "stream")

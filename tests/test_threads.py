@@ -80,6 +80,17 @@ def unpack(result):
     return (output if isinstance(output, np.ndarray) else output.data), states
 
 
+def check_numbers_of_threads(module, x, with_hx):
+    """One to four threads give the same bits, with the states after a call or without states."""
+    pylstm.set_num_threads(1)
+    hx = module(x)[1] if with_hx else None
+    expected = unpack(module(x, hx))
+    for count in (2, 3, 4):
+        pylstm.set_num_threads(count)
+        for _ in range(3):
+            assert_same_bits(unpack(module(x, hx)), expected)
+
+
 OPTIONS = list(itertools.product((1, 3), (False, True), (0, 9), (True, False)))
 
 
@@ -101,14 +112,7 @@ def test_threads_change_no_bit(kind, layers, bidirectional, proj_size, bias, dty
     )
     with_parameters(module, seed)
     x = make_input(kind, dtype, batch_first, seed)
-    pylstm.set_num_threads(1)
-    first = module(x)
-    hx = first[1] if seed % 2 else None
-    expected = unpack(module(x, hx))
-    for count in (2, 3, 4):
-        pylstm.set_num_threads(count)
-        for _ in range(3):
-            assert_same_bits(unpack(module(x, hx)), expected)
+    check_numbers_of_threads(module, x, with_hx=bool(seed % 2))
 
 
 OTHER_OPTIONS = [(1, False, True), (2, True, False), (3, False, True)]
@@ -124,14 +128,7 @@ def test_threads_change_no_bit_of_other_kinds(kind, form, layers, bidirectional,
     hidden_size = 96 if kind == "GRU" else 160
     module = with_parameters(layer_of(kind, 40, hidden_size, layers, **options, dtype=dtype), 3)
     x = make_input(form, dtype, options["batch_first"], layers)
-    pylstm.set_num_threads(1)
-    first = module(x)
-    hx = first[1] if layers > 1 else None
-    expected = unpack(module(x, hx))
-    for count in (2, 3, 4):
-        pylstm.set_num_threads(count)
-        for _ in range(3):
-            assert_same_bits(unpack(module(x, hx)), expected)
+    check_numbers_of_threads(module, x, with_hx=layers > 1)
 
 
 @pytest.mark.usefixtures("restore_threads")

@@ -2,8 +2,10 @@
 
 import copy
 import gc
+import inspect
 import pickle
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from support import assert_same_bits, layer_of, with_parameters
 from test_lengths import Acting
 
 import pylstm
+from pylstm.modules.rnn_base import RNNBase
 from pylstm.utils.rnn import pack_sequence
 
 X = fractions(1, (5, 3, 4)).astype(np.float32)
@@ -71,7 +74,12 @@ OF_LSTM = "names must be among i, f, g, o, c, h for this LSTM, each once"
     ("names", "error", "text"),
     [
         ("x", ValueError, f"{OF_LSTM}, got 'x'"),
-        ("ifgo", ValueError, f"{OF_LSTM}, got 'ifgo'"),
+        ("ifgo", ValueError, f"{OF_LSTM}, got 'ifgo': pass a tuple of names, ('i', 'f', 'g', 'o')"),
+        ("f, c", ValueError, f"{OF_LSTM}, got 'f, c': pass a tuple of names, ('f', 'c')"),
+        ("f c", ValueError, f"{OF_LSTM}, got 'f c': pass a tuple of names, ('f', 'c')"),
+        ("fz", ValueError, f"{OF_LSTM}, got 'fz'"),
+        (" ", ValueError, f"{OF_LSTM}, got ' '"),
+        (["fc"], ValueError, f"{OF_LSTM}, got 'fc'"),
         ("", ValueError, f"{OF_LSTM}, got ''"),
         (["i", "r"], ValueError, f"{OF_LSTM}, got 'r'"),
         (["i", "f", "i"], ValueError, f"{OF_LSTM}, got 'i' twice"),
@@ -116,6 +124,44 @@ def test_what_was_not_asked_for():
         make("RNN_TANH").trace(X).c_n  # noqa: B018
     with pytest.raises(AttributeError, match="'Trace' object has no attribute 'h'"):
         pylstm.Trace.__new__(pylstm.Trace).h  # noqa: B018
+
+
+def test_a_trace_is_not_unpacked():
+    for kind, results in (
+        ("LSTM", "trace.output, trace.h_n, trace.c_n"),
+        ("GRU", "trace.output, trace.h_n"),
+        ("RNN_TANH", "trace.output, trace.h_n"),
+    ):
+        trace = make(kind).trace(X)
+        for use in (lambda t: (lambda a, b: 0)(*t), list, iter, tuple):
+            with pytest.raises(TypeError) as caught:
+                use(trace)
+            assert str(caught.value) == f"a Trace is not a tuple: its results are {results}"
+        with pytest.raises(TypeError, match="is not a tuple"):
+            _output, _h_n = trace
+
+
+class Derived(pylstm.GRU):
+    pass
+
+
+def test_python_names_the_class_of_the_user():
+    for cls, owner in (
+        *((c, c) for c in (pylstm.LSTM, pylstm.GRU, pylstm.RNN)),
+        (Derived, pylstm.GRU),
+    ):
+        for name in ("trace", "stream"):
+            method = getattr(cls(4, 6), name)
+            with pytest.raises(
+                TypeError, match=rf"^{owner.__name__}\.{name}\(\) got an unexp.*'out'"
+            ):
+                method(out=3)
+            with pytest.raises(TypeError, match=rf"^{owner.__name__}\.{name}\(\) takes "):
+                method(1, 2, 3, 4)
+            base = getattr(RNNBase, name)
+            assert inspect.signature(getattr(cls, name)) == inspect.signature(base)
+            assert method.__doc__ == base.__doc__
+            assert typing.get_type_hints(getattr(owner, name)) == typing.get_type_hints(base)
 
 
 def test_repr():

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from file_trees import lazy, lazy_all, storage, whole_module
+from file_trees import lazy, lazy_all, near_miss, storage, whole_module
 from reference import cell_parameter_shapes, make_parameters, parameter_shapes
 from support import assert_same_bits
 
 import pylstm
 from pylstm.cli import main
 from pylstm.files.base.tensor import Storage, Tensor
-from pylstm.weights.find import survey
 
 FILES = Path(__file__).parent / "data" / "files"
 NAMES = "StructuredToParameterName@@"
@@ -27,13 +26,6 @@ def lstm(seed=1, dtype=np.float32, **options):
 
 def cell(seed=1, dtype=np.float32):
     return make_parameters(seed, cell_parameter_shapes(2, 3), dtype, scale=1.0)
-
-
-def near_miss(tree):
-    report = survey(tree, "<test>")
-    assert report.candidates == []
-    [miss] = report.near_misses
-    return miss.kind, miss.reason
 
 
 def bits(array):

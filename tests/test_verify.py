@@ -8,14 +8,10 @@ import pytest
 from support import with_parameters
 
 import pylstm
-from pylstm.cli import main, peers, verify
+from pylstm.cli import main, verify
 from pylstm.weights.find import survey
 
-
-@pytest.fixture(autouse=True)
-def no_peers(monkeypatch):
-    """Neither torch nor onnxruntime, even where they are installed."""
-    monkeypatch.setattr(peers, "find_spec", lambda name: None)
+pytestmark = pytest.mark.usefixtures("no_peers")
 
 
 def run(capsys, *arguments):

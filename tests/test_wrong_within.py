@@ -6,7 +6,8 @@ from reference import KINDS
 from support import cell_of, with_parameters
 from wrong_within import HIDDEN, INPUT, MASK, ROWS, STEPS, X, hx_of, make, refused, snapshot
 
-from pylstm.utils.rnn import pack_sequence
+import pylstm
+from pylstm.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 of_each_kind = pytest.mark.parametrize("kind", KINDS)
 # label: (lengths, class)
@@ -196,3 +197,46 @@ def test_a_right_call_after_wrong_ones(kind, mode):
             with pytest.raises(error):
                 module(X, **{name: value})
     assert snapshot(list(module(X, hx_of(kind), **given))) == before
+
+
+@of_each_kind
+def test_what_to_pass_in_the_place_of_a_wrong_one(kind):
+    for way in ("__call__", "forward", "trace"):
+        for batch_first, axis in ((False, 1), (True, 0)):
+            module = make(kind, batch_first=batch_first)
+            x = X.swapaxes(0, 1) if batch_first else X
+            call = getattr(module, way)
+            text = refused(call, module, ValueError, "lengths", x, lengths=[1] * STEPS)
+            assert f"with batch_first={batch_first} axis {axis} of input; it" in text
+            for lengths in ([1] * (ROWS + 1), [[1] * STEPS], 3):
+                text = refused(call, module, ValueError, "lengths", x, lengths=lengths)
+                assert "batch_first" not in text
+            mask = MASK.T if batch_first else MASK
+            for ints in (mask.astype(int), (~mask).astype("f4"), mask.astype("u1").tolist()):
+                text = refused(call, module, TypeError, "reset", x, reset=ints)
+                assert "0 where a sequence begins, pass mask == 0" in text
+            masked = np.ma.array([2, 1, 3], mask=[0, 1, 0])
+            text = refused(call, module, TypeError, "lengths", x, lengths=masked)
+            assert text.endswith("for example lengths.filled(1)")
+            module(x, lengths=masked.filled(1))
+            masked = np.ma.array(mask, mask=mask)
+            text = refused(call, module, TypeError, "reset", x, reset=masked)
+            assert text.endswith("for example reset.filled(False)")
+            module(x, reset=masked.filled(False))
+
+
+def test_no_masked_array_is_told_to_be_filled_with_what_it_cannot_hold():
+    module, gru = make("LSTM"), make("GRU")
+    packed = pack_sequence([X[:, 0], X[:3, 1]], enforce_sorted=False)
+    masked = np.ma.array([2, 1], mask=[0, 1])
+    for call, text in (
+        (lambda: pack_padded_sequence(X[:, :2], masked), "for example lengths.filled(1)"),
+        (lambda: PackedSequence(X[0], masked), "pass batch_sizes.data"),
+        (lambda: PackedSequence(X[0], [2, 1], masked), "pass sorted_indices.data"),
+        (lambda: pylstm.set_rng_state(np.ma.zeros(3, "u1")), "pass new_state.data"),
+        (lambda: gru(packed, np.ma.zeros((1, 2, HIDDEN))), "hx.filled(0.0)"),
+        (lambda: module(X, (np.ma.zeros((1, ROWS, HIDDEN)),) * 2), "hx[0].filled(0.0)"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert str(caught.value).endswith(text)

@@ -28,6 +28,9 @@ def unit():
         counts[".".join(parts[:2])] = [number]
 
 
-def units(action):
-    """Return how many units ``action()`` takes: the least of three tries, each beside a unit."""
-    return min(cpu_seconds(action) / cpu_seconds(unit) for _ in range(3))
+def assert_units(action, most):
+    """Check that ``action()`` takes less than ``most`` units, each beside one of its own, in one of three tries."""
+    taken = []
+    while not taken or (taken[-1] >= most and len(taken) < 3):
+        taken.append(cpu_seconds(action) / cpu_seconds(unit))
+    assert taken[-1] < most, f"took {taken} units of at most {most}"

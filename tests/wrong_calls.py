@@ -6,6 +6,7 @@ errors must have in common is in torch/test_wrong_calls_live.py and test_wrong_c
 
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +24,18 @@ SPELLINGS = {
     r"torch\.FloatTensor": "numpy.ndarray",
     r"\btorch\.(?=u?int\d|bool|float\d)": "",
 }
+
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "migrating-from-torch.md"
+
+
+class Row:
+    """The rows of the table in the migration page."""
+
+    INPUTS, SIZES, STRUCTURE = "Dtype of inputs and states", "Sizes", "Structural attributes"
+    PARAMETERS, PACKED, LENGTHS = "Parameters", "Packed input", "Lengths"
+    TEXTS, DEVICES, DTYPES = "Error texts", "Autograd and devices", "Other dtypes"
+    MEMORY, STATES, ARRAYS = "Sizes beyond memory", "Forms of `hx`", "Array-likes"
 
 
 class Numbers:
@@ -152,3 +165,10 @@ def check(ours, expected, text):
     """The exception is of this class (None: there is none), and has the text in its own."""
     assert type(ours) is (type(None) if expected is None else expected), repr(ours)
     assert text in str(ours)
+
+
+def check_rows(rows):
+    """All of them are in the migration page."""
+    page = PAGE.read_text(encoding="utf-8")
+    for row in rows:
+        assert f"\n| {row} |" in page

@@ -28,10 +28,14 @@ static char *step_rows(const struct scan *scan, const struct sequence *at, void 
 
 void trace_begin(const struct scan *scan, const struct sequence *at, struct gate_trace *trace)
 {
+    const struct rnn_trace *matrices = &scan->call->within->trace;
     const ptrdiff_t hidden = scan->net->hidden_size;
+    const bool all = scan->at.step == CELL_LSTM && !scan->order;
 
+    trace->c = all && matrices->c ? step_rows(scan, at, matrices->c) : NULL;
+    trace->h = all && matrices->h ? step_rows(scan, at, matrices->h) : NULL;
     for (ptrdiff_t gate = 0; gate < PANEL_VECTORS; gate++) {
-        void *matrix = scan->call->within->trace.gates[gate];
+        void *matrix = matrices->gates[gate];
         trace->gates[gate] = NULL;
         if (matrix)
             trace->gates[gate] = scan->order
@@ -43,9 +47,12 @@ void trace_begin(const struct scan *scan, const struct sequence *at, struct gate
 
 void trace_skip(const struct scan *scan, struct gate_trace *trace, ptrdiff_t rows)
 {
-    for (int gate = 0; gate < PANEL_VECTORS; gate++)
-        if (trace->gates[gate])
-            trace->gates[gate] = scan_offset(scan, trace->gates[gate], rows * trace->stride);
+    void **const all[] = {&trace->gates[0], &trace->gates[1], &trace->gates[2],
+                          &trace->gates[3], &trace->c,        &trace->h};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (*all[i])
+            *all[i] = scan_offset(scan, *all[i], rows * trace->stride);
 }
 
 /* Copies the units of a step, of rows "stride" apart, to one of the matrices of the trace. */
@@ -76,33 +83,41 @@ void trace_end(const struct scan *scan, const struct sequence *at, const struct 
         if (trace->gates[gate])
             copy_units(scan, at, step, scan_offset(scan, scan->gates, gate * scan->rows * hidden),
                        hidden, trace->gates[gate], rows);
-    if (trace->c)
+    if (trace->c && !step->trace->c)
         copy_units(scan, at, step, scan->c, hidden, trace->c, rows);
-    if (trace->h && scan->net->proj_size)
+    if (!trace->h || step->trace->h)
+        return;
+    if (scan->net->proj_size)
         copy_units(scan, at, step, scan->hidden, hidden, trace->h, rows);
-    else if (trace->h)
+    else
         copy_units(scan, at, step, h, scan->h_row, trace->h, rows);
 }
 
-/* Writes zeros to "count" rows of "width" elements. */
-static void clear_rows(const struct rnn_net *net, char *to, ptrdiff_t stride, ptrdiff_t width,
-                       ptrdiff_t count)
+/* Writes zeros to the rows beyond the end of each sequence in a matrix [T, N, width] of the call: to
+ * those that lie side by side at once. */
+static void clear_rows(const struct rnn_net *net, const struct rnn_call *call, char *to,
+                       ptrdiff_t step, ptrdiff_t row, ptrdiff_t width)
 {
-    const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
+    const struct rnn_within *within = call->within;
+    const size_t itemsize = net->kernels->itemsize, bytes = (size_t)width * itemsize;
 
-    for (ptrdiff_t i = 0; i < count; i++)
-        memset(to + i * stride * itemsize, 0, (size_t)(width * itemsize));
-}
-
-/* The same beyond the end of each sequence, in one direction of one layer of a trace. */
-static void clear_trace(const struct rnn_net *net, const struct rnn_call *call, char *to)
-{
-    const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize, hidden = net->hidden_size;
-
-    for (ptrdiff_t row = 0; row < call->batch; row++) {
-        const ptrdiff_t length = (ptrdiff_t)call->within->lengths[row];
-        clear_rows(net, to + (length * call->batch + row) * hidden * itemsize, call->batch * hidden,
-                   hidden, call->within->steps - length);
+    step *= (ptrdiff_t)itemsize;
+    row *= (ptrdiff_t)itemsize;
+    if (within->order == NULL && row == (ptrdiff_t)bytes) { /* the last of a step */
+        for (ptrdiff_t t = (ptrdiff_t)within->lengths[call->batch - 1]; t < within->steps; t++) {
+            const ptrdiff_t rows = t < call->steps ? (ptrdiff_t)within->sizes[t] : 0;
+            memset(to + t * step + rows * row, 0, (size_t)(call->batch - rows) * bytes);
+        }
+        return;
+    }
+    for (ptrdiff_t i = 0; i < call->batch; i++) {
+        const ptrdiff_t length = (ptrdiff_t)within->lengths[i], left = within->steps - length;
+        char *from = to + i * row;
+        if (step == (ptrdiff_t)bytes) /* the steps of a row */
+            memset(from + length * step, 0, (size_t)left * bytes);
+        else
+            for (ptrdiff_t t = length; t < within->steps; t++)
+                memset(from + t * step, 0, bytes);
     }
 }
 
@@ -116,12 +131,9 @@ void rnn_clear_padding(const struct rnn_net *net, const struct rnn_call *call)
     char *const traces[] = {within->trace.gates[0], within->trace.gates[1], within->trace.gates[2],
                             within->trace.gates[3], within->trace.c,        within->trace.h};
 
-    for (ptrdiff_t row = 0; row < call->batch; row++) {
-        const ptrdiff_t length = (ptrdiff_t)within->lengths[row];
-        clear_rows(net, (char *)call->y + (length * call->y_step + row * call->y_row) * itemsize,
-                   call->y_step, width, within->steps - length);
-    }
+    clear_rows(net, call, call->y, call->y_step, call->y_row, width);
     for (size_t i = 0; i < sizeof traces / sizeof *traces; i++)
         for (ptrdiff_t scan = 0; traces[i] && scan < scans; scan++)
-            clear_trace(net, call, traces[i] + scan * each);
+            clear_rows(net, call, traces[i] + scan * each, call->batch * net->hidden_size,
+                       net->hidden_size, net->hidden_size);
 }

@@ -53,8 +53,7 @@ COLD static int error_no_input(const struct request *request)
                        request->callee->cell);
 }
 
-/* Which of the first "count" names "key" is, or "count". Keywords in source code are interned, as
- * our names are. */
+/* Which of the first "count" names "key" is, or "count". */
 static int keyword_index(const struct module_state *module_state, PyObject *key, int count)
 {
     for (int i = 0; i <= NAME_RESET; i++)
@@ -95,8 +94,8 @@ APART static int read_extra(struct request *request, PyObject *key, PyObject *va
 }
 
 /* Adds a keyword argument to the "positional" ones that have been read. */
-static int read_keyword(struct request *request, PyObject *key, PyObject *value,
-                        Py_ssize_t positional, struct extras *extras)
+APART static int read_keyword(struct request *request, PyObject *key, PyObject *value,
+                              Py_ssize_t positional, struct extras *extras)
 {
     const int index = keyword_index(request->self->module_state, key, 2);
 
@@ -123,16 +122,24 @@ static int check_read(struct request *request, Py_ssize_t positional)
     return 0;
 }
 
-int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
-                   PyObject *names, struct extras *extras)
+HOT int arguments_read(struct request *request, PyObject *const *args, Py_ssize_t count,
+                       PyObject *names, struct extras *extras)
 {
     const Py_ssize_t keywords = names == NULL ? 0 : PyTuple_Size(names);
+    PyObject *const *own_names = request->self->module_state->names;
 
     request->input = count > 0 ? args[0] : NULL;
     request->hx = count > 1 ? args[1] : NULL;
-    for (Py_ssize_t i = 0; i < keywords; i++)
-        if (read_keyword(request, PyTuple_GetItem(names, i), args[count + i], count, extras) < 0)
+    for (Py_ssize_t i = 0; i < keywords; i++) {
+        PyObject *key = PyTuple_GetItem(names, i), *value = args[count + i];
+        /* Keywords in source code are interned, as our names are. */
+        if (key == own_names[NAME_INPUT] && count < 1)
+            request->input = value;
+        else if (key == own_names[NAME_HX] && count < 2)
+            request->hx = value;
+        else if (read_keyword(request, key, value, count, extras) < 0)
             return -1;
+    }
     return check_read(request, count);
 }
 
@@ -274,7 +281,7 @@ int arguments_detach(struct request *request)
                : array_detach(&request->hx_items[1]);
 }
 
-int arguments_open(struct request *request)
+HOT int arguments_open(struct request *request)
 {
     request->batch_first = request->self->batch_first;
     request->snapshot = layer_snapshot(request->self);
@@ -292,7 +299,7 @@ int arguments_open(struct request *request)
     return request->batch_sizes == NULL ? -1 : arguments_detach(request);
 }
 
-void arguments_close(struct request *request)
+HOT void arguments_close(struct request *request)
 {
     snapshot_release(request->snapshot);
     array_release(request->x);

@@ -6,29 +6,25 @@
 
 #include <string.h>
 
-static bool axis_is_regular(npy_intp dim, npy_intp stride, bool last, enum dtype dtype)
+/* NumPy leaves the strides of axes of length 1 undefined. */
+HOT bool array_fits(PyArrayObject *array, enum dtype dtype)
 {
     const npy_intp itemsize = dtype == DTYPE_FLOAT32 ? 4 : 8;
+    const npy_intp *dims = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
+    const int last = PyArray_NDIM(array) - 1;
 
-    /* NumPy leaves the strides of axes of length 1 undefined. */
-    return dim <= 1 || (last ? stride == itemsize : (stride & (itemsize - 1)) == 0);
-}
-
-bool array_fits(PyArrayObject *array, enum dtype dtype)
-{
-    const int ndim = PyArray_NDIM(array);
-
-    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array))
+    if (PyArray_TYPE(array) != dtype_typenum(dtype) || !PyArray_ISBEHAVED_RO(array) || last < 0)
         return false;
-    for (int axis = 0; axis < ndim; axis++)
-        if (!axis_is_regular(PyArray_DIM(array, axis), PyArray_STRIDE(array, axis),
-                             axis == ndim - 1, dtype))
+    for (int axis = 0; axis < last; axis++)
+        if (dims[axis] > 1 && (strides[axis] & (itemsize - 1)) != 0)
             return false;
-    return true;
+    /* Without features there are rows that kernels go through nevertheless, by any strides: all of an
+     * empty array are undefined. */
+    return dims[last] == 1 || (dims[last] != 0 && strides[last] == itemsize);
 }
 
-PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
-                         const npy_intp *dims)
+HOT PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
+                             const npy_intp *dims)
 {
     PyObject *array = PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, dtype), ndim,
                                            dims, NULL, NULL, 0, NULL);
@@ -109,10 +105,7 @@ static int refuse_masked(PyObject *object, const char *name)
         Py_DECREF(item);
     }
     if (masked > 0)
-        PyErr_Format(PyExc_TypeError,
-                     "%s is a masked array, whose mask would be lost: fill it first, for example "
-                     "%s.filled(0.0)",
-                     name, name);
+        error_masked(name);
     return masked == 0 ? 0 : -1;
 }
 
@@ -212,6 +205,10 @@ static PyObject *from_dlpack(PyObject *object)
     "%s must be an array or something that np.asarray takes: the items of this %U have "           \
     "inhomogeneous shapes and do not make one array"
 
+#define PACKED                                                                                     \
+    "%s must be an array or something that np.asarray takes, got a packed sequence, %U: a call "   \
+    "of an LSTM, a GRU or an RNN takes it as input; a cell and a stream take steps of their rows"
+
 /* "format" takes the argument's name and that of its type. */
 COLD static void error_not_array(PyObject *error, const char *format, PyObject *object,
                                  const char *name)
@@ -234,8 +231,12 @@ static PyObject *from_anything(PyObject *object, const char *name)
         return dlpack_only < 0 ? NULL : from_dlpack(object);
     array = PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
     if (array == NULL && (PyList_Check(object) || PyTuple_Check(object)) &&
-        PyErr_ExceptionMatches(PyExc_ValueError))
-        error_not_array(PyExc_ValueError, RAGGED, object, name);
+        PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        const int packed = has(object, "batch_sizes");
+        if (packed >= 0)
+            error_not_array(PyExc_ValueError, packed ? PACKED : RAGGED, object, name);
+    }
     if (array == NULL || PyArray_Check(object))
         return array;
     kind = PyArray_TYPE((PyArrayObject *)array);
@@ -348,8 +349,13 @@ int array_fit(struct module_state *module_state, PyArrayObject **array, enum dty
     if (PyArray_SIZE(*array) > PTRDIFF_MAX / (npy_intp)sizeof(double))
         return error_raise(PyExc_MemoryError, "an array cannot be converted within memory");
     const fpenv_t saved = fpenv_enter();
-    result = PyArray_FromArray(*array, dtype_descr(module_state, dtype),
-                               NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
+    if (PyArray_SIZE(*array) == 0) /* whose strides may be any, and are contiguous to NumPy */
+        result =
+            (PyObject *)array_new(module_state, dtype, PyArray_NDIM(*array), PyArray_DIMS(*array));
+    else
+        result =
+            PyArray_FromArray(*array, dtype_descr(module_state, dtype),
+                              NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST | NPY_ARRAY_ENSUREARRAY);
     fpenv_leave(saved);
     if (result == NULL)
         return -1;

@@ -120,8 +120,8 @@ static PyObject *request_dispatch(struct request *request)
 
 /* ---- The ways in ---- */
 
-static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObject *const *args,
-                             Py_ssize_t count, PyObject *names)
+HOT static PyObject *call_vector(PyObject *self, const struct callee *callee, PyObject *const *args,
+                                 Py_ssize_t count, PyObject *names)
 {
     struct request request;
     struct extras extras; /* written where there are any */
@@ -238,7 +238,7 @@ static PyObject *call_slowly(PyObject *object, ternaryfunc slot, PyObject *const
     return result;
 }
 
-PyObject *layer_vectorcall(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+HOT PyObject *layer_vectorcall(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     const Py_ssize_t count = (Py_ssize_t)(flags & (SIZE_MAX >> 1)); /* the top bit is a hint */
     const ternaryfunc slot = call_slot_of(self);

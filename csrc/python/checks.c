@@ -8,7 +8,7 @@
 /* ---- Of both ---- */
 
 /* TypeError for what cannot be converted; finds out whether anything has to be. */
-static int check_real(struct request *request)
+HOT static int check_real(struct request *request)
 {
     const enum dtype dtype = request->net->kernels->dtype;
 
@@ -227,7 +227,7 @@ static int check_cell(struct request *request)
                : check_cell_sizes(request);
 }
 
-int request_check(struct request *request)
+HOT int request_check(struct request *request)
 {
     return request->callee->is_cell ? check_cell(request) : check_rnn(request);
 }

@@ -26,10 +26,13 @@
 /* A function that runs on errors alone: compiled for size, and away from the code of calls. */
 #if defined(__GNUC__) || defined(__clang__)
 #define COLD __attribute__((cold))
+/* A function that every plain call runs: all of these lie side by side, in few pages. */
+#define HOT __attribute__((hot))
 /* A function that a plain call does not run: not inlined into those that it runs. */
 #define APART __attribute__((noinline))
 #else
 #define COLD
+#define HOT
 #define APART
 #endif
 

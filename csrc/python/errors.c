@@ -1,6 +1,7 @@
 #include "errors.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 int error_raise(PyObject *type, const char *format, ...)
 {
@@ -35,6 +36,27 @@ int error_type(const char *what, PyObject *object)
         PyErr_Format(PyExc_TypeError, "%s, got %U", what, name);
     Py_XDECREF(name);
     return -1;
+}
+
+int error_masked(const char *name)
+{
+    /* Arrays that 0.0 cannot fill: the name, an advice, and what stands behind the name in it. */
+    static const char *const others[][3] = {
+        {"reset", "fill it first, for example ", "filled(False)"},
+        {"lengths", "leave masked sequences out, or fill it first, for example ", "filled(1)"},
+        {"rows", "pass the rows that are not masked, ", "compressed()"},
+        {"batch_sizes", "if no value is masked, pass ", "data"},
+        {"sorted_indices", "if no value is masked, pass ", "data"},
+        {"unsorted_indices", "if no value is masked, pass ", "data"},
+        {"new_state", "if no value is masked, pass ", "data"},
+    };
+    const char *advice = "fill it first, for example ", *value = "filled(0.0)";
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(name, others[i][0]) == 0)
+            advice = others[i][1], value = others[i][2];
+    return error_raise(PyExc_TypeError, "%s is a masked array, whose mask would be lost: %s%s.%s",
+                       name, advice, name, value);
 }
 
 int error_too_large(void)

@@ -12,6 +12,8 @@ COLD int error_raise(PyObject *type, const char *format, ...);
 COLD int error_with_shape(PyObject *type, PyArrayObject *array, const char *format, ...);
 /* TypeError: `what`, got the type of `object`. Returns -1. */
 COLD int error_type(const char *what, PyObject *object);
+/* TypeError: the object that error texts call "name" is a masked array. Returns -1. */
+COLD int error_masked(const char *name);
 /* MemoryError: a module is too large. Returns -1. */
 COLD int error_too_large(void);
 /* Sizes from Python are ptrdiff_t or too large for any memory: OverflowError, if that is what is

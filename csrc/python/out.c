@@ -159,21 +159,14 @@ static int add_array(struct other *others, int count, PyArrayObject *array, cons
 static int add_parameters(const struct request *request, struct other *others, int count)
 {
     const struct out *out = request->extras->opened_out;
-    struct weights *weights;
     bool views = false;
 
     for (int i = 0; i < RESULTS; i++)
         views |= out->places[i].array != NULL && PyArray_BASE(out->places[i].array) != NULL;
     if (!views)
         return count;
-    weights = layer_weights(request->self);
-    if (weights == NULL)
-        return -1;
-    const uintptr_t low = (uintptr_t)weights->params;
-    others[count] =
-        (struct other){{low, low + weights->nbytes, NULL}, "the parameters of the module"};
-    weights_release(weights);
-    return count + 1;
+    others[count].name = "the parameters of the module";
+    return region_of_parameters(request->self, &others[count].region) < 0 ? -1 : count + 1;
 }
 
 static inline struct region place_region(const struct place *place)
@@ -236,8 +229,10 @@ static void set_call(struct request *request, const struct out *out)
     if (output->array == NULL)
         return;
     call->y = output->data;
-    call->y_step = call->y_row = array_stride(output->array, step_axis, dtype);
-    if (request->batched)
+    call->y_step = call->y_row = 0; /* as in run.c where the axis has length 1 */
+    if (request->rows > 1)
+        call->y_step = array_stride(output->array, step_axis, dtype);
+    if (call->batch > 1)
         call->y_row = array_stride(output->array, 1 - step_axis, dtype);
 }
 

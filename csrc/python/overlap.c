@@ -14,11 +14,11 @@ static int sorted_axes(PyArrayObject *array, struct axis *axes)
     int count = 0;
 
     for (int i = 0; i < PyArray_NDIM(array); i++) {
-        const intptr_t stride = PyArray_STRIDE(array, i);
-        const struct axis axis = {stride < 0 ? -stride : stride, PyArray_DIM(array, i) - 1};
+        const intptr_t stride = PyArray_STRIDE(array, i), most = PyArray_DIM(array, i) - 1;
         int place = count;
-        if (axis.most == 0)
+        if (most == 0)
             continue;
+        const struct axis axis = {stride < 0 ? -stride : stride, most};
         for (; place > 0 && axes[place - 1].stride > axis.stride; place--)
             axes[place] = axes[place - 1];
         axes[place] = axis;
@@ -37,11 +37,23 @@ struct region region_of(PyArrayObject *array)
         if (dim == 0)
             return (struct region){0, 0, array};
         if (stride < 0)
-            region.low -= (uintptr_t)(dim - 1) * (uintptr_t)-stride;
+            region.low += (uintptr_t)(dim - 1) * (uintptr_t)stride;
         else
             region.high += (uintptr_t)(dim - 1) * (uintptr_t)stride;
     }
     return region;
+}
+
+int region_of_parameters(layer_object *layer, struct region *region)
+{
+    struct weights *weights = layer_weights(layer);
+
+    if (weights == NULL)
+        return -1;
+    const uintptr_t low = (uintptr_t)weights->params;
+    *region = (struct region){low, low + weights->nbytes, NULL};
+    weights_release(weights);
+    return 0;
 }
 
 /* The axes of a region as runs of bytes, whose length is in *length. Returns how many axes remain. */

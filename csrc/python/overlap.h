@@ -5,7 +5,7 @@
 #ifndef PYLSTM_PYTHON_OVERLAP_H
 #define PYLSTM_PYTHON_OVERLAP_H
 
-#include "common.h"
+#include "layer.h"
 
 /* More than any array of a call that has passed the checks of ranks. */
 #define OVERLAP_MOST_AXES 3
@@ -18,6 +18,8 @@ struct region {
 
 /* The memory of an array of at most OVERLAP_MOST_AXES axes. */
 struct region region_of(PyArrayObject *array);
+/* The memory of the parameters of a layer. -1 on failure. */
+int region_of_parameters(layer_object *layer, struct region *region);
 /* Like regions_overlap(), for regions whose bounds overlap. */
 bool regions_overlap_within(const struct region *a, const struct region *b);
 /* True unless no byte is in both. Also true where that takes too many steps to find out, which no

@@ -322,7 +322,8 @@ static PyObject *pad_checked(PyArrayObject *data, PyArrayObject *sizes, PyObject
     rows.sizes = PyArray_DATA(sizes);
     rows.total = PyArray_DIM(data, 0);
     rows.packed = PyArray_BYTES(data);
-    rows.packed_stride = PyArray_STRIDE(data, 0);
+    /* NumPy leaves the strides of axes of length 1 undefined. */
+    rows.packed_stride = rows.total > 1 ? PyArray_STRIDE(data, 0) : rows.bytes;
     if (rows.bytes < 0 || !sizes_fit(rows.sizes, rows.steps, rows.total))
         return NULL;
     if (indices != Py_None) {

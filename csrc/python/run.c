@@ -18,6 +18,9 @@
 
 /* ---- Inputs ---- */
 
+/* The strides of axes of length 1, which NumPy leaves undefined, are 0 in the call: a kernel adds a
+ * stride to its pointers after the last row too. */
+
 static void set_x(struct request *request)
 {
     const enum dtype dtype = request->net->kernels->dtype;
@@ -27,22 +30,25 @@ static void set_x(struct request *request)
     call->x = PyArray_DATA(request->x);
     call->x_step = call->x_row = 0;
     if (request->callee->is_cell) {
-        if (request->batched)
+        if (call->batch > 1)
             call->x_row = array_stride(request->x, 0, dtype);
         return;
     }
-    call->x_step = array_stride(request->x, step_axis, dtype);
-    call->x_row = call->x_step; /* packed: row after row; unbatched: there is one */
-    if (request->batched && !request->packed)
+    if (request->rows > 1)
+        call->x_step = array_stride(request->x, step_axis, dtype);
+    if (request->packed)
+        call->x_row = call->x_step; /* row after row */
+    else if (call->batch > 1)
         call->x_row = array_stride(request->x, 1 - step_axis, dtype);
 }
 
-/* The strides of a state's layers and rows; those of missing axes are 0. */
+/* The strides of a state's layers and rows; those of missing axes are 0. That of one layer is only
+ * multiplied by 0. */
 static void hx_strides(const struct request *request, int index, ptrdiff_t *layer, ptrdiff_t *row)
 {
     PyArrayObject *hx_item = request->hx_items[index];
     const int ndim = PyArray_NDIM(hx_item);
-    const int row_axis = request->batched ? ndim - 2 : -1;
+    const int row_axis = request->call.batch > 1 ? ndim - 2 : -1;
     const int layer_axis = ndim - (request->batched ? 3 : 2);
     const enum dtype dtype = request->net->kernels->dtype;
 
@@ -51,7 +57,7 @@ static void hx_strides(const struct request *request, int index, ptrdiff_t *laye
 }
 
 /* Converts what does not fit, and fills the request's call with all but where the results are. */
-static int set_inputs(struct request *request)
+HOT static int set_inputs(struct request *request)
 {
     struct rnn_call *call = &request->call;
 
@@ -81,7 +87,7 @@ static int set_inputs(struct request *request)
 
 /* ---- Results ---- */
 
-static PyArrayObject *new_result(const struct request *request, int index)
+HOT static PyArrayObject *new_result(const struct request *request, int index)
 {
     npy_intp dims[3];
     const int ndim = request_result_dims(request, index, dims);
@@ -205,7 +211,7 @@ static int run_alone(struct request *request, double work)
 }
 
 /* Runs the core, in this thread or in several. */
-static int run(struct request *request)
+HOT static int run(struct request *request)
 {
     struct module_state *module_state = request->self->module_state;
     const struct rnn_net *net = request->net;
@@ -289,7 +295,7 @@ static PyObject *run_into(struct request *request)
     return results;
 }
 
-PyObject *run_request(struct request *request)
+HOT PyObject *run_request(struct request *request)
 {
     PyObject *results;
     int status;

@@ -25,7 +25,7 @@ ptrdiff_t snapshot_values_size(const struct rnn_net *net, ptrdiff_t elements, si
     return elements * (ptrdiff_t)net->kernels->itemsize;
 }
 
-void snapshot_release(struct snapshot *snapshot)
+HOT void snapshot_release(struct snapshot *snapshot)
 {
     if (snapshot == NULL ||
         atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1)

@@ -3,6 +3,8 @@
 #include "call.h"
 #include "errors.h"
 
+#include <string.h>
+
 int error_stream_busy(void)
 {
     return error_raise(PyExc_RuntimeError,
@@ -24,7 +26,8 @@ COLD static int error_direction(const struct rnn_net *net)
 {
     return error_raise(PyExc_ValueError,
                        "a stream needs a layer of one forward direction, and this %s has %s: it "
-                       "reads a sequence from its end, which a stream has not",
+                       "reads a sequence from its end, which a stream has not; call the layer "
+                       "with whole sequences or windows of them, or stream one that reads forward",
                        cells[net->kind].name, net->reverse ? "reverse=True" : "bidirectional=True");
 }
 
@@ -91,4 +94,40 @@ int stream_check_layer(const stream_object *self, const struct rnn_net *net)
     if (net->num_layers > 1 && layer->training && layer->dropout > 0)
         return error_dropout();
     return stream_check_same(self, net) < 0 ? -1 : stream_check_net(net);
+}
+
+/* ---- Numbers of rows ---- */
+
+/* A float or a bool is shown as it is, others by their type: an array has many lines. */
+COLD static int error_count(PyObject *object, const char *name)
+{
+    const bool is_short = PyFloat_CheckExact(object) || PyBool_Check(object);
+    const bool is_input = PyArray_Check(object) && strcmp(name, "batch") == 0;
+    PyObject *got = is_short ? PyObject_Repr(object) : PyType_GetName(Py_TYPE(object));
+
+    if (got != NULL)
+        error_raise(PyExc_TypeError, "%s must be an integer, a number of rows, got %U%s", name, got,
+                    is_input ? ": stream() makes a stream, which is then called with the input"
+                             : "");
+    Py_XDECREF(got);
+    return -1;
+}
+
+Py_ssize_t stream_read_count(PyObject *object, const char *name, Py_ssize_t least)
+{
+    PyObject *integer = PyBool_Check(object) ? NULL : PyNumber_Index(object);
+    Py_ssize_t count;
+
+    if (integer == NULL) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        return error_count(object, name);
+    }
+    count = PyNumber_AsSsize_t(integer, NULL); /* what is larger than any memory is cut */
+    if (count < least)
+        error_raise(PyExc_ValueError, "%s must be at least %zd, a number of rows, got %S", name,
+                    least, integer);
+    Py_DECREF(integer);
+    return count < least ? -1 : count;
 }

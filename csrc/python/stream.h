@@ -44,5 +44,7 @@ int stream_check_same(const stream_object *self, const struct rnn_net *net);
 /* ValueError or RuntimeError where the layer, whose network is `net` now, computes something else
  * than the stream would. */
 int stream_check_layer(const stream_object *self, const struct rnn_net *net);
+/* An argument "name" that is a number of rows, at least `least`. Returns -1 on error. */
+Py_ssize_t stream_read_count(PyObject *object, const char *name, Py_ssize_t least);
 
 #endif

@@ -81,7 +81,7 @@ const char stream_fork_doc[] =
     "Return a second stream of the same module, with a copy of the states.";
 
 const char stream_select_doc[] =
-    "select($self, rows, /)\n--\n\n"
+    "select($self, rows)\n--\n\n"
     "Make row i what ``rows[i]`` was: reorders, repeats and drops rows, as a beam search does.\n\n"
     "The stream then has ``len(rows)`` rows.\n\n"
     "Examples\n--------\n"
@@ -92,11 +92,11 @@ const char stream_select_doc[] =
     "4";
 
 const char stream_join_doc[] =
-    "join($self, n, /)\n--\n\n"
+    "join($self, n)\n--\n\n"
     "Append n rows whose states are zero, and return their indices, an array of int64.";
 
 const char stream_leave_doc[] =
-    "leave($self, rows, /)\n--\n\n"
+    "leave($self, rows)\n--\n\n"
     "Remove rows, each named once.\n\n"
     "The others keep their order and close the gaps: the index of each falls by the number of\n"
     "rows that were removed before it.\n\n"

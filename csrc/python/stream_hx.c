@@ -31,13 +31,15 @@ static int allocate(struct stream_hx *hx)
         const size_t banks = STREAM_BANKS * hx->bank_nbytes;
         const size_t each = sizeof *hx->index + sizeof *hx->marks;
         hx->memory = memory_new_zeroed(MEMORY_ALIGNMENT + banks + (size_t)capacity * each);
-        hx->banks = hx->memory == NULL ? NULL : memory_align(hx->memory, MEMORY_ALIGNMENT);
-        hx->index = hx->memory == NULL ? NULL : (int64_t *)(void *)(hx->banks + banks);
-        hx->marks = hx->memory == NULL ? NULL : (unsigned char *)(hx->index + capacity);
     }
-    if (hx->memory == NULL)
-        return error_raise(PyExc_MemoryError, "the states of %zd rows do not fit into memory",
-                           (Py_ssize_t)capacity);
+    if (hx->memory == NULL) {
+        error_raise(PyExc_MemoryError, "the states of %zd rows do not fit into memory",
+                    (Py_ssize_t)capacity);
+        return -1;
+    }
+    hx->banks = memory_align(hx->memory, MEMORY_ALIGNMENT);
+    hx->index = (int64_t *)(void *)(hx->banks + STREAM_BANKS * hx->bank_nbytes);
+    hx->marks = (unsigned char *)(hx->index + capacity);
     return 0;
 }
 
@@ -228,6 +230,18 @@ static PyArrayObject *item_from_python(struct module_state *module_state,
     return NULL;
 }
 
+COLD static void error_no_pair(PyObject *object, const char *name)
+{
+    char what[80];
+
+    PyOS_snprintf(what, sizeof what, "%s must be a tuple or list of two arrays, (h, c)", name);
+    if (PyArray_Check(object))
+        error_with_shape(PyExc_TypeError, (PyArrayObject *)object, "%s, got one array of shape ",
+                         what);
+    else
+        error_type(what, object);
+}
+
 /* Item "item" of what holds the states: a new reference. */
 static PyObject *item_of(const struct stream_hx *hx, PyObject *object, int item, const char *name)
 {
@@ -240,9 +254,7 @@ static PyObject *item_of(const struct stream_hx *hx, PyObject *object, int item,
             error_raise(PyExc_ValueError, "%s must hold two arrays, (h, c), got %zd", name,
                         PySequence_Size(object));
         else if (!sequence)
-            PyErr_Format(PyExc_TypeError,
-                         "%s must be a tuple or list of two arrays, (h, c), got %R", name,
-                         (PyObject *)Py_TYPE(object));
+            error_no_pair(object, name);
         return NULL;
     }
     const int holds = sequence ? arrays_are_in(object) : 0;

@@ -41,14 +41,10 @@ static int check_alone(PyArrayObject *array, enum dtype dtype, int ndim, const n
 static int check_apart(const struct request *request, PyArrayObject *array)
 {
     const struct region out = region_of(array), x = region_of(request->x);
-    struct weights *weights = layer_weights(request->self);
-    struct region params = {0, 0, NULL};
+    struct region params;
 
-    if (weights == NULL)
+    if (region_of_parameters(request->self, &params) < 0)
         return -1;
-    params.low = (uintptr_t)weights->params;
-    params.high = params.low + weights->nbytes;
-    weights_release(weights);
     if (regions_overlap(&out, &params))
         return error_raise(PyExc_ValueError, "out overlaps the parameters of the layer");
     if (regions_overlap(&out, &x))

@@ -7,11 +7,16 @@
 
 #define EXPECTED "rows must be a 1-D array of integers, which number rows of the stream from 0"
 
-COLD static int error_kind(PyArrayObject *array)
+COLD static int error_kind(PyObject *rows, PyArrayObject *array)
 {
+    const char *hint = "";
+
+    if (PyArray_NDIM(array) == 0)
+        hint = ": for one row, [row]";
+    else if (PyTuple_Check(rows) && PyTuple_Size(rows) == 1)
+        hint = ": of what np.where(mask) and np.nonzero(mask) return, item 0";
     if (PyArray_NDIM(array) != 1)
-        return error_with_shape(PyExc_ValueError, array, EXPECTED "%s; it has shape ",
-                                PyArray_NDIM(array) == 0 ? ": for one row, [row]" : "");
+        return error_with_shape(PyExc_ValueError, array, EXPECTED "%s; it has shape ", hint);
     return error_raise(PyExc_TypeError, EXPECTED ", got dtype %S%s",
                        (PyObject *)PyArray_DESCR(array),
                        PyArray_ISBOOL(array) ? ": of a mask, np.flatnonzero(mask)" : "");
@@ -41,10 +46,12 @@ PyArrayObject *stream_rows_open(PyObject *rows, bool copy)
     /* NumPy makes an array of float64 of a list without numbers. */
     const bool nothing = !PyArray_Check(rows) && PyArray_SIZE(array) == 0;
     flags |= copy ? NPY_ARRAY_ENSURECOPY | NPY_ARRAY_CARRAY : 0;
+    /* What does not fit into int64 is absent, and named in the error as it is. */
+    const int kind = PyTypeNum_ISUNSIGNED(PyArray_TYPE(array)) ? NPY_UINT64 : NPY_INT64;
     if (PyArray_NDIM(array) != 1 || !(PyTypeNum_ISINTEGER(PyArray_TYPE(array)) || nothing))
-        error_kind(array);
+        error_kind(rows, array);
     else
-        opened = (PyArrayObject *)PyArray_FromArray(array, PyArray_DescrFromType(NPY_INT64), flags);
+        opened = (PyArrayObject *)PyArray_FromArray(array, PyArray_DescrFromType(kind), flags);
     array_release(array);
     return opened;
 }
@@ -53,6 +60,8 @@ int stream_rows_read(PyArrayObject *rows, ptrdiff_t size, int64_t *index, unsign
 {
     const ptrdiff_t count = PyArray_DIM(rows, 0), stride = PyArray_STRIDE(rows, 0);
     const char *data = PyArray_DATA(rows);
+    const int64_t least =
+        PyArray_TYPE(rows) == NPY_INT64 ? 0 : INT64_MIN; /* of uint64 none is less */
 
     if (marks != NULL)
         memset(marks, 0, (size_t)size);
@@ -60,7 +69,7 @@ int stream_rows_read(PyArrayObject *rows, ptrdiff_t size, int64_t *index, unsign
         int64_t row;
         memcpy(&row, data + i * stride, sizeof row);
         if (row < 0 || row >= size)
-            return error_row(PyExc_IndexError, rows, i, row < 0 ? "is negative" : "is absent",
+            return error_row(PyExc_IndexError, rows, i, row < least ? "is negative" : "is absent",
                              size);
         if (marks != NULL) {
             if (marks[row])

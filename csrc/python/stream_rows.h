@@ -4,8 +4,8 @@
 
 #include "common.h"
 
-/* The array behind `rows`, of int64 in the machine's order; with `copy` one that nothing else has. An
- * empty list will do. TypeError, ValueError. May run code of others. */
+/* The array behind `rows`, of int64 or uint64 in the machine's order; with `copy` one that nothing else
+ * has. An empty list will do. TypeError, ValueError. May run code of others. */
 PyArrayObject *stream_rows_open(PyObject *rows, bool copy);
 /* Writes the rows to `index`, which may be where they are, after the check that each is in [0, size).
  * Each must be there once, unless `marks`, room for `size` bytes, is NULL. IndexError, ValueError. */

@@ -204,15 +204,16 @@ static int set_arrays(struct step *step)
     if (!request->fits && arguments_fit(request) < 0)
         return -1;
     call->x = PyArray_DATA(request->x);
-    call->x_row = array_stride(request->x, ndim - 2, dtype);
-    call->x_step = ndim == 3 ? array_stride(request->x, 0, dtype) : 0;
+    /* As in run.c where the axis has length 1. */
+    call->x_row = call->batch > 1 ? array_stride(request->x, ndim - 2, dtype) : 0;
+    call->x_step = call->steps > 1 ? array_stride(request->x, 0, dtype) : 0;
     if (step->y == NULL)
         step->y = array_new(request->self->module_state, dtype, ndim, dims + 3 - ndim);
     if (step->y == NULL)
         return -1;
     call->y = PyArray_DATA(step->y);
-    call->y_row = array_stride(step->y, ndim - 2, dtype);
-    call->y_step = ndim == 3 ? array_stride(step->y, 0, dtype) : 0;
+    call->y_row = call->batch > 1 ? array_stride(step->y, ndim - 2, dtype) : 0;
+    call->y_step = call->steps > 1 ? array_stride(step->y, 0, dtype) : 0;
     call->finite_weights = request->snapshot->finite;
     return 0;
 }

@@ -28,27 +28,6 @@
 
 /* ---- Construction and destruction ---- */
 
-/* A number of rows. Returns -1 on error. */
-static Py_ssize_t read_count(PyObject *object, const char *name, Py_ssize_t least)
-{
-    PyObject *integer = PyBool_Check(object) ? NULL : PyNumber_Index(object);
-    Py_ssize_t count;
-
-    if (integer == NULL) {
-        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
-            return -1;
-        PyErr_Clear();
-        return error_raise(PyExc_TypeError, "%s must be an integer, a number of rows, got %R", name,
-                           object);
-    }
-    count = PyNumber_AsSsize_t(integer, NULL); /* what is larger than any memory is cut */
-    if (count < least)
-        error_raise(PyExc_ValueError, "%s must be at least %zd, a number of rows, got %S", name,
-                    least, integer);
-    Py_DECREF(integer);
-    return count < least ? -1 : count;
-}
-
 /* A stream with these states, which it takes over. */
 static PyObject *stream_alloc(PyTypeObject *type, layer_object *layer, const struct rnn_net *net,
                               struct stream_hx *hx)
@@ -104,7 +83,7 @@ static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (weights == NULL)
         return NULL;
     if (stream_check_net(&weights->net) == 0 &&
-        (batch == NULL || (rows = read_count(batch, "batch", 0)) >= 0) &&
+        (batch == NULL || (rows = stream_read_count(batch, "batch", 0)) >= 0) &&
         make_hx((layer_object *)layer, &weights->net, rows, given == Py_None ? NULL : given, "hx",
                 &hx) == 0)
         self = stream_alloc(type, (layer_object *)layer, &weights->net, &hx);
@@ -241,13 +220,20 @@ static int drop_rows(struct stream_hx *hx, const int64_t *rows, ptrdiff_t count)
     return stream_hx_select(hx, hx->index, kept);
 }
 
-/* Does to the given rows what the function says. */
-static PyObject *with_rows(PyObject *object, PyObject *given, bool repeated, rows_function function)
+/* Does to the given rows what the function says. "format" names the method. */
+static PyObject *with_rows(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
+                           bool repeated, rows_function function)
 {
+    static const char *const names[] = {"rows", NULL};
     stream_object *self = (stream_object *)object;
+    PyObject *given = NULL;
     PyArrayObject *rows;
     int status = -1;
 
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, KEYWORDS(names), &given))
+        return NULL;
+    if (function == clear_rows && (given == NULL || given == Py_None))
+        return assign_hx(self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
     if (stream_enter(self) < 0)
         return NULL;
     rows = stream_rows_open(given, true);
@@ -261,32 +247,28 @@ static PyObject *with_rows(PyObject *object, PyObject *given, bool repeated, row
 
 static PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = {"rows", NULL};
-    PyObject *rows = Py_None;
-
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:reset", KEYWORDS(names), &rows))
-        return NULL;
-    if (rows != Py_None)
-        return with_rows(self, rows, false, clear_rows);
-    return assign_hx((stream_object *)self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+    return with_rows(self, args, kwargs, "|O:reset", false, clear_rows);
 }
 
-static PyObject *stream_select(PyObject *self, PyObject *rows)
+static PyObject *stream_select(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return with_rows(self, rows, true, stream_hx_select);
+    return with_rows(self, args, kwargs, "O:select", true, stream_hx_select);
 }
 
-static PyObject *stream_leave(PyObject *self, PyObject *rows)
+static PyObject *stream_leave(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    return with_rows(self, rows, false, drop_rows);
+    return with_rows(self, args, kwargs, "O:leave", false, drop_rows);
 }
 
-static PyObject *stream_join(PyObject *object, PyObject *n)
+static PyObject *stream_join(PyObject *object, PyObject *args, PyObject *kwargs)
 {
+    static const char *const names[] = {"n", NULL};
     stream_object *self = (stream_object *)object;
-    const Py_ssize_t count = read_count(n, "n", 1);
-    PyObject *indices = NULL;
+    PyObject *n, *indices = NULL;
 
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:join", KEYWORDS(names), &n))
+        return NULL;
+    const Py_ssize_t count = stream_read_count(n, "n", 1);
     if (count < 0 || stream_enter(self) < 0)
         return NULL;
     const Py_ssize_t first = self->hx.rows, most = PY_SSIZE_T_MAX - first;
@@ -352,16 +334,18 @@ static PyObject *stream_reduce(PyObject *object, PyObject *unused)
     return result;
 }
 
+#define WITH_KEYWORDS(function)                                                                    \
+    (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
+
 static PyMethodDef stream_methods[] = {
     {"__call__", (PyCFunction)(void (*)(void))stream_call_method,
      METH_FASTCALL | METH_KEYWORDS | METH_COEXIST, stream_call_doc},
-    {"reset", (PyCFunction)(void (*)(void))stream_reset, METH_VARARGS | METH_KEYWORDS,
-     stream_reset_doc},
+    {"reset", WITH_KEYWORDS(stream_reset), stream_reset_doc},
     {"fork", stream_fork, METH_NOARGS, stream_fork_doc},
     {"__copy__", stream_fork, METH_NOARGS, stream_fork_doc},
-    {"select", stream_select, METH_O, stream_select_doc},
-    {"join", stream_join, METH_O, stream_join_doc},
-    {"leave", stream_leave, METH_O, stream_leave_doc},
+    {"select", WITH_KEYWORDS(stream_select), stream_select_doc},
+    {"join", WITH_KEYWORDS(stream_join), stream_join_doc},
+    {"leave", WITH_KEYWORDS(stream_leave), stream_leave_doc},
     {"__reduce__", stream_reduce, METH_NOARGS, stream_reduce_doc},
     {NULL, NULL, 0, NULL},
 };

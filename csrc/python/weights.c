@@ -154,7 +154,7 @@ static void clear_suspects(struct weights *weights)
     }
 }
 
-struct snapshot *weights_cached_snapshot(struct weights *weights)
+HOT struct snapshot *weights_cached_snapshot(struct weights *weights)
 {
     struct snapshot *snapshot = NULL;
     lock_acquire(&weights->lock);

@@ -75,6 +75,19 @@ static bool is_empty_list(PyObject *given, PyArrayObject *array)
 
 /* ---- Lengths ---- */
 
+COLD static int error_lengths_shape(const struct request *request)
+{
+    PyArrayObject *given = request->extras->lengths_array;
+    const bool swapped = PyArray_NDIM(given) == 1 && PyArray_DIM(given, 0) == request->rows;
+    const char *hint = request->batch_first ? ", with batch_first=True axis 0 of input"
+                                            : ", with batch_first=False axis 1 of input";
+
+    return error_with_shape(PyExc_ValueError, given,
+                            "lengths must be (batch,), one integer for each of the %zd sequences "
+                            "of the batch%s; it has shape ",
+                            (Py_ssize_t)request->call.batch, swapped ? hint : "");
+}
+
 static int check_lengths_array(const struct request *request)
 {
     const Py_ssize_t batch = request->call.batch;
@@ -91,10 +104,7 @@ static int check_lengths_array(const struct request *request)
                            "batch, got dtype %S",
                            batch, (PyObject *)PyArray_DESCR(given));
     if (PyArray_NDIM(given) != 1 || PyArray_DIM(given, 0) != batch)
-        return error_with_shape(PyExc_ValueError, given,
-                                "lengths must be (batch,), one integer for each of the %zd "
-                                "sequences of the batch; it has shape ",
-                                batch);
+        return error_lengths_shape(request);
     return 0;
 }
 
@@ -107,8 +117,8 @@ static int copy_integers(PyArrayObject *given, int64_t *copy)
     int status;
 
     if (are_plain_integers(given)) {
-        for (npy_intp i = 0; i < count; i++, from += PyArray_STRIDE(given, 0))
-            copy[i] = *(const int64_t *)(const void *)from;
+        for (npy_intp i = 0; i < count; i++)
+            copy[i] = *(const int64_t *)(const void *)(from + i * PyArray_STRIDE(given, 0));
         return 0;
     }
     target =
@@ -208,10 +218,11 @@ static int read_reset(struct request *request, struct rnn_within *within)
     const int step_axis = request->batched && request->batch_first ? 1 : 0;
 
     if (!PyArray_ISBOOL(given) && !is_empty_list(request->extras->reset, given))
-        return error_raise(PyExc_TypeError,
-                           "reset must hold bools, got dtype %S: pass reset.astype(bool) or "
-                           "reset != 0",
-                           (PyObject *)PyArray_DESCR(given));
+        return error_raise(
+            PyExc_TypeError,
+            "reset must hold bools, got dtype %S: pass reset.astype(bool) or "
+            "reset != 0; of a mask that is 0 where a sequence begins, pass mask == 0",
+            (PyObject *)PyArray_DESCR(given));
     if (PyArray_NDIM(given) != (request->batched ? 2 : 1) ||
         PyArray_DIM(given, step_axis) != request->rows ||
         (request->batched && PyArray_DIM(given, 1 - step_axis) != request->call.batch))

@@ -73,7 +73,7 @@ INLINE TARGET void NAME(gru_vectors)(const int n, const struct NAME(block) *bloc
     NAME(tanh)(news, n);
     for (int j = 0; traced && j < n; j++)
         for (int gate = 0; gate < 3; gate++)
-            NAME(trace_vector)(step, gate, at[j].row, at[j].unit, at[j].width,
+            NAME(trace_vector)(step, step->trace->gates[gate], at[j].row, at[j].unit, at[j].width,
                                gate == 2 ? news[j] : gates[2 * j + gate]);
     UNROLL
     for (int j = 0; j < n; j++) {

@@ -77,9 +77,11 @@ struct cell_variant {
  * (kernels_segment). So are those of a variant of an LSTM. With reset_before a matrix is two such
  * pieces, r and z, then n, each with a last panel of its own. */
 
-/* Where a step writes its activated gates, in the order of the cell's gate_names. Of an RNN none. */
+/* Where a step writes its activated gates, in the order of the cell's gate_names: of an RNN none; and
+ * of a plain LSTM c_out and h_out again. */
 struct gate_trace {
     void *gates[PANEL_VECTORS]; /* each [rows, hidden]; NULL where one is not wanted */
+    void *c, *h;                /* likewise */
     ptrdiff_t stride;
 };
 

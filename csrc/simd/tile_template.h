@@ -103,7 +103,7 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int pane
 {
     struct NAME(tile) at = *tile;
 
-    for (; at.depth > 0; at.depth -= PYLSTM_SUM_BLOCK) {
+    do { /* once without terms too: the sums are moved to their place */
         NAME(add_block)(0, rows, panels, &at);
         if (more)
             NAME(add_block)(rows, more, panels, &at);
@@ -111,7 +111,8 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int pane
         at.from_stride = at.to_stride;
         at.w += PYLSTM_SUM_BLOCK * PANEL_TOTALS;
         at.x += PYLSTM_SUM_BLOCK;
-    }
+        at.depth -= PYLSTM_SUM_BLOCK;
+    } while (at.depth > 0);
 }
 
 #define DEFINE_TILE(name, rows, more, panels)                                                      \

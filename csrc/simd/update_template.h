@@ -124,14 +124,12 @@ static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) 
         NAME(lstm_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
 }
 
-/* One vector of a gate to its trace. */
-INLINE TARGET void NAME(trace_vector)(const struct rnn_step *step, int gate, ptrdiff_t row,
+/* One vector to a matrix of the trace. */
+INLINE TARGET void NAME(trace_vector)(const struct rnn_step *step, void *matrix, ptrdiff_t row,
                                       ptrdiff_t unit, ptrdiff_t width, vec_t v)
 {
-    REAL *to = step->trace->gates[gate];
-
-    if (to)
-        NAME(store)(to + row * step->trace->stride + unit, v, width);
+    if (matrix)
+        NAME(store)((REAL *)matrix + row * step->trace->stride + unit, v, width);
 }
 
 /* g = tanh of `count` vectors, before their update, which keeps no g. A second tanh is less than a
@@ -148,18 +146,26 @@ static NOINLINE TARGET CHAINED void NAME(trace_g)(const struct rnn_step *step, c
                                  : V_SET((REAL)0);
         NAME(tanh)(v, ABREAST);
         for (ptrdiff_t j = 0; j < ABREAST && i + j < count; j++)
-            NAME(trace_vector)(step, 2, at[i + j].row, at[i + j].unit, at[i + j].width, v[j]);
+            NAME(trace_vector)(step, step->trace->gates[2], at[i + j].row, at[i + j].unit,
+                               at[i + j].width, v[j]);
     }
 }
 
-/* i, f and o of `count` vectors, which their update has left in place. */
+/* i, f, o and c' of `count` vectors, which their update has left in place, and h'. */
 static NOINLINE TARGET void NAME(trace_others)(const struct rnn_step *step, const REAL *totals,
                                                const struct NAME(place) *at, ptrdiff_t count)
 {
-    for (ptrdiff_t i = 0; i < count; i++)
-        for (int gate = 0; gate < PANEL_VECTORS; gate += gate == 1 ? 2 : 1)
-            NAME(trace_vector)(step, gate, at[i].row, at[i].unit, at[i].width,
-                               V_LOAD(totals + i * PANEL_TOTALS + gate * LANES));
+    const struct gate_trace *trace = step->trace;
+    void *const matrices[] = {trace->gates[0], trace->gates[1], trace->c, trace->gates[3]};
+
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const ptrdiff_t row = at[i].row, unit = at[i].unit, width = at[i].width;
+        const REAL *h = (const REAL *)step->h_out + row * step->h_out_stride + unit;
+        for (int j = 0; j < PANEL_VECTORS; j++)
+            NAME(trace_vector)(step, matrices[j], row, unit, width,
+                               V_LOAD(totals + i * PANEL_TOTALS + j * LANES));
+        NAME(trace_vector)(step, trace->h, row, unit, width, NAME(load)(h, width));
+    }
 }
 
 /* update_group(), with a trace. */

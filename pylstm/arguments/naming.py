@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Iterable
 from typing import Any
 
 import numpy as np
@@ -74,3 +74,11 @@ def _holds_pairs(value: Any) -> bool:
         and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in value)
         and all(isinstance(pair[0], str) for pair in value)
     )
+
+
+def letters_hint(names: Any, known: Iterable[str]) -> str:
+    """Return how to give names of one letter, where one string has several; else nothing."""
+    letters = dict.fromkeys(names.replace(",", "").replace(" ", "")) if type(names) is str else {}
+    if not letters or not set(letters) <= set(known):
+        return ""
+    return f": pass a tuple of names, {tuple(letters)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -21,6 +22,13 @@ class RNNCellBase(_core.Cell, NativeModule):
 
     _structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.Cell.forward
+    _hints = MappingProxyType(
+        {
+            "stream": ": call the cell, step by step, or stream the layer of its parameters, "
+            "which from_weights(cell.state_dict()) of the layer's class makes",
+            "trace": ": a call returns the states after its step; a layer of this kind has a trace",
+        }
+    )
     # As torch has it on the layer of the same kind; an RNNCell may change to relu.
     _layer_mode = ""
 

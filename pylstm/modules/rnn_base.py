@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,15 @@ def split_hx(hx: Any) -> tuple[Any, Any]:
     return hx[0], hx[1]
 
 
+def _method_of(cls: type, function: Any) -> FunctionType:
+    """Return a copy of a method that has the name of another class, for the errors of Python."""
+    parts = (function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    copy = FunctionType(*parts, function.__closure__)
+    copy.__kwdefaults__, copy.__annotations__ = function.__kwdefaults__, function.__annotations__
+    copy.__qualname__ = f"{cls.__qualname__}.{function.__name__}"
+    return copy
+
+
 class RNNBase(_core.RNN, NativeModule):
     """What the layers share: the base of LSTM, GRU and RNN, which differ in their constructors."""
 
@@ -92,6 +102,12 @@ class RNNBase(_core.RNN, NativeModule):
     bidirectional: bool
     proj_size: int
     reverse: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("stream", "trace"):
+            if RNNBase in cls.__bases__ and name not in vars(cls):
+                setattr(cls, name, _method_of(cls, vars(RNNBase)[name]))
 
     def _construct(
         self,

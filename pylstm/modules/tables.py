@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Tables:
     """
 
     _version = 1
+    _hints: Mapping[str, str] = MappingProxyType({})  # behind errors on attributes that are absent
     _parameters: dict[str, Array | None]
     _buffers: dict[str, Array | None]
     _non_persistent_buffers_set: set[str]
@@ -140,7 +142,8 @@ class Tables:
         for table in ("_parameters", "_buffers", "_modules"):
             if table in values and name in values[table]:
                 return values[table][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        hint = self._hints.get(name, "")
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         values = vars(self)

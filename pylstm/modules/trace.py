@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..arguments.naming import type_name
+from ..arguments.naming import letters_hint, type_name
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -27,10 +27,8 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
     if names is None:
         return known
     what = f"names must be among {', '.join(known)} for this {kind}, each once"
-    if isinstance(names, str):
-        names = (names,)
     try:
-        given = list(names)
+        given = [names] if isinstance(names, str) else list(names)
     except TypeError:
         raise TypeError(
             f"{what}: a string or an iterable of strings, got {type_name(names)}"
@@ -40,8 +38,8 @@ def wanted_names(kind: str, names: Any) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise TypeError(f"{what}: strings, got {type_name(name)}")
         if name not in known or name in wanted:
-            repeated = " twice" if name in wanted else ""
-            raise ValueError(f"{what}, got {name!r}{repeated}")
+            hint = " twice" if name in wanted else letters_hint(names, known)
+            raise ValueError(f"{what}, got {name!r}{hint}")
         wanted.append(known[known.index(name)])
     if not wanted:
         raise ValueError(f"{what}, got none; leave names out for all of them")
@@ -126,6 +124,12 @@ class Trace:
             f"a trace of this {kind} has no {name!r}: it has output, h_n, "
             f"{'c_n, ' if 'c_n' in vars(self) else ''}and {', '.join(trace_names(kind))}"
         )
+
+    if not TYPE_CHECKING:  # so that checkers refuse an unpacked trace too
+
+        def __iter__(self) -> NoReturn:
+            results = [f"trace.{name}" for name in ("output", "h_n", "c_n") if name in vars(self)]
+            raise TypeError(f"a Trace is not a tuple: its results are {', '.join(results)}")
 
     def __repr__(self) -> str:
         values = vars(self)

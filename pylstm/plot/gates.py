@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import as_array
-from ..arguments.naming import type_name
+from ..arguments.naming import letters_hint, type_name
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, largest_of, library
 from .states import chosen_row
 
@@ -39,7 +39,8 @@ def _drawn_names(trace: Any, names: Any) -> list[str]:
         raise TypeError(f"names must be an array's name or a list of them, got {names!r}")
     for name in wanted:
         if not isinstance(name, str) or name not in known:
-            raise ValueError(f"names must be of {', '.join(known)}; got {name!r}")
+            hint = letters_hint(names, known)
+            raise ValueError(f"names must be of {', '.join(known)}; got {name!r}{hint}")
     return list(wanted)
 
 

@@ -157,9 +157,12 @@ void real_set(enum dtype dtype, void *array, ptrdiff_t index, double value)
     }
 }
 
+bool zeros_have_signs = true;
+
 bool real_same(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)) ||
+           (!zeros_have_signs && a == 0 && b == 0);
 }
 
 ptrdiff_t real_difference(const double *a, const double *b, ptrdiff_t count)

@@ -57,6 +57,8 @@ size_t real_size(enum dtype dtype);
 double real_round(enum dtype dtype, double value);
 double real_get(enum dtype dtype, const void *array, ptrdiff_t index);
 void real_set(enum dtype dtype, void *array, ptrdiff_t index, double value);
+/* Cleared for valgrind, whose fused multiply-add of doubles loses the sign of a sum that is -0. */
+extern bool zeros_have_signs;
 /* The same bits, or both NaN. */
 bool real_same(double a, double b);
 /* Index of the first difference, or -1. */

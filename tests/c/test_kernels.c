@@ -47,6 +47,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--memory") == 0) {
             plan.every = 101;
             plan.ordinary = true;
+            zeros_have_signs = false;
         } else if (strcmp(argv[i], "--record") == 0) {
             record = true;
         } else if (strcmp(argv[i], "--hashes") == 0 && i + 1 < argc) {
