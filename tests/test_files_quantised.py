@@ -305,7 +305,7 @@ def test_what_is_refused(case):
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, 1e-60, 1e60])
 def test_scales_that_no_quantiser_makes(scale):
-    tree = with_weight(quantised(SMALL, parameters=(float(scale), 0)))
+    tree = with_weight(quantised(SMALL + 1, parameters=(float(scale), 0)))
     with np.errstate(over="ignore"), pytest.raises(pylstm.WeightFileError, match="weight_ih_l0"):
         made(tree, "LSTM", "a")
 

@@ -46,6 +46,9 @@ DEFAULTS: dict[str, Any] = {**GRU_VARIANTS, **LSTM_VARIANTS, "reverse": False}
 # The key behind which the ``_metadata`` of a state_dict, and the metadata of a safetensors file,
 # keep what the numbers of a module depend on beside its parameters.
 OPTIONS_KEY = "pylstm.options"
+# Where one says in which of these forms a module's weights are kept, beside the options.
+WEIGHTS_KEY = "weights"
+STORAGE_NAMES = ("int8", "int8-fast", "int16", "bfloat16", "float16")
 
 
 def _check_bool(name: str, value: Any) -> bool:
@@ -120,6 +123,17 @@ def recorded(state_dict: Any, prefix: str) -> Any:
     metadata = getattr(state_dict, "_metadata", None)
     entry = metadata.get(prefix) if isinstance(metadata, dict) else None
     return entry.get(OPTIONS_KEY) if isinstance(entry, dict) else None
+
+
+def recorded_weights(state_dict: Any, prefix: str) -> str | None:
+    """Return the form in which a state_dict has the weights of a module; None if it is no other.
+
+    Of other libraries' entries by this name nothing is known, and nothing taken.
+    """
+    metadata = getattr(state_dict, "_metadata", None)
+    entry = metadata.get(prefix) if isinstance(metadata, dict) else None
+    told = entry.get(WEIGHTS_KEY) if isinstance(entry, dict) else None
+    return told if isinstance(told, str) and told in STORAGE_NAMES else None
 
 
 def mismatch(own: dict[str, Any], options: Any, prefix: str) -> list[str]:

@@ -58,6 +58,14 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return None if shape is None else tuple(shape)
 
 
+def _is_scaled(state_dict: Mapping[str, Any], key: str) -> bool:
+    """Tell whether a value is integers that a scale beside them belongs to."""
+    if f"{key}_scale" not in state_dict:
+        return False
+    value = state_dict[key]
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+
+
 class _Loading:
     """One call of load_state_dict: first everything is collected and checked, then written."""
 
@@ -82,6 +90,13 @@ class _Loading:
             key = prefix + name
             if key not in state_dict:
                 self.missing.append(key)
+                continue
+            if _is_scaled(state_dict, key):
+                # Taken for numbers they would be wrong, and without strict in silence.
+                self.errors.append(
+                    f"{key} is stored as integers, with {key}_scale beside them: from_weights "
+                    "reads such weights."
+                )
                 continue
             writeable = self.assign or slot.flags.writeable or name in owned
             value = self._check(state_dict[key], key, slot, writeable)

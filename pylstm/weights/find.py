@@ -29,7 +29,8 @@ def find_recurrent(source: Any) -> list[FoundRecurrent]:
 
     In a mapping or a ``state_dict``, ``bias_hh`` of an LSTM or RNN may be missing from all layers
     and directions where ``bias_ih`` is there: it is zero. int8 parameters are multiplied by the
-    scale that stands beside each, ``weight_ih_l0_scale``: one number, or one for each row. What
+    scale that stands beside each, ``weight_ih_l0_scale``: one number, or one for each row (of int16
+    only one for each row, of shape (rows, 1)). What
     torch quantised dynamically, and ONNX's DynamicQuantizeLSTM, is read as the floats that its
     integers stand for.
 

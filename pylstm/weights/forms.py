@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from .infer import NearMiss, gates_of, name_of
 from .packed import PACKED
-from .values import Widened, scale_problem
+from .values import Widened, is_scaled, scale_problem
 
 _PARAMETRISED = (
     "parametrised",
@@ -44,7 +42,7 @@ _SHAPED = ("raw", "orig", "v", "original", "original1")
 def scaled(
     prefix: str, parameters: Mapping[str, Any], companions: Mapping[tuple[str, str], Any]
 ) -> dict[str, Any] | NearMiss:
-    """Return the parameters, those of them multiplied that are int8 with a scale beside them.
+    """Return the parameters, those of them multiplied that are integers with a scale beside them.
 
     Parameters
     ----------
@@ -56,14 +54,15 @@ def scaled(
     """
     values = dict(parameters)
     for name, stored in parameters.items():
-        if getattr(stored, "dtype", None) != np.int8 or (name, "scale") not in companions:
+        scale = companions.get((name, "scale"))
+        if scale is None or not is_scaled(stored, scale):
             continue
-        problem = scale_problem(name, stored, companions[name, "scale"])
+        problem = scale_problem(name, stored, scale)
         if (name, "zero_point") in companions:
             problem = f"{name}_zero_point: of integers only those around zero are read"
         if problem:
             return NearMiss(prefix, f"quantised {name_of(parameters)}", problem)
-        values[name] = Widened(stored, companions[name, "scale"])
+        values[name] = Widened(stored, scale)
     return values
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # tied are honest; a file of some bytes that asks for terabytes is not.
 _MAX_SHARING, _MAX_SHARED_BYTES = 4, 1 << 22
 
+_BAD_SCALE = "is multiplied by a scale of {:g}, not positive and finite"
+
 # Of integers of 8 bits. The values of torch's own are smaller.
 MAX_ZERO_POINT = 255
 
@@ -36,7 +38,7 @@ class Widened:
     Parameters
     ----------
     stored : Tensor or ndarray
-        int8 with a scale, or the bits of bfloat16 as uint16.
+        int8 or int16 with a scale, or the bits of bfloat16 as uint16.
     scale : Tensor or ndarray or None
         What the integers are multiplied by; None for bfloat16.
     zero_point : Tensor or ndarray or None
@@ -75,10 +77,9 @@ class Widened:
             return wide.view(np.float32)
         ones = (1,) * (self.ndim - 1)
         scale = read(self.scale).astype(np.float32).reshape(-1, *ones)
-        bad = scale[~(np.isfinite(scale) & (scale > 0))]
+        bad = scale[~(np.isfinite(scale) & (scale >= 0))]
         if bad.size:
-            reason = f"is multiplied by a scale of {bad[0]:g}, not positive and finite"
-            raise BadScale("", "", reason)
+            raise BadScale("", "", _BAD_SCALE.format(bad[0]))
         zero = None if self.zero_point is None else read(self.zero_point).reshape(-1, *ones)
         if zero is not None and np.abs(zero).max(initial=0) > MAX_ZERO_POINT:
             raise BadScale("", "", f"has a zero point of {zero.flat[np.abs(zero).argmax()]}")
@@ -89,7 +90,14 @@ class Widened:
             numbers = read(self.stored).astype(np.float32)
         if zero is not None and zero.any():
             np.subtract(numbers, zero.astype(np.float32), out=numbers)  # of integers: exact
+        self._check_zeros(numbers, scale)
         return np.multiply(numbers, scale, out=numbers)
+
+    def _check_zeros(self, numbers: Array, scale: Array) -> None:
+        """Raise where a scale of 0 is that of other integers than zeros, which have such a one."""
+        at = np.flatnonzero(scale == 0)
+        if at.size and (scale.size == 1 or self.ndim < 2 or numbers[at].any()):
+            raise BadScale("", "", _BAD_SCALE.format(scale.reshape(-1)[at[0]]))
 
 
 Leaf = Tensor | Widened | np.ndarray
@@ -123,6 +131,15 @@ def scale_problem(name: str, stored: Any, scale: Any) -> str:
             f"of {rows} rows"
         )
     return ""
+
+
+def is_scaled(stored: Any, scale: Any) -> bool:
+    """Tell whether a scale tells what integers stand for: of int16 only one as pylstm writes it."""
+    dtype = getattr(stored, "dtype", None)
+    shape: tuple[int, ...] = getattr(stored, "shape", ())
+    if dtype == np.int16:
+        return len(shape) == 2 and getattr(scale, "shape", None) == (shape[0], 1)
+    return bool(dtype == np.int8)
 
 
 def dtype_of(parameters: Mapping[str, Any]) -> np.dtype[Any]:

@@ -75,6 +75,8 @@ def seeds(format):
         ] + list(distributed(format))
         if format == "safetensors":
             found += [folders.safetensors(folders.lstm(1), metadata) for metadata in METADATA]
+        if format.startswith("npz"):
+            found += [archive_of_bits(deflated) for deflated in (False, format != "npz")]
     elif format == "npy":
         found = [npy(array, version) for array in some_arrays() for version in ((1, 0), (3, 0))]
     elif format == "skops":
@@ -89,6 +91,16 @@ def seeds(format):
         found = list(pickles(int(format.removeprefix("pickle_"))))
     found += list(of_kinds(format))
     return sorted(found, key=len)
+
+
+def archive_of_bits(deflated):
+    """An archive of an LSTM in bfloat16, as pylstm writes it."""
+    made = io.BytesIO()
+    shapes = {"weight_ih_l0": (8, 3), "weight_hh_l0": (8, 2)}
+    arrays = {name: np.full(shape, 0x3F80, "u2") for name, shape in shapes.items()}
+    marks = {f"{name}_dtype": np.array("bfloat16") for name in shapes}
+    (np.savez_compressed if deflated else np.savez)(made, **arrays, **marks)
+    return made.getvalue()
 
 
 def of_kinds(format):

@@ -1,8 +1,10 @@
 """What torch and the safetensors package write is read as they read it, and the other way round."""
 
 import io
+import json
 import sys
 import types
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -281,3 +283,27 @@ def test_safetensors_of_torch(mmap, tmp_path):
     pylstm.save(loaded, path)
     for name, read in package.load_file(path).items():
         assert read.numpy().tobytes() == loaded[name].tobytes()
+
+
+def test_bfloat16_as_torch_and_safetensors_have_it(tmp_path):
+    """The dtype is torch.bfloat16 and the values the same; safetensors writes the same bytes."""
+    package = pytest.importorskip("safetensors.torch")
+    tensors = {
+        name: value.bfloat16() if name.startswith("weight") else value
+        for name, value in torch.nn.LSTM(3, 4, 2).state_dict().items()
+    }
+    state = OrderedDict((name, value.float().numpy()) for name, value in tensors.items())
+    state._metadata = {"": {"version": 1, "weights": "bfloat16"}}
+    for suffix, load in ((".safetensors", package.load_file), (".pt", torch.load)):
+        path = tmp_path / f"ours{suffix}"
+        pylstm.save(state, path)
+        for name, value in load(path).items():
+            assert value.dtype == tensors[name].dtype
+            assert torch.equal(value, tensors[name])
+    metadata = {"format": "pt", "pylstm.options": '{"": {"weights": "bfloat16"}}'}
+    package.save_file(tensors, tmp_path / "theirs.safetensors", metadata)
+    theirs = (tmp_path / "theirs.safetensors").read_bytes()
+    ours = (tmp_path / "ours.safetensors").read_bytes()
+    length = int.from_bytes(ours[:8], "little")
+    assert json.loads(ours[8 : 8 + length]) == json.loads(theirs[8 : 8 + length])
+    assert ours[8 + length :] == theirs[8 + length :]

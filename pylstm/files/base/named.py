@@ -7,7 +7,16 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ...arguments.variants import DEFAULTS, NONLINEARITIES, OPTIONS_KEY, RNN_MODES, recorded
+from ...arguments.variants import (
+    DEFAULTS,
+    NONLINEARITIES,
+    OPTIONS_KEY,
+    RNN_MODES,
+    STORAGE_NAMES,
+    WEIGHTS_KEY,
+    recorded,
+    recorded_weights,
+)
 from .json_text import parse
 from .record import Record, RecurrentLayer
 from .source import Source
@@ -46,6 +55,7 @@ _VALUES: dict[str, tuple[str, ...] | type] = {
     "peepholes": bool,
     "cell_clip": float,
     "reverse": bool,
+    WEIGHTS_KEY: STORAGE_NAMES,
 }
 
 
@@ -80,9 +90,10 @@ class NamedArrays(dict[str, Any]):
         # What load_state_dict reads of a state_dict; plain arrays fit every variant.
         told = {prefix: options_in(self.facts(prefix)) for prefix in (*self.modules, *self.options)}
         return {
-            prefix: {OPTIONS_KEY: options}
+            prefix: entry_of(options)
             for prefix, options in told.items()
-            if any(options.get(name, default) != default for name, default in DEFAULTS.items())
+            if WEIGHTS_KEY in options
+            or any(options.get(name, default) != default for name, default in DEFAULTS.items())
         }
 
 
@@ -161,7 +172,16 @@ def options_of_state_dict(mapping: Any, prefix: str) -> tuple[dict[str, Any], st
     """Return the options that a state_dict of pylstm's records of a module, and what is wrong."""
     options = recorded(mapping, prefix)
     wrong = "" if options is None else _wrong_in(options)
-    return dict({} if wrong else options or {}), wrong
+    told = dict({} if wrong else options or {})
+    weights = recorded_weights(mapping, prefix)
+    return told | ({} if weights is None else {WEIGHTS_KEY: weights}), wrong
+
+
+def entry_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the ``_metadata`` of a state_dict records of a module with these options."""
+    others = {name: value for name, value in options.items() if name != WEIGHTS_KEY}
+    entry: dict[str, Any] = {OPTIONS_KEY: others} if others else {}
+    return entry | {name: value for name, value in options.items() if name == WEIGHTS_KEY}
 
 
 def options_by_prefix(mapping: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x93NUMPY"
 SUFFIX = ".npy"
+# Behind the name of an array of bits that are no integers: what they are, as pylstm writes it.
+DTYPE_SUFFIX = "_dtype"
 
 # NumPy refuses longer ones as well: it has no use for them but structured dtypes.
 _LONGEST_HEADER = 10_000
@@ -69,22 +71,49 @@ def read(source: Source, make: Make) -> Any:
 
 
 def read_npz(archive: ZipArchive, make: Make) -> dict[str, Any]:
-    """Return the arrays of an archive by name; entries that are no arrays are left out."""
+    """Return the arrays of an archive by name; entries that are no arrays are left out.
+
+    An array of uint16 with the text ``bfloat16`` under its name and ``_dtype`` is of bfloat16.
+    """
     tree: dict[str, Any] = {}
     for name in archive.entries:
         if name.endswith(SUFFIX):
-            tree[name.removesuffix(SUFFIX)] = read_entry(archive, name, make)
+            stem = name.removesuffix(SUFFIX)
+            if not _tells_bfloat16(archive, stem.removesuffix(DTYPE_SUFFIX), stem):
+                is_bfloat16 = _tells_bfloat16(archive, stem, stem + DTYPE_SUFFIX)
+                tree[stem] = read_entry(archive, name, make, is_bfloat16=is_bfloat16)
     return tree
 
 
-def read_entry(archive: ZipArchive, name: str, make: Make) -> Any:
-    """Return the array of one entry."""
+def read_entry(archive: ZipArchive, name: str, make: Make, *, is_bfloat16: bool = False) -> Any:
+    """Return the array of one entry, its integers taken for the bits of bfloat16 if they are."""
     # Opened twice: a deflated entry that has begun to inflate holds on to its window.
     header, content = archive.open(name), archive.open(name)
-    return _array(archive.source, header, content, make)
+    return _array(archive.source, header, content, make, is_bfloat16=is_bfloat16)
 
 
-def _array(source: Source, head: Bytes, content: Bytes, make: Make) -> Any:
+def _tells_bfloat16(archive: ZipArchive, name: str, marker: str) -> bool:
+    """Tell whether an array of uint16 has its marker, one text, beside it."""
+    if name == marker or not {name + SUFFIX, marker + SUFFIX} <= archive.entries.keys():
+        return False
+    file, described = archive.source.name, []
+    for each in (name, marker):
+        content = archive.open(each + SUFFIX)
+        header, start = _header(file, content)
+        described.append((*_fields(file, content.record, header), start))
+    (bits, _, _, _), (descr, _, shape, start) = described
+    if bits.lstrip("<>|=") != "u2" or descr != "<U8" or shape != ():
+        return False
+    text = "bfloat16".encode("utf-32-le")
+    content = archive.open(marker + SUFFIX)
+    if content.size != start + len(text):
+        return False
+    return _start_of(file, Tail(content, start), 0, len(text)) == text
+
+
+def _array(
+    source: Source, head: Bytes, content: Bytes, make: Make, *, is_bfloat16: bool = False
+) -> Any:
     """Return what ``make`` returns for the array; a :class:`Record` for text and dates."""
     file, record = source.name, content.record
     header, start = _header(file, head)
@@ -102,6 +131,7 @@ def _array(source: Source, head: Bytes, content: Bytes, make: Make) -> Any:
         if descr.lstrip("<>|=")[0] in "SUMm":
             return Record("numpy.ndarray", (descr, shape))
         raise WeightFileError(file, record, f"its dtype {descr} is not one of numbers")
+    dtype = "bfloat16" if is_bfloat16 else dtype
     storage = Storage(file, Tail(content, start), dtype, _byteorder(descr))
     strides = row_major(shape[::-1])[::-1] if fortran else None
     tensor = Tensor(storage, shape, strides)

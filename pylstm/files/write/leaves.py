@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arguments.naming import mapping_hint, type_name
 from ..base.record import Record, Unsupported
-from ..base.tensor import PLAIN_DTYPES, Tensor
+from ..base.tensor import PLAIN_DTYPES, Tensor, raw_dtype
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,10 +30,10 @@ class Leaf:
     path : tuple of str
         The keys that lead to it.
     dtype : str
-        A key of ``PLAIN_DTYPES``.
+        A key of ``PLAIN_DTYPES``, or ``"bfloat16"``.
     shape : tuple of int
     value : object
-        The array, or what returns it from its method ``read``.
+        The array, or what returns it from its method ``read``; of bfloat16 its exact float32.
     """
 
     path: tuple[str, ...]
@@ -49,15 +49,25 @@ class Leaf:
     @property
     def nbytes(self) -> int:
         """Bytes of the elements."""
-        count = PLAIN_DTYPES[self.dtype].itemsize
+        count = raw_dtype(self.dtype).itemsize
         for size in self.shape:
             count *= size
         return count
 
     def array(self) -> Array:
-        """Return the elements, C-contiguous and little-endian."""
+        """Return the elements, C-contiguous and little-endian; of bfloat16 their bits."""
         array = self.value if isinstance(self.value, np.ndarray) else self.value.read()
-        return np.asarray(array, PLAIN_DTYPES[self.dtype].newbyteorder("<"), order="C")
+        if self.dtype == "bfloat16":
+            array = self._upper_halves(np.asarray(array, np.float32, order="C"))
+        return np.asarray(array, raw_dtype(self.dtype).newbyteorder("<"), order="C")
+
+    def _upper_halves(self, array: Array) -> Array:
+        bits = array.view(np.uint32)
+        if (bits & np.uint32(0xFFFF)).any():
+            raise ValueError(
+                f"{self.name!r} is to be written as bfloat16, which cannot hold its numbers"
+            )
+        return np.right_shift(bits, 16)
 
 
 def leaves_of(mapping: Any) -> list[Leaf]:

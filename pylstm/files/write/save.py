@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...arguments.naming import type_name
+from ...arguments.variants import WEIGHTS_KEY
 from ..base.errors import WeightFileWarning
 from ..base.named import NamedArrays, metadata_of, options_by_prefix, options_in
 from ..base.record import RecurrentLayer
@@ -24,6 +27,9 @@ _WRITERS = {
     ".pt": write_torch,
     ".pth": write_torch,
 }
+
+# The parameters that have a storage.
+_MATRIX = re.compile(r"weight_(?:ih|hh|hr)(?:_l\d+(?:_reverse)?)?")
 
 # What is assumed where a file does not say it.
 _ASSUMED = ("nonlinearity", "tanh")
@@ -114,6 +120,7 @@ def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> l
     leaves = leaves_of(mapping)
     _check_names(leaves)
     known = Known(mapping)
+    leaves = [known.in_its_form(leaf) for leaf in leaves]
     with replacing(path) as file:
         if writer is write_safetensors:
             write_safetensors(file, leaves, progress, known.metadata())
@@ -173,6 +180,13 @@ class Known:
         if any(option != _ASSUMED for option in options.items()):
             self.of_state_dicts.setdefault(above, {})[prefix] = options
 
+    def in_its_form(self, leaf: Leaf) -> Leaf:
+        """Return an array as it is written: of bfloat16 where a state_dict says that it is such."""
+        above, _, name = leaf.name.rpartition(".")
+        is_short = self._options.get(above, {}).get(WEIGHTS_KEY) == "bfloat16"
+        is_matrix = leaf.dtype == "float32" and len(leaf.shape) == 2 and _MATRIX.fullmatch(name)
+        return replace(leaf, dtype="bfloat16") if is_short and is_matrix else leaf
+
     def metadata(self) -> dict[str, str]:
         """Return what safetensors keep of it."""
         metadata = metadata_of(self._options)
@@ -193,8 +207,9 @@ class Known:
         others: dict[str, list[str]] = {}
         for prefix, facts in self._options.items() if not says_options else ():
             for name, value in options_in(facts).items():
-                # Their parameters have names of their own.
-                if name != "peepholes" and (name, value) != _ASSUMED:
+                # Their parameters have names of their own, and dtypes.
+                is_seen = name == "peepholes" or (name == WEIGHTS_KEY and value != "int8-fast")
+                if not is_seen and (name, value) != _ASSUMED:
                     others.setdefault(f"{name}={value!r}", []).append(prefix)
         for argument, prefixes in others.items():
             what = "pass it to from_weights"

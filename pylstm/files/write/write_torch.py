@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...arguments.variants import OPTIONS_KEY
+from ..base.named import entry_of
 from ..base.tensor import row_major
 from .leaves import Leaf
 from .writers import Progress, write_elements
@@ -24,6 +24,7 @@ _STORAGES = {
     "float64": "Double",
     "float32": "Float",
     "float16": "Half",
+    "bfloat16": "BFloat16",
     "int64": "Long",
     "int32": "Int",
     "int16": "Short",
@@ -100,13 +101,20 @@ def _mapping(tree: Tree, options: Recorded, path: tuple[str, ...]) -> Iterable[b
     yield _SET_ITEMS
     if path in options:
         entries = {
-            prefix: _plain_dict({"version": _integer(1), OPTIONS_KEY: _plain_dict(told)})
-            for prefix, told in (
-                (prefix, {name: _plain(value) for name, value in each.items()})
-                for prefix, each in options[path].items()
-            )
+            prefix: _plain_dict({"version": _integer(1), **_entry(each)})
+            for prefix, each in options[path].items()
         }
         yield _plain_dict({"_metadata": _items(_ordered_dict(), entries)}) + _BUILD
+
+
+def _entry(options: dict[str, Any]) -> dict[str, bytes]:
+    """Return the pickles of what ``_metadata`` records of a module."""
+    return {
+        key: _plain_dict({name: _plain(each) for name, each in value.items()})
+        if isinstance(value, dict)
+        else _plain(value)
+        for key, value in entry_of(options).items()
+    }
 
 
 def _plain_dict(items: dict[str, bytes]) -> bytes:

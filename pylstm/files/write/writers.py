@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ..base.tensor import PLAIN_DTYPES
-from ..formats.npy import SUFFIX
+from ..formats.npy import DTYPE_SUFFIX, SUFFIX
 from ..formats.safetensors import DTYPES
 from .leaves import Leaf
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 
 # As the reference writer orders them among those of the same size: the last one first.
-_ORDER = ["BOOL", "U8", "I8", "I16", "U16", "F16", "I32", "U32", "F32", "C64", "F64", "I64", "U64"]
-_CODES = {dtype: code for code, dtype in DTYPES.items() if dtype in PLAIN_DTYPES}
+_ORDER = ["BOOL", "U8", "I8", "I16", "U16", "F16", "BF16", "I32", "U32", "F32", "C64", "F64"]
+_ORDER += ["I64", "U64"]
+_CODES = {dtype: code for code, dtype in DTYPES.items() if dtype in (*PLAIN_DTYPES, "bfloat16")}
 
 
 def write_safetensors(
@@ -67,11 +68,18 @@ def write_npz(file: BinaryIO, leaves: Sequence[Leaf], progress: Progress) -> Non
         for leaf in leaves:
             if "\0" in leaf.name:
                 raise ValueError(f"the name {leaf.name!r} cannot stand in a zip archive")
-            # Without a date, so that equal arrays make equal files.
-            entry = zipfile.ZipInfo(leaf.name + SUFFIX)
-            with archive.open(entry, "w", force_zip64=True) as content:
-                np.lib.format.write_array(content, leaf.array(), allow_pickle=False)
+            _write_npy(archive, leaf.name, leaf.array())
+            if leaf.dtype == "bfloat16":
+                # NumPy has no such dtype: the bits, and beside them what they are.
+                _write_npy(archive, leaf.name + DTYPE_SUFFIX, np.array(leaf.dtype, "<U8"))
             progress(leaf.nbytes)
+
+
+def _write_npy(archive: zipfile.ZipFile, name: str, array: Array) -> None:
+    # Without a date, so that equal arrays make equal files.
+    entry = zipfile.ZipInfo(name + SUFFIX)
+    with archive.open(entry, "w", force_zip64=True) as content:
+        np.lib.format.write_array(content, array, allow_pickle=False)
 
 
 def write_elements(file: BinaryIO, array: Array) -> None:
