@@ -138,10 +138,10 @@ class NativeModule(ParametersInC):
         """Return what the constructor fixed, as :meth:`_build_structure` takes it."""
         return {**{name: vars(self)[name] for name in self._structure}, **own_variants(self)}
 
-    def _empty(self) -> Layer:
+    def _empty(self, weights: str) -> Layer:
         empty: Any = self._core_class()  # without the code of a subclass
         arguments = self._build_arguments(self._present_structure())
-        empty._build(**arguments, dtype=self._dtype.name, weights=self._weights)
+        empty._build(**arguments, dtype="float32", weights=weights)
         return empty  # type: ignore[no-any-return]
 
     def _recorded_options(self) -> dict[str, Any]:

@@ -40,23 +40,6 @@ def as_stored(values: dict[str, Any]) -> dict[str, tuple[Array, Array | None]]:
     }
 
 
-def in_form(layer: Layer, form: str) -> Layer:
-    """Return what holds the parameters of a layer in another dtype or storage.
-
-    Raises
-    ------
-    ValueError
-        If the storage cannot hold a weight, which is named.
-    """
-    holder = Layer()
-    holder._share(layer)
-    was = layer._weights
-    holder._convert(form)
-    if {was, form} == {"int8", "int8-fast"}:  # the same integers; converting rounds their scales
-        holder._assign({name: layer._stored(name) for name in layer._parameter_names})
-    return holder
-
-
 class ParametersInC(Layer, Module):
     """The base of :class:`NativeModule` that owns parameters.
 
@@ -64,9 +47,26 @@ class ParametersInC(Layer, Module):
     and ``_parameter`` a new array of the float32 numbers that it stands for.
     """
 
-    def _empty(self) -> Layer:
-        """Return what has parameters of the same form and shapes, all zero."""
+    def _empty(self, weights: str) -> Layer:
+        """Return what has parameters of the same shapes in a storage, all zero."""
         raise NotImplementedError
+
+    def _in_form(self, form: str) -> Layer:
+        """Return what holds the parameters in another dtype or storage.
+
+        Raises
+        ------
+        ValueError
+            If the storage cannot hold a weight, which is named.
+        """
+        if {self._weights, form} == {"int8", "int8-fast"}:  # which store the same
+            holder = self._empty(form)
+            holder._assign({name: self._stored(name) for name in self._parameter_names})
+            return holder
+        holder = Layer()
+        holder._share(self)
+        holder._convert(form)
+        return holder
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
@@ -173,8 +173,9 @@ class ParametersInC(Layer, Module):
         yield from super()._own_parameters()
 
     def _identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
-        # That of the memory in C: a widened array is a new one each time.
-        return memory_of(self._view(name) if name in self._owned_names() else array)
+        if name in self._owned_names():  # a widened array is a new one each time
+            array = self._view(name)
+        return memory_of(array)
 
     # ---- state_dict
 
@@ -183,6 +184,10 @@ class ParametersInC(Layer, Module):
         for name in self._owned_names():
             yield name, self._view(name)
         yield from self._registered_slots()
+
+    def _dtype_name(self, name: str, array: Array) -> str:
+        is_bits = self._owned_names() and self._weights == "bfloat16" and array.dtype == np.uint16
+        return "bfloat16" if is_bits else super()._dtype_name(name, array)
 
     def _scale_slots(self) -> Iterator[tuple[str, Array]]:
         # Of every storage: the stored form of another one can be loaded.
@@ -244,10 +249,11 @@ class ParametersInC(Layer, Module):
         """Compress the values now: whatever their dtype is, the module keeps its storage."""
         from ..weights.stored import readable  # most programs have no compressed module
 
-        holder = self._empty()
+        weights = str(self._weights)
+        holder = self._empty(weights)
         staged = [name for name in self._parameter_names if name in own]
         for name in staged:  # one by one, so that only one float32 array is made
-            value = readable(name, own[name], own.get(name + SCALE), str(self._weights))
+            value = readable(name, own[name], own.get(name + SCALE), weights)
             holder._assign({name: value})
         stored = {name: holder._stored(name) for name in staged}
         return lambda: self._assign(stored)
@@ -273,4 +279,4 @@ class ParametersInC(Layer, Module):
         """Return what holds the parameters as floats; None where they are of that dtype already."""
         if dtype == self._dtype.name and self._weights is None:
             return None
-        return in_form(self, dtype)
+        return self._in_form(dtype)

@@ -228,6 +228,10 @@ class Tables:
         """Yield what load_state_dict fills: own parameters, then persistent buffers."""
         yield from self._registered_slots()
 
+    def _dtype_name(self, name: str, array: Array) -> str:
+        """Return how a table shows the dtype of what :meth:`_own_slots` yields."""
+        return str(array.dtype)
+
     def _scale_slots(self) -> Iterator[tuple[str, Array]]:
         """Yield the scales that load_state_dict takes beside stored weights of integers."""
         yield from ()
