@@ -129,7 +129,7 @@ def _compressed(module: NativeModule, path: str, name: str) -> Layer:
                 f"compressed weight have this name"
             )
     try:
-        return module._in_form(name)
+        return module._parameters_in(name)
     except ValueError as error:
         raise ValueError(f"{where}{error}") from None
 

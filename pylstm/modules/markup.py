@@ -25,7 +25,7 @@ def _row(tag: str, *values: object) -> str:
 def _slots(module: Any) -> list[tuple[str, str, Any]]:
     """Return the state of the tree: dotted names, dtypes, and arrays, none of them writable."""
     return [
-        (f"{path}.{name}" if path else name, below._dtype_name(name, array), array)
+        (f"{path}.{name}" if path else name, below._own_dtype_name(name, array), array)
         for path, below in module.named_modules()
         for name, array in below._own_slots()
     ]

@@ -12,7 +12,7 @@ from ..modules.module import Module
 def _describe(module: Module) -> list[tuple[str, str]]:
     """Return what a call of ``module`` has to work with."""
     slots = [
-        (below._dtype_name(name, array), array)
+        (below._own_dtype_name(name, array), array)
         for below in module.modules()
         for name, array in below._own_slots()
     ]
