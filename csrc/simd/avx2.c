@@ -99,11 +99,11 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 
 const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
-INLINE TARGET float largest_f32(__m256 v)
+INLINE TARGET int32_t largest(__m256i v)
 {
-    __m128 most = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
-    return _mm_cvtss_f32(_mm_max_ss(most, _mm_shuffle_ps(most, most, 1)));
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1)));
 }
 
 /* The lanes as words, which they fit. */
@@ -127,8 +127,7 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-#define V_LARGEST(v) largest_f32(v)
-#define V_ANY_NAN(v) (_mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0)
+#define I_LARGEST(v) largest(v)
 #define I_STORE_BYTES(p, v) store_bytes(p, v)
 #define I_STORE_WORDS(p, v) _mm_storeu_si128((__m128i *)(void *)(p), to_words(v))
 #undef V_LOAD_PART

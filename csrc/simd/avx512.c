@@ -99,8 +99,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 
 /* Integers, by VNNI: six rows of bytes or words. */
 #define UNSIGNED_VALUES (TERMS == 4)
-#define V_LARGEST(v) _mm512_reduce_max_ps(v)
-#define V_ANY_NAN(v) (_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0)
+#define I_LARGEST(v) _mm512_reduce_max_epi32(v)
 #define I_STORE_BYTES(p, v) _mm_storeu_si128((__m128i *)(void *)(p), _mm512_cvtepi32_epi8(v))
 #define I_STORE_WORDS(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtepi32_epi16(v))
 #undef BITS

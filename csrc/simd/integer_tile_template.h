@@ -9,12 +9,14 @@
  *   ivec_t        LANES int32
  *   I_LOAD(p) I_BROADCAST(p) I_ZERO          of elements of four bytes
  *   I_ADD_PRODUCTS(acc, value, weight)       acc += sum over the TERMS of each lane
- *   I_JOIN(high, low)                        128 high + low
+ *   I_ADD(a, b) I_JOIN(high, low)            a + b, 128 high + low
  *   I_TO_REAL(v)
  *   UNSIGNED_VALUES                          1: values are kept + 128, and sums begin at the starts
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows of bytes of 4 gates */
 #define HAS_STARTS (TERMS == 4)
+/* At most so many rows of bytes have two accumulators for each sum, which hide the latency. */
+#define TWO_CHAINS (TILE_ROWS > 3 ? 2 : TILE_ROWS > 1)
 
 /* One register tile: to = from + w x, by the contract's exact sums. */
 struct NAME(tile) {
@@ -63,13 +65,20 @@ INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *
                                       const REAL *starts, const REAL *w, const REAL *x,
                                       const REAL *x3, ptrdiff_t x_stride, ptrdiff_t count)
 {
+    const int sums = rows * planes * PANEL_VECTORS;
+    const int chains = rows * planes <= TWO_CHAINS ? 2 : 1;
+
     UNROLL
-    for (int i = 0; i < rows * planes * PANEL_VECTORS; i++)
+    for (int i = 0; i < sums; i++)
         acc[i] = UNSIGNED_VALUES ? I_LOAD(starts + i % PANEL_VECTORS * LANES) : I_ZERO;
+    UNROLL
+    for (int i = sums; i < chains * sums; i++)
+        acc[i] = I_ZERO;
     for (; count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
-            NAME(add_element)(rows, planes, acc, w + j * PANEL_TOTALS, x + j, x3 + j, x_stride);
+            NAME(add_element)(rows, planes, acc + j % chains * sums, w + j * PANEL_TOTALS, x + j,
+                              x3 + j, x_stride);
         w += 4 * PANEL_TOTALS;
         x += 4;
         x3 += 4;
@@ -79,6 +88,9 @@ INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *
     }
     for (; count > 0; count--, w += PANEL_TOTALS, x++, x3++)
         NAME(add_element)(rows, planes, acc, w, x, x3, x_stride);
+    UNROLL
+    for (int i = sums; i < chains * sums; i++)
+        acc[i - sums] = I_ADD(acc[i - sums], acc[i]);
 }
 
 /* to = from + S scale_v scale_w, for the rows of a tile. */
@@ -208,3 +220,4 @@ INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const 
 
 #undef TILE_VECTORS
 #undef HAS_STARTS
+#undef TWO_CHAINS

@@ -20,8 +20,8 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_x);
         tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_x);
         tile.depth = step->depth_x;
-        tile.x = (const REAL *)step->x + row * step->x_stride;
-        tile.x_stride = step->x_stride;
+        tile.x_stride = PART_STRIDE(step, x);
+        tile.x = (const REAL *)PART(step, x) + row * tile.x_stride;
         NAME(add_rows)(tile, rows, panels);
         tile.from = to;
         tile.from_stride = PANEL_TOTALS;
@@ -30,8 +30,8 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_h);
         tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_h);
         tile.depth = step->depth_h;
-        tile.x = (const REAL *)PART_H(step) + row * PART_H_STRIDE(step);
-        tile.x_stride = PART_H_STRIDE(step);
+        tile.x_stride = PART_STRIDE(step, h);
+        tile.x = (const REAL *)PART(step, h) + row * tile.x_stride;
         NAME(add_rows)(tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
@@ -121,7 +121,7 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
     struct BASE(group) group = {.step = step, .totals = totals};
 
-    if (step->rows == 1 && panels != 3) { /* three are done sooner together */
+    if (step->rows == 1 && ROWWISE(panels)) {
         NAME(step_row)(step, first, panels, traced);
         return;
     }

@@ -131,11 +131,12 @@ INLINE void store_bytes(char *p, int32x4_t v)
 }
 
 #define UNSIGNED_VALUES 0
-#define V_LARGEST(v) vmaxvq_f32(v)
-#define V_ANY_NAN(v) (vminvq_u32(vceqq_f32(v, v)) == 0)
+#define I_LARGEST(v) vmaxvq_s32(v)
+#define I_MOST(most, v) vmaxq_s32(most, vreinterpretq_s32_f32(vabsq_f32(v)))
 #define I_ZERO vdupq_n_s32(0)
 #define I_LOAD(p) vld1q_s32((const int32_t *)(const void *)(p))
 #define I_BROADCAST(p) vld1q_dup_s32((const int32_t *)(const void *)(p))
+#define I_ADD(a, b) vaddq_s32(a, b)
 #define I_JOIN(high, low) vaddq_s32(vshlq_n_s32(high, 7), low)
 #define I_TO_REAL(v) vcvtq_f32_s32(v)
 #define I_ROUND(v) vcvtnq_s32_f32(v)

@@ -95,6 +95,8 @@ INLINE int32_t add_words(int32_t sum, int32_t value, int32_t weight)
     return sum + values[0] * weights[0] + values[1] * weights[1];
 }
 
+INLINE int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
+
 INLINE void store_word(char *p, int32_t q)
 {
     const int16_t word = (int16_t)q;
@@ -102,11 +104,12 @@ INLINE void store_word(char *p, int32_t q)
 }
 
 #define UNSIGNED_VALUES 0
-#define V_LARGEST(v) (v)
-#define V_ANY_NAN(v) ((v) != (v))
+#define I_LARGEST(v) (v)
+#define I_MOST(most, v) larger(most, storage_magnitude(v))
 #define I_ZERO 0
 #define I_LOAD(p) load_element(p)
 #define I_BROADCAST(p) load_element(p)
+#define I_ADD(a, b) ((a) + (b))
 #define I_JOIN(high, low) (128 * (high) + (low))
 #define I_TO_REAL(v) ((float)(v))
 #define I_ROUND(v) storage_rint(v)

@@ -20,14 +20,16 @@
 #define GROUP_VECTORS 32
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)
 #define BLOCK_ROWS 24
+/* One row: short sums do not hide the latency of an update of one panel. */
+#define ROWWISE(panels) ((panels) == 1 || (panels) * LANES > 128)
 #define UPDATES_ROW 0
 
 #if TERMS
 #define ROW_PANELS 1
 #define SUM_TERMS (TERMS == 4 ? 2048 : 256)
 #define PACKED_DEPTH(depth) storage_depth(TERMS, true, TERMS == 4 ? SUM_TERMS : 0, depth)
-#define PART_H(step) ((step)->rows_h.memory)
-#define PART_H_STRIDE(step) NAME(row_stride)((step)->depth_h, (step)->rows_h.planes)
+#define PART(step, of) ((step)->rows_##of.memory)
+#define PART_STRIDE(step, of) NAME(row_stride)((step)->depth_##of, (step)->rows_##of.planes)
 #define PREPARE_H(step)                                                                            \
     NAME(quantise_rows)((step)->h, (step)->h_stride, (step)->depth_h, &(step)->rows_h, 0,          \
                         (step)->h ? (step)->rows : 0)
@@ -36,8 +38,8 @@
 #define WIDENED 1
 #define TERM_SIZE (PANEL_TOTALS / 2)
 #define PACKED_DEPTH(depth) storage_depth(2, false, 0, depth)
-#define PART_H(step) ((step)->h)
-#define PART_H_STRIDE(step) ((step)->h_stride)
+#define PART(step, of) ((step)->of)
+#define PART_STRIDE(step, of) ((step)->of##_stride)
 #define PREPARE_H(step) ((void)(step))
 #include "tile_template.h"
 #endif
@@ -62,9 +64,10 @@
 #undef WIDENED
 #undef TERM_SIZE
 #undef UPDATES_ROW
+#undef ROWWISE
 #undef PACKED_DEPTH
-#undef PART_H
-#undef PART_H_STRIDE
+#undef PART
+#undef PART_STRIDE
 #undef PREPARE_H
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS
