@@ -144,6 +144,7 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 
 #define UNSIGNED_VALUES 0
 #define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
 #define NAME(x) x##_bytes_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_bytes
@@ -154,8 +155,10 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 #include "storage_template.h"
 
 #undef I_ADD_PRODUCTS
+#undef I_ADD_PRODUCTS_AT
 #define I_ADD_PRODUCTS(acc, value, weight)                                                         \
     ((acc) = _mm256_add_epi32(acc, _mm256_madd_epi16(value, weight)))
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
 #define NAME(x) x##_words_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_words
@@ -168,8 +171,10 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 /* AVX-VNNI */
 #undef UNSIGNED_VALUES
 #undef I_ADD_PRODUCTS
+#undef I_ADD_PRODUCTS_AT
 #define UNSIGNED_VALUES 1
 #define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_vnni_bytes_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_vnni_bytes
@@ -181,8 +186,10 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 
 #undef UNSIGNED_VALUES
 #undef I_ADD_PRODUCTS
+#undef I_ADD_PRODUCTS_AT
 #define UNSIGNED_VALUES 0
 #define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_vnni_words_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_vnni_words

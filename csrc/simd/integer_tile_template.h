@@ -9,6 +9,8 @@
  *   ivec_t        LANES int32
  *   I_LOAD(p) I_BROADCAST(p) I_ZERO          of elements of four bytes
  *   I_ADD_PRODUCTS(acc, value, weight)       acc += sum over the TERMS of each lane
+ *   I_ADD_PRODUCTS_AT(acc, value, p)         the same with the weight at p
+ *   I_GET_WEIGHT(to, p)                      to = the weight at p
  *   I_ADD(a, b) I_JOIN(high, low)            a + b, 128 high + low
  *   I_TO_REAL(v)
  *   UNSIGNED_VALUES                          1: values are kept + 128, and sums begin at the starts
@@ -53,7 +55,12 @@ INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *a
     }
     UNROLL
     for (int vector = 0; vector < PANEL_VECTORS; vector++) {
-        const ivec_t weight = I_LOAD(w + vector * LANES);
+        if (rows * planes == 1) {
+            I_ADD_PRODUCTS_AT(acc[vector], values[0], w + vector * LANES);
+            continue;
+        }
+        ivec_t weight;
+        I_GET_WEIGHT(weight, w + vector * LANES);
         UNROLL
         for (int i = 0; i < rows * planes; i++)
             I_ADD_PRODUCTS(acc[i * PANEL_VECTORS + vector], values[i], weight);

@@ -109,6 +109,8 @@ INLINE void store_word(char *p, int32_t q)
 #define I_ZERO 0
 #define I_LOAD(p) load_element(p)
 #define I_BROADCAST(p) load_element(p)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
+#define I_GET_WEIGHT(to, p) ((to) = I_LOAD(p))
 #define I_ADD(a, b) ((a) + (b))
 #define I_JOIN(high, low) (128 * (high) + (low))
 #define I_TO_REAL(v) ((float)(v))
