@@ -89,9 +89,7 @@ static void set_integers(const struct rnn_net *net, const struct rnn_call *call,
 {
     const struct storage_format *storage = net->kernels->storage;
     const ptrdiff_t together = precompute_rows(net, call, rows);
-    const enum activation activation = net->variant.activation;
-    const bool bounded = net->kind != CELL_RNN_RELU &&
-                         (activation == ACTIVATION_TANH || activation == ACTIVATION_SOFTSIGN);
+    const bool bounded = rnn_is_bounded(net);
 
     scan->rows_x = (struct integer_rows){.memory = memory, .planes = storage->planes_x};
     memory += (together > rows ? together : rows) * integer_row_size(net, true);
