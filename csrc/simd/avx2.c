@@ -119,14 +119,6 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(words, words));
 }
 
-/* acc += value * weight of signed bytes within 127: the sum of two products fits a word. */
-INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
-{
-    const __m256i pairs =
-        _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(weight, value));
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-
 #define I_LARGEST(v) largest(v)
 #define I_STORE_BYTES(p, v) store_bytes(p, v)
 #define I_STORE_WORDS(p, v) _mm_storeu_si128((__m128i *)(void *)(p), to_words(v))
@@ -142,23 +134,45 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 #define vec_t __m256
 #define ivec_t __m256i
 
+/* Signed bytes within 127: the sum of two products fits a word. As text and from memory, since
+ * compilers order the sums so that registers spill. */
 #define UNSIGNED_VALUES 0
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
-#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
+#define I_GET_WEIGHT(to, p) __asm__ volatile("vpabsb %1, %0" : "=x"(to) : I_WEIGHT_AT(p))
+#define I_ADD_PRODUCTS(acc, value, weight, p)                                                      \
+    do {                                                                                           \
+        __m256i products;                                                                          \
+        __asm__ volatile("vpsignb %4, %2, %1\n\tvpmaddubsw %1, %3, %1\n\t"                         \
+                         "vpmaddwd %5, %1, %1\n\tvpaddd %1, %0, %0"                                \
+                         : "+x"(acc), "=&x"(products)                                              \
+                         : "x"(value), "x"(weight), I_WEIGHT_AT(p), "x"(_mm256_set1_epi16(1)));                    \
+    } while (0)
+#define I_ADD_PRODUCTS_AT(acc, value, p)                                                           \
+    do {                                                                                           \
+        __m256i size;                                                                              \
+        I_GET_WEIGHT(size, p);                                                                     \
+        I_ADD_PRODUCTS(acc, value, size, p);                                                       \
+    } while (0)
 #define NAME(x) x##_bytes_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
 #define LANES 8
-#define TILE_ROWS 3
+#define TILE_ROWS 2
 #define TERMS 4
 #include "storage_template.h"
 
+#undef I_GET_WEIGHT
 #undef I_ADD_PRODUCTS
 #undef I_ADD_PRODUCTS_AT
-#define I_ADD_PRODUCTS(acc, value, weight)                                                         \
-    ((acc) = _mm256_add_epi32(acc, _mm256_madd_epi16(value, weight)))
-#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
+#define I_GET_WEIGHT(to, p) ((to) = I_ZERO)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_ADD_PRODUCTS_AT(acc, value, p)
+#define I_ADD_PRODUCTS_AT(acc, value, p)                                                           \
+    do {                                                                                           \
+        __m256i products;                                                                          \
+        __asm__ volatile("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"                                \
+                         : "+x"(acc), "=&x"(products)                                              \
+                         : "x"(value), I_WEIGHT_AT(p));                                            \
+    } while (0)
 #define NAME(x) x##_words_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_words
@@ -170,10 +184,12 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 
 /* AVX-VNNI */
 #undef UNSIGNED_VALUES
+#undef I_GET_WEIGHT
 #undef I_ADD_PRODUCTS
 #undef I_ADD_PRODUCTS_AT
 #define UNSIGNED_VALUES 1
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
+#define I_GET_WEIGHT(to, p) I_VNNI_WEIGHT(to, p)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_vnni_bytes_x8
 #define BASE(x) x##_f32x8
@@ -188,7 +204,7 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 #undef I_ADD_PRODUCTS
 #undef I_ADD_PRODUCTS_AT
 #define UNSIGNED_VALUES 0
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_vnni_words_x8
 #define BASE(x) x##_f32x8

@@ -111,7 +111,8 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define EPI epi32
 
 /* bytes: narrow panels of 8, whole panels of 16 */
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("", "vpdpbusd", acc, value, weight)
+#define I_GET_WEIGHT(to, p) I_VNNI_WEIGHT(to, p)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("", "vpdpbusd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_bytes_x8
 #define BASE(x) x##_f32x8
@@ -150,7 +151,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef MASK
 #undef vec_t
 #undef ivec_t
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("", "vpdpwssd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_words_x8
 #define BASE(x) x##_f32x8

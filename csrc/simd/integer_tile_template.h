@@ -8,9 +8,9 @@
  *   SUM_TERMS     terms of an exact sum
  *   ivec_t        LANES int32
  *   I_LOAD(p) I_BROADCAST(p) I_ZERO          of elements of four bytes
- *   I_ADD_PRODUCTS(acc, value, weight)       acc += sum over the TERMS of each lane
- *   I_ADD_PRODUCTS_AT(acc, value, p)         the same with the weight at p
- *   I_GET_WEIGHT(to, p)                      to = the weight at p
+ *   I_GET_WEIGHT(to, p)                      to = what I_ADD_PRODUCTS wants of the weight at p
+ *   I_ADD_PRODUCTS(acc, value, weight, p)    acc += sum over the TERMS of each lane
+ *   I_ADD_PRODUCTS_AT(acc, value, p)         the same of one row
  *   I_ADD(a, b) I_JOIN(high, low)            a + b, 128 high + low
  *   I_TO_REAL(v)
  *   UNSIGNED_VALUES                          1: values are kept + 128, and sums begin at the starts
@@ -61,9 +61,10 @@ INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *a
         }
         ivec_t weight;
         I_GET_WEIGHT(weight, w + vector * LANES);
+        (void)weight; /* multiplied from memory */
         UNROLL
         for (int i = 0; i < rows * planes; i++)
-            I_ADD_PRODUCTS(acc[i * PANEL_VECTORS + vector], values[i], weight);
+            I_ADD_PRODUCTS(acc[i * PANEL_VECTORS + vector], values[i], weight, w + vector * LANES);
     }
 }
 
@@ -162,6 +163,8 @@ DEFINE_TILE(1, 2)
 #endif
 #if TILE_ROWS > 1
 DEFINE_TILE(2, 1)
+#endif
+#if TILE_ROWS > 2
 DEFINE_TILE(3, 1)
 #endif
 #if TILE_ROWS > 3
@@ -181,6 +184,8 @@ static void (*const NAME(tiles)[2][6])(const struct NAME(tile) *) = {
         NAME(tile_1_1),
 #if TILE_ROWS > 1
         NAME(tile_2_1),
+#endif
+#if TILE_ROWS > 2
         NAME(tile_3_1),
 #endif
 #if TILE_ROWS > 3

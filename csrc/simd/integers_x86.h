@@ -33,6 +33,6 @@
     __asm__ volatile(form name " %2, %1, %0"                                                       \
                      : "+" VECTOR(acc)                                                             \
                      : VECTOR(value), I_WEIGHT_AT(p))
-#define I_GET_WEIGHT(to, p) __asm__ volatile("vmovaps %1, %0" : "=" VECTOR(to) : I_WEIGHT_AT(p))
+#define I_VNNI_WEIGHT(to, p) __asm__ volatile("vmovaps %1, %0" : "=" VECTOR(to) : I_WEIGHT_AT(p))
 
 #endif

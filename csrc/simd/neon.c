@@ -136,7 +136,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #define I_ZERO vdupq_n_s32(0)
 #define I_LOAD(p) vld1q_s32((const int32_t *)(const void *)(p))
 #define I_BROADCAST(p) vld1q_dup_s32((const int32_t *)(const void *)(p))
-#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p), p)
 #define I_GET_WEIGHT(to, p) ((to) = I_LOAD(p))
 #define I_ADD(a, b) vaddq_s32(a, b)
 #define I_JOIN(high, low) vaddq_s32(vshlq_n_s32(high, 7), low)
@@ -159,7 +159,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #define V_STORE_PART(p, v, n) store_part_f32(p, v, n)
 #define vec_t float32x4_t
 
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_bytes(acc, value, weight))
 #define NAME(x) x##_bytes_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_bytes
@@ -170,7 +170,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #include "storage_template.h"
 
 #undef I_ADD_PRODUCTS
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_words(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_words(acc, value, weight))
 #define NAME(x) x##_words_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_words
@@ -182,7 +182,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 
 /* As text, which needs no target attribute: compilers spell those in several ways. */
 #undef I_ADD_PRODUCTS
-#define I_ADD_PRODUCTS(acc, value, weight)                                                         \
+#define I_ADD_PRODUCTS(acc, value, weight, p)                                                         \
     __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"                                \
             : "+w"(acc)                                                                            \
             : "w"(value), "w"(weight))

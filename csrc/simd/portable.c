@@ -109,7 +109,7 @@ INLINE void store_word(char *p, int32_t q)
 #define I_ZERO 0
 #define I_LOAD(p) load_element(p)
 #define I_BROADCAST(p) load_element(p)
-#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p))
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p), p)
 #define I_GET_WEIGHT(to, p) ((to) = I_LOAD(p))
 #define I_ADD(a, b) ((a) + (b))
 #define I_JOIN(high, low) (128 * (high) + (low))
@@ -126,7 +126,7 @@ INLINE void store_word(char *p, int32_t q)
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_bytes(acc, value, weight))
 #define LANES 1
 #define TILE_ROWS 1
 #define TERMS 4
@@ -137,7 +137,7 @@ INLINE void store_word(char *p, int32_t q)
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_words
 #define BASE_ENTRY(x) x##_f32
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_words(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_words(acc, value, weight))
 #define LANES 1
 #define TILE_ROWS 1
 #define TERMS 2
