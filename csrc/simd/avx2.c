@@ -144,7 +144,7 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
         __asm__ volatile("vpsignb %4, %2, %1\n\tvpmaddubsw %1, %3, %1\n\t"                         \
                          "vpmaddwd %5, %1, %1\n\tvpaddd %1, %0, %0"                                \
                          : "+x"(acc), "=&x"(products)                                              \
-                         : "x"(value), "x"(weight), I_WEIGHT_AT(p), "x"(_mm256_set1_epi16(1)));                    \
+                         : "x"(value), "x"(weight), I_WEIGHT_AT(p), "x"(_mm256_set1_epi16(1)));    \
     } while (0)
 #define I_ADD_PRODUCTS_AT(acc, value, p)                                                           \
     do {                                                                                           \
@@ -152,6 +152,22 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
         I_GET_WEIGHT(size, p);                                                                     \
         I_ADD_PRODUCTS(acc, value, size, p);                                                       \
     } while (0)
+#define WORD_ROWS 1
+#define I_BROADCAST_WORDS(p)                                                                       \
+    _mm256_castpd_si256(_mm256_broadcast_sd((const double *)(const void *)(p)))
+#define I_ADD_HALF(acc, words, p)                                                                  \
+    do {                                                                                           \
+        __m256i products;                                                                          \
+        __asm__ volatile("vpmovsxbw %3, %1\n\tvpmaddwd %1, %2, %1\n\tvpaddd %1, %0, %0"            \
+                         : "+x"(acc), "=&x"(products)                                              \
+                         : "x"(words), "m"(*(const char (*)[16])(const void *)(p)));               \
+    } while (0)
+#define I_ADD_WORDS(low, high, words, p)                                                           \
+    do {                                                                                           \
+        I_ADD_HALF(low, words, p);                                                                 \
+        I_ADD_HALF(high, words, (p) + 4);                                                          \
+    } while (0)
+#define I_JOIN_WORDS(low, high) _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8)
 #define NAME(x) x##_bytes_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_bytes

@@ -13,6 +13,11 @@
  *   I_ADD_PRODUCTS_AT(acc, value, p)         the same of one row
  *   I_ADD(a, b) I_JOIN(high, low)            a + b, 128 high + low
  *   I_TO_REAL(v)
+ *   WORD_ROWS                                1: integers of two planes are kept as words, so that widened
+ *                                            weights multiply both at once; then there are
+ *   I_BROADCAST_WORDS(p)                     of the four words of an element
+ *   I_ADD_WORDS(low, high, words, p)         low and high += sums of pairs of the weights at p
+ *   I_JOIN_WORDS(low, high)                  the sums of each lane
  *   UNSIGNED_VALUES                          1: values are kept + 128, and sums begin at the starts
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows of bytes of 4 gates */
@@ -47,6 +52,15 @@ INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *a
 {
     ivec_t values[6];
 
+#if WORD_ROWS
+    if (planes == 2) {
+        values[0] = I_BROADCAST_WORDS(x);
+        UNROLL
+        for (int vector = 0; vector < PANEL_VECTORS; vector++)
+            I_ADD_WORDS(acc[vector], acc[PANEL_VECTORS + vector], values[0], w + vector * LANES);
+        return;
+    }
+#endif
     UNROLL
     for (int i = 0; i < rows * planes; i++) {
         const REAL *from =
@@ -68,6 +82,9 @@ INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *a
     }
 }
 
+/* REALs of an element of `planes` planes. */
+#define ELEMENT(planes) (WORD_ROWS ? (planes) : 1)
+
 /* One exact sum of `count` elements, all in registers. */
 INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *acc,
                                       const REAL *starts, const REAL *w, const REAL *x,
@@ -85,21 +102,27 @@ INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *
     for (; count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
-            NAME(add_element)(rows, planes, acc + j % chains * sums, w + j * PANEL_TOTALS, x + j,
-                              x3 + j, x_stride);
+            NAME(add_element)(rows, planes, acc + j % chains * sums, w + j * PANEL_TOTALS,
+                              x + j * ELEMENT(planes), x3 + j, x_stride);
         w += 4 * PANEL_TOTALS;
-        x += 4;
+        x += 4 * ELEMENT(planes);
         x3 += 4;
         PIN_POINTER(w);
         PIN_POINTER(x);
         PIN_POINTER(x3);
     }
-    for (; count > 0; count--, w += PANEL_TOTALS, x++, x3++)
+    for (; count > 0; count--, w += PANEL_TOTALS, x += ELEMENT(planes), x3++)
         NAME(add_element)(rows, planes, acc, w, x, x3, x_stride);
     UNROLL
     for (int i = sums; i < chains * sums; i++)
         acc[i - sums] = I_ADD(acc[i - sums], acc[i]);
 }
+
+#if WORD_ROWS
+#define JOIN(low, high) I_JOIN_WORDS(low, high)
+#else
+#define JOIN(high, low) I_JOIN(high, low)
+#endif
 
 /* to = from + S scale_v scale_w, for the rows of a tile. */
 INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec_t *acc,
@@ -116,7 +139,7 @@ INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec
         UNROLL
         for (int i = 0; i < PANEL_VECTORS; i++) {
             const ivec_t *sum = acc + row * planes * PANEL_VECTORS + i;
-            const ivec_t joined = planes == 1 ? sum[0] : I_JOIN(sum[0], sum[PANEL_VECTORS]);
+            const ivec_t joined = planes == 1 ? sum[0] : JOIN(sum[0], sum[PANEL_VECTORS]);
             const vec_t weight = V_MUL(scale, V_LOAD(scales + i * LANES));
             V_STORE(to + i * LANES, V_FMA(I_TO_REAL(joined), weight, V_LOAD(from + i * LANES)));
         }
@@ -148,7 +171,7 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct
         at.from_stride = at.to_stride;
         starts += PANEL_TOTALS;
         at.w += SUM_TERMS / TERMS * PANEL_TOTALS;
-        at.x += SUM_TERMS / TERMS;
+        at.x += SUM_TERMS / TERMS * ELEMENT(planes);
     }
 }
 
@@ -245,4 +268,6 @@ INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const 
 
 #undef TILE_VECTORS
 #undef HAS_STARTS
+#undef ELEMENT
+#undef JOIN
 #undef TWO_CHAINS

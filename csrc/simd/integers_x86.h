@@ -30,9 +30,7 @@
 /* The same with the weight in memory, and a load of it: volatile, as in halves_x86.h. */
 #define I_WEIGHT_AT(p) "m"(*(const char (*)[4 * LANES])(const void *)(p))
 #define I_VNNI_AT(form, name, acc, value, p)                                                       \
-    __asm__ volatile(form name " %2, %1, %0"                                                       \
-                     : "+" VECTOR(acc)                                                             \
-                     : VECTOR(value), I_WEIGHT_AT(p))
+    __asm__ volatile(form name " %2, %1, %0" : "+" VECTOR(acc) : VECTOR(value), I_WEIGHT_AT(p))
 #define I_VNNI_WEIGHT(to, p) __asm__ volatile("vmovaps %1, %0" : "=" VECTOR(to) : I_WEIGHT_AT(p))
 
 #endif

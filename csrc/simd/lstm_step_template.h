@@ -54,8 +54,7 @@ INLINE TARGET void NAME(group_totals)(const struct BASE(group) * group, const in
     for (ptrdiff_t done = 0; done < group->panels; done++) {
         const ptrdiff_t panel = step->descending ? group->panels - 1 - done : done;
         REAL *to = group->totals + panel * group->rows * PANEL_TOTALS;
-        NAME(step_totals)
-        (step, group->row, group->rows, group->unit + panel * LANES, 1, parts, to);
+        NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, parts, to);
     }
 }
 

@@ -182,7 +182,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 
 /* As text, which needs no target attribute: compilers spell those in several ways. */
 #undef I_ADD_PRODUCTS
-#define I_ADD_PRODUCTS(acc, value, weight, p)                                                         \
+#define I_ADD_PRODUCTS(acc, value, weight, p)                                                      \
     __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"                                \
             : "+w"(acc)                                                                            \
             : "w"(value), "w"(weight))

@@ -20,7 +20,9 @@ INLINE TARGET void NAME(store_integers)(char *planes, ptrdiff_t plane_size, cons
     (void)plane_size, (void)count;
     I_STORE_WORDS(planes + 2 * k, q);
 #else
-    if (count == 1) {
+    if (WORD_ROWS && count == 2) {
+        I_STORE_WORDS(planes + 2 * k, q);
+    } else if (count == 1) {
         I_STORE_BYTES(planes + k, I_FLIP(q));
     } else {
         I_STORE_BYTES(planes + k, I_FLIP(I_HIGH(q)));

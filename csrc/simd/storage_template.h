@@ -24,6 +24,10 @@
 #define ROWWISE(panels) ((panels) == 1 || (panels) * LANES > 128)
 #define UPDATES_ROW 0
 
+#ifndef WORD_ROWS
+#define WORD_ROWS 0
+#endif
+
 #if TERMS
 #define ROW_PANELS 1
 #define SUM_TERMS (TERMS == 4 ? 2048 : 256)
@@ -61,6 +65,7 @@
 #endif
 
 #undef SUM_TERMS
+#undef WORD_ROWS
 #undef WIDENED
 #undef TERM_SIZE
 #undef UPDATES_ROW
