@@ -99,7 +99,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
         BASE(trace_others)(step, totals, at, panels);
 }
 #else
-/* The same with the update of a group: one more inlined would double the code of a storage's step. */
+/* The same with an update that is not inlined: one more would double the code of a storage's step. */
 INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
                                        const int panels, const bool traced)
 {
@@ -109,6 +109,8 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
     NAME(step_totals)(step, 0, 1, unit, panels, NAME(PARTS), totals);
     if (traced)
         BASE(update_traced_group)(&group);
+    else if (panels == 1)
+        BASE(update_panel)(step, unit, totals);
     else
         BASE(update_group)(&group);
 }
