@@ -4,13 +4,11 @@
  * traced is a constant: a plain step has no test for it. Of a storage NAME(lstm_step) is told, which is
  * less code.
  */
-enum { NAME(PART_X) = 1, NAME(PART_H) = 2, NAME(PARTS) = 3 };
-
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
- * of several panels; or one of these parts (both constants). `to` is where the rows, or the panels,
- * stand one after the other. */
+ * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
+ * other. */
 INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row, ptrdiff_t rows,
-                                     ptrdiff_t unit, const int panels, const int parts, REAL *to)
+                                     ptrdiff_t unit, const int panels, REAL *to)
 {
     struct NAME(tile) tile;
 
@@ -24,13 +22,10 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.depth = step->depth_x;
         tile.x_stride = PART_STRIDE(step, x);
         tile.x = (const REAL *)PART(step, x) + row * tile.x_stride;
-        if (parts & NAME(PART_X))
-            NAME(add_rows)(tile, rows, panels);
+        NAME(add_rows)(tile, rows, panels);
         tile.from = to;
         tile.from_stride = PANEL_TOTALS;
     }
-    if (!(parts & NAME(PART_H)))
-        return;
     if (step->h) {
         tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_h);
         tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_h);
@@ -46,27 +41,16 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
     }
 }
 
-/* Such parts of one group: its panels, from the last to the first where the step says so. */
-INLINE TARGET void NAME(group_totals)(const struct BASE(group) * group, const int parts)
+/* One group: its panels, from the last to the first where the step says so, then its update. */
+INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool traced)
 {
     const struct rnn_step *step = group->step;
 
     for (ptrdiff_t done = 0; done < group->panels; done++) {
         const ptrdiff_t panel = step->descending ? group->panels - 1 - done : done;
         REAL *to = group->totals + panel * group->rows * PANEL_TOTALS;
-        NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, parts, to);
+        NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
     }
-}
-
-/* The totals of a group, then its update. */
-INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool traced)
-{
-#if UPDATES_ROW
-    NAME(group_totals)(group, NAME(PARTS));
-#else
-    NAME(group_totals)(group, NAME(PART_X)); /* each matrix is a stream of its own */
-    NAME(group_totals)(group, NAME(PART_H));
-#endif
     if (traced)
         BASE(update_traced_group)(group);
     else
@@ -87,7 +71,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
         const ptrdiff_t left = step->hidden - unit - i * LANES;
         at[i] = (struct BASE(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
-    NAME(step_totals)(step, 0, 1, unit, panels, NAME(PARTS), totals);
+    NAME(step_totals)(step, 0, 1, unit, panels, totals);
     if (traced)
         BASE(trace_g)(step, totals, at, panels);
     BASE(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
@@ -106,7 +90,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
     const struct BASE(group) group = {step, 0, 1, unit, panels, totals};
 
-    NAME(step_totals)(step, 0, 1, unit, panels, NAME(PARTS), totals);
+    NAME(step_totals)(step, 0, 1, unit, panels, totals);
     if (traced)
         BASE(update_traced_group)(&group);
     else if (panels == 1)

@@ -21,7 +21,11 @@
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)
 #define BLOCK_ROWS 24
 /* One row: short sums do not hide the latency of an update of one panel. */
+#if TERMS
+#define ROWWISE(panels) (LANES > 8 || (panels) <= 4 || (panels) > 8)
+#else
 #define ROWWISE(panels) ((panels) == 1 || (panels) * LANES > 128)
+#endif
 #define UPDATES_ROW 0
 
 #ifndef WORD_ROWS
