@@ -239,12 +239,20 @@ static const ALIGNED uint32_t high_halves[8] = {
     __asm__ volatile("vmovdqa %1, %0\n\tvpslld $16, %0, %0"                                        \
                      : "=" VECTOR(to)                                                              \
                      : HALVES_AT(p, 4 * LANES))
-#define HIGH_HALVES(to, p)                                                                         \
-    __asm__ volatile("vmovaps %1, %0\n\tvandps %2, %0, %0"                                         \
-                     : "=" VECTOR(to)                                                              \
-                     : HALVES_AT(p, 4 * LANES), "m"(high_halves))
+#define HIGH_HALVES(to, p, rows)                                                                   \
+    do {                                                                                           \
+        if ((rows) < 3) /* a register is left for the mask */                                      \
+            __asm__ volatile("vandps %1, %2, %0"                                                   \
+                             : "=" VECTOR(to)                                                      \
+                             : HALVES_AT(p, 4 * LANES),                                            \
+                               VECTOR(_mm256_load_ps((const void *)high_halves)));                 \
+        else                                                                                       \
+            __asm__ volatile("vmovaps %1, %0\n\tvandps %2, %0, %0"                                 \
+                             : "=" VECTOR(to)                                                      \
+                             : HALVES_AT(p, 4 * LANES), "m"(high_halves));                         \
+    } while (0)
 
-#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_BFLOAT16(to, term, vector, rows)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x8
@@ -257,7 +265,7 @@ static const ALIGNED uint32_t high_halves[8] = {
 #define TERMS 0
 #include "storage_template.h"
 
-#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_FLOAT16(to, term, vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x8

@@ -186,7 +186,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 /* Floats of 16 bits: the mask takes the last of 32 registers. */
 #define LOW_HALVES(to, p)                                                                          \
     __asm__ volatile("vpslld $16, %1, %0" : "=" VECTOR(to) : HALVES_AT(p, 4 * LANES))
-#define HIGH_HALVES(to, p)                                                                         \
+#define HIGH_HALVES(to, p, rows)                                                                   \
     __asm__ volatile("vpandd %1, %2, %0"                                                           \
                      : "=" VECTOR(to)                                                              \
                      : HALVES_AT(p, 4 * LANES), VECTOR(X86_INT(set1)((int)0xffff0000)))
@@ -194,7 +194,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_BFLOAT16(to, term, vector, rows)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x8
@@ -211,7 +211,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_BFLOAT16(to, term, vector, rows)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x16
@@ -232,7 +232,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_FLOAT16(to, term, vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x8
@@ -249,7 +249,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_FLOAT16(to, term, vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x16

@@ -46,7 +46,7 @@
 #define BASE(x) NAME(x)
 #define WIDENED 0              /* 1: a weight is widened before it is multiplied */
 #define TERM_SIZE PANEL_TOTALS /* REALs of the weights of a term of a panel */
-#define GET_WEIGHT(to, term, vector) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
 #define PACKED_DEPTH(depth) (depth)
 #define ROWWISE(panels) ((panels) != 3) /* one row: three are done sooner together */
 #define UPDATES_ROW 1                   /* the LSTM's step of one row has an update of its own */

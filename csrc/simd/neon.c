@@ -209,7 +209,7 @@ INLINE float32x4_t get_float16(const float *term, const int vector)
     return vcvt_f32_f16(vreinterpret_f16_u16(halves));
 }
 
-#define GET_WEIGHT(to, term, vector) ((to) = get_bfloat16(term, vector))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = get_bfloat16(term, vector))
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x4
@@ -222,7 +222,7 @@ INLINE float32x4_t get_float16(const float *term, const int vector)
 #define TERMS 0
 #include "storage_template.h"
 
-#define GET_WEIGHT(to, term, vector) ((to) = get_float16(term, vector))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = get_float16(term, vector))
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x4

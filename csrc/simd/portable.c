@@ -151,7 +151,7 @@ INLINE uint16_t half_at(const float *term, int vector)
     return half;
 }
 
-#define GET_WEIGHT(to, term, vector) ((to) = storage_from_bfloat16(half_at(term, vector)))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = storage_from_bfloat16(half_at(term, vector)))
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x1
@@ -164,7 +164,7 @@ INLINE uint16_t half_at(const float *term, int vector)
 #define TERMS 0
 #include "storage_template.h"
 
-#define GET_WEIGHT(to, term, vector) ((to) = storage_from_float16(half_at(term, vector)))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = storage_from_float16(half_at(term, vector)))
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x1

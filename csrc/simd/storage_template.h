@@ -7,8 +7,8 @@
  *   TARGET, LANES, TILE_ROWS   as in kernels_template.h
  *   TERMS           4 or 2: integers, and the words of integer_tile_template.h. 0: floats of 16 bits, and
  *                   FLOATS, their storage; PACK, its function; ROW_PANELS as in kernels_template.h;
- *                   GET_WEIGHT(to, term, vector): to = the weights of vector `vector` (a constant) of
- *                   the term at `term`
+ *                   GET_WEIGHT(to, term, vector, rows): to = the weights of vector `vector` of the
+ *                   term at `term`, for a tile of `rows` rows (both constants)
  *   ENTRY(x), BASE_ENTRY(x), NARROW(x), NARROW_LANES   optional, as in entry_template.h
  */
 #ifndef NARROW_LANES
@@ -20,12 +20,9 @@
 #define GROUP_VECTORS 32
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)
 #define BLOCK_ROWS 24
-/* One row: short sums do not hide the latency of an update of one panel. */
-#if TERMS
-#define ROWWISE(panels) (LANES > 8 || (panels) <= 4 || (panels) > 8)
-#else
-#define ROWWISE(panels) ((panels) == 1 || (panels) * LANES > 128)
-#endif
+/* One row: up to hidden 128 the sums of some instances do not hide the latency of an update. */
+#define ROWWISE(panels)                                                                            \
+    ((TERMS && (LANES > 8 || (panels) <= 4)) || (panels) == 1 || (panels) * LANES > 128)
 #define UPDATES_ROW 0
 
 #ifndef WORD_ROWS
