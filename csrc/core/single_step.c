@@ -20,26 +20,16 @@ static ptrdiff_t row_size(const struct rnn_net *net, bool of_x)
                             of_x ? storage->planes_x : storage->planes_h);
 }
 
-/* True if the integers of a call find room. */
-static NOINLINE bool integers_fit(const struct rnn_net *net, ptrdiff_t rows)
+bool single_step_has_room(const struct rnn_net *net, const struct rnn_call *call)
 {
     const ptrdiff_t size = row_size(net, true) + row_size(net, false);
 
-    return size == 0 || (size <= MOST_INTEGERS && rows <= MOST_INTEGERS / size);
-}
-
-bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
-{
-    return call->within == NULL && call->steps == 1 &&
-           (net->num_layers | net->num_directions) == 1 && net->proj_size == 0 &&
-           !net->variant.reset_before && call->batch_sizes == NULL &&
-           (call->h0 != NULL || call->finite_weights) &&
-           (!rnn_is_compressed(net) || integers_fit(net, call->batch));
+    return size == 0 || (size <= MOST_INTEGERS && call->batch <= MOST_INTEGERS / size);
 }
 
 /* The step, with `integers` where values are integers; `depth` is that of the packed weight_ih. */
-static inline void run(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
-                       ptrdiff_t depth, char *integers)
+INLINE void run(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                ptrdiff_t depth, char *integers)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
     struct direction_layout at;
@@ -88,18 +78,21 @@ static inline void run(const struct rnn_net *net, const void *packed, const stru
         memcpy(h_n + (size_t)row * row_bytes, y + row * call->y_row * itemsize, row_bytes);
 }
 
-static NOINLINE void run_compressed(const struct rnn_net *net, const void *packed,
+static NOINLINE bool run_compressed(const struct rnn_net *net, const void *packed,
                                     const struct rnn_call *call)
 {
     ALIGNED char integers[MOST_INTEGERS];
 
+    if (!single_step_has_room(net, call))
+        return false;
     run(net, packed, call, storage_packed_depth(net->kernels->storage, net->input_size), integers);
+    return true;
 }
 
-void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
+bool single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
 {
     if (rnn_is_compressed(net))
-        run_compressed(net, packed, call);
-    else
-        run(net, packed, call, net->input_size, NULL);
+        return run_compressed(net, packed, call);
+    run(net, packed, call, net->input_size, NULL);
+    return true;
 }
