@@ -65,8 +65,9 @@ static inline ptrdiff_t layout_align(ptrdiff_t count, ptrdiff_t multiple)
 }
 
 /* Fills what a single step of layer 0 reads: of a plain LSTM in few instructions, since this is a
- * part of each small call. */
-static inline void direction_layout_of_step(const struct rnn_net *net, struct direction_layout *at)
+ * part of each small call. `depth` is that of the packed weight_ih. */
+static inline void direction_layout_of_step(const struct rnn_net *net, ptrdiff_t depth,
+                                            struct direction_layout *at)
 {
     if (cell_step(net->kind, &net->variant) != CELL_LSTM) {
         *at = direction_layout(net, 0);
@@ -77,8 +78,7 @@ static inline void direction_layout_of_step(const struct rnn_net *net, struct di
     at->weight_ih = layout_align(
         PANEL_VECTORS * kernels_padded_units(net->kernels, net->hidden_size), PIECE_ALIGN);
     at->bias_h = at->weight_ih; /* which this step does not read */
-    at->weight_hh =
-        at->weight_ih * (1 + storage_packed_depth(net->kernels->storage, net->input_size));
+    at->weight_hh = at->weight_ih * (1 + depth);
 }
 
 #endif

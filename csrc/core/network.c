@@ -89,9 +89,7 @@ static void set_integers(const struct rnn_net *net, const struct rnn_call *call,
 {
     const struct storage_format *storage = net->kernels->storage;
     const ptrdiff_t together = precompute_rows(net, call, rows);
-    const enum activation activation = net->variant.activation;
-    const bool bounded = net->kind != CELL_RNN_RELU &&
-                         (activation == ACTIVATION_TANH || activation == ACTIVATION_SOFTSIGN);
+    const bool bounded = rnn_is_bounded(net);
 
     scan->rows_x = (struct integer_rows){.memory = memory, .planes = storage->planes_x};
     memory += (together > rows ? together : rows) * integer_row_size(net, true);
@@ -121,7 +119,7 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
 
 ptrdiff_t rnn_workspace_size(const struct rnn_net *net, const struct rnn_call *call)
 {
-    if (call->batch == 0 || single_step_suits(net, call))
+    if (call->batch == 0 || (single_step_suits(net, call) && single_step_has_room(net, call)))
         return 0;
     const ptrdiff_t buffer = layer_buffer_size(net, call);
     const ptrdiff_t scratch = scratch_layout(net, call, call->batch).size;
@@ -247,9 +245,9 @@ bool rnn_forward_single(const struct rnn_net *net, const void *packed, const str
     if (!single_step_suits(net, call) || call->batch == 0 || net->hidden_size == 0)
         return false;
     const fpenv_t saved = fpenv_enter();
-    single_step(net, packed, call);
+    const bool done = single_step(net, packed, call);
     fpenv_leave(saved);
-    return true;
+    return done;
 }
 
 bool rnn_forward(const struct rnn_net *net, const void *packed, const struct rnn_call *call,

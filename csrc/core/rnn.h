@@ -29,6 +29,21 @@ struct rnn_net {
                                     clip, of an RNN none */
 };
 
+/* True if the weights are compressed. */
+static inline bool rnn_is_compressed(const struct rnn_net *net)
+{
+    return net->kernels->is_packed == NULL; /* in fewer instructions than by its storage */
+}
+
+/* True if no h of the cell, before a projection, passes 1 where the one before did not. */
+static inline bool rnn_is_bounded(const struct rnn_net *net)
+{
+    const enum activation activation = net->variant.activation;
+
+    return net->kind != CELL_RNN_RELU &&
+           (activation == ACTIVATION_TANH || activation == ACTIVATION_SOFTSIGN);
+}
+
 /* True if both networks compute the same of the same parameters. */
 bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other);
 /* Features of h: P where there is a projection, else H. */

@@ -2,20 +2,34 @@
  * step costs as much as the step. */
 #include "single_step.h"
 
+#include "../simd/compiler.h"
 #include "../simd/storage.h"
 #include "layout.h"
 
 #include <string.h>
 
-bool single_step_suits(const struct rnn_net *net, const struct rnn_call *call)
+/* Rows of integers up to this many bytes stand on the stack. */
+enum { MOST_INTEGERS = 16384 };
+
+/* Bytes of a row of integers, of x or of h. */
+static ptrdiff_t row_size(const struct rnn_net *net, bool of_x)
 {
-    return call->within == NULL && call->steps == 1 &&
-           (net->num_layers | net->num_directions) == 1 && net->kernels->storage->sum_terms == 0 &&
-           net->proj_size == 0 && !net->variant.reset_before && call->batch_sizes == NULL &&
-           (call->h0 != NULL || call->finite_weights);
+    const struct storage_format *storage = net->kernels->storage;
+
+    return storage_row_size(storage, of_x ? net->input_size : net->hidden_size,
+                            of_x ? storage->planes_x : storage->planes_h);
 }
 
-void single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
+bool single_step_has_room(const struct rnn_net *net, const struct rnn_call *call)
+{
+    const ptrdiff_t size = row_size(net, true) + row_size(net, false);
+
+    return size == 0 || (size <= MOST_INTEGERS && call->batch <= MOST_INTEGERS / size);
+}
+
+/* The step, with `integers` where values are integers; `depth` is that of the packed weight_ih. */
+INLINE void run(const struct rnn_net *net, const void *packed, const struct rnn_call *call,
+                ptrdiff_t depth, char *integers)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)net->kernels->itemsize;
     struct direction_layout at;
@@ -25,7 +39,7 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     char *h_n = call->h_n;
     struct rnn_step step;
 
-    direction_layout_of_step(net, &at);
+    direction_layout_of_step(net, depth, &at);
     /* One by one, not as an initialiser: clearing the whole costs more than the fields. */
     step.rows = call->batch;
     step.hidden = net->hidden_size;
@@ -49,6 +63,11 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
     step.descending = false;
+    if (integers) {
+        step.rows_x = (struct integer_rows){integers, net->kernels->storage->planes_x, false};
+        step.rows_h = (struct integer_rows){integers + call->batch * row_size(net, true),
+                                            net->kernels->storage->planes_h, rnn_is_bounded(net)};
+    }
     if (at.step >= CELL_KINDS)
         layout_set_variant(net, &at, packed, NULL, &step);
     net->kernels->step[at.step](&step);
@@ -57,4 +76,23 @@ void single_step(const struct rnn_net *net, const void *packed, const struct rnn
         return;
     for (ptrdiff_t row = 0; row < call->batch; row++)
         memcpy(h_n + (size_t)row * row_bytes, y + row * call->y_row * itemsize, row_bytes);
+}
+
+static NOINLINE bool run_compressed(const struct rnn_net *net, const void *packed,
+                                    const struct rnn_call *call)
+{
+    ALIGNED char integers[MOST_INTEGERS];
+
+    if (!single_step_has_room(net, call))
+        return false;
+    run(net, packed, call, storage_packed_depth(net->kernels->storage, net->input_size), integers);
+    return true;
+}
+
+bool single_step(const struct rnn_net *net, const void *packed, const struct rnn_call *call)
+{
+    if (rnn_is_compressed(net))
+        return run_compressed(net, packed, call);
+    run(net, packed, call, net->input_size, NULL);
+    return true;
 }

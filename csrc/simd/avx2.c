@@ -99,11 +99,11 @@ INLINE TARGET void store_part_f64(double *p, __m256d v, ptrdiff_t n)
 
 const struct rnn_kernels *const avx2_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
-INLINE TARGET float largest_f32(__m256 v)
+INLINE TARGET int32_t largest(__m256i v)
 {
-    __m128 most = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
-    return _mm_cvtss_f32(_mm_max_ss(most, _mm_shuffle_ps(most, most, 1)));
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1)));
 }
 
 /* The lanes as words, which they fit. */
@@ -119,16 +119,7 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(words, words));
 }
 
-/* acc += value * weight of signed bytes within 127: the sum of two products fits a word. */
-INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
-{
-    const __m256i pairs =
-        _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(weight, value));
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-
-#define V_LARGEST(v) largest_f32(v)
-#define V_ANY_NAN(v) (_mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0)
+#define I_LARGEST(v) largest(v)
 #define I_STORE_BYTES(p, v) store_bytes(p, v)
 #define I_STORE_WORDS(p, v) _mm_storeu_si128((__m128i *)(void *)(p), to_words(v))
 #undef V_LOAD_PART
@@ -143,20 +134,61 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 #define vec_t __m256
 #define ivec_t __m256i
 
+/* Signed bytes within 127: the sum of two products fits a word. As text and from memory, since
+ * compilers order the sums so that registers spill. */
 #define UNSIGNED_VALUES 0
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define I_GET_WEIGHT(to, p) __asm__ volatile("vpabsb %1, %0" : "=x"(to) : I_WEIGHT_AT(p))
+#define I_ADD_PRODUCTS(acc, value, weight, p)                                                      \
+    do {                                                                                           \
+        __m256i products;                                                                          \
+        __asm__ volatile("vpsignb %4, %2, %1\n\tvpmaddubsw %1, %3, %1\n\t"                         \
+                         "vpmaddwd %5, %1, %1\n\tvpaddd %1, %0, %0"                                \
+                         : "+x"(acc), "=&x"(products)                                              \
+                         : "x"(value), "x"(weight), I_WEIGHT_AT(p), "x"(_mm256_set1_epi16(1)));    \
+    } while (0)
+#define I_ADD_PRODUCTS_AT(acc, value, p)                                                           \
+    do {                                                                                           \
+        __m256i size;                                                                              \
+        I_GET_WEIGHT(size, p);                                                                     \
+        I_ADD_PRODUCTS(acc, value, size, p);                                                       \
+    } while (0)
+#define WORD_ROWS 1
+#define I_BROADCAST_WORDS(p)                                                                       \
+    _mm256_castpd_si256(_mm256_broadcast_sd((const double *)(const void *)(p)))
+#define I_ADD_HALF(acc, words, p)                                                                  \
+    do {                                                                                           \
+        __m256i products;                                                                          \
+        __asm__ volatile("vpmovsxbw %3, %1\n\tvpmaddwd %1, %2, %1\n\tvpaddd %1, %0, %0"            \
+                         : "+x"(acc), "=&x"(products)                                              \
+                         : "x"(words), "m"(*(const char (*)[16])(const void *)(p)));               \
+    } while (0)
+#define I_ADD_WORDS(low, high, words, p)                                                           \
+    do {                                                                                           \
+        I_ADD_HALF(low, words, p);                                                                 \
+        I_ADD_HALF(high, words, (p) + 4);                                                          \
+    } while (0)
+#define I_JOIN_WORDS(low, high) _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8)
 #define NAME(x) x##_bytes_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
 #define LANES 8
-#define TILE_ROWS 3
+#define TILE_ROWS 2
 #define TERMS 4
 #include "storage_template.h"
 
+#undef I_GET_WEIGHT
 #undef I_ADD_PRODUCTS
-#define I_ADD_PRODUCTS(acc, value, weight)                                                         \
-    ((acc) = _mm256_add_epi32(acc, _mm256_madd_epi16(value, weight)))
+#undef I_ADD_PRODUCTS_AT
+#define I_GET_WEIGHT(to, p) ((to) = I_ZERO)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_ADD_PRODUCTS_AT(acc, value, p)
+#define I_ADD_PRODUCTS_AT(acc, value, p)                                                           \
+    do {                                                                                           \
+        __m256i products;                                                                          \
+        __asm__ volatile("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"                                \
+                         : "+x"(acc), "=&x"(products)                                              \
+                         : "x"(value), I_WEIGHT_AT(p));                                            \
+    } while (0)
 #define NAME(x) x##_words_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_words
@@ -168,9 +200,13 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 
 /* AVX-VNNI */
 #undef UNSIGNED_VALUES
+#undef I_GET_WEIGHT
 #undef I_ADD_PRODUCTS
+#undef I_ADD_PRODUCTS_AT
 #define UNSIGNED_VALUES 1
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
+#define I_GET_WEIGHT(to, p) I_VNNI_WEIGHT(to, p)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_vnni_bytes_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_vnni_bytes
@@ -182,8 +218,10 @@ INLINE TARGET __m256i add_bytes(__m256i acc, __m256i value, __m256i weight)
 
 #undef UNSIGNED_VALUES
 #undef I_ADD_PRODUCTS
+#undef I_ADD_PRODUCTS_AT
 #define UNSIGNED_VALUES 0
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_vnni_words_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_vnni_words
@@ -201,12 +239,20 @@ static const ALIGNED uint32_t high_halves[8] = {
     __asm__ volatile("vmovdqa %1, %0\n\tvpslld $16, %0, %0"                                        \
                      : "=" VECTOR(to)                                                              \
                      : HALVES_AT(p, 4 * LANES))
-#define HIGH_HALVES(to, p)                                                                         \
-    __asm__ volatile("vmovaps %1, %0\n\tvandps %2, %0, %0"                                         \
-                     : "=" VECTOR(to)                                                              \
-                     : HALVES_AT(p, 4 * LANES), "m"(high_halves))
+#define HIGH_HALVES(to, p, rows)                                                                   \
+    do {                                                                                           \
+        if ((rows) < 3) /* a register is left for the mask */                                      \
+            __asm__ volatile("vandps %1, %2, %0"                                                   \
+                             : "=" VECTOR(to)                                                      \
+                             : HALVES_AT(p, 4 * LANES),                                            \
+                               VECTOR(_mm256_load_ps((const void *)high_halves)));                 \
+        else                                                                                       \
+            __asm__ volatile("vmovaps %1, %0\n\tvandps %2, %0, %0"                                 \
+                             : "=" VECTOR(to)                                                      \
+                             : HALVES_AT(p, 4 * LANES), "m"(high_halves));                         \
+    } while (0)
 
-#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_BFLOAT16(to, term, vector, rows)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x8
@@ -219,7 +265,7 @@ static const ALIGNED uint32_t high_halves[8] = {
 #define TERMS 0
 #include "storage_template.h"
 
-#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_FLOAT16(to, term, vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x8

@@ -99,8 +99,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 
 /* Integers, by VNNI: six rows of bytes or words. */
 #define UNSIGNED_VALUES (TERMS == 4)
-#define V_LARGEST(v) _mm512_reduce_max_ps(v)
-#define V_ANY_NAN(v) (_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0)
+#define I_LARGEST(v) _mm512_reduce_max_epi32(v)
 #define I_STORE_BYTES(p, v) _mm_storeu_si128((__m128i *)(void *)(p), _mm512_cvtepi32_epi8(v))
 #define I_STORE_WORDS(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtepi32_epi16(v))
 #undef BITS
@@ -112,7 +111,9 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define EPI epi32
 
 /* bytes: narrow panels of 8, whole panels of 16 */
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("", "vpdpbusd", acc, value, weight)
+#define I_GET_WEIGHT(to, p) I_VNNI_WEIGHT(to, p)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("", "vpdpbusd", acc, value, weight)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_bytes_x8
 #define BASE(x) x##_f32x8
 #define BITS 256
@@ -145,11 +146,13 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 
 /* words */
 #undef I_ADD_PRODUCTS
+#undef I_ADD_PRODUCTS_AT
 #undef BITS
 #undef MASK
 #undef vec_t
 #undef ivec_t
-#define I_ADD_PRODUCTS(acc, value, weight) I_VNNI("", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("", "vpdpwssd", acc, value, weight)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_words_x8
 #define BASE(x) x##_f32x8
 #define BITS 256
@@ -183,7 +186,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 /* Floats of 16 bits: the mask takes the last of 32 registers. */
 #define LOW_HALVES(to, p)                                                                          \
     __asm__ volatile("vpslld $16, %1, %0" : "=" VECTOR(to) : HALVES_AT(p, 4 * LANES))
-#define HIGH_HALVES(to, p)                                                                         \
+#define HIGH_HALVES(to, p, rows)                                                                   \
     __asm__ volatile("vpandd %1, %2, %0"                                                           \
                      : "=" VECTOR(to)                                                              \
                      : HALVES_AT(p, 4 * LANES), VECTOR(X86_INT(set1)((int)0xffff0000)))
@@ -191,7 +194,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_BFLOAT16(to, term, vector, rows)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x8
@@ -208,7 +211,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_BFLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_BFLOAT16(to, term, vector, rows)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x16
@@ -229,7 +232,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_FLOAT16(to, term, vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x8
@@ -246,7 +249,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef BITS
 #undef MASK
 #undef vec_t
-#define GET_WEIGHT(to, term, vector) V_GET_FLOAT16(to, term, vector)
+#define GET_WEIGHT(to, term, vector, rows) V_GET_FLOAT16(to, term, vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x16

@@ -133,7 +133,7 @@ INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gate
     block->aside = aside;
     block->aside_stride = BLOCK_UNITS;
     if (step->wx) {
-        NAME(set_part)(block, &tile, step->wx, step->depth_x, step->x, step->x_stride);
+        NAME(set_part)(block, &tile, step->wx, step->depth_x, PART(step, x), PART_STRIDE(step, x));
         NAME(add_columns)(&tile, block->rows, together);
         if (separate) {
             NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside,
@@ -148,7 +148,7 @@ INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gate
     }
     if (gates == 3 && !separate)
         NAME(part_last_gate)(block, &tile, aside);
-    NAME(set_part)(block, &tile, step->wh, step->depth_h, PART_H(step), PART_H_STRIDE(step));
+    NAME(set_part)(block, &tile, step->wh, step->depth_h, PART(step, h), PART_STRIDE(step, h));
     NAME(add_recurrent)(block, &tile, together);
     if (separate) {
         NAME(go_on)(&tile, together, (const REAL *)step->bias_h + block->unit, 0,

@@ -20,10 +20,10 @@
 
 /* An element holds a lane of an even vector below that of the odd one. Each is loaded anew: where 16
  * registers are full, the elements would take one more. LOW_HALVES and HIGH_HALVES take an address. */
-#define V_GET_BFLOAT16(to, term, vector)                                                           \
+#define V_GET_BFLOAT16(to, term, vector, rows)                                                     \
     do {                                                                                           \
         if ((vector) % 2)                                                                          \
-            HIGH_HALVES(to, (term) + (vector) / 2 * LANES);                                        \
+            HIGH_HALVES(to, (term) + (vector) / 2 * LANES, rows);                                  \
         else                                                                                       \
             LOW_HALVES(to, (term) + (vector) / 2 * LANES);                                         \
     } while (0)

@@ -8,13 +8,22 @@
  *   SUM_TERMS     terms of an exact sum
  *   ivec_t        LANES int32
  *   I_LOAD(p) I_BROADCAST(p) I_ZERO          of elements of four bytes
- *   I_ADD_PRODUCTS(acc, value, weight)       acc += sum over the TERMS of each lane
- *   I_JOIN(high, low)                        128 high + low
+ *   I_GET_WEIGHT(to, p)                      to = what I_ADD_PRODUCTS wants of the weight at p
+ *   I_ADD_PRODUCTS(acc, value, weight, p)    acc += sum over the TERMS of each lane
+ *   I_ADD_PRODUCTS_AT(acc, value, p)         the same of one row
+ *   I_ADD(a, b) I_JOIN(high, low)            a + b, 128 high + low
  *   I_TO_REAL(v)
+ *   WORD_ROWS                                1: integers of two planes are kept as words, so that widened
+ *                                            weights multiply both at once; then there are
+ *   I_BROADCAST_WORDS(p)                     of the four words of an element
+ *   I_ADD_WORDS(low, high, words, p)         low and high += sums of pairs of the weights at p
+ *   I_JOIN_WORDS(low, high)                  the sums of each lane
  *   UNSIGNED_VALUES                          1: values are kept + 128, and sums begin at the starts
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows of bytes of 4 gates */
 #define HAS_STARTS (TERMS == 4)
+/* At most so many rows of bytes have two accumulators for each sum, which hide the latency. */
+#define TWO_CHAINS (TILE_ROWS > 3 ? 2 : TILE_ROWS > 1)
 
 /* One register tile: to = from + w x, by the contract's exact sums. */
 struct NAME(tile) {
@@ -43,6 +52,15 @@ INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *a
 {
     ivec_t values[6];
 
+#if WORD_ROWS
+    if (planes == 2) {
+        values[0] = I_BROADCAST_WORDS(x);
+        UNROLL
+        for (int vector = 0; vector < PANEL_VECTORS; vector++)
+            I_ADD_WORDS(acc[vector], acc[PANEL_VECTORS + vector], values[0], w + vector * LANES);
+        return;
+    }
+#endif
     UNROLL
     for (int i = 0; i < rows * planes; i++) {
         const REAL *from =
@@ -51,35 +69,60 @@ INLINE TARGET void NAME(add_element)(const int rows, const int planes, ivec_t *a
     }
     UNROLL
     for (int vector = 0; vector < PANEL_VECTORS; vector++) {
-        const ivec_t weight = I_LOAD(w + vector * LANES);
+        if (rows * planes == 1) {
+            I_ADD_PRODUCTS_AT(acc[vector], values[0], w + vector * LANES);
+            continue;
+        }
+        ivec_t weight;
+        I_GET_WEIGHT(weight, w + vector * LANES);
+        (void)weight; /* multiplied from memory */
         UNROLL
         for (int i = 0; i < rows * planes; i++)
-            I_ADD_PRODUCTS(acc[i * PANEL_VECTORS + vector], values[i], weight);
+            I_ADD_PRODUCTS(acc[i * PANEL_VECTORS + vector], values[i], weight, w + vector * LANES);
     }
 }
+
+/* REALs of an element of `planes` planes. */
+#define ELEMENT(planes) (WORD_ROWS ? (planes) : 1)
 
 /* One exact sum of `count` elements, all in registers. */
 INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *acc,
                                       const REAL *starts, const REAL *w, const REAL *x,
                                       const REAL *x3, ptrdiff_t x_stride, ptrdiff_t count)
 {
+    const int sums = rows * planes * PANEL_VECTORS;
+    const int chains = rows * planes <= TWO_CHAINS ? 2 : 1;
+
     UNROLL
-    for (int i = 0; i < rows * planes * PANEL_VECTORS; i++)
+    for (int i = 0; i < sums; i++)
         acc[i] = UNSIGNED_VALUES ? I_LOAD(starts + i % PANEL_VECTORS * LANES) : I_ZERO;
+    UNROLL
+    for (int i = sums; i < chains * sums; i++)
+        acc[i] = I_ZERO;
     for (; count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
-            NAME(add_element)(rows, planes, acc, w + j * PANEL_TOTALS, x + j, x3 + j, x_stride);
+            NAME(add_element)(rows, planes, acc + j % chains * sums, w + j * PANEL_TOTALS,
+                              x + j * ELEMENT(planes), x3 + j, x_stride);
         w += 4 * PANEL_TOTALS;
-        x += 4;
+        x += 4 * ELEMENT(planes);
         x3 += 4;
         PIN_POINTER(w);
         PIN_POINTER(x);
         PIN_POINTER(x3);
     }
-    for (; count > 0; count--, w += PANEL_TOTALS, x++, x3++)
+    for (; count > 0; count--, w += PANEL_TOTALS, x += ELEMENT(planes), x3++)
         NAME(add_element)(rows, planes, acc, w, x, x3, x_stride);
+    UNROLL
+    for (int i = sums; i < chains * sums; i++)
+        acc[i - sums] = I_ADD(acc[i - sums], acc[i]);
 }
+
+#if WORD_ROWS
+#define JOIN(low, high) I_JOIN_WORDS(low, high)
+#else
+#define JOIN(high, low) I_JOIN(high, low)
+#endif
 
 /* to = from + S scale_v scale_w, for the rows of a tile. */
 INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec_t *acc,
@@ -96,7 +139,7 @@ INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec
         UNROLL
         for (int i = 0; i < PANEL_VECTORS; i++) {
             const ivec_t *sum = acc + row * planes * PANEL_VECTORS + i;
-            const ivec_t joined = planes == 1 ? sum[0] : I_JOIN(sum[0], sum[PANEL_VECTORS]);
+            const ivec_t joined = planes == 1 ? sum[0] : JOIN(sum[0], sum[PANEL_VECTORS]);
             const vec_t weight = V_MUL(scale, V_LOAD(scales + i * LANES));
             V_STORE(to + i * LANES, V_FMA(I_TO_REAL(joined), weight, V_LOAD(from + i * LANES)));
         }
@@ -128,7 +171,7 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct
         at.from_stride = at.to_stride;
         starts += PANEL_TOTALS;
         at.w += SUM_TERMS / TERMS * PANEL_TOTALS;
-        at.x += SUM_TERMS / TERMS;
+        at.x += SUM_TERMS / TERMS * ELEMENT(planes);
     }
 }
 
@@ -143,6 +186,8 @@ DEFINE_TILE(1, 2)
 #endif
 #if TILE_ROWS > 1
 DEFINE_TILE(2, 1)
+#endif
+#if TILE_ROWS > 2
 DEFINE_TILE(3, 1)
 #endif
 #if TILE_ROWS > 3
@@ -162,6 +207,8 @@ static void (*const NAME(tiles)[2][6])(const struct NAME(tile) *) = {
         NAME(tile_1_1),
 #if TILE_ROWS > 1
         NAME(tile_2_1),
+#endif
+#if TILE_ROWS > 2
         NAME(tile_3_1),
 #endif
 #if TILE_ROWS > 3
@@ -221,3 +268,6 @@ INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const 
 
 #undef TILE_VECTORS
 #undef HAS_STARTS
+#undef ELEMENT
+#undef JOIN
+#undef TWO_CHAINS

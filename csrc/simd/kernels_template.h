@@ -46,11 +46,12 @@
 #define BASE(x) NAME(x)
 #define WIDENED 0              /* 1: a weight is widened before it is multiplied */
 #define TERM_SIZE PANEL_TOTALS /* REALs of the weights of a term of a panel */
-#define GET_WEIGHT(to, term, vector) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
 #define PACKED_DEPTH(depth) (depth)
-#define UPDATES_ROW 1 /* the LSTM's step of one row has an update of its own */
-#define PART_H(step) ((step)->h)
-#define PART_H_STRIDE(step) ((step)->h_stride)
+#define ROWWISE(panels) ((panels) != 3) /* one row: three are done sooner together */
+#define UPDATES_ROW 1                   /* the LSTM's step of one row has an update of its own */
+#define PART(step, of) ((step)->of)     /* x or h as the tiles read it */
+#define PART_STRIDE(step, of) ((step)->of##_stride)
 #define PREPARE_H(step) ((void)(step))
 
 #include "tile_template.h"
@@ -81,8 +82,9 @@
 #undef GET_WEIGHT
 #undef PACKED_DEPTH
 #undef UPDATES_ROW
-#undef PART_H
-#undef PART_H_STRIDE
+#undef ROWWISE
+#undef PART
+#undef PART_STRIDE
 #undef PREPARE_H
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS

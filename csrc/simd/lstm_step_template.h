@@ -20,8 +20,8 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_x);
         tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_x);
         tile.depth = step->depth_x;
-        tile.x = (const REAL *)step->x + row * step->x_stride;
-        tile.x_stride = step->x_stride;
+        tile.x_stride = PART_STRIDE(step, x);
+        tile.x = (const REAL *)PART(step, x) + row * tile.x_stride;
         NAME(add_rows)(tile, rows, panels);
         tile.from = to;
         tile.from_stride = PANEL_TOTALS;
@@ -30,8 +30,8 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
         tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_h);
         tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_h);
         tile.depth = step->depth_h;
-        tile.x = (const REAL *)PART_H(step) + row * PART_H_STRIDE(step);
-        tile.x_stride = PART_H_STRIDE(step);
+        tile.x_stride = PART_STRIDE(step, h);
+        tile.x = (const REAL *)PART(step, h) + row * tile.x_stride;
         NAME(add_rows)(tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
@@ -57,6 +57,7 @@ INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool
         BASE(update_group)(group);
 }
 
+#define PREFETCHED_LINES 8 /* 24 are as fast */
 #if UPDATES_ROW
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
  * between the sweeps of the update. */
@@ -83,7 +84,21 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
         BASE(trace_others)(step, totals, at, panels);
 }
 #else
-/* The same with the update of a group: one more inlined would double the code of a storage's step. */
+/* Prefetches where the panels begin that follow `panels` panels of one row, for which an update leaves
+ * time: on AVX2, or where few weights stay in the first-level cache, that gains nothing. */
+INLINE TARGET void NAME(prefetch_next)(const struct rnn_step *step, ptrdiff_t unit,
+                                       const int panels)
+{
+    const ptrdiff_t next = step->descending ? unit - panels * LANES : unit + panels * LANES;
+    const REAL *w = step->wx ? step->wx : step->wh;
+
+    w += PANEL_VECTORS * next * PACKED_DEPTH(step->wx ? step->depth_x : step->depth_h);
+    UNROLL
+    for (int i = 0; i < PREFETCHED_LINES; i++)
+        PREFETCH(w + i * (CACHE_LINE / (int)sizeof(REAL)));
+}
+
+/* The same with an update that is not inlined: one more would double the code of a storage's step. */
 INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
                                        const int panels, const bool traced)
 {
@@ -91,8 +106,12 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
     const struct BASE(group) group = {step, 0, 1, unit, panels, totals};
 
     NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    if (LANES > 8 && step->hidden >= 128)
+        NAME(prefetch_next)(step, unit, panels);
     if (traced)
         BASE(update_traced_group)(&group);
+    else if (panels == 1)
+        BASE(update_panel)(step, unit, totals);
     else
         BASE(update_group)(&group);
 }
@@ -121,7 +140,7 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
     struct BASE(group) group = {.step = step, .totals = totals};
 
-    if (step->rows == 1 && panels != 3) { /* three are done sooner together */
+    if (step->rows == 1 && ROWWISE(panels)) {
         NAME(step_row)(step, first, panels, traced);
         return;
     }
@@ -156,3 +175,5 @@ static NOINLINE TARGET void NAME(lstm_step)(const struct rnn_step *step, ptrdiff
     NAME(step_units)(step, first, end, traced);
 }
 #endif
+
+#undef PREFETCHED_LINES

@@ -131,11 +131,14 @@ INLINE void store_bytes(char *p, int32x4_t v)
 }
 
 #define UNSIGNED_VALUES 0
-#define V_LARGEST(v) vmaxvq_f32(v)
-#define V_ANY_NAN(v) (vminvq_u32(vceqq_f32(v, v)) == 0)
+#define I_LARGEST(v) vmaxvq_s32(v)
+#define I_MOST(most, v) vmaxq_s32(most, vreinterpretq_s32_f32(vabsq_f32(v)))
 #define I_ZERO vdupq_n_s32(0)
 #define I_LOAD(p) vld1q_s32((const int32_t *)(const void *)(p))
 #define I_BROADCAST(p) vld1q_dup_s32((const int32_t *)(const void *)(p))
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p), p)
+#define I_GET_WEIGHT(to, p) ((to) = I_LOAD(p))
+#define I_ADD(a, b) vaddq_s32(a, b)
 #define I_JOIN(high, low) vaddq_s32(vshlq_n_s32(high, 7), low)
 #define I_TO_REAL(v) vcvtq_f32_s32(v)
 #define I_ROUND(v) vcvtnq_s32_f32(v)
@@ -156,7 +159,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #define V_STORE_PART(p, v, n) store_part_f32(p, v, n)
 #define vec_t float32x4_t
 
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_bytes(acc, value, weight))
 #define NAME(x) x##_bytes_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_bytes
@@ -167,7 +170,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #include "storage_template.h"
 
 #undef I_ADD_PRODUCTS
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_words(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_words(acc, value, weight))
 #define NAME(x) x##_words_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_words
@@ -179,7 +182,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 
 /* As text, which needs no target attribute: compilers spell those in several ways. */
 #undef I_ADD_PRODUCTS
-#define I_ADD_PRODUCTS(acc, value, weight)                                                         \
+#define I_ADD_PRODUCTS(acc, value, weight, p)                                                      \
     __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"                                \
             : "+w"(acc)                                                                            \
             : "w"(value), "w"(weight))
@@ -206,7 +209,7 @@ INLINE float32x4_t get_float16(const float *term, const int vector)
     return vcvt_f32_f16(vreinterpret_f16_u16(halves));
 }
 
-#define GET_WEIGHT(to, term, vector) ((to) = get_bfloat16(term, vector))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = get_bfloat16(term, vector))
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x4
@@ -219,7 +222,7 @@ INLINE float32x4_t get_float16(const float *term, const int vector)
 #define TERMS 0
 #include "storage_template.h"
 
-#define GET_WEIGHT(to, term, vector) ((to) = get_float16(term, vector))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = get_float16(term, vector))
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x4

@@ -95,6 +95,8 @@ INLINE int32_t add_words(int32_t sum, int32_t value, int32_t weight)
     return sum + values[0] * weights[0] + values[1] * weights[1];
 }
 
+INLINE int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
+
 INLINE void store_word(char *p, int32_t q)
 {
     const int16_t word = (int16_t)q;
@@ -102,11 +104,14 @@ INLINE void store_word(char *p, int32_t q)
 }
 
 #define UNSIGNED_VALUES 0
-#define V_LARGEST(v) (v)
-#define V_ANY_NAN(v) ((v) != (v))
+#define I_LARGEST(v) (v)
+#define I_MOST(most, v) larger(most, storage_magnitude(v))
 #define I_ZERO 0
 #define I_LOAD(p) load_element(p)
 #define I_BROADCAST(p) load_element(p)
+#define I_ADD_PRODUCTS_AT(acc, value, p) I_ADD_PRODUCTS(acc, value, I_LOAD(p), p)
+#define I_GET_WEIGHT(to, p) ((to) = I_LOAD(p))
+#define I_ADD(a, b) ((a) + (b))
 #define I_JOIN(high, low) (128 * (high) + (low))
 #define I_TO_REAL(v) ((float)(v))
 #define I_ROUND(v) storage_rint(v)
@@ -121,7 +126,7 @@ INLINE void store_word(char *p, int32_t q)
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_bytes(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_bytes(acc, value, weight))
 #define LANES 1
 #define TILE_ROWS 1
 #define TERMS 4
@@ -132,7 +137,7 @@ INLINE void store_word(char *p, int32_t q)
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_words
 #define BASE_ENTRY(x) x##_f32
-#define I_ADD_PRODUCTS(acc, value, weight) ((acc) = add_words(acc, value, weight))
+#define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_words(acc, value, weight))
 #define LANES 1
 #define TILE_ROWS 1
 #define TERMS 2
@@ -146,7 +151,7 @@ INLINE uint16_t half_at(const float *term, int vector)
     return half;
 }
 
-#define GET_WEIGHT(to, term, vector) ((to) = storage_from_bfloat16(half_at(term, vector)))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = storage_from_bfloat16(half_at(term, vector)))
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x1
@@ -159,7 +164,7 @@ INLINE uint16_t half_at(const float *term, int vector)
 #define TERMS 0
 #include "storage_template.h"
 
-#define GET_WEIGHT(to, term, vector) ((to) = storage_from_float16(half_at(term, vector)))
+#define GET_WEIGHT(to, term, vector, rows) ((to) = storage_from_float16(half_at(term, vector)))
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x1

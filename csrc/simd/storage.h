@@ -141,6 +141,17 @@ static inline float storage_float_of(uint32_t bits)
     return value;
 }
 
+/* Bits of magnitudes. */
+enum { STORAGE_ONE = 0x3f800000, STORAGE_INFINITY = 0x7f800000, STORAGE_NAN = 0x7fc00000 };
+
+static inline int32_t storage_magnitude(float value)
+{
+    int32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits & 0x7fffffff;
+}
+
 /* The values of floats of 16 bits. */
 static inline float storage_from_bfloat16(uint16_t half)
 {

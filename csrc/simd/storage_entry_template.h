@@ -1,23 +1,17 @@
 /* Entry points of compressed weights: included by storage_template.h for the instance that serves whole
  * panels. Parameters that entry_template.h has too mean the same; BASE_ENTRY(x) is its ENTRY(x) for
  * floats.
- *
- * Those of integers make a copy of their struct, in which x points at integers.
  */
 #if TERMS
-static TARGET struct rnn_step ENTRY(prepared_rnn_step)(const struct rnn_step *given)
+/* Makes integers of x and h, where PART() finds them. */
+static NOINLINE TARGET void ENTRY(prepare)(const struct rnn_step *step)
 {
-    struct rnn_step step = *given;
-
-    if (step.wx) {
-        NAME(quantise_rows)(step.x, step.x_stride, step.depth_x, &step.rows_x, 0, step.rows);
-        step.x = step.rows_x.memory;
-        step.x_stride = NAME(row_stride)(step.depth_x, step.rows_x.planes);
-    }
-    PREPARE_H(&step);
-    return step;
+    if (step->wx)
+        NAME(quantise_rows)(step->x, step->x_stride, step->depth_x, &step->rows_x, 0, step->rows);
+    PREPARE_H(step);
 }
 
+/* A copy in which x is of integers. */
 static TARGET struct gemm ENTRY(prepared_gemm)(const struct gemm *given)
 {
     struct gemm gemm = *given;
@@ -31,15 +25,14 @@ static TARGET struct gemm ENTRY(prepared_gemm)(const struct gemm *given)
     return gemm;
 }
 
-#define PREPARED(kind, name) const struct kind own = ENTRY(prepared_##kind)(given), *name = &own
+#define PREPARE(step) ENTRY(prepare)(step)
 #else
-#define PREPARED(kind, name) const struct kind *name = given
+#define PREPARE(step) ((void)(step))
 #endif
 
-INLINE TARGET void ENTRY(lstm_units)(const struct rnn_step *given, bool traced)
+INLINE TARGET void ENTRY(lstm_units)(const struct rnn_step *step, bool traced)
 {
-    PREPARED(rnn_step, step);
-
+    PREPARE(step);
 #if NARROW_LANES
     const ptrdiff_t tail = step->hidden % LANES;
     const ptrdiff_t whole = step->hidden - tail;
@@ -60,9 +53,9 @@ static TARGET void ENTRY(lstm_traced_step)(const struct rnn_step *step)
 }
 
 #define DEFINE_STEP(name, gates, update)                                                           \
-    static TARGET void ENTRY(name)(const struct rnn_step *given)                                   \
+    static TARGET void ENTRY(name)(const struct rnn_step *step)                                    \
     {                                                                                              \
-        PREPARED(rnn_step, step);                                                                  \
+        PREPARE(step);                                                                             \
         NAME(block_step)(step, gates, BASE(update));                                               \
     }
 DEFINE_STEP(gru_step, 3, gru_update)
@@ -73,17 +66,19 @@ DEFINE_STEP(lstm_variant_step, 4, lstm_variant_update)
 DEFINE_STEP(gru_variant_step, 3, gru_variant_update)
 #undef DEFINE_STEP
 
-static TARGET void ENTRY(gru_reset_before_step)(const struct rnn_step *given)
+static TARGET void ENTRY(gru_reset_before_step)(const struct rnn_step *step)
 {
-    PREPARED(rnn_step, step);
-
+    PREPARE(step);
     NAME(reset_before_step)(step);
 }
 
 static TARGET void ENTRY(gemm)(const struct gemm *given)
 {
-    PREPARED(gemm, gemm);
-
+#if TERMS
+    const struct gemm prepared = ENTRY(prepared_gemm)(given), *gemm = &prepared;
+#else
+    const struct gemm *gemm = given;
+#endif
 #if NARROW_LANES
     const ptrdiff_t tail = gemm->units % LANES;
     if (tail && tail <= NARROW_LANES) {
@@ -94,7 +89,7 @@ static TARGET void ENTRY(gemm)(const struct gemm *given)
 #endif
     NAME(gemm)(gemm, 0, gemm->units);
 }
-#undef PREPARED
+#undef PREPARE
 
 #define STORAGE_KERNELS(kind, packer)                                                              \
     {                                                                                              \

@@ -7,8 +7,8 @@
  *   TARGET, LANES, TILE_ROWS   as in kernels_template.h
  *   TERMS           4 or 2: integers, and the words of integer_tile_template.h. 0: floats of 16 bits, and
  *                   FLOATS, their storage; PACK, its function; ROW_PANELS as in kernels_template.h;
- *                   GET_WEIGHT(to, term, vector): to = the weights of vector `vector` (a constant) of
- *                   the term at `term`
+ *                   GET_WEIGHT(to, term, vector, rows): to = the weights of vector `vector` of the
+ *                   term at `term`, for a tile of `rows` rows (both constants)
  *   ENTRY(x), BASE_ENTRY(x), NARROW(x), NARROW_LANES   optional, as in entry_template.h
  */
 #ifndef NARROW_LANES
@@ -20,14 +20,21 @@
 #define GROUP_VECTORS 32
 #define BLOCK_UNITS (PANEL_VECTORS * LANES)
 #define BLOCK_ROWS 24
+/* One row: up to hidden 128 the sums of some instances do not hide the latency of an update. */
+#define ROWWISE(panels)                                                                            \
+    ((TERMS && (LANES > 8 || (panels) <= 4)) || (panels) == 1 || (panels) * LANES > 128)
 #define UPDATES_ROW 0
+
+#ifndef WORD_ROWS
+#define WORD_ROWS 0
+#endif
 
 #if TERMS
 #define ROW_PANELS 1
 #define SUM_TERMS (TERMS == 4 ? 2048 : 256)
 #define PACKED_DEPTH(depth) storage_depth(TERMS, true, TERMS == 4 ? SUM_TERMS : 0, depth)
-#define PART_H(step) ((step)->rows_h.memory)
-#define PART_H_STRIDE(step) NAME(row_stride)((step)->depth_h, (step)->rows_h.planes)
+#define PART(step, of) ((step)->rows_##of.memory)
+#define PART_STRIDE(step, of) NAME(row_stride)((step)->depth_##of, (step)->rows_##of.planes)
 #define PREPARE_H(step)                                                                            \
     NAME(quantise_rows)((step)->h, (step)->h_stride, (step)->depth_h, &(step)->rows_h, 0,          \
                         (step)->h ? (step)->rows : 0)
@@ -36,8 +43,8 @@
 #define WIDENED 1
 #define TERM_SIZE (PANEL_TOTALS / 2)
 #define PACKED_DEPTH(depth) storage_depth(2, false, 0, depth)
-#define PART_H(step) ((step)->h)
-#define PART_H_STRIDE(step) ((step)->h_stride)
+#define PART(step, of) ((step)->of)
+#define PART_STRIDE(step, of) ((step)->of##_stride)
 #define PREPARE_H(step) ((void)(step))
 #include "tile_template.h"
 #endif
@@ -59,12 +66,14 @@
 #endif
 
 #undef SUM_TERMS
+#undef WORD_ROWS
 #undef WIDENED
 #undef TERM_SIZE
 #undef UPDATES_ROW
+#undef ROWWISE
 #undef PACKED_DEPTH
-#undef PART_H
-#undef PART_H_STRIDE
+#undef PART
+#undef PART_STRIDE
 #undef PREPARE_H
 #undef PANEL_TOTALS
 #undef GROUP_VECTORS

@@ -40,7 +40,7 @@ INLINE TARGET void NAME(add_term)(const int rows, const int panels, vec_t *acc, 
             continue;
         }
         vec_t weight;
-        GET_WEIGHT(weight, from, i % PANEL_VECTORS);
+        GET_WEIGHT(weight, from, i % PANEL_VECTORS, rows);
         UNROLL
         for (int row = 0; row < rows; row++)
             V_ACCUMULATE(acc[row * PANEL_VECTORS + i], values[row], weight);

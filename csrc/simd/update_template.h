@@ -124,6 +124,18 @@ static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) 
         NAME(lstm_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
 }
 
+/* The totals of one panel of one row to its new c and h, for the steps of storages. */
+static NOINLINE TARGET CHAINED void NAME(update_panel)(const struct rnn_step *step, ptrdiff_t unit,
+                                                       REAL *totals)
+{
+    const ptrdiff_t left = step->hidden - unit;
+    const struct NAME(place) at = {0, unit, left < LANES ? left : LANES};
+
+    NAME(lstm_sigmoids)(1, totals);
+    NAME(lstm_states)(1, step, totals, &at);
+    NAME(lstm_outputs)(1, step, totals, &at);
+}
+
 /* One vector to a matrix of the trace. */
 INLINE TARGET void NAME(trace_vector)(const struct rnn_step *step, void *matrix, ptrdiff_t row,
                                       ptrdiff_t unit, ptrdiff_t width, vec_t v)
