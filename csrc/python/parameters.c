@@ -1,119 +1,17 @@
 #include "parameters.h"
 
+#include "compressed.h"
 #include "dtype.h"
 #include "errors.h"
+#include "form.h"
+#include "memory.h"
+#include "parameter_names.h"
 
 #include "../core/fpenv.h"
 #include "../core/params.h"
 #include "../simd/dispatch.h"
 
 #include <string.h>
-
-static const char *const kind_names[] = {
-    [WEIGHT_IH] = "weight_ih", [WEIGHT_HH] = "weight_hh", [BIAS_IH] = "bias_ih",
-    [BIAS_HH] = "bias_hh",     [WEIGHT_HR] = "weight_hr", [WEIGHT_PI] = "weight_pi",
-    [WEIGHT_PF] = "weight_pf", [WEIGHT_PO] = "weight_po",
-};
-
-static PyObject *param_name(const struct weights *weights, ptrdiff_t index)
-{
-    const struct rnn_param param = rnn_param_at(&weights->net, index);
-
-    if (weights->cell)
-        return PyUnicode_FromString(kind_names[param.kind]);
-    return PyUnicode_FromFormat("%s_l%zd%s", kind_names[param.kind], (Py_ssize_t)param.layer,
-                                param.direction ? "_reverse" : "");
-}
-
-PyObject *parameters_names(const struct weights *weights)
-{
-    const ptrdiff_t count = rnn_param_count(&weights->net);
-    PyObject *names = PyTuple_New(count);
-
-    if (names == NULL)
-        return NULL;
-    for (ptrdiff_t index = 0; index < count; index++) {
-        PyObject *name = param_name(weights, index);
-        if (name == NULL || PyTuple_SetItem(names, index, name) < 0) {
-            Py_DECREF(names);
-            return NULL;
-        }
-    }
-    return names;
-}
-
-/* The kind that "text" begins with, and what follows it; -1 for none. */
-static int parse_kind(const char **text)
-{
-    for (int kind = 0; kind < PARAM_KINDS; kind++) {
-        const size_t length = strlen(kind_names[kind]);
-        if (strncmp(*text, kind_names[kind], length) == 0) {
-            *text += length;
-            return kind;
-        }
-    }
-    return -1;
-}
-
-/* Reads "_l{layer}" and "_reverse". Returns the number of layer and direction in torch's
- * order, -1 for anything else. */
-static ptrdiff_t parse_place(const struct rnn_net *net, const char *text)
-{
-    ptrdiff_t layer = 0;
-
-    if (strncmp(text, "_l", 2) != 0)
-        return -1;
-    text += 2;
-    if (*text < '0' || *text > '9' || (text[0] == '0' && text[1] >= '0' && text[1] <= '9'))
-        return -1;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        layer = 10 * layer + (*text - '0');
-        if (layer >= net->num_layers)
-            return -1;
-    }
-    if (*text == '\0')
-        return layer * net->num_directions;
-    if (net->num_directions == 2 && strcmp(text, "_reverse") == 0)
-        return layer * net->num_directions + 1;
-    return -1;
-}
-
-static ptrdiff_t find_param(const struct weights *weights, const char *text)
-{
-    const struct rnn_net *net = &weights->net;
-    const ptrdiff_t group = rnn_params_per_direction(net);
-    const int kind = parse_kind(&text);
-    ptrdiff_t place = 0;
-
-    if (kind < 0)
-        return -1;
-    if (!weights->cell)
-        place = parse_place(net, text);
-    else if (*text != '\0')
-        return -1;
-    for (ptrdiff_t i = 0; place >= 0 && i < group; i++)
-        if ((int)rnn_param_at(net, place * group + i).kind == kind)
-            return place * group + i;
-    return -1;
-}
-
-ptrdiff_t parameters_index(const struct weights *weights, PyObject *name)
-{
-    Py_ssize_t length;
-    const char *text;
-    ptrdiff_t index = -1;
-
-    if (!PyUnicode_Check(name))
-        return error_type("a parameter's name must be a str", name);
-    text = PyUnicode_AsUTF8AndSize(name, &length);
-    if (text == NULL)
-        return -1;
-    if (strlen(text) == (size_t)length) /* no NUL inside */
-        index = find_param(weights, text);
-    if (index < 0)
-        PyErr_SetObject(PyExc_KeyError, name);
-    return index;
-}
 
 /* ValueError unless "value" has the dtype, the shape and the layout of the parameter. */
 static int check_value(const struct weights *weights, const struct rnn_param *param, PyObject *name,
@@ -164,6 +62,44 @@ static int assign_all(struct weights *weights, PyObject *items, bool copy)
     return 0;
 }
 
+/* The bytes for all of the (name, value) pairs, pair after pair, or NULL. */
+static int stage_all(const struct weights *weights, PyObject *items, void **staged)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(items); i++) {
+        PyObject *item = PyList_GetItem(items, i), *name = PyTuple_GetItem(item, 0);
+        const ptrdiff_t index = parameters_index(weights, name);
+        if (index < 0)
+            return -1;
+        staged[i] = compressed_bytes(weights, index, name, PyTuple_GetItem(item, 1));
+        if (staged[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* assign_all() for compressed weights, both rounds. */
+static int assign_compressed(struct weights *weights, PyObject *items)
+{
+    const Py_ssize_t count = PyList_Size(items);
+    void **staged = memory_new_zeroed((size_t)(count + 1) * sizeof *staged);
+    int result;
+
+    if (staged == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    result = stage_all(weights, items, staged);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (result == 0)
+            compressed_write(
+                weights, parameters_index(weights, PyTuple_GetItem(PyList_GetItem(items, i), 0)),
+                staged[i]);
+        memory_free(staged[i]);
+    }
+    memory_free(staged);
+    return result;
+}
+
 int parameters_assign(struct weights *weights, PyObject *values)
 {
     PyObject *items;
@@ -174,42 +110,115 @@ int parameters_assign(struct weights *weights, PyObject *values)
     items = PyDict_Items(values); /* a list of our own, which no other code can change */
     if (items == NULL)
         return -1;
-    result = assign_all(weights, items, false);
-    if (result == 0) {
-        result = assign_all(weights, items, true);
-        weights_changed(weights);
+    if (form_is_compressed(weights->net.kernels)) {
+        result = assign_compressed(weights, items);
+    } else {
+        result = assign_all(weights, items, false);
+        if (result == 0)
+            assign_all(weights, items, true);
     }
+    if (result == 0)
+        weights_changed(weights);
     Py_DECREF(items);
     return result;
 }
 
-void parameters_reset(struct module_state *module_state, struct weights *weights)
+int parameters_assign_rows(struct weights *weights, PyObject *name, Py_ssize_t first,
+                           PyObject *rows)
+{
+    PyArrayObject *array = (PyArrayObject *)rows;
+    const ptrdiff_t index = parameters_index(weights, name);
+    int result = 0;
+
+    if (index < 0)
+        return -1;
+    const struct rnn_param param = rnn_param_at(&weights->net, index);
+    if (!PyArray_Check(rows) || PyArray_TYPE(array) != dtype_typenum(weights->net.kernels->dtype) ||
+        !PyArray_ISCARRAY_RO(array) || PyArray_NDIM(array) != param.ndim || first < 0 ||
+        PyArray_DIM(array, 0) > param.rows - first ||
+        (param.ndim == 2 && PyArray_DIM(array, 1) != param.cols))
+        return error_raise(PyExc_ValueError, "_assign_rows() takes rows of %R", name);
+    if (form_is_compressed(weights->net.kernels))
+        result = compressed_write_rows(weights, index, name, first, PyArray_DIM(array, 0),
+                                       PyArray_DATA(array));
+    else
+        memmove((char *)weights->params +
+                    (size_t)(param.offset + first * param.cols) * weights->net.kernels->itemsize,
+                PyArray_DATA(array), (size_t)PyArray_NBYTES(array));
+    weights_changed(weights);
+    return result;
+}
+
+static void draw(struct module_state *module_state, struct weights *weights)
 {
     lock_acquire(&module_state->rng_lock);
     rnn_reset_parameters(&weights->net, &module_state->rng, weights->params);
     lock_release(&module_state->rng_lock);
-    weights_changed(weights);
 }
 
-struct weights *parameters_converted(const struct weights *weights, enum dtype dtype)
+int parameters_reset(struct module_state *module_state, struct weights *weights)
+{
+    struct weights *floats, *drawn;
+
+    if (!form_is_compressed(weights->net.kernels)) {
+        draw(module_state, weights);
+        weights_changed(weights);
+        return 0;
+    }
+    floats = compressed_converted(weights, kernels_current(DTYPE_FLOAT32));
+    if (floats == NULL)
+        return -1;
+    draw(module_state, floats);
+    drawn = compressed_converted(floats, weights->net.kernels);
+    weights_release(floats);
+    if (drawn == NULL)
+        return -1;
+    memcpy(weights->params, drawn->params, weights->nbytes);
+    weights_release(drawn);
+    weights_changed(weights);
+    return 0;
+}
+
+static struct weights *floats_converted(const struct weights *weights,
+                                        const struct rnn_kernels *kernels)
 {
     struct rnn_net net = weights->net;
     const ptrdiff_t count = rnn_params_size(&net);
     struct weights *result;
 
-    net.kernels = kernels_current(dtype);
+    net.kernels = kernels;
     result = weights_new(&net, weights->cell);
     if (result == NULL)
         return NULL;
     const fpenv_t saved = fpenv_enter();
-    if (dtype == weights->net.kernels->dtype)
+    if (kernels->dtype == weights->net.kernels->dtype)
         memcpy(result->params, weights->params, weights->nbytes);
-    else if (dtype == DTYPE_FLOAT64)
+    else if (kernels->dtype == DTYPE_FLOAT64)
         for (ptrdiff_t i = 0; i < count; i++)
             ((double *)result->params)[i] = (double)((const float *)weights->params)[i];
     else
         for (ptrdiff_t i = 0; i < count; i++)
             ((float *)result->params)[i] = (float)((const double *)weights->params)[i];
     fpenv_leave(saved);
+    return result;
+}
+
+struct weights *parameters_converted(const struct weights *weights,
+                                     const struct rnn_kernels *kernels)
+{
+    const struct rnn_kernels *from = weights->net.kernels;
+    const bool compressed = form_is_compressed(from), compressing = form_is_compressed(kernels);
+    struct weights *floats, *result;
+
+    if (!compressed && !compressing)
+        return floats_converted(weights, kernels);
+    if (compressed != compressing && from->dtype == kernels->dtype)
+        return compressed_converted(weights, kernels);
+    /* By float32, of whose values there is nothing to lose but a storage's. */
+    floats = parameters_converted(weights, kernels_current(DTYPE_FLOAT32));
+    if (floats == NULL)
+        return NULL;
+    result = parameters_converted(floats, kernels);
+    weights_release(floats);
     return result;
 }
