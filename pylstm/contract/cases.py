@@ -135,9 +135,7 @@ class Case:
         )
         if self.infinite_weight:
             layer.weight_hh_l0[0, 0] = float("inf")
-        if self.weights:
-            layer._convert(self.weights)
-        return layer
+        return pylstm.compress(layer, self.weights) if self.weights else layer
 
     def arrays(self, rows: int) -> list[Array]:
         """Return x [T, rows, I], h_0 and, of an LSTM, c_0 in the module's dtype."""

@@ -1,7 +1,11 @@
 """Compressed weights: every kind, option and call against the oracle, in bytes, for each storage."""
 
 import itertools
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +20,12 @@ from support import (
     states_of,
     with_parameters,
 )
+from test_contract_levels import OTHER_RUNS
 from test_variants import ALL as VARIANTS
 
 import pylstm
+from pylstm.contract import level_of
+from pylstm.contract.cases import hash_arrays
 from pylstm.utils.rnn import pack_sequence
 
 every_storage = pytest.mark.parametrize("weights", oracle.STORAGES)
@@ -26,11 +33,9 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def compressed(module, weights):
-    """The module itself with compressed weights, and its parameters from before."""
+    """A copy with compressed weights, and the parameters of the module."""
     parameters = {name: np.array(value) for name, value in module.state_dict().items()}
-    module._convert(weights)
-    assert module._weights == weights
-    return module, parameters
+    return pylstm.compress(module, weights), parameters
 
 
 def made(kind, *sizes, seed=3, scale=0.5, **options):
@@ -101,6 +106,33 @@ def test_drawn_layers_are_the_oracle(weights, kind, seed):
         assert_same_bits(ours, wide(x, hx))
     else:
         assert_same_bits(ours, expected_of(kind, parameters, x, states, weights, **known))
+
+
+def drawn_hash(count):
+    """The hash of what drawn networks give at the level and flavour in use."""
+    results = []
+    for weights, kind, seed in itertools.product(oracle.STORAGES, KINDS, range(count)):
+        module, x, states, _ = drawn(kind, 100 * oracle.STORAGES.index(weights) + seed)
+        small = pylstm.compress(module, weights)
+        with np.errstate(all="ignore"):
+            results += flatten(small(x, None if states is None else as_hx(states)))
+    return hash_arrays(results)
+
+
+@pytest.mark.parametrize("level", OTHER_RUNS)
+def test_drawn_layers_in_other_flavours(level):
+    code = "import test_contract_compressed as tests; print(tests.drawn_hash(6))"
+    paths = [str(Path(pylstm.__file__).parents[1]), str(Path(__file__).parent)]
+    flavour = level if level in pylstm._core.simd_flavours() else ""
+    choice = {"PYLSTM_SIMD": level_of(level), "PYLSTM_SIMD_FLAVOUR": flavour}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | choice | {"PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == drawn_hash(6), done.stderr[-2000:]
 
 
 @every_storage
