@@ -13,8 +13,8 @@ TESTS = Path(__file__).resolve().parent
 AREAS = {
     # The numeric contract: what a compiler or an instruction set could change, in least time.
     "bits": """
-        test_accuracy.py test_arrays.py test_contract.py test_contract_levels.py test_forward.py
-        test_golden.py test_init.py test_packed.py
+        test_accuracy.py test_arrays.py test_contract.py test_contract_compressed.py
+        test_contract_levels.py test_forward.py test_golden.py test_init.py test_packed.py
     """,
     # What else is computed, bit for bit: the kernels, how they are called, how weights are packed.
     "numbers": """
@@ -33,7 +33,7 @@ AREAS = {
         test_wrong_within.py
     """,
     # The same calls a thousand times over, for what they leave behind.
-    "repeats": "test_memory.py",
+    "repeats": "test_memory.py test_memory_compressed.py",
     # Python alone, whatever was built: weight files, the command line, pictures, programs, pages.
     "python": """
         hostile/test_*.py test_adapters.py test_benchmarks.py test_cli*.py test_compare.py

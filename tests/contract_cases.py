@@ -8,7 +8,7 @@ tests/data/record_contract.py writes that file.
 import itertools
 from dataclasses import replace
 
-from pylstm.contract.cases import INPUTS, LAYERS, WITHIN, Case
+from pylstm.contract.cases import INPUTS, LAYERS, STORAGES, WITHIN, Case
 
 HIDDEN = (1, 3, 16, 17, 20, 33, 64, 100, 128, 200)
 INPUT = (1, 4, 63, 64, 65, 100, 257)
@@ -116,6 +116,37 @@ def within_cases(layer):
     ]
 
 
+def compressed_cases(layer, weights):
+    """Cases of a kind with compressed weights: sizes, inputs, calls and options in turn.
+
+    Integers are of finite weights. The bits of floats are those of the widened module, whose cases
+    are above; a few suffice.
+    """
+    integers = weights.startswith("int")
+    turn = 3 * list(LAYERS).index(layer) + 5 * STORAGES.index(weights)
+    numbers = range(turn, turn + (10 if integers else 5))
+    shapes = [
+        each[:3] for each in itertools.islice(options(), 2 * turn, 2 * (turn + len(numbers)), 2)
+    ]
+    return [
+        Case(
+            HIDDEN[(3 * number + turn) % len(HIDDEN)],
+            INPUT[(number + turn) % len(INPUT)],
+            "float32",
+            min(num_layers, 2),
+            bidirectional,
+            2 if projected and layer == "LSTM" and HIDDEN[(3 * number + turn) % 10] > 1 else 0,
+            number % 5 != 4,
+            INPUTS[(number + turn // 5) % len(INPUTS)],
+            not integers and number % 4 == 1,
+            layer,
+            ("", *WITHIN)[number % 4],
+            weights,
+        )
+        for number, (num_layers, bidirectional, projected) in zip(numbers, shapes, strict=True)
+    ]
+
+
 def names():
     """Names of all cases that have a recorded hash, in the order in which they were added."""
     found = [*map(str, dict.fromkeys(contract_cases() + plain_cases()))]
@@ -126,4 +157,6 @@ def names():
         found += [f"{layer}-activations-float32", f"{layer}-activations-float64"]
     for layer in LAYERS:
         found += map(str, within_cases(layer))
+    for layer, weights in itertools.product(LAYERS, STORAGES):
+        found += map(str, compressed_cases(layer, weights))
     return found

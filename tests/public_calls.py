@@ -422,6 +422,46 @@ def refused_dtype_of_out(module):
     return on(module, refuse)
 
 
+def small(weights="int8", cls=pylstm.LSTM, *args, **kwargs):
+    """A module with compressed weights."""
+    return pylstm.compress(cls(4, 6, *args, **kwargs), weights)
+
+
+def stored_again(module):
+    """The case of what a module stores, assigned and read again."""
+    stored = {name: module._stored(name) for name in module._parameter_names}
+
+    def call(module):
+        return (
+            module._assign(stored),
+            module._stored("weight_ih_l0"),
+            module._stored("bias_hh_l0"),
+            module._parameter("weight_hh_l0"),
+        )
+
+    return native(module, call)
+
+
+def refused_by_compressed(module):
+    """The case of what compressed weights make of errors."""
+    infinite, wide = np.full((24, 6), np.inf, "f4"), np.zeros((24, 6), "f4")
+    integers, scale = np.full((24, 6), -128, "i1"), np.ones((24, 1), "f4")
+    calls = [
+        partial(module._assign, {"bias_hh_l0": X}),
+        partial(module._assign, {"weight_hh_l0": infinite}),
+        partial(module._assign, {"weight_ih_l0": X[0], "weight_hh_l0": wide}),
+        partial(module._assign, {"weight_hh_l0": (integers, scale)}),
+        partial(module._assign, {"weight_hh_l0": (integers, None)}),
+        partial(module._assign, {"weight_hh_l0": (wide, scale)}),
+        partial(module._assign, {"weight_hh_l0": (integers,)}),
+        partial(module._assign_rows, "weight_hh_l0", 20, infinite),
+        partial(module._stored, "bias"),
+        partial(module._convert, "int9"),
+        partial(_core.RNN()._build, "LSTM", 4, 6, weights="int9"),
+    ]
+    return refusing(module, calls, native=True)
+
+
 def refused_dtype(module):
     try:
         module(X > 0)
@@ -567,6 +607,25 @@ CASES: dict[str, Callable[[], Case]] = {
     "out of a GRU cell": lambda: in_place(pylstm.GRUCell(4, 6), X[0], STATES[0][0].copy()),
     "refused out": lambda: refused_out(lstm()),
     "refused dtype of out": lambda: refused_dtype_of_out(lstm()),
+    "compressed": lambda: native(small(), lambda m: m(X, STATES)),
+    "compressed, deep": lambda: native(small("int16", pylstm.LSTM, 3, bidirectional=True, proj_size=3), lambda m: m(X, lengths=LENGTHS)),
+    "compressed GRU": lambda: native(small("int8-fast", pylstm.GRU, 2), lambda m: m(X, reset=MASK)),
+    "compressed, packed": lambda: native(small("bfloat16", pylstm.RNN), lambda m: m(PACKED)),
+    "compressed cell": lambda: native(small("float16", pylstm.LSTMCell), lambda m: m(X[0])),
+    "compressed, shared": lambda: shared(cls=lambda *sizes: pylstm.compress(pylstm.LSTM(*sizes), "int8")),
+    "compressed stream": lambda: streamed(small("int16", pylstm.GRU)),
+    "compressed trace": lambda: on(small(), traced),
+    "compress": lambda: on(lstm(2), lambda m: pylstm_arrays(pylstm.compress(m, "int8"))),
+    "compress a tree": lambda: on(tagger(), lambda m: pylstm_arrays(pylstm.compress(m, "float16"))),
+    "convert to int8": lambda: on(lstm(2), lambda m: m._convert("int8"), changes=True),
+    "convert to float16": lambda: on(pylstm.GRUCell(4, 6), lambda m: m._convert("float16"), changes=True),
+    "widen": lambda: on(small(), lambda m: m.float() and None, changes=True),
+    "build compressed": lambda: Case(lambda: _core.RNN()._build("LSTM", 4, 6, num_layers=2, proj_size=3, weights="int16"), native=True),
+    "stored": lambda: stored_again(small()),
+    "stored floats": lambda: stored_again(small("bfloat16", pylstm.GRU)),
+    "load compressed": lambda: on(small("int16"), lambda m: m.load_state_dict(m.state_dict()) and None),
+    "pickle compressed": lambda: on(small(), pickled),
+    "refused by compressed": lambda: refused_by_compressed(small()),
     "generator": lambda: Case(seeds),
     "show_config": lambda: on(lstm(), lambda m: pylstm.show_config(m)),
     "pad": lambda: Case(lambda: rnn.pad_packed_sequence(packed_batch(), batch_first=True)[0]),

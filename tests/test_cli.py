@@ -947,6 +947,7 @@ def test_selftest_at_this_level(monkeypatch, capsys):
     monkeypatch.setattr(
         pylstm._core, "simd_levels", lambda: {level: (True, True), "x": (True, False)}
     )
+    monkeypatch.setattr(pylstm._core, "simd_flavours", lambda: {"portable": True, "x-y": True})
     code, text, errors = run(capsys, "selftest")
     assert (code, errors) == (0, "")
     lines = [line.split() for line in text.splitlines()]

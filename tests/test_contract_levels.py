@@ -11,13 +11,15 @@ from contract_cases import OTHERS, names
 from support import available_levels
 
 import pylstm
-from pylstm.contract import LevelRun, recorded_hashes
-from pylstm.contract.cases import WITHIN, Case, hash_of
+from pylstm.contract import LevelRun, recorded_hashes, runs_here
+from pylstm.contract.cases import STORAGES, WITHIN, Case, hash_of
 
-# SHA-256 of the lines of the first cases: of LSTM alone, then with those of the other kinds.
+# SHA-256 of the lines of the first cases: of LSTM alone, then with those of the other kinds, then with
+# lengths, resets and traces.
 FIRST = {
     103: "39b65ee79d6fe2bafb6842b31eff7bc6ddc4261ad634fa8cc38940e3ac651100",
     241: "2061ac618621784d9256b7250bd64620a8551d053e027d0dc13fee1ff203c987",
+    313: "0ea0079482c09a35ef75b0e36a4d96b05f564423f540658731a0ead73f8de864",
 }
 
 
@@ -30,7 +32,11 @@ def current():
     return {name: hash_of(name) for name in names()}
 
 
-@pytest.mark.parametrize("level", [n for n in available_levels() if n != pylstm._core.simd_level()])
+# What this process runs is none of the others, where the level has one flavour.
+OTHER_RUNS = [name for name in runs_here() if name != pylstm._core.simd_level()]
+
+
+@pytest.mark.parametrize("level", OTHER_RUNS)
 def test_other_levels_give_the_same_bits(current, level):
     with LevelRun(level) as run:
         printed = dict(run)
@@ -60,26 +66,61 @@ def test_the_oldest_cases_come_first():
     assert not any(name.startswith(OTHERS) for name in names()[:103])
     assert all(name.startswith(OTHERS) for name in names()[103:241])
     assert not any(name.endswith(WITHIN) for name in names()[:241])
-    assert all(name.endswith(WITHIN) for name in names()[241:])
+    assert all(name.endswith(WITHIN) for name in names()[241:313])
+    assert not any(name.endswith(STORAGES) for name in names()[:313])
+    assert all(name.endswith(STORAGES) for name in names()[313:])
     for count, expected in FIRST.items():
         text = "".join(f"{name} {recorded_hashes()[name]}\n" for name in names()[:count])
         assert hashlib.sha256(text.encode()).hexdigest() == expected
 
 
-def test_unknown_level_is_an_import_error():
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys; sys.path.insert(0, {str(Path(pylstm.__file__).parents[1])!r}); import pylstm",
-        ],
-        env=os.environ | {"PYLSTM_SIMD": "sse9"},
+def imported(code, **environment):
+    """Another process that imports this pylstm and runs some code."""
+    path = str(Path(pylstm.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r}); import pylstm; {code}"],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("variable", ["PYLSTM_SIMD", "PYLSTM_SIMD_FLAVOUR"])
+def test_unknown_level_is_an_import_error(variable):
+    result = imported("", **{variable: "sse9"})
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("ImportError") and "sse9" in last
-    for level in ("portable", *available_levels()):
-        assert level in last
+    assert last.startswith("ImportError") and f"{variable}=sse9" in last
+    choices = available_levels() if variable == "PYLSTM_SIMD" else available_flavours()
+    for choice in ("portable", *choices):
+        assert choice in last
+
+
+def available_flavours():
+    return [name for name, runs in pylstm._core.simd_flavours().items() if runs]
+
+
+@pytest.mark.parametrize("level", available_levels())
+def test_a_level_takes_its_best_flavour_or_one_of_a_level_below(level):
+    order = {"portable": 0, "neon": 1, "avx2": 2, "avx512": 3}
+    fitting = [f for f in available_flavours() if order[f.partition("-")[0]] <= order[level]]
+    result = imported(
+        "print(pylstm._core.simd_flavour())", PYLSTM_SIMD=level, PYLSTM_SIMD_FLAVOUR=""
+    )
+    assert result.stdout.strip() == fitting[-1], result.stderr
+
+
+@pytest.mark.parametrize("flavour", available_flavours())
+def test_a_flavour_is_chosen_by_name_at_every_level(flavour):
+    """A processor with AVX-512 and without its VNNI runs what a level below has."""
+    code = "from pylstm.contract.cases import *; print(*map(hash_of, sys.argv[1:]))"
+    some = [name for name in names() if name.endswith(STORAGES)][::9]
+    for level in available_levels():
+        done = imported(
+            f"sys.argv[1:] = {some!r}; print(pylstm._core.simd_level(), pylstm._core.simd_flavour()); {code}",
+            PYLSTM_SIMD=level,
+            PYLSTM_SIMD_FLAVOUR=flavour,
+        )
+        assert done.stdout.splitlines()[0].split() == [level, flavour], done.stderr
+        assert done.stdout.splitlines()[1].split() == [recorded_hashes()[name] for name in some]

@@ -14,6 +14,7 @@ from reference import fractions
 
 import pylstm
 from pylstm import _core
+from pylstm.contract.cases import STORAGES
 from pylstm.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 X = fractions(1, (5, 2, 4)).astype(np.float32)
@@ -182,12 +183,43 @@ def make_actions():
         "small, assigned": lambda: setattr(other, "weight_ih_l0", np.ones((12, 4))),
     }
     wrong = {**state, "weight_hh_l0_scale": -state["weight_hh_l0_scale"]}
+    forms = {name: pylstm.compress(big, name) for name in STORAGES}
+    mixed = pylstm.compress(pylstm.GRU(4, 3, 2, bidirectional=True), "int8")
+    eye = np.ones((256, 64), np.float32)
+    calls |= {
+        **{f"{name} call": lambda m=m: m(long) for name, m in forms.items()},
+        **{
+            f"{name} build": lambda name=name: lstm.__class__(4, 3)._convert(name)
+            for name in STORAGES
+        },
+        "compressed, packed": lambda: mixed(packed),
+        "compressed, lengths": lambda: mixed(X, lengths=lengths),
+        "compressed stream": lambda: forms["int16"].stream(2)(X),
+        "compressed, read": lambda: [mixed._parameter(name) for name in mixed._parameter_names],
+        "compressed, stored": lambda: [mixed._stored(name) for name in mixed._parameter_names],
+        "compressed, outlived": lambda: pylstm.compress(lstm, "int8")._stored("weight_ih_l0"),
+        "compressed, assigned": lambda: forms["int8"]._assign({"weight_hh_l0": eye}),
+        "compressed, stored again": lambda: [
+            m._assign({name: m._stored(name) for name in m._parameter_names})
+            for m in forms.values()
+        ],
+    }
+    whole, scale = np.full((256, 64), -128, "i1"), np.ones((256, 1), "f4")
     errors = {
         "small, assigned": lambda: setattr(other, "weight_ih_l0", np.full((12, 4), np.nan)),
         "small, scales": lambda: other.load_state_dict(wrong),
         "small, unknown": lambda: pylstm.compress(lstm, "int4"),
         "small, float64": lambda: pylstm.compress(copy.deepcopy(lstm).double(), "int8"),
         "small, into floats": lambda: lstm.load_state_dict(state),
+        "compressed, unsound": lambda: forms["int8"]._assign({"weight_hh_l0": (whole, scale)}),
+        "compressed, no scale": lambda: forms["int8"]._assign({"weight_hh_l0": (whole, None)}),
+        "compressed, not held": lambda: forms["float16"]._assign({"weight_hh_l0": eye * 1e6}),
+        "compressed, second one": lambda: forms["int16"]._assign(
+            {"bias_hh_l0": eye[:, 0].copy(), "weight_hh_l0": eye * np.inf}
+        ),
+        "compressed, wrong form": lambda: forms["int8"]._convert("int9"),
+        "compressed, unknown": lambda: lstm._build("LSTM", 4, 3, weights="int9"),
+        "compressed, too large": lambda: lstm._build("LSTM", 2**40, 2**40, weights="int8"),
         "lengths, dtype": lambda: lstm(X, lengths=[2.0, 5.0]),
         "lengths, shape": lambda: lstm(X, lengths=[2]),
         "lengths, value": lambda: lstm(X, lengths=[2, 6]),
@@ -257,7 +289,7 @@ def make_actions():
         ),
         "pad length": lambda: pad_packed_sequence(PACKED, total_length=2**80),
         "too large": lambda: lstm._build("LSTM", 2**40, 2**40),
-        "bad dtype": lambda: lstm._convert("int4"),
+        "bad dtype": lambda: lstm._convert("int9"),
         "bad name": lambda: lstm._parameter("nothing"),
         "bad assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
         "bad share": lambda: lstm._share(cell),

@@ -153,11 +153,11 @@ COLD static int error_not_held(const struct place *place, PyObject *name, ptrdif
     const bool is_integer = storage_is_integer(format);
     const ptrdiff_t cols = place->param.cols;
     ptrdiff_t at = 0;
-    char stored[2];
+    uint16_t stored; /* of any storage */
     float scale;
 
     while (at < rows * cols - 1 &&
-           storage_compress(place->storage, values + at, 1, 1, stored, &scale))
+           storage_compress(place->storage, values + at, 1, 1, &stored, &scale))
         at++;
     PyObject *value = PyFloat_FromDouble((double)values[at]);
     if (value != NULL)

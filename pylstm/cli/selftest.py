@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pylstm
 from pylstm import _core
-from pylstm.contract import LevelRun, recorded_hashes
+from pylstm.contract import LevelRun, recorded_hashes, runs_here
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the hash of every case of the numeric contract, and which levels give it."""
-    levels = [name for name, (_, runs) in _core.simd_levels().items() if runs]
+    levels = runs_here()
     print(f"pylstm {pylstm.__version__}, compiled by {_core.compiler()}")
     wrong = compare(recorded_hashes(), levels)
     if wrong:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from types import TracebackType
 
+from .. import _core
+
 # The level is chosen when the extension is loaded, hence the process of its own; it shall find
 # the same pylstm as this one, however this one found it.
 _CHILD = """\
@@ -29,6 +31,23 @@ def recorded_hashes() -> dict[str, str]:
     return dict(line.split() for line in text.splitlines())
 
 
+def runs_here() -> list[str]:
+    """Return what this machine can run: its SIMD levels, and the other flavours of each.
+
+    Within a level, compressed weights are multiplied in one or several ways, its flavours. A level
+    that is the name of a flavour is run with that one, any other level with its best.
+    """
+    levels = [name for name, (_, runs) in _core.simd_levels().items() if runs]
+    flavours = [name for name, runs in _core.simd_flavours().items() if runs]
+    more = [name for name in flavours if level_of(name) in flavours and name not in levels]
+    return levels + [name for name in more if level_of(name) in levels]
+
+
+def level_of(name: str) -> str:
+    """Return the SIMD level of a level or a flavour."""
+    return name.partition("-")[0]
+
+
 class LevelRun:
     """All recorded cases, run at one SIMD level in a process of its own.
 
@@ -38,14 +57,15 @@ class LevelRun:
     Parameters
     ----------
     level : str
-        A level that this machine can run: see ``pylstm._core.simd_levels()``.
+        A level or a flavour that this machine can run: see `runs_here`.
     """
 
     def __init__(self, level: str) -> None:
         self.level = level
+        flavour = level if level in _core.simd_flavours() else ""
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CHILD.format(path=sys.path)],
-            env=os.environ | {"PYLSTM_SIMD": level},
+            env=os.environ | {"PYLSTM_SIMD": level_of(level), "PYLSTM_SIMD_FLAVOUR": flavour},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -29,6 +29,9 @@ INPUTS = ("ordinary", "huge", "tiny", "subnormal", "special")
 # What the calls of a case have inside their sequences.
 WITHIN = ("lengths", "reset", "trace")
 
+# What the weights of a module are compressed to.
+STORAGES = ("int8", "int8-fast", "int16", "bfloat16", "float16")
+
 # By the mode of a layer. A case whose name names none of them is of the first.
 LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN, "RNN_RELU": RNN}
 _FIRST = "LSTM"
@@ -38,7 +41,7 @@ _NAME = re.compile(
     r"(?P<input_size>\d+)-(?P<hidden_size>\d+)-(?P<dtype>\w+)-layers(?P<num_layers>\d+)"
     r"(?P<bidirectional>-bidirectional)?(?:-proj(?P<proj_size>\d+))?(?P<bias>-bias)?"
     rf"-(?P<inputs>{'|'.join(INPUTS)})(?P<infinite_weight>-infinite)?"
-    rf"(?:-(?P<within>{'|'.join(WITHIN)}))?"
+    rf"(?:-(?P<within>{'|'.join(WITHIN)}))?(?:-(?P<weights>{'|'.join(STORAGES)}))?"
 )
 _ACTIVATIONS = re.compile(rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?activations-(?P<dtype>\w+)")
 
@@ -59,6 +62,8 @@ class Case:
         The mode of the module: one of `LAYERS`.
     within : str
         What the calls have inside their sequences: one of `WITHIN`, or nothing.
+    weights : str
+        What the weights are compressed to: one of `STORAGES`, or nothing.
     """
 
     hidden_size: int
@@ -72,6 +77,7 @@ class Case:
     infinite_weight: bool = False
     layer: str = _FIRST
     within: str = ""
+    weights: str = ""
 
     @classmethod
     def named(cls, name: str) -> Case:
@@ -84,7 +90,8 @@ class Case:
         fields: dict[str, Any] = {key: int(match[key] or 0) for key in numbers}
         fields |= {key: match[key] is not None for key in switches}
         fields |= {key: match[key] for key in ("dtype", "inputs")}
-        return cls(**fields, layer=match["layer"] or _FIRST, within=match["within"] or "")
+        fields |= {key: match[key] or "" for key in ("within", "weights")}
+        return cls(**fields, layer=match["layer"] or _FIRST)
 
     def __str__(self) -> str:
         words = [self.layer] * (self.layer != _FIRST)
@@ -92,7 +99,7 @@ class Case:
         words += ["bidirectional"] * self.bidirectional
         words += [f"proj{self.proj_size}"] * bool(self.proj_size)
         words += ["bias"] * self.bias + [self.inputs] + ["infinite"] * self.infinite_weight
-        words += [self.within] * bool(self.within)
+        words += [word for word in (self.within, self.weights) if word]
         return "-".join(words)
 
     @property
@@ -128,7 +135,7 @@ class Case:
         )
         if self.infinite_weight:
             layer.weight_hh_l0[0, 0] = float("inf")
-        return layer
+        return pylstm.compress(layer, self.weights) if self.weights else layer
 
     def arrays(self, rows: int) -> list[Array]:
         """Return x [T, rows, I], h_0 and, of an LSTM, c_0 in the module's dtype."""

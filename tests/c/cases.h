@@ -20,6 +20,8 @@ void check_kernels(const struct plan *plan);
 void check_core(const struct plan *plan);
 /* Compressed weights: every storage and flavour against the reference. */
 void check_storages(const struct plan *plan);
+/* Of these a part: rows alone, cut sequences, NaN and infinities; and the choice of a flavour. */
+void check_storage_rows(const struct plan *plan);
 /* rnn_pack(), and what tells whether it would change anything. */
 void check_packing(const struct plan *plan);
 /* Fixed cases against the hashes in a file, or (record) the file rewritten. */

@@ -137,7 +137,7 @@ bool network_has_trace(const struct network_shape *shape, int array)
            (array == 5 || (array == 4 ? cell_has_c(cell) : array < gates));
 }
 
-static const struct rnn_kernels *kernels_of(const char *level, const struct network_shape *shape)
+const struct rnn_kernels *network_kernels(const char *level, const struct network_shape *shape)
 {
     return shape->storage ? kernels_for_storage(level, shape->storage)
                           : kernels_for(level, shape->dtype);
@@ -149,7 +149,7 @@ struct network_data network_data_make(const struct network_shape *shape)
     struct random random = random_seed(shape->seed);
     struct network_data data = {.params_size = count_params(shape)};
 
-    data.net.kernels = kernels_of("portable", shape);
+    data.net.kernels = network_kernels("portable", shape);
     data.net.kind = shape->kind;
     data.net.input_size = shape->input_size;
     data.net.hidden_size = shape->hidden_size;
@@ -420,15 +420,9 @@ static void set_inside(const struct network_shape *shape, const struct network_d
     guarded_check(&slots()[SLOT_SIZES], "sizes");
 }
 
-/* Compresses the parameters as they are stored. */
-static const void *place_stored(const struct rnn_net *net, const struct network_data *data,
-                                enum placement placement)
+void network_compress(const struct rnn_net *net, const struct network_data *data, char *stored)
 {
     const enum storage storage = (enum storage)(net->kernels->storage - storage_formats);
-    const size_t size = (size_t)rnn_stored_size(net);
-    /* At the end of its pages it may be less aligned than a caller's memory. */
-    char *stored =
-        guarded_place(&slots()[SLOT_PARAMS], (size + 63) / 64 * 64, placement, POLLUTION);
 
     for (ptrdiff_t index = 0; index < rnn_param_count(net); index++) {
         const struct rnn_param param = rnn_param_at(net, index);
@@ -450,6 +444,18 @@ static const void *place_stored(const struct rnn_net *net, const struct network_
         }
         free(values);
     }
+}
+
+/* Compresses the parameters into guarded memory. */
+static const void *place_stored(const struct rnn_net *net, const struct network_data *data,
+                                enum placement placement)
+{
+    const size_t size = (size_t)rnn_stored_size(net);
+    /* At the end of its pages it may be less aligned than a caller's memory. */
+    char *stored =
+        guarded_place(&slots()[SLOT_PARAMS], (size + 63) / 64 * 64, placement, POLLUTION);
+
+    network_compress(net, data, stored);
     guarded_protect(&slots()[SLOT_PARAMS]);
     return stored;
 }
@@ -617,7 +623,7 @@ void network_run(const char *level, const struct network_shape *shape,
     struct rnn_call call = {.steps = shape->steps, .batch = shape->batch};
     struct rnn_within within;
 
-    net.kernels = kernels_of(level, shape);
+    net.kernels = network_kernels(level, shape);
     const void *packed = pack(&net, data, placement, shape->infinite, &call.finite_weights);
     const struct rows x = rows_layout(shape, data->rows, shape->input_size);
     const struct rows y = rows_layout(shape, data->rows, width);

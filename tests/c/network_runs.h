@@ -75,7 +75,11 @@ bool network_has_trace(const struct network_shape *shape, int array);
 ptrdiff_t network_result_size(const struct network_data *data);
 void network_expect(const struct network_shape *shape, const struct network_data *data,
                     double *out);
-/* Packs and runs, at one level; of compressed weights "level" is a flavour. */
+/* The kernels of a level; of compressed weights "level" is a flavour. */
+const struct rnn_kernels *network_kernels(const char *level, const struct network_shape *shape);
+/* Compresses the parameters of a network to rnn_stored_size() bytes at "stored". */
+void network_compress(const struct rnn_net *net, const struct network_data *data, char *stored);
+/* Packs and runs, at one level or flavour. */
 void network_run(const char *level, const struct network_shape *shape,
                  const struct network_data *data, enum placement placement, double *out);
 void network_describe(const struct network_shape *shape, const char *level);

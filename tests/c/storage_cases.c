@@ -284,4 +284,5 @@ void check_storages(const struct plan *plan)
     check_states_beyond_one(plan);
     check_extreme_halves(plan);
     check_drawn(plan);
+    check_storage_rows(plan);
 }

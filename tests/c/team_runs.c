@@ -1,5 +1,7 @@
 #include "team_runs.h"
 
+#include "../../csrc/simd/storage.h"
+
 #include "machine.h"
 
 #include <stdio.h>
@@ -136,9 +138,13 @@ static void pack(struct subject *subject)
 {
     const struct network_data *data = &subject->data;
     const enum dtype dtype = subject->net.kernels->dtype;
-    void *params = team_allocate((size_t)data->params_size * real_size(dtype));
+    const bool compressed = subject->net.kernels->storage->itemsize != 0;
+    void *params = team_allocate(compressed ? (size_t)rnn_stored_size(&subject->net)
+                                            : (size_t)data->params_size * real_size(dtype));
 
-    for (ptrdiff_t i = 0; i < data->params_size; i++)
+    if (compressed)
+        network_compress(&subject->net, data, params);
+    for (ptrdiff_t i = 0; !compressed && i < data->params_size; i++)
         real_set(dtype, params, i, data->params[i]);
     subject->packed = team_allocate((size_t)rnn_packed_size(&subject->net) * real_size(dtype));
     subject->call.finite_weights = rnn_pack(&subject->net, params, subject->packed);
@@ -150,7 +156,7 @@ struct subject subject_make(const struct network_shape *shape, const char *level
     struct subject subject = {.data = network_data_make(shape)};
 
     subject.net = subject.data.net;
-    subject.net.kernels = kernels_for(level, shape->dtype);
+    subject.net.kernels = network_kernels(level, shape);
     subject.call.steps = shape->steps;
     subject.call.batch = shape->batch;
     fill_inputs(&subject, shape);

@@ -20,7 +20,7 @@ struct subject {
     struct rnn_within *within;
     int64_t *numbers; /* lengths, order and sizes */
 };
-/* Of the shape, gap, y_is_h_n and dropout are not used. */
+/* Of the shape, gap, y_is_h_n and dropout are not used. Of compressed weights "level" is a flavour. */
 struct subject subject_make(const struct network_shape *shape, const char *level);
 void subject_free(struct subject *subject);
 /* Fills the results with bytes that are wrong. */

@@ -9,6 +9,8 @@
 #include "machine.h"
 #include "team_runs.h"
 
+#include "../../csrc/simd/storage.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,23 +42,27 @@ enum { MOST_THREADS = 5, TRIES = 200, HANG_SECONDS = 600 };
 
 static struct pool pool;
 
-static const char *best_level(void)
+/* The name of a level that this machine can run, or of a flavour for compressed weights: that of
+ * "index", or the best before it. */
+static const char *level_at(enum storage storage, int index)
 {
     const char *best = "portable";
-    for (int i = 0; kernels_level_name(i); i++)
-        if (kernels_level_available(i))
-            best = kernels_level_name(i);
+    for (int i = 0; i <= index; i++)
+        if (storage ? kernels_flavour_available(i) : kernels_level_available(i))
+            best = storage ? kernels_flavour_name(i) : kernels_level_name(i);
     return best;
 }
 
+static const char *best_level(enum storage storage) { return level_at(storage, 16); }
+
 /* ---- Every plan gives the same bytes ---- */
 
-static struct network_shape random_shape(struct random *random, uint64_t seed)
+static struct network_shape random_shape(struct random *random, enum storage storage, uint64_t seed)
 {
     static const ptrdiff_t hidden[] = {1, 7, 16, 20, 33, 40, 64, 70, 100, 200};
-    struct network_shape shape = {.seed = seed, .values = VALUES_ORDINARY};
+    struct network_shape shape = {.storage = storage, .seed = seed, .values = VALUES_ORDINARY};
 
-    shape.dtype = (enum dtype)random_below(random, DTYPE_COUNT);
+    shape.dtype = storage ? DTYPE_FLOAT32 : (enum dtype)random_below(random, DTYPE_COUNT);
     shape.kind = (enum cell_kind)random_below(random, CELL_KINDS);
     if (random_below(random, 2))
         shape.variant = random_variant(random, shape.kind);
@@ -79,7 +85,8 @@ static struct network_shape random_shape(struct random *random, uint64_t seed)
     if (random_below(random, 2)) {
         shape.inside = (enum inside)random_below(random, INSIDE_COUNT);
         shape.ragged = network_has_lengths(&shape);
-        shape.infinite = random_below(random, 4) == 0;
+        shape.infinite =
+            !storage_is_integer(&storage_formats[storage]) && random_below(random, 4) == 0;
         shape.gap = shape.ragged ? random_below(random, 3) : 0;
         shape.traced = random_below(random, 2) ? 0 : (int)random_below(random, 1 << TRACES);
     }
@@ -165,18 +172,17 @@ static void share(struct subject *subject, const struct plan *plan)
     subject_spoil(subject);
 }
 
-static void check_plans(int count)
+static void check_plans(int count, bool compressed)
 {
     struct random random = random_seed(7);
 
     for (int turn = 0; turn < count; turn++) {
-        const struct network_shape shape = random_shape(&random, (uint64_t)turn);
-        int level = (int)random_below(&random, 8);
-        while (!kernels_level_name(level) || !kernels_level_available(level))
-            level--;
-        struct subject subject = subject_make(&shape, kernels_level_name(level));
+        const enum storage storage = compressed ? 1 + turn % (STORAGES - 1) : STORAGE_FLOAT;
+        const struct network_shape shape = random_shape(&random, storage, (uint64_t)turn);
+        const char *level = level_at(storage, (int)random_below(&random, 8));
+        struct subject subject = subject_make(&shape, level);
         struct plan plan;
-        network_describe(&shape, kernels_level_name(level));
+        network_describe(&shape, level);
         for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++)
             for (int threads = 2; threads <= MOST_THREADS; threads++)
                 if (plan_force(&subject, sharing, threads, &plan)) {
@@ -192,7 +198,7 @@ static void check_plans(int count)
 
 static struct rnn_net plan_net(ptrdiff_t size, ptrdiff_t layers, int directions)
 {
-    return (struct rnn_net){.kernels = kernels_for(best_level(), DTYPE_FLOAT32),
+    return (struct rnn_net){.kernels = kernels_for(best_level(STORAGE_FLOAT), DTYPE_FLOAT32),
                             .input_size = size,
                             .hidden_size = size,
                             .num_layers = layers,
@@ -285,9 +291,10 @@ static void gated_step(const struct rnn_step *step)
 }
 
 /* A call of many short steps, with kernels that pass the gate. */
-static struct subject gated_subject(struct rnn_kernels *kernels)
+static struct subject gated_subject(enum storage storage, struct rnn_kernels *kernels)
 {
     const struct network_shape shape = {.dtype = DTYPE_FLOAT32,
+                                        .storage = storage,
                                         .input_size = 3,
                                         .hidden_size = 32,
                                         .num_layers = 1,
@@ -297,7 +304,7 @@ static struct subject gated_subject(struct rnn_kernels *kernels)
                                         .batch = 2,
                                         .values = VALUES_ORDINARY,
                                         .seed = 5};
-    struct subject subject = subject_make(&shape, best_level());
+    struct subject subject = subject_make(&shape, best_level(storage));
 
     gate.kernels = subject.net.kernels;
     *kernels = *subject.net.kernels;
@@ -343,13 +350,14 @@ static struct team *run_with_held_helper(struct subject *subject, enum sharing s
     return NULL;
 }
 
-static void check_late_helper(enum sharing sharing)
+static void check_late_helper(enum sharing sharing, enum storage storage)
 {
     struct rnn_kernels first_kernels, kernels;
-    struct subject first = gated_subject(&first_kernels), second = gated_subject(&kernels);
+    struct subject first = gated_subject(storage, &first_kernels);
+    struct subject second = gated_subject(storage, &kernels);
     int refused = 0;
 
-    case_begin("a late helper, %s", sharing_name(sharing));
+    case_begin("a late helper, %s, %s", sharing_name(sharing), storage_formats[storage].name);
     struct team *team = run_with_held_helper(&first, sharing, TEAM_LATE);
     if (team != NULL) {
         const long released = atomic_load(&teams_released);
@@ -392,13 +400,13 @@ static os_result OS_THREAD_CALL open_gate_soon(void *argument)
 }
 
 /* The caller computes the rows that a late helper has, and puts them in place when it has left. */
-static void check_missing_rows(void)
+static void check_missing_rows(enum storage storage)
 {
     struct rnn_kernels kernels;
-    struct subject subject = gated_subject(&kernels);
+    struct subject subject = gated_subject(storage, &kernels);
     os_thread thread;
 
-    case_begin("rows of a late helper");
+    case_begin("rows of a late helper, %s", storage_formats[storage].name);
     struct team *team = run_with_held_helper(&subject, SHARE_ROWS, TEAM_LATE);
     if (team != NULL) {
         check(straggler_workspace(team) > 0, "nothing is missing");
@@ -414,7 +422,7 @@ static void check_missing_rows(void)
 static void check_stop(enum sharing sharing)
 {
     struct rnn_kernels kernels;
-    struct subject subject = gated_subject(&kernels);
+    struct subject subject = gated_subject(STORAGE_FLOAT, &kernels);
     struct plan plan;
 
     case_begin("a call that is stopped, %s", sharing_name(sharing));
@@ -558,11 +566,12 @@ static void check_many_callers(void)
 
     case_begin("many callers");
     for (int i = 0; i < CALLERS; i++) {
-        struct network_shape shape = random_shape(&random, (uint64_t)i);
+        const enum storage storage = i == 0 ? STORAGE_FLOAT : i == 1 ? STORAGE_INT8 : STORAGE_INT16;
+        struct network_shape shape = random_shape(&random, storage, (uint64_t)i);
         shape.hidden_size = 64;
         shape.proj_size = 0;
         shape.batch = 12;
-        callers[i].subject = subject_make(&shape, best_level());
+        callers[i].subject = subject_make(&shape, best_level(storage));
         check(os_start(&threads[i], call_often, &callers[i], 1 << 20), "no thread");
     }
     for (int i = 0; i < CALLERS; i++) {
@@ -611,7 +620,7 @@ static struct subject forked_subject(ptrdiff_t steps)
                                         .steps = steps,
                                         .batch = 8,
                                         .values = VALUES_ORDINARY};
-    return subject_make(&shape, best_level());
+    return subject_make(&shape, best_level(STORAGE_FLOAT));
 }
 
 static void check_fork_before_use(void)
@@ -705,7 +714,7 @@ static void check_fork_within_call(enum sharing sharing)
 static void check_close(int before)
 {
     struct rnn_kernels kernels;
-    struct subject subject = gated_subject(&kernels);
+    struct subject subject = gated_subject(STORAGE_FLOAT, &kernels);
     os_thread thread;
 
     case_begin("a pool that closes under a busy helper");
@@ -747,14 +756,17 @@ int main(int argc, char **argv)
 #endif
     /* These know of one helper: before more are started. */
     for (enum sharing sharing = SHARE_ROWS; sharing <= SHARE_UNITS; sharing++) {
-        check_late_helper(sharing);
+        check_late_helper(sharing, STORAGE_FLOAT);
+        check_late_helper(sharing, STORAGE_INT8);
         check_stop(sharing);
 #if CAN_FORK
         check_fork_within_call(sharing);
 #endif
     }
-    check_plans(quick ? 30 : 200);
-    check_missing_rows();
+    check_plans(quick ? 30 : 200, false);
+    check_plans(quick ? 100 : 600, true);
+    check_missing_rows(STORAGE_FLOAT);
+    check_missing_rows(STORAGE_INT8);
     check_backoff();
     check_taken();
     check_many_callers();
