@@ -257,10 +257,8 @@ static PyObject *layer_assign(PyObject *self, PyObject *values)
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyDoc_STRVAR(assign_rows_doc,
-             "_assign_rows($self, name, first, rows, /)\n--\n\n"
-             "Copy rows to a parameter, from row \"first\" on; compressed weights\n"
-             "take float32, and rows of what _stored() returns.");
+PyDoc_STRVAR(assign_rows_doc, "_assign_rows($self, name, first, rows, /)\n--\n\n"
+                              "Copy rows that _assign() takes, from row \"first\" on.");
 
 static PyObject *layer_assign_rows(PyObject *self, PyObject *args)
 {

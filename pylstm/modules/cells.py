@@ -58,11 +58,11 @@ class RNNCellBase(_core.Cell, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_weights(self, structure: dict[str, Any], dtype: str, weights: str | None) -> None:
         sizes = int(structure["input_size"]), int(structure["hidden_size"])
         variants = {name: structure[name] for name in self._variants if name in structure}
         bias = bool(structure["bias"])
-        self._build(self._layer_mode, *sizes, bias=bias, dtype=dtype, **variants)
+        self._build(self._layer_mode, *sizes, bias=bias, dtype=dtype, weights=weights, **variants)
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""

@@ -26,7 +26,9 @@ _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 
 # The module in construction whose parameters are not drawn: its first reset_parameters(), with
 # which a constructor ends, does nothing. That of other modules, its children for instance, draws.
-_to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
+_to_be_filled: ContextVar[tuple[Any, str | None]] = ContextVar(
+    "_to_be_filled", default=(None, None)
+)
 
 # Of the pickles that this version reads; see NativeModule.__reduce_ex__. What torch computes too is
 # written as version 1: older versions of pylstm read that, and would leave out what a variant has.
@@ -76,14 +78,17 @@ class NativeModule(Layer, Module):
     # The method in C that a call may enter without a Python frame.
     _native_forward: Any = None
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_weights(self, structure: dict[str, Any], dtype: str, weights: str | None) -> None:
         """Have C allocate the parameters."""
         raise NotImplementedError
 
     def _build_structure(self, structure: dict[str, Any], dtype: str) -> None:
         """Allocate the parameters, zeroed, and store the structural attributes."""
+        weights = None
+        if _to_be_filled.get()[0] is self:
+            weights = _to_be_filled.get()[1]
         try:
-            self._build_weights(structure, dtype)
+            self._build_weights(structure, dtype, weights)
         except (MemoryError, OverflowError):
             sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
             raise MemoryError(
@@ -259,16 +264,16 @@ class NativeModule(Layer, Module):
         >>> bool((lstm.weight_ih_l0 == first).any())
         False
         """
-        if _to_be_filled.get() is self:
-            _to_be_filled.set(None)
+        if _to_be_filled.get()[0] is self:
+            _to_be_filled.set((None, None))
         else:
             self._reset_parameters()
 
     @classmethod
-    def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self:
+    def _made_to_be_filled(cls, arguments: dict[str, Any], weights: str | None = None) -> Self:
         """Make a module by its constructor, which draws no number: its caller fills it."""
         module: Any = cls.__new__(cls)
-        token = _to_be_filled.set(module)
+        token = _to_be_filled.set((module, weights))
         try:
             module.__init__(**arguments)
         finally:

@@ -111,14 +111,11 @@ class Widened:
             return
         scale, zero = self.factors()
         for first, stored in stored_pieces(self.stored):
-            parts = [
-                each if each is None or len(each) == 1 else each[first : first + len(stored)]
-                for each in (scale, zero)
-            ]
-            yield (
-                first,
-                self._multiplied(stored.astype(np.float32), *parts, is_one=scale.size == 1),
-            )
+            last = first + len(stored)
+            own = scale if len(scale) == 1 else scale[first:last]
+            shift = zero if zero is None or len(zero) == 1 else zero[first:last]
+            numbers = stored.astype(np.float32)
+            yield first, self._multiplied(numbers, own, shift, scale.size == 1)
 
     def sound_pieces(self) -> Iterator[tuple[int, Array, Array]]:
         """Yield some integers at a time, with their scales, of a matrix with one in each row."""
@@ -143,6 +140,11 @@ class Widened:
 
 
 Leaf = Tensor | Widened | np.ndarray
+
+
+def stored_in(leaf: Any) -> Any:
+    """Return the array of the file that a parameter is read of."""
+    return leaf.stored if isinstance(leaf, Widened) else leaf
 
 
 def read(leaf: Any) -> Array:
@@ -253,8 +255,7 @@ def memory_problem(parameters: Mapping[str, Any]) -> str:
 
 def _extent(leaf: Any) -> tuple[int, int, int, int]:
     """Return whose bytes an array is a view of, the first, the one after the last, the itemsize."""
-    if isinstance(leaf, Widened):
-        leaf = leaf.stored
+    leaf = stored_in(leaf)
     if isinstance(leaf, Tensor):
         itemsize = leaf.storage.raw_dtype.itemsize
         return (

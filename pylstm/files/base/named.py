@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,9 @@ _KEPT = (
 _FUNCTIONS = ("_forward_hooks", "_forward_pre_hooks", "forward")
 _PLAIN = (bool, int, float, str, type(None))
 
+
+# The parameters that have a storage.
+MATRIX = re.compile(r"weight_(?:ih|hh|hr)(?:_l\d+(?:_reverse)?)?", re.ASCII)
 
 # The keys of a safetensors file's metadata behind which pylstm keeps which modules are batch_first,
 # a JSON object of prefixes and true or false, and what else their numbers depend on, a JSON object
@@ -175,6 +179,19 @@ def options_of_state_dict(mapping: Any, prefix: str) -> tuple[dict[str, Any], st
     told = dict({} if wrong else options or {})
     weights = recorded_weights(mapping, prefix)
     return told | ({} if weights is None else {WEIGHTS_KEY: weights}), wrong
+
+
+def other_weights(mapping: Any, prefix: str) -> dict[str, str]:
+    """Return what a state_dict records of a module's weights that no storage of pylstm is called.
+
+    Of what is no text the type. Empty where it records a storage, or nothing.
+    """
+    metadata = getattr(mapping, "_metadata", None)
+    entry = metadata.get(prefix) if isinstance(metadata, dict) else None
+    told = entry.get(WEIGHTS_KEY) if isinstance(entry, dict) else None
+    if told is None or (isinstance(told, str) and told in STORAGE_NAMES):
+        return {}
+    return {WEIGHTS_KEY: told if isinstance(told, str) else f"<{type(told).__name__}>"}
 
 
 def entry_of(options: Mapping[str, Any]) -> dict[str, Any]:
