@@ -159,7 +159,7 @@ class RNNBase(_core.RNN, NativeModule):
         if self.bidirectional is not False:
             parts.append(f"bidirectional={self.bidirectional}")
         parts += [f"{name}={value!r}" for name, value in own_variants(self).items()]
-        return ", ".join(parts)
+        return ", ".join(parts + self._shown_weights())
 
     @property
     def _all_weights(self) -> list[list[str]]:
