@@ -26,25 +26,13 @@ def made(kind="LSTM", *sizes, seed=1, **options):
 
 
 def compressed(module, weights):
-    other = copy.deepcopy(module)
-    other._convert(weights)
-    return other
+    if weights == "float32":
+        return copy.deepcopy(module).float()
+    return pylstm.compress(module, weights)
 
 
 def state_of(module, prefix=""):
-    entries = OrderedDict()
-    for name in module._parameter_names:
-        stored, scale = module._stored(name) if module._weights else (None, None)
-        if module._weights in (None, "bfloat16"):
-            stored = module._parameter(name)
-        entries[prefix + name] = stored
-        if scale is not None:
-            entries[f"{prefix}{name}_scale"] = scale
-    entries._metadata = OrderedDict()
-    entries._metadata[prefix[:-1]] = copy.deepcopy(module.state_dict()._metadata[""])
-    if module._weights:
-        entries._metadata[prefix[:-1]]["weights"] = module._weights
-    return entries
+    return module.state_dict(prefix=prefix)
 
 
 def assert_same_weights(module, expected):

@@ -276,7 +276,8 @@ def _fill(module: Any, name: str, leaf: Any, stored: str | None) -> None:
         module._assign({name: value})
         return
     # A scale is of a row: integers that are compressed again get another one.
-    is_kept = isinstance(leaf, values.Widened) and {stored, weights} <= _SAME_INTEGERS[weights]
+    has_scale = isinstance(leaf, values.Widened) and leaf.scale is not None
+    is_kept = has_scale and {stored, weights} <= _SAME_INTEGERS[weights]
     pieces = _stored_pieces(leaf) if is_kept else values.pieces(leaf)
     for first, piece in pieces:
         if not is_kept:

@@ -61,9 +61,9 @@ def _form(leaf: Any) -> str:
         return leaf.storage.dtype
     if not isinstance(leaf, Widened):
         return str(leaf.dtype.newbyteorder("=").name)
-    stored = _form(leaf.stored)
     if leaf.scale is None:
-        return f"{stored}, which stands for bfloat16"
+        return "bfloat16"
+    stored = _form(leaf.stored)
     rows = leaf.shape[0] if leaf.ndim else 0
     if leaf.zero_point is None and leaf.scale.shape == (rows, 1) and _form(leaf.scale) == "float32":
         return stored

@@ -23,7 +23,7 @@ from .kinds import LSTM, kind_of, with_article
 from .packed import PACKED, unpacked
 from .recorded import storage_in
 from .said import said
-from .values import of_bfloat16, stored_in
+from .values import Widened, of_bfloat16, of_pair, stored_in
 from .variants import is_computed
 
 # What one report may hold. Files with thousands of LSTMs stay far below; one of many small
@@ -197,8 +197,10 @@ def _collect(
 ) -> None:
     """Put a value into the group that it belongs to, if it can be a parameter."""
     place, prefix, name, form = owner
+    if isinstance(value, tuple) and place.pickled() is not None:
+        value = of_pair(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        value = value if isinstance(value, Tensor) else as_array(value, name, "any")
+        value = value if isinstance(value, (Tensor, Widened)) else as_array(value, name, "any")
         if is_state_dict(place.container):
             value = of_bfloat16(value)
     elif not isinstance(value, Record) or _up(place, prefix)[2] == "parametrizations":

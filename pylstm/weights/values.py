@@ -130,7 +130,8 @@ class Widened:
         if zero is not None and zero.any():
             np.subtract(numbers, zero.astype(np.float32), out=numbers)  # of integers: exact
         self._check_zeros(numbers, scale, is_one)
-        return np.multiply(numbers, scale, out=numbers)
+        with np.errstate(under="ignore"):
+            return np.multiply(numbers, scale, out=numbers)
 
     def _check_zeros(self, numbers: Array, scale: Array, is_one: bool) -> None:
         """Raise where a scale of 0 is that of other integers than zeros, which have such a one."""
@@ -140,6 +141,7 @@ class Widened:
 
 
 Leaf = Tensor | Widened | np.ndarray
+_ARRAYS = (Tensor, np.ndarray)
 
 
 def stored_in(leaf: Any) -> Any:
@@ -180,6 +182,14 @@ def of_bfloat16(leaf: Any) -> Any:
     if leaf.dtype.newbyteorder("=") != np.uint16:
         return leaf
     return Widened(leaf)
+
+
+def of_pair(pair: tuple[Any, ...]) -> Any:
+    """Return the parameter that a pickle has as stored weights and scales; else the pair itself."""
+    if len(pair) != 2 or not all(isinstance(each, _ARRAYS) for each in (pair[0], pair[1])):
+        is_plain = len(pair) == 2 and isinstance(pair[0], _ARRAYS) and pair[1] is None
+        return of_bfloat16(pair[0]) if is_plain else pair
+    return Widened(*pair)
 
 
 def scale_problem(name: str, stored: Any, scale: Any) -> str:

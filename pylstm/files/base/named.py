@@ -220,7 +220,9 @@ def options_by_prefix(mapping: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def options_of_pickle(saved: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the same of the table in a pickle of one of pylstm's modules."""
-    tables = [each for each in (saved["structure"], saved["options"]) if isinstance(each, Mapping)]
+    own = {WEIGHTS_KEY: saved[WEIGHTS_KEY]} if WEIGHTS_KEY in saved else {}
+    tables = [own, *(saved[name] for name in ("structure", "options"))]
+    tables = [each for each in tables if isinstance(each, Mapping)]
     told = {name: table[name] for table in tables for name in _VALUES if name in table}
     wrong = _wrong_in(told)
     return {} if wrong else told, wrong

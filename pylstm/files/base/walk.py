@@ -80,10 +80,17 @@ class Place:
         told = {OPTIONS_KEY: wrong} if wrong else options
         return {**self.assumed(prefix), **told} if told else self.assumed(prefix)
 
+    def pickled(self) -> Mapping[str, Any] | None:
+        """Return the table in a pickle of one of pylstm's modules whose parameters stand here."""
+        module = None if self.above is None else self.above.container
+        if self.name == "parameters" and isinstance(module, Mapping) and set(module) >= _PICKLED:
+            return module
+        return None
+
     def recorded(self, prefix: str = "") -> tuple[dict[str, Any], str]:
         """Return what a module of pylstm's records beside its parameters, and what is wrong."""
-        module = None if prefix or self.above is None else self.above.container
-        if self.name == "parameters" and isinstance(module, Mapping) and set(module) >= _PICKLED:
+        module = None if prefix else self.pickled()
+        if module is not None:
             return options_of_pickle(module)
         options, wrong = options_of_state_dict(self.container, prefix)
         return options | other_weights(self.container, prefix), wrong
