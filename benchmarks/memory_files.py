@@ -11,6 +11,7 @@ import math
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,9 @@ def _files(folder: Path, megabytes: int, weights: str) -> Iterator[tuple[str, Pa
     for form, state in {"float32": floats, weights: module.state_dict()}.items():
         for suffix in SUFFIXES:
             path = folder / f"{form}{suffix}"
-            pylstm.save(state, path)
+            with warnings.catch_warnings():  # of what .npz cannot say
+                warnings.simplefilter("ignore", pylstm.WeightFileWarning)
+                pylstm.save(state, path)
             yield f"{suffix} of {form}, {path.stat().st_size / MEGABYTE:.0f} MB", path
 
 

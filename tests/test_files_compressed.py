@@ -2,10 +2,13 @@
 
 import itertools
 import json
+import os
 import pickle
 import re
 import warnings
 from collections import OrderedDict
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from compressed_files import (
     state_of,
 )
 from support import assert_same_bits
+from test_files_quantised import recorded
 
 import pylstm
 from pylstm.cli import main
@@ -154,6 +158,28 @@ def test_fortran_order_and_strides(weights, tmp_path):
         assert_same_weights(again, compressed(module, weights))
 
 
+@each_storage
+@pytest.mark.parametrize("offset", [0, 1])
+def test_arrays_that_lie_anywhere(weights, offset):
+    """As those of an archive that is mapped; big-endian ones too."""
+    module = compressed(MODULES["LSTM"](), weights)
+    for order in "<>":
+        state = state_of(module)
+        for name, value in state.items():
+            memory = np.zeros(value.nbytes + 16, "u1")
+            start = -memory.ctypes.data % 8 + offset
+            dtype = value.dtype.newbyteorder(order)
+            other = memory[start : start + value.nbytes].view(dtype).reshape(value.shape)
+            other[...] = value
+            state[name] = other
+        assert_same_weights(pylstm.LSTM.from_weights(state), module)
+        loaded = compressed(made("LSTM", 5, 6, 2, bidirectional=True, seed=50), weights)
+        loaded.load_state_dict(state)
+        assert_same_weights(loaded, module)
+        wide = pylstm.LSTM.from_weights(state, weights="float32")
+        assert_same_weights(wide, compressed(module, "float32"))
+
+
 # What is asked for -------------------------------------------------------------------------------
 
 
@@ -287,6 +313,68 @@ def test_pickles_of_modules_are_read_too(weights):
             assert_same_weights(wide, compressed(module, "float32"))
 
 
+@each_storage
+def test_quantised_onnx_and_torch(weights):
+    """They are the floats that their integers stand for, or compressed as these are."""
+    files, _ = recorded()
+    for name in (
+        "torch_tensor_state_dict.pt",
+        "torch_channel_module.pt",
+        "torch_float16_module.pt",
+    ):
+        for found in pylstm.find_recurrent(files[name]):
+            assert found.weights is None
+            cls = getattr(pylstm, found.kind)
+            module = read(cls, files[name], found.prefix)
+            again = read(cls, files[name], found.prefix, weights=weights)
+            assert module.weights is None
+            assert_same_weights(again, compressed(module, weights))
+    if find_spec("onnx"):
+        for name in [name for name in files if name.endswith(".onnx")][:6]:
+            for found in pylstm.find_recurrent(files[name]):
+                assert found.weights is None
+                cls = getattr(pylstm, found.kind)
+                module = read(cls, files[name], found.prefix)
+                again = read(cls, files[name], found.prefix, weights=weights)
+                assert_same_weights(again, compressed(module, weights))
+
+
+# Modules that are there -----------------------------------------------------------------------
+
+
+@each_suffix
+@pytest.mark.parametrize(("stored", "weights"), [*itertools.product(STORAGES, STORAGES)])
+def test_load_state_dict_takes_what_is_loaded(stored, weights, suffix, tmp_path):
+    module = compressed(MODULES["LSTM"](), stored)
+    path = saved(state_of(module), tmp_path / f"a{suffix}")
+    other = compressed(made("LSTM", 5, 6, 2, bidirectional=True, seed=50), weights)
+    for state in (pylstm.load(path), pylstm.load(path, flat=True), pylstm.load(path, mmap=True)):
+        assert not any(other.load_state_dict(state))
+        assert other.weights == weights
+        if weights == stored:
+            assert_same_weights(other, module)
+        elif {weights, stored} != {"int8", "int8-fast"}:
+            assert_same_weights(other, compressed(compressed(module, "float32"), weights))
+
+
+@each_suffix
+@each_storage
+def test_a_float_module_refuses_integers(weights, suffix, tmp_path):
+    module = compressed(made(), weights)
+    state = pylstm.load(saved(state_of(module), tmp_path / f"a{suffix}"))
+    other = made(seed=50)
+    before = {name: np.array(value) for name, value in other.state_dict().items()}
+    if weights.startswith("int"):
+        for strict in (True, False):
+            with pytest.raises(RuntimeError, match="from_weights"):
+                other.load_state_dict(state, strict=strict)
+        for name, value in before.items():
+            assert_same_bits((other.state_dict()[name],), (value,))
+    elif suffix == ".npz" and weights == "float16":
+        other.load_state_dict(state)  # floats like any
+        assert_same_weights(other, compressed(module, "float32"))
+
+
 # Sizes -------------------------------------------------------------------------------------------
 
 
@@ -298,6 +386,26 @@ def test_compressed_files_are_small(weights, ratio, suffix, tmp_path):
         full = saved(state_of(module), tmp_path / f"full{number}{suffix}").stat().st_size
         small = saved(state_of(compressed(module, weights)), tmp_path / f"small{number}{suffix}")
         assert small.stat().st_size <= ratio * full
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer takes memory")
+@pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="the benchmarks are not installed")
+@pytest.mark.parametrize("weights", ["int8", "float16"])
+def test_no_float_copy_is_made(weights, monkeypatch):
+    """Of a file of 60 MB, whose matrices are 30 MB each; 16 MB are what pieces of them may take."""
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.memory_files import MEGABYTE, measure_files
+
+    rows = measure_files(60, weights)
+    if isinstance(rows, str):
+        pytest.skip(rows)
+    assert len(rows) == 6
+    for row in rows:
+        assert row.result > (14 if weights == "int8" else 29) * MEGABYTE
+        assert row.holds and row.peak < row.result + 16 * MEGABYTE, row
 
 
 # What is found -----------------------------------------------------------------------------------

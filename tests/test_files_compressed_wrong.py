@@ -286,13 +286,17 @@ PICKLES = {
     ),
     "three parts": (
         lambda s: s["parameters"].update(weight_hh_l0=(*s["parameters"]["weight_hh_l0"], None)),
-        "weight_hh_l0 is missing",
+        "weight_hh_l0 is <Record of builtins.tuple>",
     ),
-    "no parts": (lambda s: s["parameters"].update(weight_hh_l0=()), "weight_hh_l0 is missing"),
-    "texts": (lambda s: s["parameters"].update(weight_hh_l0=("a", "b")), "weight_hh_l0 is missing"),
+    "no parts": (lambda s: s["parameters"].update(weight_hh_l0=()), "weight_hh_l0 is <Record of builtins.tuple>"),
+    "texts": (lambda s: s["parameters"].update(weight_hh_l0=("a", "b")), "weight_hh_l0 is <Record of builtins.tuple>"),
+    "a bias of no parts": (
+        lambda s: s["parameters"].update(bias_hh_l0=()),
+        "bias_hh_l0 is <Record of builtins.tuple>",
+    ),
     "a scale of a list": (
         lambda s: s["parameters"].update(weight_hh_l0=(s["parameters"]["weight_hh_l0"][0], [1.0])),
-        "weight_hh_l0 is missing",
+        "weight_hh_l0 is <Record of builtins.tuple>",
     ),
     "a flat scale": (
         lambda s: s["parameters"].update(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from ..files.base.errors import WeightFileError
+from ..files.base.record import Record
 from ..files.base.tensor import Made, Tensor, row_major
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class Widened:
         for first, stored in stored_pieces(self.stored):
             part = scale[first : first + len(stored)]
             self._check_zeros(stored, part, is_one=False)
-            yield first, np.ascontiguousarray(stored), np.ascontiguousarray(part)
+            stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+            yield first, np.require(stored, None, "CA"), np.require(part, None, "CA")
 
     def _multiplied(self, numbers: Array, scale: Array, zero: Array | None, is_one: bool) -> Array:
         """Return what integers in float32 stand for, in their place."""
@@ -185,11 +187,13 @@ def of_bfloat16(leaf: Any) -> Any:
 
 
 def of_pair(pair: tuple[Any, ...]) -> Any:
-    """Return the parameter that a pickle has as stored weights and scales; else the pair itself."""
-    if len(pair) != 2 or not all(isinstance(each, _ARRAYS) for each in (pair[0], pair[1])):
-        is_plain = len(pair) == 2 and isinstance(pair[0], _ARRAYS) and pair[1] is None
-        return of_bfloat16(pair[0]) if is_plain else pair
-    return Widened(*pair)
+    """Return the parameter that a pickle has as stored weights and scales; else a record."""
+    if len(pair) == 2 and isinstance(pair[0], _ARRAYS):
+        if isinstance(pair[1], _ARRAYS):
+            return Widened(*pair)
+        if pair[1] is None:
+            return of_bfloat16(pair[0])
+    return Record("builtins.tuple")
 
 
 def scale_problem(name: str, stored: Any, scale: Any) -> str:
@@ -212,7 +216,7 @@ def scale_problem(name: str, stored: Any, scale: Any) -> str:
 
 def is_scaled(stored: Any, scale: Any) -> bool:
     """Tell whether a scale tells what integers stand for: of int16 only one as pylstm writes it."""
-    dtype = getattr(stored, "dtype", None)
+    dtype = stored.dtype.newbyteorder("=") if hasattr(stored, "dtype") else None
     shape: tuple[int, ...] = getattr(stored, "shape", ())
     if dtype == np.int16:
         return len(shape) == 2 and getattr(scale, "shape", None) == (shape[0], 1)
