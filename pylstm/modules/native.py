@@ -260,7 +260,16 @@ class NativeModule(ParametersInC):
             What shapes cannot tell: ``dtype``, ``device`` and, for a layer, ``batch_first`` and
             ``dropout``. A file with a whole module records the last two, and whether the module
             is in training mode; they are the defaults then. The dtype is float64 if any of the
-            parameters is float64, else float32. Then the answers to what a file may leave open:
+            parameters is float64, else float32.
+
+            ``weights`` : str
+                A storage, as :func:`pylstm.compress` takes it: the weights are compressed while
+                they are read, without a float32 copy of the whole. By default the file decides: one
+                that a compressed module was saved to makes such a module, and with ``"float32"``
+                or a dtype of float64 one of the floats that its weights stand for. Short floats
+                that no compressed module was saved to are floats.
+
+            Then the answers to what a file may leave open:
 
             ``bias`` : bool
                 True gives zeros to a module that has no biases in the file.
@@ -285,7 +294,8 @@ class NativeModule(ParametersInC):
             If the file is damaged, holds no such module or several, or says something else than
             an answer; a ``ValueError``. The text lists what there is.
         ValueError
-            If an answer asks for what pylstm does not compute.
+            If an answer asks for what pylstm does not compute, or ``weights`` for no storage, or
+            for one in a module of float64.
         TypeError
             For an option that is none, or an answer of the wrong type.
 

@@ -32,7 +32,7 @@ def find_recurrent(source: Any) -> list[FoundRecurrent]:
     scale that stands beside each, ``weight_ih_l0_scale``: one number, or one for each row (of int16
     only one for each row, of shape (rows, 1)). What
     torch quantised dynamically, and ONNX's DynamicQuantizeLSTM, is read as the floats that its
-    integers stand for.
+    integers stand for. Where a compressed module was saved, ``weights`` says in which storage.
 
     Parameters
     ----------
