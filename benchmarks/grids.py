@@ -130,6 +130,9 @@ GRIDS: dict[str, list[Case]] = {
     "stream": STREAM,
 }
 
+# What `pylstm.compress` makes.
+STORAGES = ("int8", "int8-fast", "int16", "bfloat16", "float16")
+
 # Grids that are not a list of cases; each has a module of its own.
 SPECIAL = ("cold", "overhead", "packed", "memory")
 
