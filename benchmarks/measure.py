@@ -21,8 +21,8 @@ ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
     for engine in (Pylstm, TorchEager, TorchCompiled, OnnxRuntime, OpenVino, NumpyLoop)
 }
-# Those of a run about smaller weights, beside pylstm itself.
-WEIGHTS_ENGINES = {engine.name: engine for engine in (*STORED.values(), *PEERS)}
+# With those of a run about smaller weights.
+EVERY_ENGINE = ENGINES | {engine.name: engine for engine in (*STORED.values(), *PEERS)}
 
 # Which peers a grid is about; the others run every engine.
 GRID_ENGINES = {
@@ -119,7 +119,7 @@ def measure_case(grid: str, case: Case, options: Options, roof: Roof | None) -> 
     for name in options.engines:
         if name not in allowed:
             continue
-        outcome, runner = _prepare({**ENGINES, **WEIGHTS_ENGINES}[name], problem, truth)
+        outcome, runner = _prepare(EVERY_ENGINE[name], problem, truth)
         row.outcomes[name] = outcome
         if runner:
             runners[name] = runner

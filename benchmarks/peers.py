@@ -83,10 +83,12 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
         for name in known
         if not options.engines or any(word in name for word in options.engines)
     ]
-    # The loops run on one core: shares of them say nothing about several threads.
-    several = f"{options.threads} threads"
-    with_roof = options.threads == 1 and not options.weights
-    roof, roof_text = measure.open_roof() if with_roof else (None, several)
+    roof, roof_text = None, f"{options.threads} threads"
+    # The loops run on one core, in float32: shares of them say nothing else.
+    if options.weights:
+        roof_text = "smaller weights"
+    elif options.threads == 1:
+        roof, roof_text = measure.open_roof()
     report = Report(
         command="python -m benchmarks.peers " + shlex.join(options.arguments),
         machine=environment.describe(cores),

@@ -180,7 +180,9 @@ def _target_budgets(
             )
     is_fast = weights == "int8-fast" or (weights == "int16" and "vnni" in str(flavour))
     least_small = SMALL_LEAST_VNNI if is_fast else SMALL_LEAST
-    small = [(_speed(o) or 0.0, row.case.label) for row, o in pairs if row.case.hidden_size <= SMALL]
+    small = [
+        (_speed(o) or 0.0, row.case.label) for row, o in pairs if row.case.hidden_size <= SMALL
+    ]
     if small:
         worst, label = min(small)
         what = f"{weights}, hidden <= {SMALL}: over float32 >= {least_small}"
