@@ -6,7 +6,6 @@ import argparse
 import shlex
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +61,16 @@ def _storages(text: str) -> list[str]:
     return names
 
 
+def _engines(options: argparse.Namespace) -> list[str]:
+    """Names of the engines to run."""
+    from benchmarks.measure import ENGINES
+    from benchmarks.weights_engines import engine_names
+
+    known = engine_names(options.weights) if options.weights else list(ENGINES)
+    words = options.engines
+    return [name for name in known if not words or any(word in name for word in words)]
+
+
 def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     """Measure everything that was asked for, telling standard error how far it is."""
     # Only now may NumPy and the peers be imported: environment.prepare() has run.
@@ -73,16 +82,10 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     from benchmarks.report import Report
     from benchmarks.round_trip import measure_round_trips
     from benchmarks.torch_engines import TorchCompiled
-    from benchmarks.weights_engines import engine_names
 
     TorchCompiled.which = options.compile
     TorchCompiled.time_box = options.compile_timeout
-    known = engine_names(options.weights) if options.weights else list(measure.ENGINES)
-    chosen = [
-        name
-        for name in known
-        if not options.engines or any(word in name for word in options.engines)
-    ]
+    chosen = _engines(options)
     roof, roof_text = None, f"{options.threads} threads"
     # The loops run on one core, in float32: shares of them say nothing else.
     if options.weights:
@@ -103,9 +106,9 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     for grid in options.grid:
         started = time.monotonic()
         if grid in grids.GRIDS:
-            cases = grids.select(grids.GRIDS[grid], options.filter, options.cell)
-            if options.weights:  # so that a single step has both halves in every library
-                cases = [replace(case, states=True) for case in cases]
+            # Smaller weights: with states, so that no call leaves out half of its products.
+            states = bool(options.weights)
+            cases = grids.select(grids.GRIDS[grid], options.filter, options.cell, states)
             report.grids[grid] = []
             for number, case in enumerate(cases, 1):
                 row = measure.measure_case(grid, case, settings, roof)

@@ -1,4 +1,4 @@
-"""Engines with smaller weights: pylstm's storages, and the 8-bit and bfloat16 forms of its peers."""
+"""Engines with smaller weights: pylstm's storages, 8-bit and bfloat16 forms of its peers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks.engines import BASELINE, Engine, Pylstm, UnsupportedError, require
-from benchmarks.engines import unsupported_float64
+from benchmarks.engines import (
+    BASELINE,
+    Pylstm,
+    UnsupportedError,
+    require,
+    unsupported_float64,
+)
 from benchmarks.grids import STORAGES
 from benchmarks.onnx_engines import OnnxRuntime, OpenVino
 from benchmarks.problem import Problem, joined, parted
@@ -37,8 +42,8 @@ def _stored(weights: str, tolerance: float) -> type[Stored]:
     return type(f"Stored{weights.title().replace('-', '')}", (Stored,), names)
 
 
-# About twice the greatest errors of the grids head and cells, of any kind: a storage with a digit less
-# is beyond its bound.
+# About twice the greatest errors of the grids head and cells, of any kind: a storage with a digit
+# less is beyond its bound.
 TOLERANCES = (4e-2, 6e-2, 2e-3, 1e-2, 1.5e-3)
 STORED = {
     weights: _stored(weights, tolerance)

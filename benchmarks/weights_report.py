@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from benchmarks.budgets import NEVER_SLOWER, Budget
 from benchmarks.engines import BASELINE
-from benchmarks.grids import GRIDS
+from benchmarks.grids import GRIDS, Case
 from benchmarks.measure import Outcome, Row
 from benchmarks.text import seconds_text, table
 from benchmarks.timing import geometric_mean
@@ -61,7 +62,7 @@ TARGETS: dict[str, tuple[Targets, float]] = {
 }
 KIND_SHARES = {"lstm": 1.0, "gru": 0.9}
 # Below the sizes of the targets the cell takes most of the time: a part of float32's speed.
-SMALL, SMALL_LEAST, SMALL_LEAST_VNNI = 32, 0.8, 0.91
+SMALL, SMALL_LEAST, SMALL_LEAST_FAST = 32, 0.8, 0.91
 
 # Against the fastest peer: the least of every cell, the geometric means by steps.
 LEADS: dict[str, tuple[float, dict[int, float]]] = {
@@ -70,46 +71,45 @@ LEADS: dict[str, tuple[float, dict[int, float]]] = {
 }
 
 
-def _speed(outcome: Outcome) -> float | None:
-    """Return float32's time over the engine's."""
-    return 1 / outcome.ratio.median if outcome.ratio else None
+@dataclass(frozen=True)
+class Cell:
+    """One storage on one case: float32's time over its time, and its fastest peer's over its."""
+
+    case: Case
+    speed: float
+    lead: float | None
+    rival: str | None
 
 
-def _cell(outcome: Outcome) -> str:
-    if not outcome.ok or outcome.seconds is None:
-        return outcome.status
-    text = f"{seconds_text(outcome.seconds.median)}, {outcome.rms_error:.1e}"
-    if outcome.ratio is not None:
-        low, middle, high = (
-            1 / value for value in (outcome.ratio.q3, outcome.ratio.median, outcome.ratio.q1)
-        )
-        text = f"{middle:.2f}× [{low:.2f}–{high:.2f}] {text}"
-    if outcome.detail:
-        text += f" ({outcome.detail})"
-    if outcome.lead is not None:
-        text += f"; {outcome.lead.median:.2f}× {outcome.rival}"
-    return text
-
-
-def _outcomes(rows: Sequence[Row], weights: str) -> list[tuple[Row, Outcome]]:
-    """Return the rows where a storage was timed."""
-    name = STORED[weights].name
-    pairs = [(row, row.outcomes[name]) for row in rows if name in row.outcomes]
-    return [(row, outcome) for row, outcome in pairs if outcome.ratio is not None]
+def _cells(rows: Sequence[Row], weights: str) -> list[Cell]:
+    """Return the cells where a storage was timed beside float32."""
+    pairs = [(row.case, row.outcomes.get(STORED[weights].name)) for row in rows]
+    return [
+        Cell(case, 1 / each.ratio.median, each.lead.median if each.lead else None, each.rival)
+        for case, each in pairs
+        if each is not None and each.ratio is not None
+    ]
 
 
 def weights_lines(grid: str, rows: Sequence[Row]) -> list[str]:
     """Write a grid: geometric means of every storage, then all cells."""
     names = list(rows[0].outcomes)
-    own = Outcome("")
-    lines = []
-    for row in rows:
-        own = row.outcomes.get(BASELINE, Outcome("not asked for"))
-        plain = Outcome(own.status, own.seconds, None, own.rms_error)
-        others = [_cell(row.outcomes[name]) for name in names if name != BASELINE]
-        lines.append([row.case.label, _cell(plain), *others])
-    head = ["case", f"{BASELINE} float32", *(name for name in names if name != BASELINE)]
+    lines = [[row.case.label, *(_text(row.outcomes[name]) for name in names)] for row in rows]
+    head = ["case", *("pylstm float32" if name == BASELINE else name for name in names)]
     return [*_means(grid, rows), f"## Grid {grid}", "", *table(head, lines)]
+
+
+def _text(outcome: Outcome) -> str:
+    """Write speed over float32, time, error, and the lead over the fastest peer."""
+    if not outcome.ok or outcome.seconds is None:
+        return outcome.status
+    text = f"{seconds_text(outcome.seconds.median)}, {outcome.rms_error:.1e}"
+    ratio, lead = outcome.ratio, outcome.lead
+    if ratio is not None and ratio.median != 1:  # that of float32 itself
+        text = f"{1 / ratio.median:.2f}× [{1 / ratio.q3:.2f}–{1 / ratio.q1:.2f}] {text}"
+    if outcome.detail:
+        text += f" ({outcome.detail})"
+    return text if lead is None else f"{text}; {lead.median:.2f}× {outcome.rival}"
 
 
 def _means(grid: str, rows: Sequence[Row]) -> list[str]:
@@ -117,14 +117,14 @@ def _means(grid: str, rows: Sequence[Row]) -> list[str]:
     lines = []
     for weights in STORED:
         for steps in sorted({row.case.steps for row in rows}):
-            pairs = [pair for pair in _outcomes(rows, weights) if pair[0].case.steps == steps]
-            speeds = [(_speed(outcome) or 0.0, row.case.label) for row, outcome in pairs]
+            cells = [cell for cell in _cells(rows, weights) if cell.case.steps == steps]
+            speeds = [(cell.speed, cell.case.label) for cell in cells]
             leads = [
-                (outcome.lead.median, f"{row.case.label} ({outcome.rival})")
-                for row, outcome in pairs
-                if outcome.lead is not None
+                (cell.lead, f"{cell.case.label} ({cell.rival})")
+                for cell in cells
+                if cell.lead is not None
             ]
-            if pairs:
+            if cells:
                 lines.append([weights, f"{steps}", *_mean_cells(speeds), *_mean_cells(leads)])
     head = ["storage", "T", "over float32", "worst", "over its fastest peer", "worst"]
     return [f"## Geometric means, grid {grid}", "", *table(head, lines)]
@@ -139,82 +139,77 @@ def _mean_cells(values: Sequence[tuple[float, str]]) -> list[str]:
 
 
 def weights_budgets(grid: str, rows: Sequence[Row], flavour: str | None) -> list[Budget]:
-    """Judge what is promised of smaller weights: over float32, and against the peers."""
-    if grid != "head":
-        return []
+    """Judge smaller weights: their results, and of the head grid what is promised of speed."""
     budgets = []
-    for weights in STORED:
-        pairs = _outcomes(rows, weights)
-        if pairs:
-            budgets += _target_budgets(weights, pairs, flavour)
-            budgets += _lead_budgets(weights, pairs)
+    for weights, engine in STORED.items():
+        run = [row.outcomes[engine.name] for row in rows if engine.name in row.outcomes]
+        if not run:
+            continue
+        wrong = sum(not outcome.ok for outcome in run)
+        what = f"{grid}, {weights}: no result further than {engine.tolerance} from float64"
+        budgets.append(Budget(what, f"{len(run) - wrong} of {len(run)} cells", not wrong))
+        if grid == "head":
+            cells = _cells(rows, weights)
+            budgets += _target_budgets(weights, cells, flavour)
+            budgets += _small_budgets(weights, cells, flavour)
+            budgets += _lead_budgets(weights, cells)
     return budgets
 
 
-def _target_budgets(
-    weights: str, pairs: Sequence[tuple[Row, Outcome]], flavour: str | None
-) -> list[Budget]:
-    kind = pairs[0][0].case.kind
+def _target_budgets(weights: str, cells: Sequence[Cell], flavour: str | None) -> list[Budget]:
+    """Judge the speed over float32 at the hidden sizes that have targets."""
     targets, share = TARGETS.get(flavour or "", ({}, 1.0))
-    if kind not in KIND_SHARES or not targets:
-        return []
-    share *= KIND_SHARES[kind]
     budgets = []
     for (steps, batches), goals in targets.get(weights, {}).items():
         for batch in batches:
-            least = {hidden: share * goal for hidden, goal in zip(HIDDEN, goals, strict=True)}
-            speeds = {
-                row.case.hidden_size: _speed(outcome) or 0.0
-                for row, outcome in pairs
-                if (row.case.steps, row.case.batch) == (steps, batch)
-            }
-            found = {hidden: speeds[hidden] for hidden in HIDDEN if hidden in speeds}
-            what = f"{weights}, T {steps}, batch {batch}: hidden {_slashes(HIDDEN)} over float32"
-            holds = all(speed >= NEVER_SLOWER * least[hidden] for hidden, speed in found.items())
-            budgets.append(
-                Budget(
-                    f"{what} >= {_slashes(f'{value:.2f}' for value in least.values())} (within 3 %)",
-                    _slashes(f"{speeds[h]:.2f}" if h in speeds else "?" for h in HIDDEN),
-                    None if holds and len(found) < len(HIDDEN) else holds,
-                )
-            )
-    is_fast = weights == "int8-fast" or (weights == "int16" and "vnni" in str(flavour))
-    least_small = SMALL_LEAST_VNNI if is_fast else SMALL_LEAST
-    small = [
-        (_speed(o) or 0.0, row.case.label) for row, o in pairs if row.case.hidden_size <= SMALL
-    ]
-    if small:
-        worst, label = min(small)
-        what = f"{weights}, hidden <= {SMALL}: over float32 >= {least_small}"
-        budgets.append(Budget(what, f"worst {worst:.2f} at {label}", worst >= least_small))
+            some = [c for c in cells if (c.case.steps, c.case.batch) == (steps, batch)]
+            share_of_kind = KIND_SHARES.get(some[0].case.kind) if some else None
+            if share_of_kind is None:
+                continue
+            least = [share * share_of_kind * goal for goal in goals]
+            speeds = {cell.case.hidden_size: cell.speed for cell in some}
+            found = [speeds.get(hidden, float("nan")) for hidden in HIDDEN]
+            fails = any(got < NEVER_SLOWER * goal for got, goal in zip(found, least, strict=True))
+            what = f"{weights}, T {steps}, batch {batch}, hidden {_slashes(HIDDEN, 'd')}"
+            what += f": over float32 >= {_slashes(least)} (within 3 %)"
+            whole = all(hidden in speeds for hidden in HIDDEN)
+            budgets.append(Budget(what, _slashes(found), not fails if whole or fails else None))
     return budgets
 
 
-def _lead_budgets(weights: str, pairs: Sequence[tuple[Row, Outcome]]) -> list[Budget]:
-    if weights not in LEADS:
+def _small_budgets(weights: str, cells: Sequence[Cell], flavour: str | None) -> list[Budget]:
+    is_fast = weights == "int8-fast" or (weights == "int16" and "vnni" in str(flavour))
+    least = SMALL_LEAST_FAST if is_fast else SMALL_LEAST
+    small = [(cell.speed, cell.case.label) for cell in cells if cell.case.hidden_size <= SMALL]
+    if not small:
         return []
-    least, means = LEADS[weights]
-    cells = GRIDS["head"]
-    leads = [(o.lead.median, row, o.rival) for row, o in pairs if o.lead is not None]
-    if not leads:
+    worst, label = min(small)
+    what = f"{weights}, hidden <= {SMALL}: every cell over float32 >= {least}"
+    return [Budget(what, f"worst {worst:.2f} at {label}", worst >= least)]
+
+
+def _lead_budgets(weights: str, cells: Sequence[Cell]) -> list[Budget]:
+    """Judge the speed over the fastest peer: every cell, and geometric means."""
+    least, means = LEADS.get(weights, (0.0, {}))
+    leads = [(cell.lead, cell) for cell in cells if cell.lead is not None]
+    if weights not in LEADS or not leads:
         return []
-    worst, row, rival = min(leads, key=lambda lead: lead[0])
-    whole = len(leads) == len(cells)
-    below = sum(lead < least for lead, _, _ in leads)
-    figure = f"worst {worst:.2f} at {row.case.label} ({rival}), {below} of {len(leads)} below"
-    holds = worst >= least
+    worst, cell = min(leads, key=lambda lead: lead[0])
+    below = sum(lead < least for lead, _ in leads)
+    figure = f"worst {worst:.2f} at {cell.case.label} ({cell.rival}), {below} of {len(leads)} below"
     what = f"{weights}: every cell over its fastest peer >= {least}"
-    budgets = [Budget(what, figure, holds if whole or not holds else None)]
-    for steps, mean_least in means.items():
-        some = [lead for lead, row, _ in leads if row.case.steps == steps]
-        whole = len(some) == sum(case.steps == steps for case in cells)
+    whole = len(leads) == len(GRIDS["head"])
+    budgets = [Budget(what, figure, not below if whole or below else None)]
+    for steps, goal in means.items():
+        some = [lead for lead, cell in leads if cell.case.steps == steps]
+        what = f"{weights}, T {steps}: geometric mean over its fastest peer >= {goal}"
         mean = geometric_mean(some)
-        what = f"{weights}, T {steps}: geometric mean over its fastest peer >= {mean_least}"
+        whole = len(some) == sum(case.steps == steps for case in GRIDS["head"])
         budgets.append(
-            Budget(what, f"{mean:.2f} of {len(some)} cells", mean >= mean_least if whole else None)
+            Budget(what, f"{mean:.2f} of {len(some)} cells", mean >= goal if whole else None)
         )
     return budgets
 
 
-def _slashes(values: Iterable[object]) -> str:
-    return " / ".join(map(str, values))
+def _slashes(values: Iterable[float], form: str = ".2f") -> str:
+    return " / ".join(format(value, form) for value in values)
