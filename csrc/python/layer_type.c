@@ -27,6 +27,7 @@
 #include "form.h"
 #include "layer.h"
 #include "lease.h"
+#include "parameter_names.h"
 #include "parameters.h"
 #include "dtype.h"
 

@@ -129,7 +129,7 @@ class RNNBase(_core.RNN, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_weights(self, structure: dict[str, Any], dtype: str, weights: str | None) -> None:
         self._build(
             structure["mode"],
             int(structure["input_size"]),
@@ -139,6 +139,7 @@ class RNNBase(_core.RNN, NativeModule):
             bidirectional=bool(structure["bidirectional"]),
             proj_size=int(structure["proj_size"]),
             dtype=dtype,
+            weights=weights,
             **{name: structure[name] for name in self._variants if name in structure},
         )
 
@@ -158,7 +159,7 @@ class RNNBase(_core.RNN, NativeModule):
         if self.bidirectional is not False:
             parts.append(f"bidirectional={self.bidirectional}")
         parts += [f"{name}={value!r}" for name, value in own_variants(self).items()]
-        return ", ".join(parts)
+        return ", ".join(parts + self._shown_weights())
 
     @property
     def _all_weights(self) -> list[list[str]]:

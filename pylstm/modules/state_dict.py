@@ -11,7 +11,7 @@ import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import is_array_like, mapping_hint, torch_size
-from ..arguments.variants import OPTIONS_KEY, VARIANTS, mismatch, own_variants, recorded
+from ..arguments.variants import VARIANTS, mismatch, own_variants, recorded
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -75,38 +75,41 @@ class _Loading:
         self.missing: list[str] = []
         self.unexpected: list[str] = []
         self.errors: list[str] = []
-        self.values: list[tuple[Stateful, dict[str, Array]]] = []
+        self.values: list[tuple[Stateful, str, dict[str, Array]]] = []
+        self.writers: list[Callable[[], None]] = []
 
     def collect(self, module: Stateful, state_dict: Mapping[str, Any], prefix: str) -> None:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
+        scales = dict(module._scale_slots())
         owned = module._owned_names()
         options = recorded(self.recorded_in, prefix[:-1])
         if options is not None and module._variants:
             own = {**module._variants, **own_variants(module)}
             self.errors += mismatch(own, options, prefix[:-1])
         found = {}
-        for name, slot in slots.items():
+        for name, slot in {**slots, **scales}.items():
             key = prefix + name
             if key not in state_dict:
-                self.missing.append(key)
+                if name not in scales:
+                    self.missing.append(key)
                 continue
-            if _is_scaled(state_dict, key):
+            if _is_scaled(state_dict, key) and f"{name}_scale" not in scales:
                 # Taken for numbers they would be wrong, and without strict in silence.
                 self.errors.append(
                     f"{key} is stored as integers, with {key}_scale beside them: from_weights "
                     "reads such weights."
                 )
                 continue
-            writeable = self.assign or slot.flags.writeable or name in owned
+            writeable = self.assign or slot.flags.writeable or name in {*owned, *scales}
             value = self._check(state_dict[key], key, slot, writeable)
             if value is not None:
                 found[name] = value
-        self.values.append((module, found))
+        self.values.append((module, prefix, found))
         for key in state_dict:
             if key.startswith(prefix):
                 first, dot, _ = key[len(prefix) :].partition(".")
-                if first not in (module._modules if dot else slots):
+                if first not in module._modules if dot else first not in {**slots, **scales}:
                     self.unexpected.append(key)
         for name, child in module._modules.items():
             if child is not None:
@@ -193,10 +196,16 @@ class _Loading:
                 ]
         return []
 
+    def stage(self) -> None:
+        """Convert all values, and note which a module cannot hold: what can fail comes first."""
+        for module, prefix, values in self.values:
+            try:
+                self.writers.append(module._stage_state_dict(values, self.assign))
+            except ValueError as error:
+                self.errors.append(f"{prefix}{error}.")
+
     def write(self) -> None:
-        """Convert all values, then write them all: what can fail comes first."""
-        writers = [module._stage_state_dict(values, self.assign) for module, values in self.values]
-        for writer in writers:
+        for writer in self.writers:
             writer()
 
 
@@ -244,9 +253,7 @@ class Stateful(Tables):
             destination = OrderedDict()
             destination._metadata = OrderedDict()
         if hasattr(destination, "_metadata"):
-            options = self._recorded_options()
-            told = {OPTIONS_KEY: options} if options else {}
-            destination._metadata[prefix[:-1]] = {"version": self._version, **told}
+            destination._metadata[prefix[:-1]] = {"version": self._version, **self._recorded()}
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
@@ -307,10 +314,12 @@ class Stateful(Tables):
         state_dict = dict(state_dict)
         loading.collect(self, state_dict, "")
         loading.raise_errors(type(self).__name__, strict, state_dict)
+        loading.stage()
+        loading.raise_errors(type(self).__name__, strict, state_dict)
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
 
-    def _recorded_options(self) -> dict[str, Any]:
+    def _recorded(self) -> dict[str, Any]:
         """Return what the numbers of this module depend on and no state_dict of torch says."""
         return {}
 
