@@ -8,6 +8,7 @@ packages, which pip fetches into a temporary folder. Nothing of these packages i
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,7 +106,8 @@ def budgets_of(lines: Sequence[Line]) -> list[Budget]:
         found = [
             (share, line) for line in lines if (share := line.share(weights, peer)) is not None
         ]
-        what = f"{weights}: error at most {least:g} of that of {peer}"
+        what = f"{weights}: RMS error over that of {peer} <= {least:g}"
+        what += f" (of one net <= {EXCEPTION * least:.2g})"
         if not found:
             budgets.append(Budget(what, "not measured", None))
             continue
@@ -119,7 +121,7 @@ def budgets_of(lines: Sequence[Line]) -> list[Budget]:
 
 
 def markdown(
-    lines: Sequence[Line], budgets: Sequence[Budget], machine: Mapping[str, object]
+    command: str, lines: Sequence[Line], budgets: Sequence[Budget], machine: Mapping[str, object]
 ) -> str:
     """Write the tables and what they were made with."""
     from benchmarks.report import budget_lines
@@ -140,7 +142,7 @@ def markdown(
         [
             "# Errors of smaller weights",
             "",
-            "`python -m benchmarks.errors`",
+            f"`{command}`",
             "",
             f"{machine['cpu']}; pylstm's SIMD level: {machine['simd_level']}, with smaller weights "
             f"{machine['simd_flavour']}. "
@@ -176,7 +178,9 @@ def main(arguments: list[str] | None = None) -> int:
             lines.append(line if problem is None else measure(line, problem))
             print(f"{line.what}: {line.words}", file=sys.stderr, flush=True)
     budgets = budgets_of(lines)
-    text = markdown(lines, budgets, environment.describe(cores))
+    words = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "benchmarks.errors", *words])
+    text = markdown(command, lines, budgets, environment.describe(cores))
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
     print(text)

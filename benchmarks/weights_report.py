@@ -168,12 +168,13 @@ def _target_budgets(weights: str, cells: Sequence[Cell], flavour: str | None) ->
                 continue
             least = [share * share_of_kind * goal for goal in goals]
             speeds = {cell.case.hidden_size: cell.speed for cell in some}
-            found = [speeds.get(hidden, float("nan")) for hidden in HIDDEN]
-            fails = any(got < NEVER_SLOWER * goal for got, goal in zip(found, least, strict=True))
-            what = f"{weights}, T {steps}, batch {batch}, hidden {_slashes(HIDDEN, 'd')}"
-            what += f": over float32 >= {_slashes(least)} (within 3 %)"
-            whole = all(hidden in speeds for hidden in HIDDEN)
-            budgets.append(Budget(what, _slashes(found), not fails if whole or fails else None))
+            goals_of = dict(zip(HIDDEN, least, strict=True))
+            fails = any(speeds.get(h, goal) < NEVER_SLOWER * goal for h, goal in goals_of.items())
+            what = f"{weights}, T {steps}, batch {batch}, hidden {_slashes(HIDDEN)}: over float32"
+            what += f" >= {_slashes(f'{goal:.2f}' for goal in least)} (within 3 %)"
+            figure = _slashes(f"{speeds[h]:.2f}" if h in speeds else "–" for h in HIDDEN)
+            whole = speeds.keys() >= goals_of.keys()
+            budgets.append(Budget(what, figure, not fails if whole or fails else None))
     return budgets
 
 
@@ -211,5 +212,5 @@ def _lead_budgets(weights: str, cells: Sequence[Cell]) -> list[Budget]:
     return budgets
 
 
-def _slashes(values: Iterable[float], form: str = ".2f") -> str:
-    return " / ".join(format(value, form) for value in values)
+def _slashes(values: Iterable[object]) -> str:
+    return " / ".join(map(str, values))

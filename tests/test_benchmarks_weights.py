@@ -61,6 +61,13 @@ def rows(slow=None, without=None, wrong=None):
         made.append(row)
     return made
 
+# float32 takes 9 of any unit, int8-fast 1.4, which is above every target; of one cell more.
+targets = [b for b in weights_budgets("head", rows(), "avx512-vnni") if "/" in b.what]
+print(len(targets), *{b.verdict for b in targets}, targets[0].figure)
+row = next(row for row in (few := rows(without="b1 h64 t100")) if row.case.label == "b1 h128 t100")
+row.outcomes["pylstm int8-fast"].ratio = ratios([3.2], [9.0])
+print(*(b.verdict for b in weights_budgets("head", few, "avx512-vnni") if "T 100, batch 1," in b.what))
+print(*(b.verdict for b in weights_budgets("head", few, "avx2-vnni") if "T 100, batch 1," in b.what))
 for options in ({}, {"slow": "b8 h64 t100"}, {"without": "b8 h64 t1"}, {"wrong": "b1 h20 t10"}):
     budgets = weights_budgets("head", rows(**options), "avx512-vnni")
     print(*(b.verdict.split()[0] for b in budgets if "peer" in b.what or "float64" in b.what))
@@ -107,7 +114,10 @@ def test_storages_are_compressed_and_near_the_reference(kind):
 
 
 def test_budgets_of_speed_and_results():
-    whole, slow, without, wrong, *page = run("-c", JUDGE).splitlines()
+    targets, few, vnni, whole, slow, without, wrong, *page = run("-c", JUDGE).splitlines()
+    assert targets == "4 holds 6.43 / 6.43 / 6.43 / 6.43"
+    # 2.81 against 3.00 of AVX-512, 2.70 of AVX-VNNI; hidden 64 is missing.
+    assert (few, vnni) == ("FAILS", "not decided")
     # Of int8-fast: every result, every cell, the geometric means of T 1 and T 100.
     assert whole == "holds holds holds holds"
     assert slow == "holds FAILS holds holds"
