@@ -35,7 +35,6 @@ for case in (
         runner.seconds(1)
 """
 JUDGE = """
-from dataclasses import replace
 from benchmarks.grids import GRIDS
 from benchmarks.measure import Outcome, Row, _fill_leads
 from benchmarks.timing import ratios, spread
@@ -64,10 +63,12 @@ def rows(slow=None, without=None, wrong=None):
 # float32 takes 9 of any unit, int8-fast 1.4, which is above every target; of one cell more.
 targets = [b for b in weights_budgets("head", rows(), "avx512-vnni") if "/" in b.what]
 print(len(targets), *{b.verdict for b in targets}, targets[0].figure)
-row = next(row for row in (few := rows(without="b1 h64 t100")) if row.case.label == "b1 h128 t100")
+few = rows(without="b1 h64 t100")
+row = next(row for row in few if row.case.label == "b1 h128 t100")
 row.outcomes["pylstm int8-fast"].ratio = ratios([3.2], [9.0])
-print(*(b.verdict for b in weights_budgets("head", few, "avx512-vnni") if "T 100, batch 1," in b.what))
-print(*(b.verdict for b in weights_budgets("head", few, "avx2-vnni") if "T 100, batch 1," in b.what))
+for flavour in ("avx512-vnni", "avx2-vnni"):
+    budgets = weights_budgets("head", few, flavour)
+    print(*(b.verdict for b in budgets if "T 100, batch 1," in b.what))
 for options in ({}, {"slow": "b8 h64 t100"}, {"without": "b8 h64 t1"}, {"wrong": "b1 h20 t10"}):
     budgets = weights_budgets("head", rows(**options), "avx512-vnni")
     print(*(b.verdict.split()[0] for b in budgets if "peer" in b.what or "float64" in b.what))
@@ -75,12 +76,14 @@ print("\\n".join(weights_lines("head", rows(slow="b8 h64 t100"))))
 """
 CLAIMS = """
 from benchmarks.errors import Line, budgets_of
-def verdict(*shares, trained=3):
+def verdict(*shares, trained=3, own="int8", peer="onnxruntime int8 channel"):
     lines = [
-        Line("", "", i < trained, {"pylstm int8": share, "onnxruntime int8 channel": 1.0})
+        Line("", "", i < trained, {f"pylstm {own}": share, peer: 1.0})
         for i, share in enumerate(shares)
     ]
-    return budgets_of(lines)[0].verdict
+    return next(budget.verdict for budget in budgets_of(lines) if budget.what.startswith(own + ":"))
+assert verdict(0.1, 0.2, 0.19, own="int16", peer="torch bf16") == "holds"
+assert verdict(0.1, 0.2, 0.21, own="int16", peer="torch bf16") == "FAILS"
 assert verdict(0.5, 0.9, 1.0, 0.7) == "holds"
 assert verdict(0.5, 1.09, 0.9, 0.7) == "holds"
 assert verdict(0.5, 1.11, 0.9, 0.7) == "FAILS"
