@@ -182,7 +182,8 @@ class Module(Castable):
         Yields
         ------
         (str, ndarray)
-            The arrays are writable and share the module's memory.
+            The arrays are writable and share the module's memory; those of compressed weights are
+            read-only and new.
 
         Examples
         --------

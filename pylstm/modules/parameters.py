@@ -31,14 +31,13 @@ def contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
 
 
 def as_stored(values: dict[str, Any]) -> dict[str, tuple[Array, Array | None]]:
-    """Return what ``_stored`` gave, from a pickle, as C takes it: in the order of bytes here."""
+    """Return what ``_stored`` gave, from a pickle, as C takes it."""
+    from ..weights.stored import native  # most programs have no compressed module
 
-    def native(array: Any) -> Any:
-        if array is None:
-            return None
-        return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-
-    return {name: (native(stored), native(scale)) for name, (stored, scale) in values.items()}
+    return {
+        name: (native(stored), None if scale is None else native(scale))
+        for name, (stored, scale) in values.items()
+    }
 
 
 def in_form(layer: Layer, form: str) -> Layer:

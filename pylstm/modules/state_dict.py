@@ -58,14 +58,6 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return None if shape is None else tuple(shape)
 
 
-def _is_scaled(state_dict: Mapping[str, Any], key: str) -> bool:
-    """Tell whether a value is integers that a scale beside them belongs to."""
-    if f"{key}_scale" not in state_dict:
-        return False
-    value = state_dict[key]
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
-
-
 class _Loading:
     """One call of load_state_dict: first everything is collected and checked, then written."""
 
@@ -82,34 +74,40 @@ class _Loading:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
         scales = dict(module._scale_slots())
-        owned = module._owned_names()
+        expected = {**slots, **scales}
+        filled = {*module._owned_names(), *scales}  # by other means than by writing to an array
         options = recorded(self.recorded_in, prefix[:-1])
         if options is not None and module._variants:
             own = {**module._variants, **own_variants(module)}
             self.errors += mismatch(own, options, prefix[:-1])
         found = {}
-        for name, slot in {**slots, **scales}.items():
+        for name, slot in expected.items():
             key = prefix + name
             if key not in state_dict:
                 if name not in scales:
                     self.missing.append(key)
                 continue
-            if _is_scaled(state_dict, key) and f"{name}_scale" not in scales:
+            writeable = self.assign or slot.flags.writeable or name in filled
+            value = self._check(state_dict[key], key, slot, writeable)
+            if value is None:
+                continue
+            if (
+                value.dtype.kind in "iu"
+                and f"{key}_scale" in state_dict
+                and f"{name}_scale" not in expected
+            ):
                 # Taken for numbers they would be wrong, and without strict in silence.
                 self.errors.append(
                     f"{key} is stored as integers, with {key}_scale beside them: from_weights "
                     "reads such weights."
                 )
                 continue
-            writeable = self.assign or slot.flags.writeable or name in {*owned, *scales}
-            value = self._check(state_dict[key], key, slot, writeable)
-            if value is not None:
-                found[name] = value
+            found[name] = value
         self.values.append((module, prefix, found))
         for key in state_dict:
             if key.startswith(prefix):
                 first, dot, _ = key[len(prefix) :].partition(".")
-                if first not in module._modules if dot else first not in {**slots, **scales}:
+                if first not in (module._modules if dot else expected):
                     self.unexpected.append(key)
         for name, child in module._modules.items():
             if child is not None:
@@ -231,7 +229,7 @@ class Stateful(Tables):
         prefix : str
             Put in front of every name.
         keep_vars : bool
-            Give writable arrays instead of read-only views.
+            Give writable arrays instead of read-only views; not of compressed weights.
 
         Returns
         -------
@@ -239,7 +237,9 @@ class Stateful(Tables):
             Views on the module's memory: later changes show in them. Its attribute
             ``_metadata`` is torch's, and records of a module that is none of torch's, or an RNN
             with ``relu``, what ``from_weights`` must know; a new dict of the same items does
-            not. ``copy.deepcopy`` makes a snapshot.
+            not. ``copy.deepcopy`` makes a snapshot. Compressed weights are given as they are
+            stored: integers, with their scales (rows, 1) behind them in ``weight_ih_l0_scale``,
+            or float16; those of bfloat16 as new float32 arrays. ``_metadata`` says which.
 
         Examples
         --------
@@ -275,12 +275,15 @@ class Stateful(Tables):
             Anything that NumPy makes a numeric array of, torch tensors and Parameters included.
             Values are converted to the dtype of what they fill. One that records that it is of
             another variant, ``reset_after=False`` for instance, is an error; one that records
-            nothing fits every variant.
+            nothing fits every variant. A compressed module compresses numbers, takes what is
+            stored as it is, and compresses what another storage stored from the numbers that it
+            stands for. A float module refuses integers that have scales.
         strict : bool
             Whether missing and unexpected names are errors. A wrong shape always is.
         assign : bool
             Take the dtype of the values: a module in C does if they are all float32 or all
-            float64, other arrays are replaced by copies of the values.
+            float64, other arrays are replaced by copies of the values. A compressed module keeps
+            its storage.
 
         Returns
         -------
