@@ -252,9 +252,15 @@ class ParametersInC(Layer, Module):
         weights = str(self._weights)
         holder = self._zeros_in(weights)
         staged = [name for name in self._parameter_names if name in own]
+        problems = []
         for name in staged:  # one by one, so that only one float32 array is made
-            value = readable(name, own[name], own.get(name + SCALE), weights)
-            holder._assign({name: value})
+            try:
+                value = readable(name, own[name], own.get(name + SCALE), weights)
+                holder._assign({name: value})
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise ValueError(*problems)
         stored = {name: holder._stored(name) for name in staged}
         return lambda: self._assign(stored)
 

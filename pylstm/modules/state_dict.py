@@ -42,6 +42,11 @@ def _positional(
     return destination, prefix, keep_vars
 
 
+# What stands beside integers that are no numbers: scales, and in a .npz the dtype whose bits they
+# are. Which function reads them.
+_BESIDE_INTEGERS = {"_scale": "from_weights", "_dtype": "pylstm.load"}
+
+
 def _read(value: Any, key: str, slot: Array) -> Array:
     """Return ``value`` as an array whose numbers can be copied into ``slot``."""
     if slot.dtype.kind in "iuf":
@@ -91,15 +96,15 @@ class _Loading:
             value = self._check(state_dict[key], key, slot, writeable)
             if value is None:
                 continue
-            if (
-                value.dtype.kind in "iu"
-                and f"{key}_scale" in state_dict
-                and f"{name}_scale" not in expected
-            ):
+            beside = {suffix for suffix in _BESIDE_INTEGERS if key + suffix in state_dict}
+            beside -= {suffix for suffix in beside if name + suffix in expected}
+            is_for_numbers = slot.dtype.kind not in "iu" or name in filled
+            if beside and value.dtype.kind in "iu" and is_for_numbers:
                 # Taken for numbers they would be wrong, and without strict in silence.
+                suffix = beside.pop()
                 self.errors.append(
-                    f"{key} is stored as integers, with {key}_scale beside them: from_weights "
-                    "reads such weights."
+                    f"{key} is stored as integers, with {key}{suffix} beside them: "
+                    f"{_BESIDE_INTEGERS[suffix]} reads such weights."
                 )
                 continue
             found[name] = value
@@ -200,7 +205,7 @@ class _Loading:
             try:
                 self.writers.append(module._stage_state_dict(values, self.assign))
             except ValueError as error:
-                self.errors.append(f"{prefix}{error}.")
+                self.errors += [f"{prefix}{problem}." for problem in error.args]
 
     def write(self) -> None:
         for writer in self.writers:
