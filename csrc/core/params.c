@@ -95,19 +95,37 @@ static struct rnn_stored stored_behind(const struct rnn_net *net, size_t end, pt
     return at;
 }
 
-struct rnn_stored rnn_stored_at(const struct rnn_net *net, ptrdiff_t index)
+/* Where parameter `index`, one of the first direction of its layer, stands behind the start of that. */
+static struct rnn_stored stored_in_direction(const struct rnn_net *net, ptrdiff_t index)
 {
     struct rnn_stored at = {0};
 
-    if (net->kernels->storage->itemsize == 0) {
-        const struct rnn_param param = rnn_param_at(net, index);
-        at.values = (size_t)param.offset * net->kernels->itemsize;
-        at.scales = at.end = at.values + (size_t)(param.rows * param.cols) * net->kernels->itemsize;
-        return at;
-    }
-    for (ptrdiff_t i = 0; i <= index; i++)
+    for (ptrdiff_t i = index - index % rnn_params_per_direction(net); i <= index; i++)
         at = stored_behind(net, at.end, i);
     return at;
+}
+
+struct rnn_stored rnn_stored_at(const struct rnn_net *net, ptrdiff_t index)
+{
+    const ptrdiff_t group = rnn_params_per_direction(net), direction = index / group;
+    size_t before = 0;
+
+    if (net->kernels->storage->itemsize == 0) {
+        const struct rnn_param param = rnn_param_at(net, index);
+        const size_t values = (size_t)param.offset * net->kernels->itemsize;
+        const size_t end = values + (size_t)(param.rows * param.cols) * net->kernels->itemsize;
+        return (struct rnn_stored){values, end, end, false};
+    }
+    /* All layers but the first are of one size, as are the directions of a layer. */
+    if (direction >= net->num_directions)
+        before = (size_t)(direction - net->num_directions) *
+                     stored_in_direction(net, (net->num_directions + 1) * group - 1).end +
+                 (size_t)(net->num_directions - 1) * stored_in_direction(net, group - 1).end;
+    if (direction > 0)
+        before += stored_in_direction(net, group - 1).end;
+    struct rnn_stored at = stored_in_direction(net, index);
+    return (struct rnn_stored){before + at.values, before + at.scales, before + at.end,
+                               at.compressed};
 }
 
 ptrdiff_t rnn_stored_size(const struct rnn_net *net)

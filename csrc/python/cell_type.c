@@ -6,19 +6,17 @@
  *         def _build(self, mode: str, input_size: int, hidden_size: int, *, bias: bool = True,
  *                    dtype: str = "float32", peepholes: bool = False, reset_after: bool = True,
  *                    gate_activation: str = "sigmoid", activation: str = "tanh",
- *                    cell_clip: float = 0.0) -> None: ...
+ *                    cell_clip: float = 0.0, weights: str | None = None) -> None: ...
  *         def forward(self, input, hx=None, *, out=None): ...
  *         def __call__(self, input, hx=None, *, out=None): ...
  */
 #include "cell_type.h"
 
 #include "call.h"
-#include "dtype.h"
 #include "errors.h"
+#include "form.h"
 #include "layer.h"
 #include "variant.h"
-
-#include "../simd/dispatch.h"
 
 PyDoc_STRVAR(
     forward_doc,
@@ -68,29 +66,30 @@ PyDoc_STRVAR(
 PyDoc_STRVAR(build_doc,
              "_build($self, mode, input_size, hidden_size, *, bias=True, dtype='float32',\n"
              "       peepholes=False, reset_after=True, gate_activation='sigmoid',\n"
-             "       activation='tanh', cell_clip=0.0)\n--\n\n"
+             "       activation='tanh', cell_clip=0.0, weights=None)\n--\n\n"
              "Allocate the parameters, all zero. The mode is that of torch's layer; of an RNNCell\n"
              "it is \"RNN_TANH\", and the attribute _mode may change it.");
 
 static PyObject *cell_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {
-        "mode",        "input_size",      "hidden_size", "bias",      "dtype", "peepholes",
-        "reset_after", "gate_activation", "activation",  "cell_clip", NULL};
+        "mode",        "input_size",      "hidden_size", "bias",      "dtype",   "peepholes",
+        "reset_after", "gate_activation", "activation",  "cell_clip", "weights", NULL};
     Py_ssize_t input_size, hidden_size;
-    int bias = 1, kind, dtype;
-    const char *mode, *dtype_text = "float32";
+    int bias = 1, kind;
+    const char *mode, *dtype = "float32", *weights = NULL;
+    const struct rnn_kernels *kernels;
     struct variant_arguments given = VARIANT_DEFAULTS;
     struct cell_variant variant;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$psppssd:_build", KEYWORDS(names), &mode,
-                                     &input_size, &hidden_size, &bias, &dtype_text,
-                                     &given.peepholes, &given.reset_after, &given.gate_activation,
-                                     &given.activation, &given.cell_clip))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$psppssdz:_build", KEYWORDS(names), &mode,
+                                     &input_size, &hidden_size, &bias, &dtype, &given.peepholes,
+                                     &given.reset_after, &given.gate_activation, &given.activation,
+                                     &given.cell_clip, &weights))
         return error_overflow();
     kind = layer_kind_from_mode(mode);
-    dtype = kind < 0 ? -1 : dtype_from_name(dtype_text);
-    if (dtype < 0 || variant_read((enum cell_kind)kind, &given, &variant) < 0)
+    kernels = kind < 0 ? NULL : form_kernels(dtype, weights);
+    if (kernels == NULL || variant_read((enum cell_kind)kind, &given, &variant) < 0)
         return NULL;
     if (input_size < 0 || hidden_size < 0 || kind == CELL_RNN_RELU) {
         PyErr_SetString(PyExc_ValueError, "_build() takes sizes that are not negative, and "
@@ -98,7 +97,7 @@ static PyObject *cell_build(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     const struct rnn_net net = {
-        .kernels = kernels_current((enum dtype)dtype),
+        .kernels = kernels,
         .kind = (enum cell_kind)kind,
         .input_size = input_size,
         .hidden_size = hidden_size,

@@ -5,12 +5,15 @@
  *         _direct: bool
  *         _leases: int
  *         _dtype: numpy.dtype
+ *         _weights: str | None
  *         _parameter_names: tuple[str, ...]
  *         def _reset_parameters(self) -> None: ...
  *         def _parameter(self, name: str, /) -> numpy.ndarray: ...
  *         def _parameter_view(self, name: str, /) -> numpy.ndarray: ...
- *         def _assign(self, values: dict[str, numpy.ndarray], /) -> None: ...
- *         def _convert(self, dtype: str, /) -> None: ...
+ *         def _stored(self, name: str, /) -> tuple[numpy.ndarray, numpy.ndarray | None]: ...
+ *         def _assign(self, values: dict[str, numpy.ndarray | tuple], /) -> None: ...
+ *         def _assign_rows(self, name: str, first: int, rows: numpy.ndarray, /) -> None: ...
+ *         def _convert(self, form: str, /) -> None: ...
  *         def _share(self, other: Layer, /) -> None: ...
  *         def flatten_parameters(self) -> None: ...
  *
@@ -19,7 +22,9 @@
 #include "layer_type.h"
 
 #include "call.h"
+#include "compressed.h"
 #include "errors.h"
+#include "form.h"
 #include "layer.h"
 #include "lease.h"
 #include "parameters.h"
@@ -132,6 +137,14 @@ static PyObject *read_dtype(struct module_state *module_state, struct weights *w
     return (PyObject *)dtype_descr(module_state, weights->net.kernels->dtype);
 }
 
+static PyObject *read_weights(struct module_state *module_state, struct weights *weights)
+{
+    (void)module_state;
+    if (!form_is_compressed(weights->net.kernels))
+        Py_RETURN_NONE;
+    return PyUnicode_FromString(weights->net.kernels->storage->name);
+}
+
 static PyObject *read_names(struct module_state *module_state, struct weights *weights)
 {
     (void)module_state;
@@ -148,6 +161,8 @@ static PyGetSetDef layer_getset[] = {
     {"_leases", with_weights, NULL, "Living writable arrays on the parameters.",
      SLOT_FUNCTION(read_leases)},
     {"_dtype", with_weights, NULL, "dtype of parameters and results.", SLOT_FUNCTION(read_dtype)},
+    {"_weights", with_weights, NULL, "The storage of compressed weights, or None.",
+     SLOT_FUNCTION(read_weights)},
     {"_parameter_names", with_weights, NULL, "Parameter names in torch's order.",
      SLOT_FUNCTION(read_names)},
     {NULL, NULL, NULL, NULL, NULL},
@@ -160,8 +175,7 @@ PyDoc_STRVAR(reset_parameters_doc,
 
 static PyObject *reset(struct module_state *module_state, struct weights *weights)
 {
-    parameters_reset(module_state, weights);
-    Py_RETURN_NONE;
+    return parameters_reset(module_state, weights) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *layer_reset_parameters(PyObject *self, PyObject *unused)
@@ -179,14 +193,17 @@ static PyObject *parameter_array(layer_object *self, PyObject *name, bool writab
     if (weights == NULL)
         return NULL;
     index = parameters_index(weights, name);
-    if (index >= 0)
+    if (index >= 0 && form_is_compressed(weights->net.kernels))
+        array = compressed_widened(self->module_state, weights, index);
+    else if (index >= 0)
         array = lease_array(self->module_state, weights, index, writable);
     weights_release(weights);
     return array;
 }
 
 PyDoc_STRVAR(parameter_doc, "_parameter($self, name, /)\n--\n\n"
-                            "The parameter as a writable array on the module's memory.");
+                            "The parameter as a writable array on the module's memory;\n"
+                            "of compressed weights as a read-only array of what they stand for.");
 
 static PyObject *layer_parameter(PyObject *self, PyObject *name)
 {
@@ -201,9 +218,32 @@ static PyObject *layer_parameter_view(PyObject *self, PyObject *name)
     return parameter_array((layer_object *)self, name, false);
 }
 
+PyDoc_STRVAR(stored_doc, "_stored($self, name, /)\n--\n\n"
+                         "What is stored of a parameter, and its scales or None, as read-only\n"
+                         "arrays on the module's memory. Only of compressed weights.");
+
+static PyObject *layer_stored(PyObject *object, PyObject *name)
+{
+    layer_object *self = (layer_object *)object;
+    struct weights *weights = layer_weights(self);
+    PyObject *stored = NULL;
+    ptrdiff_t index;
+
+    if (weights == NULL)
+        return NULL;
+    index = parameters_index(weights, name);
+    if (index >= 0 && !form_is_compressed(weights->net.kernels))
+        PyErr_SetString(PyExc_ValueError, "_stored() is for compressed weights");
+    else if (index >= 0)
+        stored = compressed_stored(self->module_state, weights, index);
+    weights_release(weights);
+    return stored;
+}
+
 PyDoc_STRVAR(assign_doc, "_assign($self, values, /)\n--\n\n"
                          "Copy arrays of the right shape and dtype into the parameters they\n"
-                         "are named after: all of them, or none on any error.");
+                         "are named after: all of them, or none on any error. Compressed weights\n"
+                         "take float32, and what _stored() returns.");
 
 static PyObject *layer_assign(PyObject *self, PyObject *values)
 {
@@ -217,29 +257,49 @@ static PyObject *layer_assign(PyObject *self, PyObject *values)
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyDoc_STRVAR(convert_doc, "_convert($self, dtype, /)\n--\n\n"
-                          "Move to new parameters in that dtype, unless it is the present one.");
+PyDoc_STRVAR(assign_rows_doc, "_assign_rows($self, name, first, rows, /)\n--\n\n"
+                              "Copy rows to a parameter, from row \"first\" on.");
+
+static PyObject *layer_assign_rows(PyObject *self, PyObject *args)
+{
+    PyObject *name, *rows;
+    struct weights *weights;
+    Py_ssize_t first;
+    int result;
+
+    if (!PyArg_ParseTuple(args, "OnO:_assign_rows", &name, &first, &rows))
+        return NULL;
+    weights = layer_weights((layer_object *)self);
+    if (weights == NULL)
+        return NULL;
+    result = parameters_assign_rows(weights, name, first, rows);
+    weights_release(weights);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(convert_doc, "_convert($self, form, /)\n--\n\n"
+                          "Move to new parameters of that dtype or storage, unless it is the\n"
+                          "present one.");
 
 static PyObject *layer_convert(PyObject *self, PyObject *name)
 {
-    struct weights *weights, *converted;
+    struct weights *weights, *converted = NULL;
+    const struct rnn_kernels *kernels;
     const char *text;
-    int dtype;
 
     if (!PyUnicode_Check(name)) {
-        error_type("_convert() takes the name of a dtype", name);
+        error_type("_convert() takes the name of a dtype or a storage", name);
         return NULL;
     }
     text = PyUnicode_AsUTF8AndSize(name, NULL);
-    dtype = text == NULL ? -1 : dtype_from_name(text);
-    weights = dtype < 0 ? NULL : layer_weights((layer_object *)self);
+    kernels = text == NULL ? NULL : form_kernels_of(text);
+    weights = kernels == NULL ? NULL : layer_weights((layer_object *)self);
     if (weights == NULL)
         return NULL;
-    if (weights->net.kernels->dtype == (enum dtype)dtype) {
-        weights_release(weights);
-        Py_RETURN_NONE;
-    }
-    converted = parameters_converted(weights, (enum dtype)dtype);
+    if (weights->net.kernels == kernels)
+        converted = weights_acquire(weights);
+    else
+        converted = parameters_converted(weights, kernels);
     weights_release(weights);
     if (converted == NULL)
         return NULL;
@@ -327,7 +387,9 @@ static PyMethodDef layer_methods[] = {
     {"_reset_parameters", layer_reset_parameters, METH_NOARGS, reset_parameters_doc},
     {"_parameter", layer_parameter, METH_O, parameter_doc},
     {"_parameter_view", layer_parameter_view, METH_O, parameter_view_doc},
+    {"_stored", layer_stored, METH_O, stored_doc},
     {"_assign", layer_assign, METH_O, assign_doc},
+    {"_assign_rows", layer_assign_rows, METH_VARARGS, assign_rows_doc},
     {"_convert", layer_convert, METH_O, convert_doc},
     {"_share", layer_share, METH_O, share_doc},
     {"flatten_parameters", layer_flatten_parameters, METH_NOARGS, flatten_parameters_doc},

@@ -22,11 +22,10 @@ typedef struct {
     bool writable;
 } lease_object;
 
+/* A lease on some bytes of the parameters: of parameter `index` where it is writable. */
 static PyObject *lease_new(struct module_state *module_state, struct weights *weights,
-                           ptrdiff_t index, bool writable)
+                           ptrdiff_t index, char *data, Py_ssize_t nbytes, bool writable)
 {
-    const struct watch *watch = &weights->watches[index];
-
     if (module_state->lease_type == NULL) { /* the interpreter goes down */
         PyErr_SetString(PyExc_SystemError, "pylstm._core has been unloaded");
         return NULL;
@@ -36,8 +35,8 @@ static PyObject *lease_new(struct module_state *module_state, struct weights *we
         return NULL;
     self->weights = weights_acquire(weights);
     self->index = index;
-    self->data = watch->values;
-    self->nbytes = watch->elements * (ptrdiff_t)weights->net.kernels->itemsize;
+    self->data = data;
+    self->nbytes = nbytes;
     self->writable = writable;
     if (writable)
         weights_lease_begin(weights, index);
@@ -61,21 +60,19 @@ static int lease_getbuffer(PyObject *object, Py_buffer *view, int flags)
     return PyBuffer_FillInfo(view, object, self->data, self->nbytes, !self->writable, flags);
 }
 
-PyObject *lease_array(struct module_state *module_state, struct weights *weights, ptrdiff_t index,
-                      bool writable)
+/* An array of `descr`, which it steals, on the memory of a lease, which it steals too; NULL is allowed. */
+static PyObject *array_on(PyObject *lease, PyArray_Descr *descr, int ndim, npy_intp *dims)
 {
-    const struct rnn_param param = rnn_param_at(&weights->net, index);
-    npy_intp dims[2] = {param.rows, param.cols};
-    int flags = writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
+    const lease_object *self = (lease_object *)lease;
+    PyObject *array = NULL;
 
-    PyObject *lease = lease_new(module_state, weights, index, writable);
     if (lease == NULL)
-        return NULL;
-    PyObject *array =
-        PyArray_NewFromDescr(&PyArray_Type, dtype_descr(module_state, weights->net.kernels->dtype),
-                             param.ndim, dims, NULL, ((lease_object *)lease)->data, flags, NULL);
+        Py_DECREF((PyObject *)descr);
+    else
+        array = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, dims, NULL, self->data,
+                                     self->writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO, NULL);
     if (array == NULL) {
-        Py_DECREF(lease);
+        Py_XDECREF(lease);
         return NULL;
     }
     if (PyArray_SetBaseObject((PyArrayObject *)array, lease) < 0) { /* steals the lease */
@@ -83,6 +80,26 @@ PyObject *lease_array(struct module_state *module_state, struct weights *weights
         return NULL;
     }
     return array;
+}
+
+PyObject *lease_array(struct module_state *module_state, struct weights *weights, ptrdiff_t index,
+                      bool writable)
+{
+    const struct rnn_param param = rnn_param_at(&weights->net, index);
+    const struct watch *watch = &weights->watches[index];
+    const struct rnn_kernels *kernels = weights->net.kernels;
+    npy_intp dims[2] = {param.rows, param.cols};
+    PyObject *lease = lease_new(module_state, weights, index, watch->values,
+                                watch->elements * (ptrdiff_t)kernels->itemsize, writable);
+
+    return array_on(lease, dtype_descr(module_state, kernels->dtype), param.ndim, dims);
+}
+
+PyObject *lease_view(struct module_state *module_state, struct weights *weights,
+                     PyArray_Descr *descr, int ndim, npy_intp *dims, void *data, size_t nbytes)
+{
+    return array_on(lease_new(module_state, weights, 0, data, (Py_ssize_t)nbytes, false), descr,
+                    ndim, dims);
 }
 
 PyDoc_STRVAR(lease_doc, "Keeps a module's parameter memory alive for the arrays that show it.");

@@ -19,6 +19,8 @@
  *                    total_length, /): ...
  *     def simd_level() -> str: ...
  *     def simd_levels() -> dict[str, tuple[bool, bool]]: ...
+ *     def simd_flavour() -> str: ...
+ *     def simd_flavours() -> dict[str, bool]: ...
  *     def compiler() -> str: ...
  */
 #define PYLSTM_IMPORT_ARRAY
@@ -91,6 +93,34 @@ static PyObject *simd_levels(PyObject *module, PyObject *unused)
     return levels;
 }
 
+PyDoc_STRVAR(simd_flavour_doc, "simd_flavour($module, /)\n--\n\n"
+                               "How compressed weights are multiplied within the instruction set.");
+
+static PyObject *simd_flavour(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyUnicode_FromString(kernels_current_flavour());
+}
+
+PyDoc_STRVAR(simd_flavours_doc, "simd_flavours($module, /)\n--\n\n"
+                                "Flavours of compressed weights in this build, and whether this\n"
+                                "machine can run them.");
+
+static PyObject *simd_flavours(PyObject *module, PyObject *unused)
+{
+    PyObject *flavours = PyDict_New();
+    const char *name;
+
+    (void)module, (void)unused;
+    for (int index = 0; flavours != NULL && (name = kernels_flavour_name(index)) != NULL; index++) {
+        PyObject *flag = PyBool_FromLong(kernels_flavour_available(index));
+        if (PyDict_SetItemString(flavours, name, flag) < 0)
+            Py_CLEAR(flavours);
+        Py_DECREF(flag);
+    }
+    return flavours;
+}
+
 PyDoc_STRVAR(compiler_doc, "compiler($module, /)\n--\n\n"
                            "The C compiler that built this module.");
 
@@ -112,41 +142,51 @@ static PyMethodDef module_methods[] = {
     {"packed_type", packed_set_type, METH_O, packed_type_doc},
     {"simd_level", simd_level, METH_NOARGS, simd_level_doc},
     {"simd_levels", simd_levels, METH_NOARGS, simd_levels_doc},
+    {"simd_flavour", simd_flavour, METH_NOARGS, simd_flavour_doc},
+    {"simd_flavours", simd_flavours, METH_NOARGS, simd_flavours_doc},
     {"compiler", compiler, METH_NOARGS, compiler_doc},
     {NULL, NULL, 0, NULL},
 };
 
 /* ---- Loading ---- */
 
-/* ImportError that names the instruction sets that this machine can run. */
-COLD static int error_level(const char *wanted)
+/* ImportError that names what a variable may be: what this machine can run. */
+COLD static int error_choice(const char *variable, const char *wanted, const char *what,
+                             const char *(*name_of)(int), bool (*available)(int))
 {
     PyObject *choices = PyUnicode_FromString("");
     const char *name;
 
-    for (int index = 0; choices != NULL && (name = kernels_level_name(index)) != NULL; index++) {
+    for (int index = 0; choices != NULL && (name = name_of(index)) != NULL; index++) {
         const char *comma = PyUnicode_GetLength(choices) > 0 ? ", " : "";
         PyObject *before = choices;
-        if (!kernels_level_available(index))
+        if (!available(index))
             continue;
         choices = PyUnicode_FromFormat("%U%s%s", before, comma, name);
         Py_DECREF(before);
     }
     if (choices != NULL)
         PyErr_Format(PyExc_ImportError,
-                     "PYLSTM_SIMD=%s is not an instruction set that this machine and build of "
-                     "pylstm offer; choose one of %U, or unset it for the best",
-                     wanted, choices);
+                     "%s=%s is not %s that this machine and build of pylstm offer; choose one of "
+                     "%U, or unset it for the best",
+                     variable, wanted, what, choices);
     Py_XDECREF(choices);
     return -1;
 }
 
-/* Takes the instruction set from PYLSTM_SIMD. */
+/* Takes the instruction set from PYLSTM_SIMD, and from PYLSTM_SIMD_FLAVOUR how compressed weights are
+ * multiplied. */
 static int choose_kernels(void)
 {
-    const char *wanted = getenv("PYLSTM_SIMD");
+    const char *level = getenv("PYLSTM_SIMD"), *flavour = getenv("PYLSTM_SIMD_FLAVOUR");
 
-    return kernels_select(wanted) == 0 ? 0 : error_level(wanted);
+    if (kernels_select(level) < 0)
+        return error_choice("PYLSTM_SIMD", level, "an instruction set", kernels_level_name,
+                            kernels_level_available);
+    if (flavour != NULL && kernels_select_flavour(flavour) < 0)
+        return error_choice("PYLSTM_SIMD_FLAVOUR", flavour, "a flavour of compressed weights",
+                            kernels_flavour_name, kernels_flavour_available);
+    return 0;
 }
 
 static int intern_names(struct module_state *module_state)

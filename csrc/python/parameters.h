@@ -7,15 +7,22 @@
 
 /* All names in torch's order, a tuple of str. */
 PyObject *parameters_names(const struct weights *weights);
+/* The name of one of them. */
+PyObject *parameters_name(const struct weights *weights, ptrdiff_t index);
 /* Index in torch's order. KeyError for a name that is not a parameter's; -1 then. */
 ptrdiff_t parameters_index(const struct weights *weights, PyObject *name);
 /* Copies the arrays of a dict into the parameters that they are named after: all of them, or none on
- * any error. An array may lie on these very weights. One that lies on another parameter of the dict
+ * any error. Compressed weights take arrays of float32, and what compressed_stored() returns. An array may lie on these very weights. One that lies on another parameter of the dict
  * is read before or after that is written: which of the two is not promised. */
 int parameters_assign(struct weights *weights, PyObject *values);
-/* Draws every parameter from the module's generator. Cannot fail. */
-void parameters_reset(struct module_state *module_state, struct weights *weights);
-/* Fresh weights with the same values in another dtype. */
-struct weights *parameters_converted(const struct weights *weights, enum dtype dtype);
+/* Copies or compresses rows of float32 to a parameter, from row `first` on. Of compressed weights the
+ * rows are undefined after a ValueError for a weight that the storage cannot hold. */
+int parameters_assign_rows(struct weights *weights, PyObject *name, Py_ssize_t first,
+                           PyObject *rows);
+/* Draws every parameter from the module's generator. Cannot fail but for compressed weights. */
+int parameters_reset(struct module_state *module_state, struct weights *weights);
+/* Fresh weights with the same values, as other kernels keep them (form.h). */
+struct weights *parameters_converted(const struct weights *weights,
+                                     const struct rnn_kernels *kernels);
 
 #endif

@@ -8,7 +8,8 @@
  *                    bias: bool = True, bidirectional: bool = False, proj_size: int = 0,
  *                    dtype: str = "float32", reverse: bool = False, peepholes: bool = False,
  *                    reset_after: bool = True, gate_activation: str = "sigmoid",
- *                    activation: str = "tanh", cell_clip: float = 0.0) -> None: ...
+ *                    activation: str = "tanh", cell_clip: float = 0.0,
+ *                    weights: str | None = None) -> None: ...
  *         def forward(self, input, hx=None, *, lengths=None, reset=None, out=None): ...
  *         def __call__(self, input, hx=None, *, lengths=None, reset=None, out=None): ...
  *         def _run_packed(self, data, batch_sizes, hx, /): ...
@@ -17,12 +18,10 @@
 #include "rnn_type.h"
 
 #include "call.h"
-#include "dtype.h"
 #include "errors.h"
+#include "form.h"
 #include "layer.h"
 #include "variant.h"
-
-#include "../simd/dispatch.h"
 
 /* ---- Calls, which are in call.c ---- */
 
@@ -109,30 +108,31 @@ PyDoc_STRVAR(build_doc,
              "_build($self, mode, input_size, hidden_size, *, num_layers=1, bias=True,\n"
              "       bidirectional=False, proj_size=0, dtype='float32', reverse=False,\n"
              "       peepholes=False, reset_after=True, gate_activation='sigmoid',\n"
-             "       activation='tanh', cell_clip=0.0)\n--\n\n"
+             "       activation='tanh', cell_clip=0.0, weights=None)\n--\n\n"
              "Allocate the parameters, all zero. The mode is that of torch, such as \"RNN_TANH\".");
 
 static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = {
-        "mode",          "input_size",      "hidden_size", "num_layers", "bias",
-        "bidirectional", "proj_size",       "dtype",       "reverse",    "peepholes",
-        "reset_after",   "gate_activation", "activation",  "cell_clip",  NULL};
+        "mode",       "input_size", "hidden_size", "num_layers", "bias",        "bidirectional",
+        "proj_size",  "dtype",      "reverse",     "peepholes",  "reset_after", "gate_activation",
+        "activation", "cell_clip",  "weights",     NULL};
     Py_ssize_t input_size, hidden_size, num_layers = 1, proj_size = 0;
-    int bias = 1, bidirectional = 0, reverse = 0, kind, dtype;
-    const char *mode, *dtype_text = "float32";
+    int bias = 1, bidirectional = 0, reverse = 0, kind;
+    const char *mode, *dtype = "float32", *weights = NULL;
+    const struct rnn_kernels *kernels;
     struct variant_arguments given = VARIANT_DEFAULTS;
     struct cell_variant variant;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppnspppssd:_build", KEYWORDS(names),
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppnspppssdz:_build", KEYWORDS(names),
                                      &mode, &input_size, &hidden_size, &num_layers, &bias,
-                                     &bidirectional, &proj_size, &dtype_text, &reverse,
-                                     &given.peepholes, &given.reset_after, &given.gate_activation,
-                                     &given.activation, &given.cell_clip))
+                                     &bidirectional, &proj_size, &dtype, &reverse, &given.peepholes,
+                                     &given.reset_after, &given.gate_activation, &given.activation,
+                                     &given.cell_clip, &weights))
         return error_overflow();
     kind = layer_kind_from_mode(mode);
-    dtype = kind < 0 ? -1 : dtype_from_name(dtype_text);
-    if (dtype < 0 || variant_read((enum cell_kind)kind, &given, &variant) < 0)
+    kernels = kind < 0 ? NULL : form_kernels(dtype, weights);
+    if (kernels == NULL || variant_read((enum cell_kind)kind, &given, &variant) < 0)
         return NULL;
     if (input_size < 1 || hidden_size < 1 || num_layers < 1 || proj_size < 0 ||
         proj_size >= hidden_size || (proj_size > 0 && !cells[kind].may_project) ||
@@ -143,7 +143,7 @@ static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     const struct rnn_net net = {
-        .kernels = kernels_current((enum dtype)dtype),
+        .kernels = kernels,
         .kind = (enum cell_kind)kind,
         .input_size = input_size,
         .hidden_size = hidden_size,

@@ -16,13 +16,13 @@
  * either way. */
 #define MOST_COPIED (4 << 20)
 
-ptrdiff_t snapshot_values_size(const struct rnn_net *net, ptrdiff_t elements, size_t header)
+ptrdiff_t snapshot_values_size(ptrdiff_t elements, size_t itemsize, size_t header)
 {
     const ptrdiff_t spare = (ptrdiff_t)header + MEMORY_ALIGNMENT;
 
-    if (elements < 0 || elements > (PTRDIFF_MAX - spare) / (ptrdiff_t)net->kernels->itemsize)
+    if (elements < 0 || elements > (PTRDIFF_MAX - spare) / (ptrdiff_t)itemsize)
         return error_too_large();
-    return elements * (ptrdiff_t)net->kernels->itemsize;
+    return elements * (ptrdiff_t)itemsize;
 }
 
 HOT void snapshot_release(struct snapshot *snapshot)
@@ -40,7 +40,7 @@ struct snapshot *snapshot_new(const struct rnn_net *net, const void *params)
     const size_t copies = (size_t)rnn_param_count(net) * sizeof(void *);
     const size_t header = sizeof(struct snapshot) + copies;
     const ptrdiff_t elements = rnn_packed_size(net);
-    const ptrdiff_t nbytes = snapshot_values_size(net, elements, header);
+    const ptrdiff_t nbytes = snapshot_values_size(elements, net->kernels->itemsize, header);
     struct snapshot *snapshot;
 
     if (nbytes < 0)

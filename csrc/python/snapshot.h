@@ -48,9 +48,9 @@ static inline bool watch_suspects(const struct watch *watch)
     return atomic_load_explicit(&watch->suspect, memory_order_relaxed);
 }
 
-/* Bytes of `elements` values of the network; MemoryError and -1 where those, behind `header` other
+/* Bytes of `elements` values of `itemsize` bytes; MemoryError and -1 where those, behind `header` other
  * bytes and aligned, would be absurd. */
-ptrdiff_t snapshot_values_size(const struct rnn_net *net, ptrdiff_t elements, size_t header);
+ptrdiff_t snapshot_values_size(ptrdiff_t elements, size_t itemsize, size_t header);
 
 /* Packs the values that the parameters have now. */
 struct snapshot *snapshot_new(const struct rnn_net *net, const void *params);

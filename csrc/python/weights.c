@@ -41,13 +41,13 @@
 
 struct weights *weights_new(const struct rnn_net *net, bool cell)
 {
-    const ptrdiff_t elements = rnn_params_size(net);
+    const ptrdiff_t nbytes = rnn_stored_size(net);
     /* A size that overflows leaves no number that could be counted. */
-    const ptrdiff_t count = elements < 0 ? 0 : rnn_param_count(net);
+    const ptrdiff_t count = nbytes < 0 ? 0 : rnn_param_count(net);
     const size_t header = sizeof(struct weights) + (size_t)count * sizeof(struct watch);
-    const ptrdiff_t nbytes = snapshot_values_size(net, elements, header);
     /* A module whose packed copy cannot be counted could be built but never called. */
-    if (nbytes < 0 || snapshot_values_size(net, rnn_packed_size(net), header) < 0)
+    if (snapshot_values_size(nbytes, 1, header) < 0 ||
+        snapshot_values_size(rnn_packed_size(net), net->kernels->itemsize, header) < 0)
         return NULL;
     struct weights *weights = memory_new_zeroed(header + MEMORY_ALIGNMENT + (size_t)nbytes);
     if (weights == NULL) {
@@ -63,7 +63,7 @@ struct weights *weights_new(const struct rnn_net *net, bool cell)
     for (ptrdiff_t i = 0; i < count; i++) {
         const struct rnn_param param = rnn_param_at(net, i);
         struct watch *watch = &weights->watches[i];
-        watch->values = (char *)weights->params + (size_t)param.offset * net->kernels->itemsize;
+        watch->values = (char *)weights->params + rnn_stored_at(net, i).values;
         watch->elements = param.rows * param.cols;
         watch->alone = param.kind != BIAS_IH && param.kind != BIAS_HH;
         atomic_init(&watch->suspect, false);

@@ -10,7 +10,7 @@
 #include "lock.h"
 #include "snapshot.h"
 
-/* All parameters, 64-byte aligned, in torch's order and layout. */
+/* All parameters, 64-byte aligned, in torch's order and layout, as rnn_stored_at() says. */
 struct weights {
     atomic_size_t references;
     struct rnn_net net;

@@ -101,7 +101,7 @@ static const struct flavour {
 enum { FLAVOUR_COUNT = sizeof flavours / sizeof flavours[0] };
 
 /* Written when `current` is. */
-static const struct rnn_kernels *const *current_storages = portable_storages;
+static const struct flavour *current_flavour = flavours;
 
 const char *kernels_flavour_name(int index)
 {
@@ -153,11 +153,13 @@ int kernels_select_flavour(const char *name)
     }
     if (!found)
         return -1;
-    current_storages = found->tables;
+    current_flavour = found;
     return 0;
 }
 
 const struct rnn_kernels *kernels_current_storage(enum storage storage)
 {
-    return current_storages[storage];
+    return current_flavour->tables[storage];
 }
+
+const char *kernels_current_flavour(void) { return current_flavour->name; }

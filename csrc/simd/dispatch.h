@@ -27,5 +27,6 @@ const struct rnn_kernels *kernels_for_storage(const char *flavour, enum storage 
  * or of one below it where that has none. Called once, after kernels_select(), which calls it too. */
 int kernels_select_flavour(const char *flavour);
 const struct rnn_kernels *kernels_current_storage(enum storage storage);
+const char *kernels_current_flavour(void);
 
 #endif

@@ -186,9 +186,22 @@ static ptrdiff_t NAME(planes_of)(const struct NAME(tile) *tile)
     return ((const struct integer_row *)(const void *)tile->x)->planes;
 }
 
+/* A tile without terms: that of x of a cell whose input_size is 0. */
+static NOINLINE TARGET void NAME(copy_tile)(ptrdiff_t rows, const struct NAME(tile) *tile)
+{
+    for (ptrdiff_t row = 0; row < rows; row++)
+        for (int i = 0; i < PANEL_VECTORS; i++)
+            V_STORE(tile->to + row * tile->to_stride + i * LANES,
+                    V_LOAD(tile->from + row * tile->from_stride + i * LANES));
+}
+
 INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(tile) *tile)
 {
     (void)panels; /* one */
+    if (tile->depth == 0) {
+        NAME(copy_tile)(rows, tile);
+        return;
+    }
     NAME(tiles)[NAME(planes_of)(tile) - 1][rows - 1](tile);
 }
 
