@@ -24,7 +24,7 @@ SEED, STEPS, BATCH = 0, 100, 4
 
 # Both are timed for so many rounds at least, and for so long; a round repeats what is shorter than
 # the last of these.
-_LEAST_ROUNDS, _SECONDS, _ROUND = 5, 0.5, 1e-4
+_LEAST_ROUNDS, _SECONDS, _ROUND = 3, 0.5, 1e-4
 
 _MOST_SCORES = 1 << 22  # of a head, at a time
 

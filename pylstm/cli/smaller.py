@@ -134,7 +134,7 @@ def _read_options(arguments: argparse.Namespace, file: WeightFile) -> Given:
 def _read_input(path: str) -> Array:
     """Return the array of a file."""
     x = load(path)
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
         raise Failure(f"{path} holds no single array of real numbers: numpy.save writes one")
     if x.ndim not in (2, 3) or not x.size:
         raise Failure(
