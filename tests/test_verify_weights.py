@@ -373,34 +373,34 @@ def test_initial_states_of_the_file_are_used_and_named(name, axes, held, capsys,
         assert np.array_equal(state, expected[0] if is_cell else expected)
 
 
-def test_what_a_file_has_compressed_is_widened_and_named(tmp_path, capsys):
+@pytest.mark.parametrize("storage", NAMES)
+def test_what_a_file_has_compressed_is_widened_and_named(storage, tmp_path, capsys):
     path = tmp_path / "small.safetensors"
-    module = with_parameters(pylstm.LSTM(12, 40), 1)
-    pylstm.save(pylstm.compress(module, "int8").state_dict(), path)
+    small = pylstm.compress(with_parameters(pylstm.LSTM(12, 40), 1), storage)
+    pylstm.save(small.state_dict(), path)
     code, text, _ = run(capsys, path, "--weights", "int8,int16")
     assert code == 0
+    assert f"\n  {storage} in the file: the float32 weights are what these stand for\n" in text
     table = table_of(text)
-    wide = pylstm.compress(module, "int8").float()
     for name in ("int8", "int16"):
-        assert table[name]["rms"] == f"{compare_weights(wide, name).rms:.2e}"
+        assert table[name]["rms"] == f"{compare_weights(small.float(), name).rms:.2e}"
+    assert run(capsys, path)[0] == 0  # beside float64: also as floats
+
+
+def test_float64_is_rounded_and_named(tmp_path, capsys):
+    path = tmp_path / "model.npz"
+    wide = with_parameters(pylstm.LSTM(3, 40, dtype="float64"), 1)
+    pylstm.save({"a": wide.state_dict(), "b": pylstm.GRU(3, 40).state_dict()}, path)
+    code, text, _ = run(capsys, path, "--weights", "int8,bfloat16")
+    assert code == 0
+    note = "  float64 in the file, rounded to float32: smaller weights are made of float32\n"
+    told, other = text.split("\na: ")[1].split("\nb: ")
+    assert told.startswith(f"LSTM(3, 40), float32\n{note}") and note not in other
+    found = compare_weights(wide.float(), "int8")
+    assert table_of(told)["int8"]["rms"] == f"{found.rms:.2e}"
 
 
 # ---------------------------------------------------------------------------- what is refused
-
-
-def test_float64_is_refused_and_the_remedy_named(tmp_path, capsys):
-    path = tmp_path / "model.npz"
-    modules = {"a": pylstm.LSTM(3, 40, dtype="float64"), "b": pylstm.GRU(3, 40)}
-    pylstm.save({name: module.state_dict() for name, module in modules.items()}, path)
-    code, text, _ = run(capsys, path, "--weights", "int8,bfloat16")
-    assert code == 1
-    told = text.split("\na: ")[1].split("\nb: ")[0]
-    assert told.count(".float()") == 2 and "weights " not in told.splitlines()[0]
-    assert "\n  `convert FILE OUT --dtype float32` writes a float32 file.\n" in told
-    assert list(table_of(text)) == ["float32", "int8", "bfloat16"]
-    new = tmp_path / "new.npz"
-    assert main(["convert", str(path), str(new), "--dtype", "float32"]) == 0
-    assert run(capsys, new, "--weights", "int8,bfloat16")[0] == 0
 
 
 @pytest.mark.parametrize(

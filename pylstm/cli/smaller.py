@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -214,11 +213,13 @@ def _check_fit(candidates: Sequence[Candidate], given: Given) -> None:
 def _judge(candidate: Candidate, given: Given) -> bool:
     """Print how one module does with each storage; return whether all of them could be had."""
     found = candidate.found
-    module: Module = build(getattr(pylstm, found.kind), candidate, {}).eval()
+    cls = getattr(pylstm, found.kind)
+    module: Module = build(cls, candidate, {"dtype": "float32"}).eval()
     print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._dtype}")
-    if getattr(module, "weights", None) is not None:
-        print(f"  The file has weights of {module.weights}; float32 is what they stand for.")
-        module = copy.deepcopy(module).float()
+    if found.dtype == np.float64:
+        print("  float64 in the file, rounded to float32: smaller weights are made of float32")
+    if found.weights is not None:
+        print(f"  {found.weights} in the file: the float32 weights are what these stand for")
     x = random_input(module, *given.numbers) if given.x is None else given.x
     hx = _initial_states(module, found, x)
     if hx is not None:
@@ -236,8 +237,6 @@ def _judge(candidate: Candidate, given: Given) -> bool:
         _print_comparisons(comparisons)
     for problem in problems:
         print(problem)
-    if module._dtype == np.float64:
-        print("  `convert FILE OUT --dtype float32` writes a float32 file.")
     return not problems
 
 
