@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .files.base.errors import WeightFileError, WeightFileWarning
     from .files.load import load
     from .files.write.save import save
+    from .modules.compress import compress
     from .runtime.config import show_config
     from .weights.find import FoundLSTM, FoundRecurrent, find_lstms, find_recurrent
 
@@ -49,6 +50,7 @@ __all__ = [
     "WeightFileError",
     "WeightFileWarning",
     "__version__",
+    "compress",
     "find_lstms",
     "find_recurrent",
     "get_num_threads",
@@ -72,6 +74,7 @@ _LAZY = {
     "FoundRecurrent": ".weights.find",
     "WeightFileError": ".files.base.errors",
     "WeightFileWarning": ".files.base.errors",
+    "compress": ".modules.compress",
     "find_lstms": ".weights.find",
     "find_recurrent": ".weights.find",
     "load": ".files.load",

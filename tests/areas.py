@@ -25,10 +25,11 @@ AREAS = {
     """,
     # What else the extension does: arguments, errors, objects, memory, the life of the interpreter.
     "objects": """
-        test_allocations.py test_constructor.py test_containers.py test_hooks.py
+        test_allocations.py test_compress.py test_compressed_modules.py test_constructor.py
+        test_containers.py test_hooks.py
         test_hostile_objects.py test_kinds.py test_module.py test_packing.py test_pickle.py
         test_pickle_names.py test_rnn_utils.py test_shutdown.py test_signatures.py
-        test_state_dict.py test_wrong_mappings.py test_wrong_out.py test_wrong_states.py
+        test_state_dict.py test_storages.py test_wrong_mappings.py test_wrong_out.py test_wrong_states.py
         test_wrong_within.py
     """,
     # The same calls a thousand times over, for what they leave behind.
@@ -39,7 +40,7 @@ AREAS = {
         test_demo.py test_docstrings.py test_examples.py test_files_*.py test_find*.py
         test_first_minute.py test_foreign.py test_from_weights*.py test_notebook.py test_pages.py
         test_plot*.py test_sequence_examples.py test_site.py test_torch_to_numpy.py test_values.py
-        test_verify*.py
+        test_exact_float32.py test_reference_weights.py test_stored_weights.py test_verify*.py
     """,
     # The text of the sources.
     "sources": "test_areas.py test_project_rules.py test_structure.py test_structure_python.py",

@@ -326,7 +326,7 @@ def test_the_pickled_values_are_plain_and_carry_a_version():
 def test_a_pickle_of_a_later_version_says_so():
     rebuild, (cls, saved), _ = LSTM(4, 3).__reduce_ex__(2)
     with pytest.raises(ValueError, match="a newer pylstm wrote it"):
-        rebuild(cls, {**saved, "version": 3})
+        rebuild(cls, {**saved, "version": 4})
 
 
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])

@@ -4,7 +4,7 @@
 #include "form.h"
 #include "lease.h"
 #include "memory.h"
-#include "parameters.h"
+#include "parameter_names.h"
 
 #include "../core/compress.h"
 #include "../core/params.h"

@@ -101,6 +101,29 @@ void layer_set_weights(layer_object *self, struct weights *weights)
     weights_release(old);
 }
 
+/* The type that "object" is of, layers or cells: a bare Layer is of both. */
+static PyTypeObject *shape_of(layer_object *object)
+{
+    if (PyObject_TypeCheck((PyObject *)object, object->module_state->cell_type))
+        return object->module_state->cell_type;
+    if (PyObject_TypeCheck((PyObject *)object, object->module_state->rnn_type))
+        return object->module_state->rnn_type;
+    return object->module_state->layer_type;
+}
+
+bool layer_may_share(layer_object *self, layer_object *other, const struct weights *weights)
+{
+    PyTypeObject *bare = self->module_state->layer_type;
+    PyTypeObject *shape = shape_of(self), *other_shape = shape_of(other);
+    bool same = true;
+
+    lock_acquire(&self->lock);
+    if (self->weights != NULL)
+        same = rnn_computes_alike(&self->weights->net, &weights->net);
+    lock_release(&self->lock);
+    return same && (shape == bare || other_shape == bare || shape == other_shape);
+}
+
 PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell)
 {
     struct weights *weights = weights_new(net, cell);

@@ -48,6 +48,8 @@ struct snapshot *layer_snapshot(layer_object *self);
 COLD const struct cell *layer_kind(layer_object *self);
 /* The kind with a mode of torch's, such as "GRU". ValueError for others; returns -1 then. */
 int layer_kind_from_mode(const char *mode);
+/* True if "self", with or without weights of its own, may have the weights of "other". */
+bool layer_may_share(layer_object *self, layer_object *other, const struct weights *weights);
 /* What _build() returns: gives the object fresh weights, all zero. */
 PyObject *layer_build(PyObject *self, const struct rnn_net *net, bool cell);
 

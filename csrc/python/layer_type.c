@@ -27,6 +27,7 @@
 #include "form.h"
 #include "layer.h"
 #include "lease.h"
+#include "parameter_names.h"
 #include "parameters.h"
 #include "dtype.h"
 
@@ -311,30 +312,6 @@ PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
                         "Use the parameters of \"other\", a layer or a cell of the same kind and\n"
                         "variant as this one; a bare Layer may have those of any.");
 
-/* The type that "object" is of, layers or cells: a bare Layer is of both. */
-static PyTypeObject *shape_of(layer_object *object)
-{
-    if (PyObject_TypeCheck((PyObject *)object, object->module_state->cell_type))
-        return object->module_state->cell_type;
-    if (PyObject_TypeCheck((PyObject *)object, object->module_state->rnn_type))
-        return object->module_state->rnn_type;
-    return object->module_state->layer_type;
-}
-
-/* True if "self", with or without weights of its own, may have the weights of "other". */
-static bool may_share(layer_object *self, layer_object *other, const struct weights *weights)
-{
-    PyTypeObject *bare = self->module_state->layer_type;
-    PyTypeObject *shape = shape_of(self), *other_shape = shape_of(other);
-    bool same = true;
-
-    lock_acquire(&self->lock);
-    if (self->weights != NULL)
-        same = rnn_computes_alike(&self->weights->net, &weights->net);
-    lock_release(&self->lock);
-    return same && (shape == bare || other_shape == bare || shape == other_shape);
-}
-
 static PyObject *layer_share(PyObject *object, PyObject *other)
 {
     layer_object *self = (layer_object *)object;
@@ -347,7 +324,7 @@ static PyObject *layer_share(PyObject *object, PyObject *other)
     weights = layer_weights((layer_object *)other);
     if (weights == NULL)
         return NULL;
-    if (!may_share(self, (layer_object *)other, weights)) {
+    if (!layer_may_share(self, (layer_object *)other, weights)) {
         weights_release(weights);
         error_type("_share() takes a layer of the same kind", other);
         return NULL;

@@ -1,19 +1,14 @@
-/* Parameters by name: torch's names and order, reading, assigning, converting. */
+/* Parameters: assigning, drawing, converting. */
 #ifndef PYLSTM_PYTHON_PARAMETERS_H
 #define PYLSTM_PYTHON_PARAMETERS_H
 
 #include "module_state.h"
 #include "weights.h"
 
-/* All names in torch's order, a tuple of str. */
-PyObject *parameters_names(const struct weights *weights);
-/* The name of one of them. */
-PyObject *parameters_name(const struct weights *weights, ptrdiff_t index);
-/* Index in torch's order. KeyError for a name that is not a parameter's; -1 then. */
-ptrdiff_t parameters_index(const struct weights *weights, PyObject *name);
 /* Copies the arrays of a dict into the parameters that they are named after: all of them, or none on
- * any error. Compressed weights take arrays of float32, and what compressed_stored() returns. An array may lie on these very weights. One that lies on another parameter of the dict
- * is read before or after that is written: which of the two is not promised. */
+ * any error. Compressed weights take arrays of float32, and what compressed_stored() returns. An array
+ * may lie on these very weights. One that lies on another parameter of the dict is read before or
+ * after that is written: which of the two is not promised. */
 int parameters_assign(struct weights *weights, PyObject *values);
 /* Copies or compresses rows of float32 to a parameter, from row `first` on. Of compressed weights the
  * rows are undefined after a ValueError for a weight that the storage cannot hold. */

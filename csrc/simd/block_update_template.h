@@ -149,12 +149,12 @@ static NOINLINE TARGET CHAINED void NAME(rnn_tanh_update)(const struct NAME(bloc
 /* h' = total < 0 ? 0 : total; -0 and NaN stay as they are */
 static NOINLINE TARGET void NAME(rnn_relu_update)(const struct NAME(block) *block)
 {
-    struct NAME(vector) at;
+    struct NAME(vector) at[1];
     ptrdiff_t left = NAME(count_vectors)(block), row = 0, unit = 0;
 
     for (; left > 0; left--) {
-        NAME(next_vectors)(1, block, &row, &unit, &at);
-        const vec_t total = NAME(load)(at.totals, at.width);
-        NAME(store_h)(block->step, &at, V_ZERO_BELOW(total, V_SET((REAL)0), total));
+        NAME(next_vectors)(1, block, &row, &unit, at);
+        const vec_t total = NAME(load)(at->totals, at->width);
+        NAME(store_h)(block->step, at, V_ZERO_BELOW(total, V_SET((REAL)0), total));
     }
 }

@@ -22,6 +22,7 @@ class RNNCellBase(_core.Cell, NativeModule):
 
     _structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.Cell.forward
+    _core_class = _core.Cell
     _hints = MappingProxyType(
         {
             "stream": ": call the cell, step by step, or stream the layer of its parameters, "
@@ -58,11 +59,14 @@ class RNNCellBase(_core.Cell, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
-        sizes = int(structure["input_size"]), int(structure["hidden_size"])
-        variants = {name: structure[name] for name in self._variants if name in structure}
-        bias = bool(structure["bias"])
-        self._build(self._layer_mode, *sizes, bias=bias, dtype=dtype, **variants)
+    def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "mode": self._layer_mode,
+            "input_size": int(structure["input_size"]),
+            "hidden_size": int(structure["hidden_size"]),
+            "bias": bool(structure["bias"]),
+            **{name: structure[name] for name in self._variants if name in structure},
+        }
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""
@@ -70,7 +74,10 @@ class RNNCellBase(_core.Cell, NativeModule):
         if self.bias is not True:
             parts.append(f"bias={self.bias}")
         parts += [f"{name}={value!r}" for name, value in own_variants(self).items()]
-        return ", ".join(parts)
+        return ", ".join(parts + self._shown_nonlinearity() + self._shown_weights())
+
+    def _shown_nonlinearity(self) -> list[str]:
+        return []
 
 
 class LSTMCell(RNNCellBase):
@@ -356,12 +363,10 @@ class RNNCell(RNNCellBase):
         else:  # as the first call says
             self._mode = None
 
-    def extra_repr(self) -> str:
-        """Return the sizes, and what differs from its default."""
-        shown = super().extra_repr()
+    def _shown_nonlinearity(self) -> list[str]:
         if self._mode == self._layer_mode or not hasattr(self, "nonlinearity"):
-            return shown
-        return f"{shown}, nonlinearity={self.nonlinearity}"
+            return []
+        return [f"nonlinearity={self.nonlinearity}"]
 
 
 # As in module.py.

@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-def _memory(array: Array) -> tuple[Any, ...] | None:
-    """Return what two names of one parameter have in common; None where there is no memory.
-
-    The array object will not do: a module in C makes a new one every time it is asked.
-    """
-    if array.size == 0:
-        return None
-    interface = array.__array_interface__
-    return interface["data"][0], interface["shape"], array.strides, interface["typestr"]
-
-
 class Module(Castable):
     """What all layers and cells share, and a base class for containers of them.
 
@@ -169,7 +158,7 @@ class Module(Castable):
             modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in modules:
             for name, array in members(module):
-                memory = _memory(array)
+                memory = module._identity(name, array)
                 if remove_duplicate and memory is not None:
                     if memory in seen:
                         continue
@@ -193,7 +182,8 @@ class Module(Castable):
         Yields
         ------
         (str, ndarray)
-            The arrays are writable and share the module's memory.
+            The arrays are writable and share the module's memory; those of compressed weights are
+            read-only and new.
 
         Examples
         --------

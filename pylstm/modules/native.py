@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from .._core import Layer, as_array
-from ..arguments.naming import is_array_like, type_name
+from .._core import Layer
 from ..arguments.variants import own_variants
 from .hooks import HOOK_TABLES
 from .module import Module
+from .parameters import ParametersInC, as_stored, contiguous
 
 if TYPE_CHECKING:
     from typing import NoReturn, Self
 
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+AnyModule = TypeVar("AnyModule", bound=Module)
 
 # Attributes on which it depends whether a call may enter C directly.
 _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 
-# The module in construction whose parameters are not drawn: its first reset_parameters(), with
-# which a constructor ends, does nothing. That of other modules, its children for instance, draws.
-_to_be_filled: ContextVar[Any] = ContextVar("_to_be_filled", default=None)
+# The module in construction whose parameters are not drawn, and their storage: its first
+# reset_parameters(), with which a constructor ends, does nothing. That of other modules, its
+# children for instance, draws.
+_to_be_filled: ContextVar[tuple[Any, str | None]] = ContextVar(
+    "_to_be_filled", default=(None, None)
+)
+
+# By the identity of modules that are copied, the parameters that their copies get.
+_to_be_shared: ContextVar[Mapping[int, Layer]] = ContextVar("_to_be_shared")
 
 # Of the pickles that this version reads; see NativeModule.__reduce_ex__. What torch computes too is
-# written as version 1: older versions of pylstm read that, and would leave out what a variant has.
-_PICKLE_VERSION = 2
+# written as version 1: older versions of pylstm read that, and would leave out what a variant has,
+# which is version 2. Compressed weights are version 3.
+_PICKLE_VERSION = 3
 
 
 def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
@@ -41,11 +45,17 @@ def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
             f"reads up to {_PICKLE_VERSION}: a newer pylstm wrote it"
         )
     module = cls.__new__(cls)
-    module._build_structure(saved["structure"], saved["dtype"])
+    weights = saved.get("weights")
+    module._build_structure(saved["structure"], saved["dtype"], weights)
     Module.__init__(module)
     for name, value in saved["options"].items():
         object.__setattr__(module, name, value)
-    module._assign(_contiguous(saved["parameters"], saved["dtype"]))
+    if isinstance(saved["parameters"], _Shared):
+        module._share(saved["parameters"].layer)
+    elif weights is None:
+        module._assign(contiguous(saved["parameters"], saved["dtype"]))
+    else:
+        module._assign(as_stored(saved["parameters"]))
     # Until __setstate__ has seen hooks and overrides: a subclass may have replaced it.
     module._direct = False
     return module
@@ -55,13 +65,36 @@ def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
 _rebuild.__module__ = "pylstm.native"
 
 
-def _contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
-    return {
-        name: np.ascontiguousarray(as_array(value, name, dtype)) for name, value in values.items()
-    }
+class _Shared:
+    """Compressed parameters in what describes a module: a copy of that does not copy them."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:  # for a class that copies itself by a pickle
+        return dict, ({name: self.layer._stored(name) for name in self.layer._parameter_names},)
 
 
-class NativeModule(Layer, Module):
+def copied_with(module: AnyModule, parameters: Mapping[int, Layer]) -> AnyModule:
+    """Return a deep copy of a module in which some modules get parameters that are there already.
+
+    Parameters
+    ----------
+    module : Module
+    parameters : mapping of int to Layer
+        By the identity of the modules that are copied.
+    """
+    token = _to_be_shared.set(parameters)
+    try:
+        return copy.deepcopy(module)
+    finally:
+        _to_be_shared.reset(token)
+
+
+class NativeModule(ParametersInC):
     """A module whose parameters live in C; base class of all layers and cells.
 
     In their bases the class in C comes first, so that a call enters C directly.
@@ -76,14 +109,22 @@ class NativeModule(Layer, Module):
     # The method in C that a call may enter without a Python frame.
     _native_forward: Any = None
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str) -> None:
-        """Have C allocate the parameters."""
+    # The class in C that has it.
+    _core_class: Any = None
+
+    def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
+        """Return what C builds the parameters from, beside their dtype and storage."""
         raise NotImplementedError
 
-    def _build_structure(self, structure: dict[str, Any], dtype: str) -> None:
+    def _build_structure(
+        self, structure: dict[str, Any], dtype: str, weights: str | None = None
+    ) -> None:
         """Allocate the parameters, zeroed, and store the structural attributes."""
+        if _to_be_filled.get()[0] is self:
+            weights = _to_be_filled.get()[1]
         try:
-            self._build_weights(structure, dtype)
+            arguments = self._build_arguments(structure)
+            self._core_class._build(self, **arguments, dtype=dtype, weights=weights)
         except (MemoryError, OverflowError):
             sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
             raise MemoryError(
@@ -93,16 +134,20 @@ class NativeModule(Layer, Module):
             vars(self).pop(name, None)
         vars(self).update(structure)
 
+    def _present_structure(self) -> dict[str, Any]:
+        """Return what the constructor fixed, as :meth:`_build_structure` takes it."""
+        return {**{name: vars(self)[name] for name in self._structure}, **own_variants(self)}
+
+    def _empty(self) -> Layer:
+        empty: Any = self._core_class()  # without the code of a subclass
+        arguments = self._build_arguments(self._present_structure())
+        empty._build(**arguments, dtype=self._dtype.name, weights=self._weights)
+        return empty  # type: ignore[no-any-return]
+
     def _recorded_options(self) -> dict[str, Any]:
         own, name = own_variants(self), getattr(self, "nonlinearity", None)
         is_told = name == "relu" or (own and name == "tanh")
         return {**own, "nonlinearity": name} if is_told else own
-
-    def _owned_names(self) -> tuple[str, ...]:
-        try:
-            return self._parameter_names
-        except RuntimeError:  # before __init__
-            return ()
 
     def _is_built(self) -> bool:
         return "_modules" in vars(self) and bool(self._owned_names())
@@ -126,6 +171,11 @@ class NativeModule(Layer, Module):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._owned_names():
             self._set_parameter(name, value)
+        elif name == "weights" and self._is_asked_to_compress(value):
+            raise AttributeError(
+                f"attribute 'weights' of {self._get_name()} cannot be set: "
+                "pylstm.compress(module, weights) returns a compressed module"
+            )
         elif (name in self._structure or name in self._variants) and self._is_built():
             self._refuse_change(name, "cannot be changed")
         elif name in self._options:  # whatever is given: no module becomes a child of that name
@@ -153,96 +203,6 @@ class NativeModule(Layer, Module):
             f"{self._get_name()} with another {name}"
         )
 
-    def _set_parameter(self, name: str, value: Any) -> None:
-        """Copy ``value`` into a parameter."""
-        if not is_array_like(value):
-            raise TypeError(
-                f"cannot assign '{type_name(value)}' as parameter '{name}' "
-                "(torch.nn.Parameter or None expected): in pylstm, an array of its shape"
-            )
-        expected = self._parameter_view(name).shape
-        array = as_array(value, name, None)
-        if array.shape != expected:
-            raise ValueError(
-                f"cannot assign an array of shape {array.shape} to parameter '{name}': "
-                f"its shape is {expected} for good"
-            )
-        self._assign(self._apart(_contiguous({name: array}, self._dtype.name)))
-
-    def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
-        """Return ``values``, copied where they lie in the memory that is about to be written."""
-        views = [self._parameter_view(name) for name in self._parameter_names]
-
-        def aliased(array: Array) -> bool:
-            # An array that owns its data is not a view of the parameters.
-            return not array.flags.owndata and any(np.may_share_memory(array, v) for v in views)
-
-        return {name: a.copy() if aliased(a) else a for name, a in values.items()}
-
-    # ---- state_dict
-
-    def _own_parameters(self) -> Iterator[tuple[str, Array]]:
-        for name in self._owned_names():
-            yield name, self._parameter(name)
-        yield from super()._own_parameters()
-
-    def _own_slots(self) -> Iterator[tuple[str, Array]]:
-        # Views: an exported writable array would make the next call compare the parameter.
-        for name in self._owned_names():
-            yield name, self._parameter_view(name)
-        yield from self._registered_slots()
-
-    def _save_to_state_dict(
-        self, destination: dict[str, Any], prefix: str, keep_vars: bool
-    ) -> None:
-        export = self._parameter if keep_vars else self._parameter_view
-        for name in self._parameter_names:
-            destination[prefix + name] = export(name)
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-
-    def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
-        own = {name: values[name] for name in self._parameter_names if name in values}
-        others = {name: value for name, value in values.items() if name not in own}
-        write_others = super()._stage_state_dict(others, assign)
-        dtype = self._dtype.name
-        kinds = {(value.dtype.kind, value.dtype.itemsize) for value in own.values()}
-        if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
-            dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
-        staged = self._apart(_contiguous(own, dtype))
-        converted = self._converted(dtype)  # what needs memory comes first
-
-        def write() -> None:
-            if converted is not None:
-                self._share(converted)
-            self._assign(staged)
-            write_others()
-
-        return write
-
-    def _cast(self, dtype: str, kinds: str) -> Self:
-        self._parameter_names  # noqa: B018 - a RuntimeError before __init__
-        return super()._cast(dtype, kinds)
-
-    def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
-        converted = self._converted(dtype)
-        cast_others = super()._stage_cast(dtype, kinds)
-
-        def write() -> None:
-            if converted is not None:
-                self._share(converted)
-            cast_others()
-
-        return write
-
-    def _converted(self, dtype: str) -> Layer | None:
-        """Return what holds the parameters in another dtype; None where it is the present one."""
-        if dtype == self._dtype.name:
-            return None
-        holder = Layer()
-        holder._share(self)
-        holder._convert(dtype)
-        return holder
-
     def reset_parameters(self) -> None:
         """Draw all parameters anew from U(-s, s) with s = 1 / sqrt(hidden_size).
 
@@ -259,16 +219,19 @@ class NativeModule(Layer, Module):
         >>> bool((lstm.weight_ih_l0 == first).any())
         False
         """
-        if _to_be_filled.get() is self:
-            _to_be_filled.set(None)
+        if _to_be_filled.get()[0] is self:
+            _to_be_filled.set((None, None))
         else:
             self._reset_parameters()
 
     @classmethod
-    def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self:
-        """Make a module by its constructor, which draws no number: its caller fills it."""
+    def _made_to_be_filled(cls, arguments: dict[str, Any], weights: str | None = None) -> Self:
+        """Make a module by its constructor, which draws no number: its caller fills it.
+
+        Its parameters are kept in the storage ``weights``; of None as floats.
+        """
         module: Any = cls.__new__(cls)
-        token = _to_be_filled.set(module)
+        token = _to_be_filled.set((module, weights))
         try:
             module.__init__(**arguments)
         finally:
@@ -365,8 +328,7 @@ class NativeModule(Layer, Module):
         other = type(self).__new__(type(self))
         other._share(self)
         Module.__init__(other)
-        vars(other).update({name: vars(self)[name] for name in self._structure})
-        vars(other).update(own_variants(self))
+        vars(other).update(self._present_structure())
         for name, value in self._present_options().items():
             object.__setattr__(other, name, value)
         attributes = {
@@ -383,14 +345,21 @@ class NativeModule(Layer, Module):
         module. The layout is part of the interface: what an older version wrote stays readable.
         """
         names = self._parameter_names  # a RuntimeError before __init__
-        variants = own_variants(self)
-        saved = {
-            "version": _PICKLE_VERSION if variants else 1,
-            "structure": {**{name: vars(self)[name] for name in self._structure}, **variants},
+        saved: dict[str, Any] = {
+            "version": 2 if own_variants(self) else 1,
+            "structure": self._present_structure(),
             "options": self._present_options(),
             "dtype": self._dtype.name,
-            "parameters": {name: self._parameter_view(name) for name in names},
         }
+        shared = _to_be_shared.get({}).get(id(self))
+        weights = self._weights if shared is None else shared._weights
+        if weights is not None:
+            saved |= {"version": 3, "weights": weights}
+        if shared is not None:
+            saved["parameters"] = _Shared(shared)
+        else:
+            export = self._parameter_view if weights is None else self._stored
+            saved["parameters"] = {name: export(name) for name in names}
         return _rebuild, (type(self), saved), self.__getstate__()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import is_array_like, mapping_hint, torch_size
-from ..arguments.variants import OPTIONS_KEY, VARIANTS, mismatch, own_variants, recorded
+from ..arguments.variants import VARIANTS, mismatch, own_variants, recorded
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -58,14 +58,6 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return None if shape is None else tuple(shape)
 
 
-def _is_scaled(state_dict: Mapping[str, Any], key: str) -> bool:
-    """Tell whether a value is integers that a scale beside them belongs to."""
-    if f"{key}_scale" not in state_dict:
-        return False
-    value = state_dict[key]
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
-
-
 class _Loading:
     """One call of load_state_dict: first everything is collected and checked, then written."""
 
@@ -75,38 +67,47 @@ class _Loading:
         self.missing: list[str] = []
         self.unexpected: list[str] = []
         self.errors: list[str] = []
-        self.values: list[tuple[Stateful, dict[str, Array]]] = []
+        self.values: list[tuple[Stateful, str, dict[str, Array]]] = []
+        self.writers: list[Callable[[], None]] = []
 
     def collect(self, module: Stateful, state_dict: Mapping[str, Any], prefix: str) -> None:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
-        owned = module._owned_names()
+        scales = dict(module._scale_slots())
+        expected = {**slots, **scales}
+        filled = {*module._owned_names(), *scales}  # by other means than by writing to an array
         options = recorded(self.recorded_in, prefix[:-1])
         if options is not None and module._variants:
             own = {**module._variants, **own_variants(module)}
             self.errors += mismatch(own, options, prefix[:-1])
         found = {}
-        for name, slot in slots.items():
+        for name, slot in expected.items():
             key = prefix + name
             if key not in state_dict:
-                self.missing.append(key)
+                if name not in scales:
+                    self.missing.append(key)
                 continue
-            if _is_scaled(state_dict, key):
+            writeable = self.assign or slot.flags.writeable or name in filled
+            value = self._check(state_dict[key], key, slot, writeable)
+            if value is None:
+                continue
+            if (
+                value.dtype.kind in "iu"
+                and f"{key}_scale" in state_dict
+                and f"{name}_scale" not in expected
+            ):
                 # Taken for numbers they would be wrong, and without strict in silence.
                 self.errors.append(
                     f"{key} is stored as integers, with {key}_scale beside them: from_weights "
                     "reads such weights."
                 )
                 continue
-            writeable = self.assign or slot.flags.writeable or name in owned
-            value = self._check(state_dict[key], key, slot, writeable)
-            if value is not None:
-                found[name] = value
-        self.values.append((module, found))
+            found[name] = value
+        self.values.append((module, prefix, found))
         for key in state_dict:
             if key.startswith(prefix):
                 first, dot, _ = key[len(prefix) :].partition(".")
-                if first not in (module._modules if dot else slots):
+                if first not in (module._modules if dot else expected):
                     self.unexpected.append(key)
         for name, child in module._modules.items():
             if child is not None:
@@ -193,10 +194,16 @@ class _Loading:
                 ]
         return []
 
+    def stage(self) -> None:
+        """Convert all values, and note which a module cannot hold: what can fail comes first."""
+        for module, prefix, values in self.values:
+            try:
+                self.writers.append(module._stage_state_dict(values, self.assign))
+            except ValueError as error:
+                self.errors.append(f"{prefix}{error}.")
+
     def write(self) -> None:
-        """Convert all values, then write them all: what can fail comes first."""
-        writers = [module._stage_state_dict(values, self.assign) for module, values in self.values]
-        for writer in writers:
+        for writer in self.writers:
             writer()
 
 
@@ -222,7 +229,7 @@ class Stateful(Tables):
         prefix : str
             Put in front of every name.
         keep_vars : bool
-            Give writable arrays instead of read-only views.
+            Give writable arrays instead of read-only views; not of compressed weights.
 
         Returns
         -------
@@ -230,7 +237,9 @@ class Stateful(Tables):
             Views on the module's memory: later changes show in them. Its attribute
             ``_metadata`` is torch's, and records of a module that is none of torch's, or an RNN
             with ``relu``, what ``from_weights`` must know; a new dict of the same items does
-            not. ``copy.deepcopy`` makes a snapshot.
+            not. ``copy.deepcopy`` makes a snapshot. Compressed weights are given as they are
+            stored: integers, with their scales (rows, 1) behind them in ``weight_ih_l0_scale``,
+            or float16; those of bfloat16 as new float32 arrays. ``_metadata`` says which.
 
         Examples
         --------
@@ -244,9 +253,7 @@ class Stateful(Tables):
             destination = OrderedDict()
             destination._metadata = OrderedDict()
         if hasattr(destination, "_metadata"):
-            options = self._recorded_options()
-            told = {OPTIONS_KEY: options} if options else {}
-            destination._metadata[prefix[:-1]] = {"version": self._version, **told}
+            destination._metadata[prefix[:-1]] = {"version": self._version, **self._recorded()}
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
@@ -268,12 +275,15 @@ class Stateful(Tables):
             Anything that NumPy makes a numeric array of, torch tensors and Parameters included.
             Values are converted to the dtype of what they fill. One that records that it is of
             another variant, ``reset_after=False`` for instance, is an error; one that records
-            nothing fits every variant.
+            nothing fits every variant. A compressed module compresses numbers, takes what is
+            stored as it is, and compresses what another storage stored from the numbers that it
+            stands for. A float module refuses integers that have scales.
         strict : bool
             Whether missing and unexpected names are errors. A wrong shape always is.
         assign : bool
             Take the dtype of the values: a module in C does if they are all float32 or all
-            float64, other arrays are replaced by copies of the values.
+            float64, other arrays are replaced by copies of the values. A compressed module keeps
+            its storage.
 
         Returns
         -------
@@ -307,10 +317,12 @@ class Stateful(Tables):
         state_dict = dict(state_dict)
         loading.collect(self, state_dict, "")
         loading.raise_errors(type(self).__name__, strict, state_dict)
+        loading.stage()
+        loading.raise_errors(type(self).__name__, strict, state_dict)
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
 
-    def _recorded_options(self) -> dict[str, Any]:
+    def _recorded(self) -> dict[str, Any]:
         """Return what the numbers of this module depend on and no state_dict of torch says."""
         return {}
 

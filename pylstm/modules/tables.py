@@ -36,6 +36,17 @@ def _to_array(value: Any, name: str, refusal: str) -> Array:
     return array
 
 
+def memory_of(array: Array) -> tuple[Any, ...] | None:
+    """Return what two names of one parameter have in common; None where there is no memory.
+
+    The array object will not do: a module in C makes a new one every time it is asked.
+    """
+    if array.size == 0:
+        return None
+    interface = array.__array_interface__
+    return interface["data"][0], interface["shape"], array.strides, interface["typestr"]
+
+
 class Tables:
     """The first base of :class:`pylstm.Module`: what belongs to a module, and how it is reached.
 
@@ -205,6 +216,10 @@ class Tables:
             if array is not None:
                 yield name, array
 
+    def _identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
+        """Return what tells an own parameter or buffer from all others; None without memory."""
+        return memory_of(array)
+
     def _owned_names(self) -> tuple[str, ...]:
         """Return the names of the parameters whose memory lies in C."""
         return ()
@@ -212,6 +227,10 @@ class Tables:
     def _own_slots(self) -> Iterator[tuple[str, Array]]:
         """Yield what load_state_dict fills: own parameters, then persistent buffers."""
         yield from self._registered_slots()
+
+    def _scale_slots(self) -> Iterator[tuple[str, Array]]:
+        """Yield the scales that load_state_dict takes beside stored weights of integers."""
+        yield from ()
 
     def _registered_slots(self) -> Iterator[tuple[str, Array]]:
         """Yield what register_parameter and register_buffer added to the state."""
