@@ -119,7 +119,7 @@ def test_inspect_prints_json(checkpoint, weights, capsys):
     assert report["file"] == str(checkpoint)
     assert report["format"] == "npz"
     assert report["size"] == checkpoint.stat().st_size
-    silent = ("nonlinearity", "merge_mode", "options")
+    silent = ("nonlinearity", "merge_mode", "options", "weights")
     found = [
         {n: v for n, v in vars(found).items() if n not in silent} | {"dtype": str(found.dtype)}
         for found in pylstm.find_lstms(checkpoint)

@@ -316,9 +316,9 @@ def test_options_are_checked_as_the_constructor_checks_them():
 
 
 ACCEPTED = {
-    pylstm.LSTM: "batch_first, dropout, device, dtype, bias, gate_activation, activation, cell_clip, "
-    "reverse, merge_mode",
-    pylstm.LSTMCell: "device, dtype, bias, gate_activation, activation, cell_clip",
+    pylstm.LSTM: "batch_first, dropout, device, dtype, weights, bias, gate_activation, activation, "
+    "cell_clip, reverse, merge_mode",
+    pylstm.LSTMCell: "device, dtype, weights, bias, gate_activation, activation, cell_clip",
 }
 
 

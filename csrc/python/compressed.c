@@ -182,30 +182,32 @@ static bool is_array(PyObject *value, int typenum, int ndim, ptrdiff_t rows, ptr
            (ndim == 1 || PyArray_DIM(array, 1) == cols);
 }
 
-/* Copies a pair of stored weights and scales, or None, to `bytes`. */
-static int copy_stored(const struct place *place, PyObject *name, PyObject *pair, void *bytes)
+/* Copies so many rows of stored weights, and their scales or None, to `bytes` and `scales`. */
+static int copy_stored(const struct place *place, PyObject *name, PyObject *pair, ptrdiff_t rows,
+                       void *bytes, float *scales)
 {
     const struct rnn_param *param = &place->param;
     const char *form = storage_formats[place->storage].name;
     PyObject *stored = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : Py_None;
     PyObject *scale = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 1) : NULL;
-    float *scales = scales_of(place, bytes);
 
-    if (!is_array(stored, typenum_of(place), param->ndim, param->rows, param->cols) ||
-        (scales == NULL ? scale != Py_None : !is_array(scale, NPY_FLOAT32, 2, param->rows, 1)))
+    if (!is_array(stored, typenum_of(place), param->ndim, rows, param->cols) ||
+        (scales == NULL ? scale != Py_None : !is_array(scale, NPY_FLOAT32, 2, rows, 1)))
         return error_raise(PyExc_ValueError, "%R takes stored weights of %s of its shape", name,
                            form);
-    memcpy(bytes, PyArray_DATA((PyArrayObject *)stored),
-           (size_t)PyArray_NBYTES((PyArrayObject *)stored));
+    const size_t size = (size_t)PyArray_NBYTES((PyArrayObject *)stored);
+    memcpy(bytes, PyArray_DATA((PyArrayObject *)stored), size);
     if (scales == NULL)
         return 0;
-    memcpy(scales, PyArray_DATA((PyArrayObject *)scale), (size_t)param->rows * sizeof *scales);
-    if (!storage_is_sound(place->storage, bytes, scales, param->rows, param->cols))
-        return error_raise(PyExc_ValueError,
-                           "%S has integers or scales that %s does not have: its integers are "
-                           "bounded, and its scales finite and not negative",
-                           name, form);
-    return 0;
+    memcpy(scales, PyArray_DATA((PyArrayObject *)scale), (size_t)rows * sizeof *scales);
+    if (storage_is_sound(place->storage, bytes, scales, rows, param->cols))
+        return 0;
+    memset(bytes, 0, size); /* the kernels rely on what stands here */
+    memset(scales, 0, (size_t)rows * sizeof *scales);
+    return error_raise(PyExc_ValueError,
+                       "%S has integers or scales that %s does not have: its integers are "
+                       "bounded, and its scales finite and not negative",
+                       name, form);
 }
 
 static int fill_bytes(const struct place *place, PyObject *name, PyObject *value, void *bytes)
@@ -213,7 +215,7 @@ static int fill_bytes(const struct place *place, PyObject *name, PyObject *value
     const struct rnn_param *param = &place->param;
 
     if (PyTuple_Check(value))
-        return copy_stored(place, name, value, bytes);
+        return copy_stored(place, name, value, param->rows, bytes, scales_of(place, bytes));
     if (!is_array(value, NPY_FLOAT32, param->ndim, param->rows, param->cols))
         return error_raise(PyExc_ValueError,
                            "%R takes a C-contiguous float32 array of its shape, got %R", name,
@@ -249,16 +251,23 @@ void compressed_write(struct weights *weights, ptrdiff_t index, const void *byte
 }
 
 int compressed_write_rows(struct weights *weights, ptrdiff_t index, PyObject *name, ptrdiff_t first,
-                          ptrdiff_t rows, const float *values)
+                          PyObject *value)
 {
     const struct place place = place_of(weights, index);
+    const bool is_stored = PyTuple_Check(value) && PyTuple_Size(value) > 0;
+    PyArrayObject *array = (PyArrayObject *)(is_stored ? PyTuple_GetItem(value, 0) : value);
+    const ptrdiff_t rows = PyArray_DIM(array, 0);
     char *stored = bytes_at(weights, &place);
     float *scales = scales_of(&place, stored);
     const size_t itemsize =
         place.at.compressed ? storage_itemsize(weights->net.kernels) : sizeof(float);
 
     stored += (size_t)(first * place.param.cols) * itemsize;
-    if (!compress(&place, values, rows, stored, scales == NULL ? NULL : scales + first))
+    scales = scales == NULL ? NULL : scales + first;
+    if (is_stored)
+        return copy_stored(&place, name, value, rows, stored, scales);
+    const float *values = PyArray_DATA(array);
+    if (!compress(&place, values, rows, stored, scales))
         return error_not_held(&place, name, first, rows, values);
     return 0;
 }

@@ -27,10 +27,12 @@ void *compressed_bytes(const struct weights *weights, ptrdiff_t index, PyObject 
 /* Writes them. weights_changed() is due then. */
 void compressed_write(struct weights *weights, ptrdiff_t index, const void *bytes);
 
-/* Compresses rows of float32 into parameter `index`, from row `first` on. The caller has checked the
- * shape; after a ValueError these rows are undefined. weights_changed() is due then. */
+/* Writes rows of parameter `index`, from row `first` on: an array of float32, which is compressed and
+ * which the caller has checked, or what compressed_stored() returns of an array of which the caller
+ * has checked the number of rows. After a ValueError these rows are undefined, and the kernels can
+ * still rely on them. weights_changed() is due then. */
 int compressed_write_rows(struct weights *weights, ptrdiff_t index, PyObject *name, ptrdiff_t first,
-                          ptrdiff_t rows, const float *values);
+                          PyObject *value);
 
 /* Fresh weights with the values of others: compressed ones of those of float32, or the other way
  * round. ValueError that names a weight which the storage cannot hold. */

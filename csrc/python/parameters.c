@@ -126,21 +126,24 @@ int parameters_assign(struct weights *weights, PyObject *values)
 int parameters_assign_rows(struct weights *weights, PyObject *name, Py_ssize_t first,
                            PyObject *rows)
 {
-    PyArrayObject *array = (PyArrayObject *)rows;
+    const bool is_compressed = form_is_compressed(weights->net.kernels);
+    const bool is_stored = is_compressed && PyTuple_Check(rows) && PyTuple_Size(rows) > 0;
+    PyObject *value = is_stored ? PyTuple_GetItem(rows, 0) : rows;
+    PyArrayObject *array = (PyArrayObject *)value;
     const ptrdiff_t index = parameters_index(weights, name);
     int result = 0;
 
     if (index < 0)
         return -1;
     const struct rnn_param param = rnn_param_at(&weights->net, index);
-    if (!PyArray_Check(rows) || PyArray_TYPE(array) != dtype_typenum(weights->net.kernels->dtype) ||
-        !PyArray_ISCARRAY_RO(array) || PyArray_NDIM(array) != param.ndim || first < 0 ||
+    if (!PyArray_Check(value) || PyArray_NDIM(array) != param.ndim || first < 0 ||
         PyArray_DIM(array, 0) > param.rows - first ||
-        (param.ndim == 2 && PyArray_DIM(array, 1) != param.cols))
+        (!is_stored &&
+         (PyArray_TYPE(array) != dtype_typenum(weights->net.kernels->dtype) ||
+          !PyArray_ISCARRAY_RO(array) || (param.ndim == 2 && PyArray_DIM(array, 1) != param.cols))))
         return error_raise(PyExc_ValueError, "_assign_rows() takes rows of %R", name);
-    if (form_is_compressed(weights->net.kernels))
-        result = compressed_write_rows(weights, index, name, first, PyArray_DIM(array, 0),
-                                       PyArray_DATA(array));
+    if (is_compressed)
+        result = compressed_write_rows(weights, index, name, first, rows);
     else
         memmove((char *)weights->params +
                     (size_t)(param.offset + first * param.cols) * weights->net.kernels->itemsize,

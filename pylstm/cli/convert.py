@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import pylstm
+
+from ..arguments.variants import STORAGE_NAMES, WEIGHTS_KEY
 from ..files.base.errors import WeightFileError, printable
 from ..files.base.tensor import Tensor
 from ..files.contents import Contents
 from ..files.flat import NoSuchPrefix, SameName, find_root, flat_view
 from ..files.open import open_weights
-from ..files.write.save import write
+from ..files.write.save import described, write
+from ..weights.build import built
 from ..weights.kinds import with_article
 from ..weights.survey import survey
+from ..weights.values import BadValue
 from .losses import differences, refuse_losses
 from .output import Failure, counted
 from .verify import print_near_misses
@@ -27,7 +32,9 @@ from .words import common_name
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ..files.base.named import NamedArrays
     from ..files.open import WeightFile
+    from .reference import Module
 
     Array = npt.NDArray[Any]
 
@@ -36,7 +43,7 @@ PATIENCE, INTERVAL = 1.0, 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add IN, OUT, --prefix and --dtype."""
+    """Add IN, OUT, --prefix, --dtype and --weights."""
     parser.add_argument("input", metavar="IN", help="a weight file of any supported format")
     parser.add_argument(
         "output", metavar="OUT", help="the new file: .safetensors, .npz, .pt or .pth"
@@ -47,8 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="write only what is below P, without P in the names",
     )
-    parser.add_argument(
-        "--dtype", choices=("float16", "float32"), help="for all tensors of floating point"
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--dtype",
+        choices=("float16", "float32"),
+        help="for all tensors of floating point; compressed weights are widened first",
+    )
+    forms.add_argument(
+        "--weights",
+        choices=STORAGE_NAMES,
+        help="compress the weights of all recurrent modules as pylstm.compress does",
     )
 
 
@@ -66,16 +81,19 @@ def run(arguments: argparse.Namespace) -> int:
             raise Failure(f"{file.name}: holds no array", code=1)
         notes = differences(file, arrays, root, arguments.output)
         if arguments.dtype:
+            widen_stored(arrays, file.name)
             convert_floats(arrays, np.dtype(arguments.dtype))
-        refuse_losses(file, arrays, arguments.output)
-        total = sum(value.nbytes for value in arrays.values())
-        with Progress(total) as progress:
-            try:
+        if arguments.weights:
+            compress_modules(arrays, file.name, arguments.weights)
+        try:
+            refuse_losses(file, arrays, arguments.output)
+            total = sum(leaf.nbytes for leaf in described(arrays)[0])
+            with Progress(total) as progress:
                 notes = write(arrays, arguments.output, progress.advance) + notes
-            except WeightFileError:
-                raise
-            except (TypeError, ValueError) as error:  # what the format of OUT cannot hold
-                raise Failure(str(error)) from None
+        except (Failure, WeightFileError):
+            raise
+        except (TypeError, ValueError) as error:  # what the format of OUT cannot hold
+            raise Failure(str(error)) from None
     print(
         f"{printable(arguments.output)}: {counted(len(arrays), 'tensor')}, {counted(total, 'byte')}"
     )
@@ -90,6 +108,41 @@ def name_near_misses(file: WeightFile) -> None:
     if not report.candidates:
         told = f"pylstm convert: not {with_article(common_name((), report.near_misses))}"
         print_near_misses(report.near_misses, None, told=told, file=sys.stderr)
+
+
+def widen_stored(arrays: NamedArrays, file: str) -> None:
+    """Put floats in the place of compressed weights, and forget that these were such."""
+    for candidate in survey(arrays, file).candidates:
+        if candidate.found.weights is None:
+            continue
+        prefix = candidate.found.prefix
+        told = arrays.options.get(prefix, {})
+        arrays.options[prefix] = {key: told[key] for key in told if key != WEIGHTS_KEY}
+        for name, leaf in candidate.parameters.items():
+            path = ".".join(filter(None, (prefix, name)))
+            arrays[path] = leaf
+            arrays.pop(f"{path}_scale", None)
+
+
+def compress_modules(arrays: NamedArrays, file: str, weights: str) -> None:
+    """Put the stored form of a storage in the place of the weights of all modules."""
+    candidates = survey(arrays, file).candidates
+    if not candidates:
+        raise Failure(f"{file}: holds no module whose weights could be compressed", code=1)
+    for candidate in candidates:
+        prefix = candidate.found.prefix
+        where = f"{prefix}." if prefix else ""
+        cls = getattr(pylstm, candidate.found.kind)
+        module: Module = built(cls, candidate, file, {}, weights)
+        for name in candidate.parameters:
+            arrays.pop(f"{where}{name}_scale", None)
+        for name, value in module.state_dict(prefix=where).items():
+            if name in arrays or name.endswith("_scale"):  # a bias that is missing stays so
+                arrays[name] = value
+        if prefix in arrays.modules:
+            arrays.modules[prefix].state[WEIGHTS_KEY] = weights
+        else:
+            arrays.options[prefix] = {**arrays.options.get(prefix, {}), WEIGHTS_KEY: weights}
 
 
 def convert_floats(arrays: dict[str, Any], dtype: np.dtype[Any]) -> None:
@@ -127,7 +180,10 @@ class Converted:
 
     def read(self) -> Array:
         """Return the array; refuse values that would become infinite."""
-        array = self.value if isinstance(self.value, np.ndarray) else self.value.read()
+        try:
+            array = self.value if isinstance(self.value, np.ndarray) else self.value.read()
+        except BadValue as problem:
+            raise Failure(f"{self.name} {problem}", code=1) from None
         with np.errstate(over="ignore"):
             converted = array.astype(self.dtype)
         if np.any(np.isinf(converted) & np.isfinite(array)):

@@ -14,6 +14,7 @@ from ..files.flat import NoSuchPrefix
 from ..files.open import open_weights
 from ..weights.kinds import LSTM, kind_of
 from ..weights.survey import survey
+from ..weights.values import stored_in
 from .listing import Listing, Row, stored_dtype, without_wrappers
 from .output import MAX_COLUMN, Failure, counted, print_table
 from .words import common_name
@@ -83,7 +84,7 @@ class Shown:
         self.candidates = [
             candidate
             for candidate in self.candidates
-            if not values.isdisjoint(map(id, candidate.parameters.values()))
+            if not values.isdisjoint(map(id, map(stored_in, candidate.parameters.values())))
         ]
         root = without_wrappers(".".join(self.listing.root))
         self.near_misses = [
@@ -204,7 +205,7 @@ def _shapes(states: Any) -> list[tuple[int, ...]]:
 def _options(found: FoundRecurrent) -> str:
     """Return what a module is made with beside its sizes, as arguments of from_weights."""
     told = dict(found.options)
-    for name in ("nonlinearity", "merge_mode"):
+    for name in ("nonlinearity", "merge_mode", "weights"):
         if getattr(found, name) is not None:
             told[name] = getattr(found, name)
     return ", ".join(f"{name}={value!r}" for name, value in told.items())

@@ -13,6 +13,7 @@ from ..files.base.tensor import Tensor
 from ..files.base.walk import Place, name_text
 from ..files.contents import Contents, Entry, names_in
 from ..files.flat import below, find_root
+from ..weights.values import stored_in
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,7 +65,8 @@ class Row:
 
 
 def stored_dtype(value: Any) -> str:
-    """Return the dtype that an array has in its file."""
+    """Return the dtype that an array, or what is made of one, has in its file."""
+    value = stored_in(value)
     if isinstance(value, Tensor):
         return value.storage.dtype
     return str(np.dtype(value.dtype).name)

@@ -12,9 +12,10 @@ import numpy as np
 
 from ..files.base.tensor import Tensor
 from ..files.contents import Contents
-from ..files.write.save import Known
+from ..files.write.save import described
 from ..weights.kinds import with_article
 from ..weights.survey import survey
+from ..weights.values import stored_in
 from .listing import stored_dtype, without_wrappers
 from .output import Failure
 from .words import common_name
@@ -60,7 +61,7 @@ def _losses(file: WeightFile, arrays: Mapping[str, Any]) -> Iterator[str]:
     if len(file.paths) > 1:
         yield "the other files that belong to it"
         return
-    kept = {id(getattr(value, "value", value)) for value in arrays.values()}
+    kept = {id(original(value)) for value in arrays.values()}
     tree, is_part = file.tree, False
     if any(id(entry.value) not in kept for entry in Contents(file)):
         is_part = True
@@ -69,13 +70,15 @@ def _losses(file: WeightFile, arrays: Mapping[str, Any]) -> Iterator[str]:
         yield "everything in it but arrays with names"
     elif not is_part and any(key not in arrays for key in tree):
         yield "the names of its arrays"
-    if any(_changes(value) for value in arrays.values()):
+    leaves, known = described(arrays)
+    if any(leaf.dtype != stored_dtype(original(leaf.value)) for leaf in leaves):
         yield "the dtype of its numbers"
     if type(tree) is OrderedDict and vars(tree):
         yield "the versions of its modules"
-    if file.format == "safetensors" and file.metadata != Known(arrays).metadata():
+    if file.format == "safetensors" and file.metadata != known.metadata():
         yield "its metadata"
-    if file.format == "npz" and _has_other_entries(file.paths[0], len(tree)):
+    marked = sum(stored_dtype(value) == "bfloat16" for value in arrays.values())
+    if file.format == "npz" and _has_other_entries(file.paths[0], len(tree) + marked):
         yield "entries that are no arrays"
 
 
@@ -83,9 +86,9 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray))
 
 
-def _changes(value: Any) -> bool:
-    """Tell whether an array will have another dtype than in the file."""
-    return str(np.dtype(value.dtype).name) != stored_dtype(getattr(value, "value", value))
+def original(value: Any) -> Any:
+    """Return the array of the file that a value is converted from."""
+    return stored_in(getattr(value, "value", value))
 
 
 def _has_other_entries(path: Path, count: int) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..arguments.dtypes import construction_dtype
 from ..arguments.naming import type_name
-from ..arguments.variants import DEFAULTS, NONLINEARITIES
+from ..arguments.variants import DEFAULTS, NONLINEARITIES, STORAGE_NAMES, WEIGHTS_KEY
 from ..files.base.errors import WeightFileError
 from .kinds import CELL, NAMES, finder_of, kind_of
 from .variants import COMPUTED, is_computed
@@ -14,6 +15,9 @@ from .variants import COMPUTED, is_computed
 if TYPE_CHECKING:
     from .found import FoundRecurrent
     from .survey import Candidate
+
+# What weights are where they have no storage.
+FLOATS = "float32"
 
 # How the outputs of two directions are joined where nothing else is said.
 _JOINED = "concat"
@@ -57,7 +61,7 @@ _ANSWERS = {
 
 def check_options(caller: str, kind: str, options: dict[str, Any]) -> None:
     """Check names and types of the options, before the file is opened."""
-    taken = (*OPTIONS[kind], *_ANSWERS[kind])
+    taken = (*OPTIONS[kind], WEIGHTS_KEY, *_ANSWERS[kind])
     for name, value in options.items():
         if name not in taken:
             told = name in STRUCTURE[kind]
@@ -68,6 +72,33 @@ def check_options(caller: str, kind: str, options: dict[str, Any]) -> None:
             raise TypeError(f"{name} must be a {wanted.__name__}, not {type_name(value)}")
         if name == "nonlinearity" and value not in NONLINEARITIES:
             raise ValueError(f"nonlinearity must be 'tanh' or 'relu', not {value!r}")
+    _check_weights(options.get(WEIGHTS_KEY), options.get("dtype"))
+
+
+def _check_weights(weights: Any, dtype: Any) -> None:
+    """Check the storage that is asked for, and that the dtype beside it can have one."""
+    if weights is None:
+        return
+    if not isinstance(weights, str):
+        raise TypeError(f"weights must be a str or None, not {type_name(weights)}")
+    if weights != FLOATS and weights not in STORAGE_NAMES:
+        known = ", ".join(map(repr, STORAGE_NAMES))
+        raise ValueError(f"weights must be one of {known}, or {FLOATS!r}, got {weights!r:.100}")
+    if weights != FLOATS and dtype is not None and construction_dtype(dtype) != FLOATS:
+        raise ValueError(
+            f"weights={weights!r} makes a module of float32, and dtype={dtype!r:.100} was asked "
+            "for: leave out one of the two"
+        )
+
+
+def storage_of(found: FoundRecurrent, options: dict[str, Any]) -> str | None:
+    """Return the storage of the module that is asked for; None of one with floats."""
+    weights: str | None = options.get(WEIGHTS_KEY)
+    if weights is None and options.get("dtype") is not None:
+        # Compressed weights are those of float32 modules.
+        weights = found.weights if construction_dtype(options["dtype"]) == FLOATS else FLOATS
+    weights = found.weights if weights is None else weights
+    return None if weights == FLOATS else weights
 
 
 def structure_of(candidate: Candidate, file: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import type_name
+from ..arguments.variants import STORAGE_NAMES
 from ..files.base.errors import WeightFileError, WeightFileWarning
 from ..files.base.walk import dotted
 from . import values
-from .answers import OPTIONS, STRUCTURE, check_options, structure_of, unanswered
+from .answers import OPTIONS, STRUCTURE, check_options, storage_of, structure_of, unanswered
 from .find import opened
 from .kinds import CELL, counterpart, with_article
 from .survey import Candidate, Survey, survey
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         _kind: str
 
         @classmethod
-        def _made_to_be_filled(cls, arguments: dict[str, Any]) -> Self: ...
+        def _made_to_be_filled(
+            cls, arguments: dict[str, Any], weights: str | None = None
+        ) -> Self: ...
 
     AnyModule = TypeVar("AnyModule", bound=Fillable)
 
@@ -42,6 +45,12 @@ _COMPILED = "_orig_mod"
 
 # An error lists so many modules; checkpoints may hold hundreds.
 _MAX_LISTED = 20
+
+# The storages whose stored arrays are the same, by storage.
+_SAME_INTEGERS = {
+    name: {"int8", "int8-fast"} if name.startswith("int8") else {name} for name in STORAGE_NAMES
+}
+_WIDENED = "; weights='float32' reads them as the floats that they stand for"
 
 # Frames from a warning to the caller of from_weights: warn, from_weights here, the method.
 _CALLER = 3
@@ -60,13 +69,25 @@ def from_weights(
         structure = structure_of(candidate, name, options)
         for text in unanswered(candidate, options):
             warnings.warn(f"{name}: {text}", WeightFileWarning, stacklevel=_CALLER)
-        try:
-            return build(cls, candidate, {**structure, **_constructors(kind, options)})
-        except values.BadScale as problem:
-            raise WeightFileError(name, candidate.found.prefix, str(problem)) from None
-        except MemoryError:
-            reason = f"no memory for its {candidate.found.num_parameters} parameters"
-            raise WeightFileError(name, candidate.found.prefix, reason) from None
+        made = {**structure, **_constructors(kind, options)}
+        return built(cls, candidate, name, made, storage_of(candidate.found, options))
+
+
+def built(
+    cls: type[AnyModule],
+    candidate: Candidate,
+    file: str,
+    options: dict[str, Any],
+    weights: str | None,
+) -> AnyModule:
+    """Do what :func:`build` does; errors name the file and the module."""
+    try:
+        return build(cls, candidate, options, weights)
+    except values.BadValue as problem:
+        raise WeightFileError(file, candidate.found.prefix, str(problem)) from None
+    except MemoryError:
+        reason = f"no memory for its {candidate.found.num_parameters} parameters"
+        raise WeightFileError(file, candidate.found.prefix, reason) from None
 
 
 def _choose(report: Survey, kind: str, prefix: str | None) -> Candidate:
@@ -215,18 +236,27 @@ def _constructors(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in OPTIONS[kind]}
 
 
-def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -> AnyModule:
-    """Make the module that was found, while its file is open."""
+def build(
+    cls: type[AnyModule],
+    candidate: Candidate,
+    options: dict[str, Any],
+    weights: str | None = None,
+) -> AnyModule:
+    """Make the module that was found, while its file is open; in a storage if one is given."""
     found = candidate.found
     arguments = {name: getattr(found, name) for name in STRUCTURE[found.kind]}
     arguments |= found.options
     if found.nonlinearity is not None:
         arguments["nonlinearity"] = found.nonlinearity
-    arguments["dtype"] = "float64" if found.dtype == np.float64 else "float32"
-    module: Any = cls._made_to_be_filled({**arguments, **options})
+    is_wide = found.dtype == np.float64 and weights is None
+    arguments["dtype"] = "float64" if is_wide else "float32"
+    module: Any = cls._made_to_be_filled({**arguments, **options}, weights)
     # One by one, so that only one array is in memory beside the module.
     for name, leaf in candidate.parameters.items():
-        module._assign({name: _read(leaf, name, module._dtype.name)})
+        try:
+            _fill(module, name, leaf, found.weights)
+        except values.BadScale as problem:
+            raise values.BadValue("", "", f"{name} {problem}") from None
     for name in module._parameter_names:
         if name not in candidate.parameters and name.startswith("bias"):
             module._assign({name: np.zeros_like(module._parameter_view(name))})
@@ -236,11 +266,41 @@ def build(cls: type[AnyModule], candidate: Candidate, options: dict[str, Any]) -
     return module  # type: ignore[no-any-return]
 
 
-def _read(leaf: Any, name: str, dtype: str) -> npt.NDArray[Any]:
-    try:
-        return np.ascontiguousarray(as_array(values.read(leaf), name, dtype))
-    except values.BadScale as problem:
-        raise values.BadScale("", "", f"{name} {problem}") from None
+def _fill(module: Any, name: str, leaf: Any, stored: str | None) -> None:
+    """Read one parameter of a file, in which it has the form of a storage, into a module."""
+    weights, dtype = module._weights, module._dtype.name
+    if weights is None or leaf.ndim != 2:
+        value = np.ascontiguousarray(as_array(values.read(leaf), name, dtype))
+        if stored == "bfloat16" and leaf.ndim == 2:
+            _check_bfloat16(name, value)
+        module._assign({name: value})
+        return
+    # A scale is of a row: integers that are compressed again get another one.
+    has_scale = isinstance(leaf, values.Widened) and leaf.scale is not None
+    is_kept = has_scale and {stored, weights} <= _SAME_INTEGERS[weights]
+    pieces = _stored_pieces(leaf) if is_kept else values.pieces(leaf)
+    for first, piece in pieces:
+        if not is_kept:
+            piece = np.ascontiguousarray(as_array(piece, name, dtype))
+            if stored == "bfloat16":
+                _check_bfloat16(name, piece)
+        try:
+            module._assign_rows(name, first, piece)
+        except ValueError as problem:
+            hint = _WIDENED if is_kept else ""
+            raise values.BadValue("", "", f"{problem}{hint}") from None
+
+
+def _stored_pieces(leaf: values.Widened) -> Iterator[tuple[int, Any]]:
+    for first, stored, scale in leaf.sound_pieces():
+        yield first, (stored, scale)
+
+
+def _check_bfloat16(name: str, value: npt.NDArray[Any]) -> None:
+    """Raise if float32 are recorded as bfloat16 and are none."""
+    if (value.astype(np.float32, copy=False).view(np.uint32) & np.uint32(0xFFFF)).any():
+        reason = f"{name} has numbers that bfloat16 has not, and weights='bfloat16' is recorded"
+        raise values.BadValue("", "", reason)
 
 
 def _recorded_options(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -269,6 +269,7 @@ def look_beside(
         if not frames or frames[-1].place is not place:
             around = finder.nearest(frames[-1], dotted(name_text(place.name))) if frames else None
             closed = (id(around), id(place.container)) in packed or _is_optimiser(place.container)
+            closed = closed or _is_pair(place)
             below = None if closed else around
             frames.append(_Frame(place, below, within.get(id(place.container), {})))
             for prefix, group in frames[-1].groups.items():
@@ -289,6 +290,12 @@ def look_beside(
             start = path_to(nearest.place, nearest.prefix)
             stray = path_to(place, name).removeprefix(start).removeprefix(".")
             nearest.strays = (*nearest.strays[:-1], stray)
+
+
+def _is_pair(place: Place) -> bool:
+    """Tell whether a container is a parameter in the pickle of a module: integers and scales."""
+    above = place.above
+    return isinstance(place.container, tuple) and above is not None and above.pickled() is not None
 
 
 class _Finder:

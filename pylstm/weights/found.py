@@ -9,7 +9,12 @@ import numpy as np
 from .kinds import CELL, kind_of, with_article
 
 # Fields that say nothing where they have these values: representations leave them out.
-_SILENT: dict[str, Any] = {"nonlinearity": None, "merge_mode": None, "options": {}}
+_SILENT: dict[str, Any] = {
+    "nonlinearity": None,
+    "merge_mode": None,
+    "options": {},
+    "weights": None,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +52,10 @@ class FoundRecurrent:
         ``from_weights`` then wants the same value, and the caller joins them.
     options : dict of str to object
         Further arguments of the constructor that the file says, where they are not the defaults.
+    weights : str or None
+        The storage of compressed weights, ``"int8"`` for instance, where the file has them in the
+        form in which :func:`pylstm.save` writes a compressed module; None of floats.
+        ``from_weights`` makes such a module.
 
     Examples
     --------
@@ -72,6 +81,7 @@ class FoundRecurrent:
     nonlinearity: str | None = None
     merge_mode: str | None = None
     options: dict[str, Any] = field(default_factory=dict, hash=False)
+    weights: str | None = None
 
     def __repr__(self) -> str:
         hidden = {each.name for each in fields(self) if not each.repr}
@@ -96,6 +106,8 @@ class FoundRecurrent:
         if self.nonlinearity == "relu":
             parts.append("nonlinearity='relu'")
         parts += [f"{name}={value!r}" for name, value in self.options.items()]
+        if self.weights is not None:
+            parts.append(f"weights={self.weights!r}")
         merged = "" if self.merge_mode is None else f", merged by {self.merge_mode!r}"
         return f"{self.prefix!r}: {self.kind}({', '.join(parts)}) of {self.dtype}{merged}"
 

@@ -21,8 +21,9 @@ from .found import FoundRecurrent, NearMiss
 from .infer import NAME, gates_of, infer
 from .kinds import LSTM, kind_of, with_article
 from .packed import PACKED, unpacked
+from .recorded import storage_in
 from .said import said
-from .values import of_bfloat16
+from .values import Widened, of_bfloat16, of_pair, stored_in
 from .variants import is_computed
 
 # What one report may hold. Files with thousands of LSTMs stay far below; one of many small
@@ -196,8 +197,10 @@ def _collect(
 ) -> None:
     """Put a value into the group that it belongs to, if it can be a parameter."""
     place, prefix, name, form = owner
+    if isinstance(value, tuple) and place.pickled() is not None:
+        value = of_pair(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        value = value if isinstance(value, Tensor) else as_array(value, name, "any")
+        value = value if isinstance(value, (Tensor, Widened)) else as_array(value, name, "any")
         if is_state_dict(place.container):
             value = of_bfloat16(value)
     elif not isinstance(value, Record) or _up(place, prefix)[2] == "parametrizations":
@@ -251,7 +254,12 @@ def _judged_plain(
     if facts.get("peepholes") is True and not found.options and kind_of(found.kind) is LSTM:
         reason = "it is one with peepholes, and has none"
         return NearMiss(prefix, f"incomplete {found.kind}", reason)
-    found = replace(found, **said(found, owner, facts, group.place.assumed(group.prefix)))
+    weights, problem = storage_in(values, facts) if owner is None else (None, "")
+    if problem:
+        return NearMiss(prefix, f"inconsistent {found.kind}", problem)
+    found = replace(
+        found, weights=weights, **said(found, owner, facts, group.place.assumed(group.prefix))
+    )
     has_direction = not (found._is_cell or found.bidirectional)
     others = [
         f"{name}={value!r}"
@@ -326,7 +334,7 @@ def _refuse_adapted(
         if any(dtype.startswith("float8") for dtype in stored):
             small.add(each.found.prefix)
         found.setdefault(each.found.prefix, []).append(each.found)
-        own.update(map(id, each.parameters.values()))
+        own.update(id(stored_in(leaf)) for leaf in each.parameters.values())
     misses = adapted(tree, report.name, found, small, own, path_to, kept)
     report.near_misses.extend(misses.values())
     report.refused.extend(each.found for each in report.candidates if each.found.prefix in misses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from ..files.base.errors import WeightFileError
-from ..files.base.tensor import Tensor
+from ..files.base.tensor import Made, Tensor, row_major
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +27,15 @@ _BAD_SCALE = "is multiplied by a scale of {:g}, not positive and finite"
 MAX_ZERO_POINT = 255
 
 
-class BadScale(WeightFileError):
+# Elements of a matrix that are read at once.
+_PIECE = 1 << 20
+
+
+class BadValue(WeightFileError):
+    """A number that a parameter cannot have; the reason begins with the parameter's name."""
+
+
+class BadScale(BadValue):
     """A scale that no quantiser makes; the reason continues the name of a parameter."""
 
 
@@ -75,6 +83,16 @@ class Widened:
             wide = read(self.stored).astype(np.uint32)
             wide <<= 16
             return wide.view(np.float32)
+        scale, zero = self.factors()
+        if isinstance(self.stored, Tensor) and self.stored.is_dense:
+            # In place: only the float32 are in memory, not the integers beside them.
+            numbers = self.stored.read_in_pieces(np.float32)
+        else:
+            numbers = read(self.stored).astype(np.float32)
+        return self._multiplied(numbers, scale, zero, scale.size == 1)
+
+    def factors(self) -> tuple[Array, Array | None]:
+        """Return the checked scales of integers, and their zero points, each to be broadcast."""
         ones = (1,) * (self.ndim - 1)
         scale = read(self.scale).astype(np.float32).reshape(-1, *ones)
         bad = scale[~(np.isfinite(scale) & (scale >= 0))]
@@ -83,24 +101,52 @@ class Widened:
         zero = None if self.zero_point is None else read(self.zero_point).reshape(-1, *ones)
         if zero is not None and np.abs(zero).max(initial=0) > MAX_ZERO_POINT:
             raise BadScale("", "", f"has a zero point of {zero.flat[np.abs(zero).argmax()]}")
-        if isinstance(self.stored, Tensor) and self.stored.is_dense:
-            # In place: only the float32 are in memory, not the integers beside them.
-            numbers = self.stored.read_in_pieces(np.float32)
-        else:
-            numbers = read(self.stored).astype(np.float32)
+        return scale, zero
+
+    def pieces(self) -> Iterator[tuple[int, Array]]:
+        """Yield the rows of a matrix, some at a time, each time with the number of the first."""
+        if self.scale is None:
+            for first, bits in stored_pieces(self.stored):
+                yield first, Widened(bits).read()
+            return
+        scale, zero = self.factors()
+        for first, stored in stored_pieces(self.stored):
+            last = first + len(stored)
+            own = scale if len(scale) == 1 else scale[first:last]
+            shift = zero if zero is None or len(zero) == 1 else zero[first:last]
+            numbers = stored.astype(np.float32)
+            yield first, self._multiplied(numbers, own, shift, scale.size == 1)
+
+    def sound_pieces(self) -> Iterator[tuple[int, Array, Array]]:
+        """Yield some integers at a time, with their scales, of a matrix with one in each row."""
+        scale, _ = self.factors()
+        for first, stored in stored_pieces(self.stored):
+            part = scale[first : first + len(stored)]
+            self._check_zeros(stored, part, is_one=False)
+            yield first, np.ascontiguousarray(stored), np.ascontiguousarray(part)
+
+    def _multiplied(self, numbers: Array, scale: Array, zero: Array | None, is_one: bool) -> Array:
+        """Return what integers in float32 stand for, in their place."""
         if zero is not None and zero.any():
             np.subtract(numbers, zero.astype(np.float32), out=numbers)  # of integers: exact
-        self._check_zeros(numbers, scale)
-        return np.multiply(numbers, scale, out=numbers)
+        self._check_zeros(numbers, scale, is_one)
+        with np.errstate(under="ignore"):
+            return np.multiply(numbers, scale, out=numbers)
 
-    def _check_zeros(self, numbers: Array, scale: Array) -> None:
+    def _check_zeros(self, numbers: Array, scale: Array, is_one: bool) -> None:
         """Raise where a scale of 0 is that of other integers than zeros, which have such a one."""
         at = np.flatnonzero(scale == 0)
-        if at.size and (scale.size == 1 or self.ndim < 2 or numbers[at].any()):
+        if at.size and (is_one or self.ndim < 2 or numbers[at].any()):
             raise BadScale("", "", _BAD_SCALE.format(scale.reshape(-1)[at[0]]))
 
 
 Leaf = Tensor | Widened | np.ndarray
+_ARRAYS = (Tensor, np.ndarray)
+
+
+def stored_in(leaf: Any) -> Any:
+    """Return the array of the file that a parameter is read of."""
+    return leaf.stored if isinstance(leaf, Widened) else leaf
 
 
 def read(leaf: Any) -> Array:
@@ -108,11 +154,42 @@ def read(leaf: Any) -> Array:
     return leaf if isinstance(leaf, np.ndarray) else leaf.read()
 
 
+def pieces(leaf: Any) -> Iterator[tuple[int, Array]]:
+    """Yield the rows of a matrix, some at a time, each time with the number of the first.
+
+    What is not stored row by row, or is made when it is read, is in memory as a whole meanwhile.
+    """
+    return leaf.pieces() if isinstance(leaf, Widened) else stored_pieces(leaf)
+
+
+def stored_pieces(leaf: Any) -> Iterator[tuple[int, Array]]:
+    """Like :func:`pieces`, of what needs no scale."""
+    rows, columns = leaf.shape
+    step = max(1, _PIECE // max(1, columns))
+    is_read_by_rows = (
+        isinstance(leaf, Tensor)
+        and leaf.strides == row_major(leaf.shape)
+        and not isinstance(leaf.storage.content, Made)
+    )
+    whole = None if is_read_by_rows else read(leaf)
+    for first in range(0, rows, step):
+        stop = min(first + step, rows)
+        yield first, leaf.read_rows(first, stop) if whole is None else whole[first:stop]
+
+
 def of_bfloat16(leaf: Any) -> Any:
     """Return what the bits of bfloat16 stand for; ``leaf`` itself where it has another dtype."""
     if leaf.dtype.newbyteorder("=") != np.uint16:
         return leaf
     return Widened(leaf)
+
+
+def of_pair(pair: tuple[Any, ...]) -> Any:
+    """Return the parameter that a pickle has as stored weights and scales; else the pair itself."""
+    if len(pair) != 2 or not all(isinstance(each, _ARRAYS) for each in (pair[0], pair[1])):
+        is_plain = len(pair) == 2 and isinstance(pair[0], _ARRAYS) and pair[1] is None
+        return of_bfloat16(pair[0]) if is_plain else pair
+    return Widened(*pair)
 
 
 def scale_problem(name: str, stored: Any, scale: Any) -> str:
@@ -188,8 +265,7 @@ def memory_problem(parameters: Mapping[str, Any]) -> str:
 
 def _extent(leaf: Any) -> tuple[int, int, int, int]:
     """Return whose bytes an array is a view of, the first, the one after the last, the itemsize."""
-    if isinstance(leaf, Widened):
-        leaf = leaf.stored
+    leaf = stored_in(leaf)
     if isinstance(leaf, Tensor):
         itemsize = leaf.storage.raw_dtype.itemsize
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,9 @@ _KEPT = (
 _FUNCTIONS = ("_forward_hooks", "_forward_pre_hooks", "forward")
 _PLAIN = (bool, int, float, str, type(None))
 
+
+# The parameters that have a storage.
+MATRIX = re.compile(r"weight_(?:ih|hh|hr)(?:_l\d+(?:_reverse)?)?", re.ASCII)
 
 # The keys of a safetensors file's metadata behind which pylstm keeps which modules are batch_first,
 # a JSON object of prefixes and true or false, and what else their numbers depend on, a JSON object
@@ -177,6 +181,19 @@ def options_of_state_dict(mapping: Any, prefix: str) -> tuple[dict[str, Any], st
     return told | ({} if weights is None else {WEIGHTS_KEY: weights}), wrong
 
 
+def other_weights(mapping: Any, prefix: str) -> dict[str, str]:
+    """Return what a state_dict records of a module's weights that no storage of pylstm is called.
+
+    Of what is no text the type. Empty where it records a storage, or nothing.
+    """
+    metadata = getattr(mapping, "_metadata", None)
+    entry = metadata.get(prefix) if isinstance(metadata, dict) else None
+    told = entry.get(WEIGHTS_KEY) if isinstance(entry, dict) else None
+    if told is None or (isinstance(told, str) and told in STORAGE_NAMES):
+        return {}
+    return {WEIGHTS_KEY: told if isinstance(told, str) else f"<{type(told).__name__}>"}
+
+
 def entry_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the ``_metadata`` of a state_dict records of a module with these options."""
     others = {name: value for name, value in options.items() if name != WEIGHTS_KEY}
@@ -203,7 +220,9 @@ def options_by_prefix(mapping: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def options_of_pickle(saved: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the same of the table in a pickle of one of pylstm's modules."""
-    tables = [each for each in (saved["structure"], saved["options"]) if isinstance(each, Mapping)]
+    own = {WEIGHTS_KEY: saved[WEIGHTS_KEY]} if WEIGHTS_KEY in saved else {}
+    tables = [own, *(saved[name] for name in ("structure", "options"))]
+    tables = [each for each in tables if isinstance(each, Mapping)]
     told = {name: table[name] for table in tables for name in _VALUES if name in table}
     wrong = _wrong_in(told)
     return {} if wrong else told, wrong

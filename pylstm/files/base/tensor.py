@@ -271,6 +271,19 @@ class Tensor:
         """Return the array, reading only the elements from its first to its last."""
         return self._view(self.storage.read(self.offset, self.span))
 
+    def read_rows(self, first: int, stop: int) -> Array:
+        """Return the rows from ``first`` to before ``stop``, of one axis or more."""
+        start = self.offset + first * self.strides[0]
+        rows = Tensor(
+            self.storage,
+            (stop - first, *self.shape[1:]),
+            self.strides,
+            start,
+            conjugate=self.conjugate,
+            negate=self.negate,
+        )
+        return rows.read()
+
     def of(self, elements: Array, start: int = 0) -> Array:
         """Return the view of ``elements``, which are those of the storage from ``start`` on."""
         first = self.offset - start

@@ -8,7 +8,7 @@ from typing import Any
 from ...arguments.variants import OPTIONS_KEY
 from . import paddle
 from .errors import WeightFileError
-from .named import NamedArrays, options_of_pickle, options_of_state_dict
+from .named import NamedArrays, options_of_pickle, options_of_state_dict, other_weights
 from .record import Record
 
 # Real files nest some tens deep. Every level costs a few hundred bytes of memory while the walk
@@ -80,12 +80,20 @@ class Place:
         told = {OPTIONS_KEY: wrong} if wrong else options
         return {**self.assumed(prefix), **told} if told else self.assumed(prefix)
 
+    def pickled(self) -> Mapping[str, Any] | None:
+        """Return the table in a pickle of one of pylstm's modules whose parameters stand here."""
+        module = None if self.above is None else self.above.container
+        if self.name == "parameters" and isinstance(module, Mapping) and set(module) >= _PICKLED:
+            return module
+        return None
+
     def recorded(self, prefix: str = "") -> tuple[dict[str, Any], str]:
         """Return what a module of pylstm's records beside its parameters, and what is wrong."""
-        module = None if prefix or self.above is None else self.above.container
-        if self.name == "parameters" and isinstance(module, Mapping) and set(module) >= _PICKLED:
+        module = None if prefix else self.pickled()
+        if module is not None:
             return options_of_pickle(module)
-        return options_of_state_dict(self.container, prefix)
+        options, wrong = options_of_state_dict(self.container, prefix)
+        return options | other_weights(self.container, prefix), wrong
 
     def assumed(self, prefix: str = "") -> Mapping[str, Any]:
         """Return what is assumed of an LSTM there instead of torch's defaults."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...arguments.variants import WEIGHTS_KEY
 from ..base.errors import WeightFileError
+from ..base.named import MATRIX, NamedArrays
 from ..base.record import Record
 from ..base.source import Segment, Source
 from ..base.tensor import PLAIN_DTYPES, Storage, Tensor, row_major
@@ -74,15 +76,23 @@ def read_npz(archive: ZipArchive, make: Make) -> dict[str, Any]:
     """Return the arrays of an archive by name; entries that are no arrays are left out.
 
     An array of uint16 with the text ``bfloat16`` under its name and ``_dtype`` is of bfloat16.
+    pylstm alone writes such, of modules whose weights are compressed: that is recorded of these.
     """
-    tree: dict[str, Any] = {}
+    tree = NamedArrays()
+    short: dict[str, set[bool]] = {}
     for name in archive.entries:
         if name.endswith(SUFFIX):
             stem = name.removesuffix(SUFFIX)
             if not _tells_bfloat16(archive, stem.removesuffix(DTYPE_SUFFIX), stem):
                 is_bfloat16 = _tells_bfloat16(archive, stem, stem + DTYPE_SUFFIX)
                 tree[stem] = read_entry(archive, name, make, is_bfloat16=is_bfloat16)
-    return tree
+                prefix, _, last = stem.rpartition(".")
+                if MATRIX.fullmatch(last):
+                    short.setdefault(prefix, set()).add(is_bfloat16)
+    tree.options = {
+        prefix: {WEIGHTS_KEY: "bfloat16"} for prefix, each in short.items() if each == {True}
+    }
+    return tree if tree.options else dict(tree)
 
 
 def read_entry(archive: ZipArchive, name: str, make: Make, *, is_bfloat16: bool = False) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from ...arguments.naming import type_name
 from ...arguments.variants import WEIGHTS_KEY
 from ..base.errors import WeightFileWarning
-from ..base.named import NamedArrays, metadata_of, options_by_prefix, options_in
+from ..base.named import MATRIX, NamedArrays, metadata_of, options_by_prefix, options_in
 from ..base.record import RecurrentLayer
 from .atomic import replacing
 from .leaves import Leaf, leaves_of
@@ -28,11 +27,12 @@ _WRITERS = {
     ".pth": write_torch,
 }
 
-# The parameters that have a storage.
-_MATRIX = re.compile(r"weight_(?:ih|hh|hr)(?:_l\d+(?:_reverse)?)?")
-
 # What is assumed where a file does not say it.
 _ASSUMED = ("nonlinearity", "tanh")
+
+# The storages that arrays tell by themselves: of int8-fast they are those of int8, and float16 are
+# those of any library.
+_SEEN = ("int8", "int16", "bfloat16")
 
 # So many modules are named in a line.
 _MAX_LISTED = 5
@@ -71,7 +71,8 @@ def save(mapping: Mapping[str, Any], path: str | os.PathLike[Any]) -> None:
     WeightFileWarning
         If the numbers of a module depend on what the file it came from says and this format cannot
         say: that it is ``batch_first``, its initial states; in ``.npz`` also the nonlinearity of an
-        RNN and what else makes a module another one than torch's.
+        RNN and what else makes a module another one than torch's, and that its weights are those of
+        ``int8-fast`` or ``float16``.
 
     Examples
     --------
@@ -117,10 +118,8 @@ def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> l
         raise ValueError(
             f"cannot tell the format from the suffix {suffix!r}: use {', '.join(_WRITERS)}"
         )
-    leaves = leaves_of(mapping)
+    leaves, known = described(mapping)
     _check_names(leaves)
-    known = Known(mapping)
-    leaves = [known.in_its_form(leaf) for leaf in leaves]
     with replacing(path) as file:
         if writer is write_safetensors:
             write_safetensors(file, leaves, progress, known.metadata())
@@ -131,6 +130,13 @@ def write(mapping: Any, path: Any, progress: Progress = lambda count: None) -> l
     says = {write_safetensors: (True, True), write_torch: (True, False)}
     options, batch_first = says.get(writer, (False, False))
     return known.lost(os.fsdecode(path), says_options=options, says_batch_first=batch_first)
+
+
+def described(mapping: Any) -> tuple[list[Leaf], Known]:
+    """Return the arrays of a mapping as they are written, and what is known of their modules."""
+    leaves = leaves_of(mapping)
+    known = Known(mapping)
+    return [known.in_its_form(leaf) for leaf in leaves], known
 
 
 class Known:
@@ -184,7 +190,7 @@ class Known:
         """Return an array as it is written: of bfloat16 where a state_dict says that it is such."""
         above, _, name = leaf.name.rpartition(".")
         is_short = self._options.get(above, {}).get(WEIGHTS_KEY) == "bfloat16"
-        is_matrix = leaf.dtype == "float32" and len(leaf.shape) == 2 and _MATRIX.fullmatch(name)
+        is_matrix = leaf.dtype == "float32" and len(leaf.shape) == 2 and MATRIX.fullmatch(name)
         return replace(leaf, dtype="bfloat16") if is_short and is_matrix else leaf
 
     def metadata(self) -> dict[str, str]:
@@ -207,8 +213,8 @@ class Known:
         others: dict[str, list[str]] = {}
         for prefix, facts in self._options.items() if not says_options else ():
             for name, value in options_in(facts).items():
-                # Their parameters have names of their own, and dtypes.
-                is_seen = name == "peepholes" or (name == WEIGHTS_KEY and value != "int8-fast")
+                # Their parameters have names of their own, and dtypes that nothing else has.
+                is_seen = name == "peepholes" or (name == WEIGHTS_KEY and value in _SEEN)
                 if not is_seen and (name, value) != _ASSUMED:
                     others.setdefault(f"{name}={value!r}", []).append(prefix)
         for argument, prefixes in others.items():
