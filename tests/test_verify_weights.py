@@ -15,6 +15,8 @@ from pylstm.cli.compare import compare_weights, random_input
 from pylstm.weights.find import survey
 from pylstm.weights.storages import STORAGES
 
+pytestmark = pytest.mark.usefixtures("no_peers")
+
 NAMES = list(STORAGES)
 MODULES = {
     "LSTM": lambda: pylstm.LSTM(5, 40, 2, bidirectional=True),
@@ -384,7 +386,9 @@ def test_what_a_file_has_compressed_is_widened_and_named(storage, tmp_path, caps
     table = table_of(text)
     for name in ("int8", "int16"):
         assert table[name]["rms"] == f"{compare_weights(small.float(), name).rms:.2e}"
-    assert run(capsys, path)[0] == 0  # beside float64: also as floats
+    code, text, _ = run(capsys, path)  # beside float64: also as floats
+    assert code == 0
+    assert f"\n  {storage} in the file: run with the float32 weights that these stand for\n" in text
 
 
 def test_float64_is_rounded_and_named(tmp_path, capsys):

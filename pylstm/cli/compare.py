@@ -13,8 +13,7 @@ import pylstm
 
 from .._core import Layer, as_array
 from ..arguments.naming import type_name
-from ..files.write.leaves import leaves_of
-from ..files.write.save import Known
+from ..files.write.save import described
 from ..files.write.writers import write_safetensors
 
 if TYPE_CHECKING:
@@ -235,10 +234,9 @@ def _count_changed(output: Array, other: Array, weight: Array, bias: Array | Non
 
 def nbytes_of(module: Module) -> tuple[int, int]:
     """Return the bytes of a module's parameters as stored, and of their safetensors file."""
-    parameters = module.state_dict()
-    known, counter = Known(parameters), _Counter()
     # Not those of the state_dict: it has bfloat16 as the float32 of the same value.
-    leaves = [known.in_its_form(leaf) for leaf in leaves_of(parameters)]
+    leaves, known = described(module.state_dict())
+    counter = _Counter()
     write_safetensors(cast("BinaryIO", counter), leaves, lambda count: None, known.metadata())
     return sum(leaf.nbytes for leaf in leaves), counter.count
 

@@ -177,12 +177,14 @@ def print_comparisons(comparisons: list[Comparison], dtype: np.dtype[Any]) -> bo
 
 
 def print_assumptions(found: FoundRecurrent) -> None:
-    """Say what the file leaves open, and that it has states of its own."""
+    """Say what the file leaves open, and what of it is not run as it stands there."""
     if found.assumed:
         assumed = ", ".join(f"{name}={value}" for name, value in found.assumed.items())
         print(f"  assumed: {printable(assumed)}")
     if found.initial_states is not None:
         print("  initial states: the first sequences begin with those of the file")
+    if found.weights is not None:
+        print(f"  {found.weights} in the file: run with the float32 weights that these stand for")
 
 
 def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) -> None:
