@@ -441,13 +441,16 @@ class WithState(pylstm.LSTM):
 # What is shown -----------------------------------------------------------------------------------
 
 
-def test_what_is_shown(capsys):
-    module = small_of("LSTM", "int8")
+@STORAGES
+def test_what_is_shown(name, capsys):
+    module = small_of("LSTM", name)
+    dtype = {"int8-fast": "int8"}.get(name, name)
     html = module._repr_html_()
-    assert "weights=&#x27;int8&#x27;" in html or "weights='int8'" in html
-    assert "int8" in html.split("</pre>")[1] and "leases: 0" in html
+    assert f"weights='{name}'" in html
+    assert f">{dtype}</td>" in html and ">float32</td>" in html and "leases: 0" in html
     pylstm.show_config(module)
-    assert "weights='int8'" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"weights='{name}'" in out and f"{', '.join(sorted(['float32', dtype]))}\n" in out
     assert "weights=" not in repr(made("LSTM"))
 
 

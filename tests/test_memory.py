@@ -161,7 +161,33 @@ def make_actions():
         "out of a cell": lambda: cell(X[0], row, out=row),
         "out of a gru cell": lambda: gru_cell(X[0], row[0], out=row[0]),
     }
+    small = {name: pylstm.compress(lstm, name) for name in ("int8", "int16", "bfloat16")}
+    other, state = pylstm.compress(lstm, "int8-fast"), small["int8"].state_dict()
+    calls |= {
+        "small, calls": lambda: [module(X, STATES) for module in small.values()],
+        "small, made": lambda: [pylstm.compress(deep, name) for name in small],
+        "small, made of small": lambda: pylstm.compress(small["int8"], "int16")(X),
+        "small, stored the same": lambda: pylstm.compress(small["int8"], "int8-fast"),
+        "small, parameters": lambda: [[*module.parameters()] for module in small.values()],
+        "small, state_dict": lambda: [
+            each.load_state_dict(each.state_dict()) for each in small.values()
+        ],
+        "small, loaded": lambda: (other.load_state_dict(lstm.state_dict()), other(X)),
+        "small, loaded from another": lambda: small["int16"].load_state_dict(state),
+        "small, pickled": lambda: [pickle.loads(pickle.dumps(each)) for each in small.values()],
+        "small, copied": lambda: [copy.deepcopy(copy.copy(each)) for each in small.values()],
+        "small, drawn": lambda: [each.reset_parameters() for each in small.values()],
+        "small, widened": lambda: [copy.copy(each).double() for each in small.values()],
+        "small, shown": lambda: [(repr(each), each._repr_html_()) for each in small.values()],
+        "small, assigned": lambda: setattr(other, "weight_ih_l0", np.ones((12, 4))),
+    }
+    wrong = {**state, "weight_hh_l0_scale": -state["weight_hh_l0_scale"]}
     errors = {
+        "small, assigned": lambda: setattr(other, "weight_ih_l0", np.full((12, 4), np.nan)),
+        "small, scales": lambda: other.load_state_dict(wrong),
+        "small, unknown": lambda: pylstm.compress(lstm, "int4"),
+        "small, float64": lambda: pylstm.compress(copy.deepcopy(lstm).double(), "int8"),
+        "small, into floats": lambda: lstm.load_state_dict(state),
         "lengths, dtype": lambda: lstm(X, lengths=[2.0, 5.0]),
         "lengths, shape": lambda: lstm(X, lengths=[2]),
         "lengths, value": lambda: lstm(X, lengths=[2, 6]),
@@ -231,7 +257,7 @@ def make_actions():
         ),
         "pad length": lambda: pad_packed_sequence(PACKED, total_length=2**80),
         "too large": lambda: lstm._build("LSTM", 2**40, 2**40),
-        "bad dtype": lambda: lstm._convert("int8"),
+        "bad dtype": lambda: lstm._convert("int4"),
         "bad name": lambda: lstm._parameter("nothing"),
         "bad assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
         "bad share": lambda: lstm._share(cell),

@@ -22,7 +22,7 @@ class RNNCellBase(_core.Cell, NativeModule):
 
     _structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.Cell.forward
-    _core_class = _core.Cell
+    _native_class = _core.Cell
     _hints = MappingProxyType(
         {
             "stream": ": call the cell, step by step, or stream the layer of its parameters, "

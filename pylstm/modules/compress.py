@@ -7,7 +7,7 @@ from ..arguments.naming import type_name
 from ..weights.storages import STORAGES, storage_of
 from .module import Module
 from .native import AnyModule, NativeModule, copied_with
-from .parameters import SCALE, in_form
+from .parameters import SCALE
 
 
 def compress(module: AnyModule, weights: str) -> AnyModule:
@@ -129,7 +129,7 @@ def _compressed(module: NativeModule, path: str, name: str) -> Layer:
                 f"compressed weight have this name"
             )
     try:
-        return in_form(module, name)
+        return module._parameters_in(name)
     except ValueError as error:
         raise ValueError(f"{where}{error}") from None
 

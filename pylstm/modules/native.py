@@ -110,7 +110,7 @@ class NativeModule(ParametersInC):
     _native_forward: Any = None
 
     # The class in C that has it.
-    _core_class: Any = None
+    _native_class: Any = None
 
     def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
         """Return what C builds the parameters from, beside their dtype and storage."""
@@ -124,7 +124,7 @@ class NativeModule(ParametersInC):
             weights = _to_be_filled.get()[1]
         try:
             arguments = self._build_arguments(structure)
-            self._core_class._build(self, **arguments, dtype=dtype, weights=weights)
+            self._native_class._build(self, **arguments, dtype=dtype, weights=weights)
         except (MemoryError, OverflowError):
             sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
             raise MemoryError(
@@ -138,10 +138,10 @@ class NativeModule(ParametersInC):
         """Return what the constructor fixed, as :meth:`_build_structure` takes it."""
         return {**{name: vars(self)[name] for name in self._structure}, **own_variants(self)}
 
-    def _empty(self) -> Layer:
-        empty: Any = self._core_class()  # without the code of a subclass
+    def _zeros_in(self, weights: str) -> Layer:
+        empty: Any = self._native_class()  # without the code of a subclass
         arguments = self._build_arguments(self._present_structure())
-        empty._build(**arguments, dtype=self._dtype.name, weights=self._weights)
+        empty._build(**arguments, dtype="float32", weights=weights)
         return empty  # type: ignore[no-any-return]
 
     def _recorded_options(self) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class RNNBase(_core.RNN, NativeModule):
     _variants = VARIANTS["RNN"]
     _options = ("training", "batch_first", "dropout")
     _native_forward = _core.RNN.forward
-    _core_class = _core.RNN
+    _native_class = _core.RNN
 
     mode: str
     input_size: int

@@ -73,7 +73,7 @@ class _Loading:
     def collect(self, module: Stateful, state_dict: Mapping[str, Any], prefix: str) -> None:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
-        scales = dict(module._scale_slots())
+        scales = dict(module._own_scale_slots())
         expected = {**slots, **scales}
         filled = {*module._owned_names(), *scales}  # by other means than by writing to an array
         options = recorded(self.recorded_in, prefix[:-1])
@@ -253,7 +253,7 @@ class Stateful(Tables):
             destination = OrderedDict()
             destination._metadata = OrderedDict()
         if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = {"version": self._version, **self._recorded()}
+            destination._metadata[prefix[:-1]] = {"version": self._version, **self._own_record()}
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
@@ -322,7 +322,7 @@ class Stateful(Tables):
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
 
-    def _recorded(self) -> dict[str, Any]:
+    def _own_record(self) -> dict[str, Any]:
         """Return what the numbers of this module depend on and no state_dict of torch says."""
         return {}
 
