@@ -254,7 +254,8 @@ def _judged_plain(
     if facts.get("peepholes") is True and not found.options and kind_of(found.kind) is LSTM:
         reason = "it is one with peepholes, and has none"
         return NearMiss(prefix, f"incomplete {found.kind}", reason)
-    weights, problem = storage_in(values, facts) if owner is None else (None, "")
+    parameters = {name: values[name] for name, _ in found._shapes() if name in values}
+    weights, problem = storage_in(parameters, facts) if owner is None else (None, "")
     if problem:
         return NearMiss(prefix, f"inconsistent {found.kind}", problem)
     found = replace(
@@ -270,7 +271,6 @@ def _judged_plain(
     if others:
         reason = f"it has {', '.join(others)}, which pylstm does not compute"
         return NearMiss(prefix, f"variant of {with_article(found.kind)}", reason)
-    parameters = {name: values[name] for name, _ in found._shapes() if name in values}
     return Candidate(found, parameters, facts, owner is not None)
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import hostile_pickles
 import numpy as np
+from attacks_compressed import compressed_attacks
 from attacks_keras import keras_attacks
 from containers import (
     entries,
@@ -893,6 +894,9 @@ def beside():
                 ]
             ),
     }  # fmt: skip
+
+
+attacks("compressed weights", EITHER)(compressed_attacks)
 
 
 def paddle(more):

@@ -30,6 +30,11 @@ WALL_SECONDS = 120  # nothing here waits; other programs may take the processor
 SPARE_BYTES = 64 << 20
 LONGEST_MESSAGE = 20_000
 COMPARED_BYTES = 1 << 22
+# What from_weights says of numbers that a search does not look at.
+UNREAD = (
+    "is multiplied by a scale of|has a zero point of|has integers or scales that"
+    "|has numbers that bfloat16 has not"
+)
 PLAIN = {str, bytes, int, float, bool, type(None), complex}
 
 # Events of sys.audit.
@@ -325,8 +330,8 @@ def check_found(guard, content, loaded, found, made):
         # A near miss of the kind keeps the counterpart from standing in; what was found is made of it.
         if single and not own and "it holds no" in str(module):
             continue
-        # No scale and no zero point is read before it is needed.
-        if single and re.search("is multiplied by a scale of|has a zero point of", str(module)):
+        # No number, scale or zero point is read before it is needed.
+        if single and re.search(UNREAD, str(module)):
             continue
         if single == isinstance(module, Exception):
             raise Broken(f"{found!r:.500} were found, {kind}.from_weights gives {module!r:.500}")

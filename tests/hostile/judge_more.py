@@ -55,7 +55,24 @@ def check_flat(guard, content, loaded):
                 "from_weights(flat)",
                 lambda found=found: getattr(pylstm, found.kind).from_weights(flat, found.prefix),
             )
+            if not isinstance(made, Exception) and made.weights is not None:
+                check_numbers(made, found, flat)
             del made
+
+
+def check_numbers(made, found, flat):
+    """Check that compressed weights stand for the numbers that are in the file."""
+    if made.weights != found.weights:
+        raise judge.Broken(f"{found!r:.500} were found, and {made.weights} made")
+    for name in made._parameter_names:
+        key = ".".join(filter(None, (found.prefix, name)))
+        if key not in flat:
+            continue  # a bias of zeros
+        value = flat[key].astype(np.float32)
+        if flat[key].dtype.kind == "i":
+            value = value * flat[f"{key}_scale"]
+        if not np.array_equal(made._parameter(name), value, equal_nan=True):
+            raise judge.Broken(f"{name!r:.200} of {found!r:.500} has other numbers")
 
 
 def check_names(flat):

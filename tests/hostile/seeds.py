@@ -4,6 +4,8 @@ import io
 import pickle
 import re
 import tarfile
+import tempfile
+import warnings
 import zipfile
 from collections import OrderedDict
 from functools import cache
@@ -14,6 +16,8 @@ import folders
 import numpy as np
 from recorded_files import recorded_files
 from weight_files import skops_archive
+
+import pylstm
 
 # Files that torch wrote, by the pattern of their names.
 RECORDED = {
@@ -89,8 +93,40 @@ def seeds(format):
         found = list(keras_files())
     else:
         found = list(pickles(int(format.removeprefix("pickle_"))))
-    found += list(of_kinds(format))
+    found += [*of_kinds(format), *compressed(format)]
     return sorted(found, key=len)
+
+
+def compressed(format):
+    """Files of modules with compressed weights, one of each storage."""
+    modules = {
+        "int8": pylstm.LSTM(2, 3),
+        "int8-fast": pylstm.RNN(3, 2, bidirectional=True),
+        "int16": pylstm.GRUCell(2, 3, bias=False),
+        "bfloat16": pylstm.LSTM(3, 4, proj_size=1),
+        "float16": pylstm.GRU(2, 2),
+    }
+    suffix = {"torch": ".pt", "safetensors": ".safetensors", "npz": ".npz", "npz_deflated": ".npz"}
+    for number, (weights, module) in enumerate(modules.items()):
+        for index, name in enumerate(module._parameter_names):
+            shape = module._parameter_view(name).shape
+            value = np.random.default_rng(100 * number + index).random(shape, np.float32)
+            module._assign({name: value})
+        module = pylstm.compress(module, weights)
+        if format.startswith("pickle"):
+            yield pickle.dumps({"a": module}, int(format.removeprefix("pickle_")))
+        elif format in suffix:
+            with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+                warnings.simplefilter("ignore", pylstm.WeightFileWarning)
+                path = Path(folder) / f"a{suffix[format]}"
+                pylstm.save(module.state_dict(prefix="a."), path)
+                content = path.read_bytes()
+            if format == "npz_deflated":
+                made = io.BytesIO()
+                with np.load(io.BytesIO(content)) as arrays:
+                    np.savez_compressed(made, **arrays)
+                content = made.getvalue()
+            yield content
 
 
 def archive_of_bits(deflated):
