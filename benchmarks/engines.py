@@ -34,10 +34,16 @@ class Engine(ABC):
     runner : Runner
         The statement that is timed. It uses the form that the library's users would choose
         for speed, with inputs that need no conversion.
+    tolerance : float or None
+        A result further than this from the float64 truth is wrong. None: what its dtype allows.
+    detail : str
+        What a report says beside the name, where an engine has chosen something for this case.
     """
 
     name: ClassVar[str]
+    tolerance: ClassVar[float | None] = None
     runner: Runner
+    detail = ""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem

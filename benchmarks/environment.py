@@ -103,13 +103,22 @@ def simd_level() -> str | None:
         return None
 
 
+def simd_flavour() -> str | None:
+    """Way of multiplying integers with smaller weights, None where pylstm is absent."""
+    try:
+        return str(importlib.import_module("pylstm._core").simd_flavour())
+    except ImportError:
+        return None
+
+
 def describe(pinned: list[int] | None) -> dict[str, object]:
-    """Everything a reader needs to judge the figures: machine, cores, versions, SIMD level."""
+    """Everything a reader needs to judge the figures: machine, cores, versions, SIMD."""
     return {
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "pinned_to": pinned,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "simd_level": simd_level(),
+        "simd_flavour": simd_flavour(),
         "versions": versions(),
     }

@@ -130,16 +130,21 @@ GRIDS: dict[str, list[Case]] = {
     "stream": STREAM,
 }
 
+# What `pylstm.compress` makes.
+STORAGES = ("int8", "int8-fast", "int16", "bfloat16", "float16")
+
 # Grids that are not a list of cases; each has a module of its own.
 SPECIAL = ("cold", "overhead", "packed", "memory")
 
 
-def select(cases: Sequence[Case], filters: Sequence[str], kind: str = "lstm") -> list[Case]:
+def select(
+    cases: Sequence[Case], filters: Sequence[str], kind: str = "lstm", states: bool = False
+) -> list[Case]:
     """Cases whose label holds every word of at least one filter; all of them without filters.
 
-    They are returned as cases of ``kind``.
+    They are returned as cases of ``kind``, with ``states`` all with states.
     """
-    cases = [replace(case, kind=kind) for case in cases]
+    cases = [replace(case, kind=kind, states=states or case.states) for case in cases]
     if not filters:
         return cases
     wanted = [set(text.split()) for text in filters]

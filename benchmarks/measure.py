@@ -15,11 +15,14 @@ from benchmarks.problem import Problem, errors
 from benchmarks.roof import NoRoofError, Roof
 from benchmarks.timing import Runner, Spread, interleave, ratios, spread
 from benchmarks.torch_engines import DeadlineError, TorchCompiled, TorchEager
+from benchmarks.weights_engines import PEERS, RIVALS, STORED
 
 ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
     for engine in (Pylstm, TorchEager, TorchCompiled, OnnxRuntime, OpenVino, NumpyLoop)
 }
+# With those of a run about smaller weights.
+EVERY_ENGINE = ENGINES | {engine.name: engine for engine in (*STORED.values(), *PEERS)}
 
 # Which peers a grid is about; the others run every engine.
 GRID_ENGINES = {
@@ -54,6 +57,9 @@ class Outcome:
     ratio: Spread | None = None  # to pylstm, formed round by round
     rms_error: float | None = None
     max_error: float | None = None
+    detail: str = ""
+    rival: str | None = None  # the fastest of the peers that a storage is compared with
+    lead: Spread | None = None  # the rival's time over this one's, formed round by round
 
     @property
     def ok(self) -> bool:
@@ -84,7 +90,7 @@ class Row:
         times = {
             name: outcome.ratio.median if outcome.ratio else outcome.seconds.median
             for name, outcome in self.outcomes.items()
-            if name != BASELINE and outcome.seconds is not None
+            if not name.startswith(BASELINE) and outcome.seconds is not None
         }
         return min(times, key=times.__getitem__) if times else None
 
@@ -109,11 +115,11 @@ def measure_case(grid: str, case: Case, options: Options, roof: Roof | None) -> 
     truth = problem.truth()
     row = Row(grid, case)
     runners: dict[str, Runner] = {}
-    allowed = GRID_ENGINES.get(grid, tuple(ENGINES))
+    allowed = GRID_ENGINES.get(grid, options.engines)
     for name in options.engines:
         if name not in allowed:
             continue
-        outcome, runner = _prepare(ENGINES[name], problem, truth)
+        outcome, runner = _prepare(EVERY_ENGINE[name], problem, truth)
         row.outcomes[name] = outcome
         if runner:
             runners[name] = runner
@@ -126,6 +132,7 @@ def measure_case(grid: str, case: Case, options: Options, roof: Roof | None) -> 
             outcome.seconds = spread(samples[name])
             if BASELINE in samples:
                 outcome.ratio = ratios(samples[name], samples[BASELINE])
+    _fill_leads(row, samples)
     if BASELINE in samples:
         _fill_roofs(row, samples, work)
     if OWN_LSTM in samples:
@@ -151,14 +158,24 @@ def _prepare(
         return Outcome(str(error)), None
     except Exception as error:  # any failure of a peer is a result to show
         return Outcome(f"failed: {type(error).__name__}: {_first_line(error)}"), None
-    if worst > TOLERANCE[problem.case.dtype]:
+    if worst > (engine.tolerance or TOLERANCE[problem.case.dtype]):
         return Outcome(f"wrong: error {worst:.1e}", rms_error=rms, max_error=worst), None
-    return Outcome("ok", rms_error=rms, max_error=worst), engine.runner
+    return Outcome("ok", rms_error=rms, max_error=worst, detail=engine.detail), engine.runner
 
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [""]
     return lines[0][:120]
+
+
+def _fill_leads(row: Row, samples: dict[str, list[float]]) -> None:
+    """Compare every storage with the fastest of its peers."""
+    for name, peers in RIVALS.items():
+        times = {peer: spread(samples[peer]).median for peer in peers if peer in samples}
+        if name in samples and times:
+            outcome = row.outcomes[name]
+            outcome.rival = min(times, key=times.__getitem__)
+            outcome.lead = ratios(samples[outcome.rival], samples[name])
 
 
 def _add_roofs(runners: dict[str, Runner], case: Case, roof: Roof | None) -> dict[str, float]:

@@ -154,10 +154,14 @@ class OnnxRuntime(Engine):
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         self.session = runtime.InferenceSession(
-            build_model(problem), options, providers=["CPUExecutionProvider"]
+            self.model(), options, providers=["CPUExecutionProvider"]
         )
         self.feeds = feeds(problem)
         self.runner = self._runner()
+
+    def model(self) -> bytes:
+        """Return the model that is run."""
+        return build_model(self.problem)
 
     def _runner(self) -> Runner:
         letters = state_letters(self.case)
@@ -223,9 +227,9 @@ class OpenVino(Engine):
         openvino = require("openvino")
         core = openvino.Core()
         model = core.read_model(build_model(problem))
-        self.request = core.compile_model(
-            model, "CPU", {**self.config, "INFERENCE_NUM_THREADS": threads()}
-        ).create_infer_request()
+        config = {**self.config, "INFERENCE_NUM_THREADS": threads()}
+        self.compiled = core.compile_model(model, "CPU", config)
+        self.request = self.compiled.create_infer_request()
         self.inputs = {name: array.copy() for name, array in feeds(problem).items()}
         for name, array in self.inputs.items():
             self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))

@@ -28,6 +28,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     names = [*grids.GRIDS, *grids.SPECIAL]
     add("--grid", nargs="+", choices=[*names, "all"], default=["head"], help="what to measure")
     add("--cell", choices=list(KINDS), default="lstm", help="the kind (default lstm)")
+    add("--weights", type=_storages, metavar="LIST", help="smaller weights: int8,int16 ..., or all")
     add("--filter", action="append", default=[], metavar="WORDS", help='only cases like "b1 h64"')
     add("--rounds", type=int, help=f"rounds per case (default {ROUNDS})")
     add("--target", type=float, metavar="MS", help=f"of one figure (default {TARGET_MS} ms)")
@@ -43,10 +44,31 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if "all" in options.grid:
         options.grid = names
+    if options.weights and (options.svg or not set(options.grid) <= set(grids.GRIDS)):
+        parser.error("--weights takes grids of cases, and draws no --svg")
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     options.target = options.target or (QUICK_TARGET_MS if options.quick else TARGET_MS)
     options.compile = options.compile or ("none" if options.quick else "all")
     return options
+
+
+def _storages(text: str) -> list[str]:
+    names = list(grids.STORAGES) if text == "all" else text.split(",")
+    wrong = [name for name in names if name not in grids.STORAGES]
+    if wrong:
+        known = ", ".join(grids.STORAGES)
+        raise argparse.ArgumentTypeError(f"{', '.join(wrong)}: not one of {known}")
+    return names
+
+
+def _engines(options: argparse.Namespace) -> list[str]:
+    """Names of the engines to run."""
+    from benchmarks.measure import ENGINES
+    from benchmarks.weights_engines import engine_names
+
+    known = engine_names(options.weights) if options.weights else list(ENGINES)
+    words = options.engines
+    return [name for name in known if not words or any(word in name for word in words)]
 
 
 def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
@@ -63,19 +85,19 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
 
     TorchCompiled.which = options.compile
     TorchCompiled.time_box = options.compile_timeout
-    chosen = [
-        name
-        for name in measure.ENGINES
-        if not options.engines or any(word in name for word in options.engines)
-    ]
-    # The loops run on one core: shares of them say nothing about several threads.
-    several = f"{options.threads} threads"
-    roof, roof_text = measure.open_roof() if options.threads == 1 else (None, several)
+    chosen = _engines(options)
+    roof, roof_text = None, f"{options.threads} threads"
+    # The loops run on one core, in float32: shares of them say nothing else.
+    if options.weights:
+        roof_text = "smaller weights"
+    elif options.threads == 1:
+        roof, roof_text = measure.open_roof()
     report = Report(
         command="python -m benchmarks.peers " + shlex.join(options.arguments),
         machine=environment.describe(cores),
         options={"rounds": options.rounds, "target_ms": options.target, "roof": roof_text},
         cell=options.cell,
+        weights=options.weights or [],
         notes=_notes(options, cores, None if roof else roof_text),
     )
     seconds = options.target / 1e3
@@ -84,7 +106,9 @@ def run(options: argparse.Namespace, cores: list[int] | None) -> Report:
     for grid in options.grid:
         started = time.monotonic()
         if grid in grids.GRIDS:
-            cases = grids.select(grids.GRIDS[grid], options.filter, options.cell)
+            # Smaller weights: with states, so that no call leaves out half of its products.
+            states = bool(options.weights)
+            cases = grids.select(grids.GRIDS[grid], options.filter, options.cell, states)
             report.grids[grid] = []
             for number, case in enumerate(cases, 1):
                 row = measure.measure_case(grid, case, settings, roof)
@@ -110,11 +134,11 @@ def _notes(options: argparse.Namespace, cores: list[int] | None, no_roof: str | 
     notes = []
     if options.rounds < ROUNDS or options.quick:
         notes.append("A quick run: good for a look, not as evidence.")
-    if options.filter or options.engines or options.compile != "all":
+    if options.filter or options.engines or (options.compile != "all" and not options.weights):
         notes.append("Not every case or not every peer was asked for.")
     if cores is None:
         notes.append("This system cannot pin a process to a core.")
-    if no_roof:
+    if no_roof and not options.weights:
         notes.append(f"No multiply-add and load loops: {no_roof}.")
     return notes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,10 +26,18 @@ from benchmarks.memory import MEGABYTE, MemoryRow
 from benchmarks.overhead import OverheadRow
 from benchmarks.packed import PackedRow
 from benchmarks.round_trip import RoundTripRow
+from benchmarks.text import seconds_text, table
 from benchmarks.timing import Spread, geometric_mean
+from benchmarks.weights_report import LEGEND as LEGEND_OF_WEIGHTS
+from benchmarks.weights_report import weights_budgets, weights_lines
 
 # Share of disturbed figures from which on a report says so.
 QUIET = 0.01
+
+LEGEND = (
+    "Each peer's cell: its time over pylstm's (median of the rounds' ratios, quartiles), its "
+    "median time, its RMS error against float64. Above 1, pylstm is faster."
+)
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Report:
     machine: dict[str, Any]
     options: dict[str, Any]
     cell: str = "lstm"
+    weights: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     grids: dict[str, list[Row]] = field(default_factory=dict)
     cold: list[ColdRow] | None = None
@@ -54,7 +63,9 @@ class Report:
         level = self.machine.get("simd_level")
         found: list[Budget] = []
         for grid, rows in self.grids.items():
-            if len(self.machine.get("pinned_to") or [0]) > 1:
+            if self.weights:
+                found += weights_budgets(grid, rows, self.machine.get("simd_flavour"))
+            elif len(self.machine.get("pinned_to") or [0]) > 1:
                 found += threads_budgets(grid, rows)
             else:
                 found += grid_budgets(grid, rows, level)
@@ -92,20 +103,6 @@ def _cell_name(cell: str) -> str:
     """Return the kind's name for a title."""
     name, _, activation = cell.partition("-")
     return f"{name.upper()} ({activation})" if activation else name.upper()
-
-
-def seconds_text(seconds: float) -> str:
-    """Format a time with three digits and a unit."""
-    for unit, factor in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
-        if seconds * factor < 1000:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds:.3g} s"
-
-
-def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """Lay out a Markdown table and an empty line behind it."""
-    rule = ["---"] * len(head)
-    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *lines)] + [""]
 
 
 def _share(spread: Spread | None) -> str:
@@ -265,16 +262,19 @@ def markdown(report: Report) -> str:
     machine = report.machine
     versions = ", ".join(f"{name} {text}" for name, text in machine["versions"].items())
     what = "" if report.cell == "lstm" else f" of {_cell_name(report.cell)}"
+    smaller = " and smaller weights" if report.weights else ""
+    level = machine["simd_level"]
+    if report.weights:
+        level += f", with smaller weights {machine['simd_flavour']}"
     lines = [
-        f"# Results{what} with {_number_of_threads(machine)}",
+        f"# Results{what} with {_number_of_threads(machine)}{smaller}",
         "",
         f"`{report.command}`",
         "",
         f"{machine['cpu']}, {_threads(machine)}; "
-        f"{machine['system']}; pylstm's SIMD level: {machine['simd_level']}. {versions}.",
+        f"{machine['system']}; pylstm's SIMD level: {level}. {versions}.",
         "",
-        "Each peer's cell: its time over pylstm's (median of the rounds' ratios, quartiles), its "
-        "median time, its RMS error against float64. Above 1, pylstm is faster.",
+        LEGEND_OF_WEIGHTS if report.weights else LEGEND,
         "",
         *(f"> {note}\n" for note in report.notes),
     ]
@@ -290,7 +290,7 @@ def markdown(report: Report) -> str:
         lines += budget_lines(budgets)
     for grid, rows in report.grids.items():
         if rows:
-            lines += _grid_lines(grid, rows)
+            lines += weights_lines(grid, rows) if report.weights else _grid_lines(grid, rows)
     if report.cold is not None:
         lines += _cold_lines(report.cold)
     if report.overhead is not None:
@@ -315,6 +315,7 @@ def as_json(report: Report) -> str:
         "machine": report.machine,
         "options": report.options,
         "cell": report.cell,
+        "weights": report.weights,
         "notes": report.notes,
         "budgets": [{**asdict(budget), "verdict": budget.verdict} for budget in report.budgets()],
         "grids": {grid: [row.as_json() for row in rows] for grid, rows in report.grids.items()},

@@ -47,10 +47,15 @@ def published_wheel_bytes(distribution: str) -> int:
     """Bytes of the wheel that the installed version comes in, fetched again to look at it."""
     with tempfile.TemporaryDirectory() as name:
         wanted = f"{distribution}=={installed_version(distribution)}"
-        options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--dest", name)
-        _pip("download", *options, wanted)
-        (wheel,) = Path(name).iterdir()
-        return wheel.stat().st_size
+        return fetch_wheel(wanted, Path(name)).stat().st_size
+
+
+def fetch_wheel(requirement: str, folder: Path) -> Path:
+    """Fetch the wheel of ``name==version`` into an empty folder; nothing of it is run."""
+    options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder))
+    _pip("download", *options, requirement)
+    (wheel,) = folder.iterdir()
+    return wheel
 
 
 def unpacked_bytes(wheel: Path) -> int:

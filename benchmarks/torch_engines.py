@@ -55,10 +55,14 @@ class TorchEager(Engine):
                 hx, steps = self.cell_hx, []
                 for x in self.x:
                     hx = self.call(x, hx)
-                    steps.append(parted(hx)[0].numpy().copy())
-                return np.stack(steps), *(state.numpy()[None] for state in parted(hx))
+                    steps.append(self.array(parted(hx)[0]).copy())
+                return np.stack(steps), *(self.array(state)[None] for state in parted(hx))
             y, hx = self.call(self.x, self.hx) if self.case.states else self.call(self.x)
-            return y.numpy(), *(state.numpy() for state in parted(hx))
+            return self.array(y), *(self.array(state) for state in parted(hx))
+
+    def array(self, tensor: Any) -> np.ndarray:
+        """Return a result as a NumPy array."""
+        return tensor.numpy()  # type: ignore[no-any-return]
 
 
 class TorchCompiled(TorchEager):
