@@ -47,6 +47,7 @@ NAVIGATION = {
         "docs/migrating-from-torch",
         "docs/torch-to-numpy",
         "docs/weight-files",
+        "docs/smaller-weights",
         "docs/deploying",
         "examples/README",
         "中文说明 <README.zh>",

@@ -40,7 +40,7 @@ AREAS = {
         test_demo.py test_docstrings.py test_examples.py test_files_*.py test_find*.py
         test_first_minute.py test_foreign.py test_from_weights*.py test_notebook.py test_pages.py
         test_plot*.py test_sequence_examples.py test_site.py test_torch_to_numpy.py test_values.py
-        test_exact_float32.py test_reference_weights.py test_stored_weights.py test_verify.py
+        test_exact_float32.py test_reference_weights.py test_stored_weights.py test_verify*.py
     """,
     # The text of the sources.
     "sources": "test_areas.py test_project_rules.py test_structure.py test_structure_python.py",

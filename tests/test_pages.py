@@ -222,5 +222,21 @@ def test_the_table_of_speed_is_that_of_the_results(page, fastest):
     assert min(ratios["fastest peer"] for _, ratios in head + people) > 1
 
 
+def test_the_table_of_errors_is_that_of_the_results():
+    tables = []
+    for page in (ROOT / "benchmarks" / "RESULTS-errors.md", DOCS / "smaller-weights.md"):
+        text = page.read_text(encoding="utf-8")
+        table = re.search(r"^\| weights \| (?:pylstm|`int8`).*\n(?:\|.*\n)+", text, flags=re.M)[0]
+        names, _, *rows = (
+            [cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()
+        )
+        names = [name.strip("`").removeprefix("pylstm ").replace(" per ", " ") for name in names]
+        tables.append({row[0]: dict(zip(names, row, strict=True)) for row in rows})
+    measured, shown = tables
+    assert len(shown) == 6 and len(next(iter(shown.values()))) == 8
+    for weights, row in shown.items():
+        assert row.items() <= measured[weights].items()
+
+
 def test_the_number_of_recorded_cases_is_right():
     assert f"hashes of {len(recorded_hashes())} cases" in (DOCS / "numerics.md").read_text("utf-8")

@@ -1,4 +1,7 @@
-"""Run the modules of a file beside torch or onnxruntime and in float64, and compare."""
+"""Run the modules of a file beside torch or onnxruntime and in float64, and compare.
+
+With ``--weights`` they run beside their copies with smaller weights instead: ``smaller``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from ..files.base.errors import printable
 from ..files.open import open_weights
 from ..weights.build import build, ends_with, fitting
 from ..weights.survey import survey
+from . import smaller
 from .output import Failure, print_table
 from .peers import PEERS, CannotRun, Peer, find_peer, run_cell, run_layer
 from .reference import directions_of, kind_of_module, layers_of, run_reference
@@ -42,7 +46,7 @@ _MAX_LISTED = 20  # near misses; a file may hold thousands
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add FILE, --prefix and --against."""
+    """Add FILE, --prefix, --against, and --weights with its options."""
     parser.add_argument("file", metavar="FILE", help="a weight file of any supported format")
     parser.add_argument("--prefix", metavar="P", help="which module; all of them without it")
     parser.add_argument(
@@ -50,10 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PEERS,
         help="the library to compare with; without it, the first that is installed",
     )
+    smaller.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare every layer and cell that was asked for."""
+    smaller.refuse_without_weights(arguments)
     fine = True
     with open_weights(arguments.file) as file:
         report = survey(file.tree, file.name)
@@ -64,10 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
             alone = not report.candidates
             print_near_misses(report.near_misses, None if alone else arguments.prefix)
             raise Failure(f"{file.name} holds no {kind}{which}; see `inspect`", code=1)
-        peer = find_peer(arguments.against)
-        explain(f"{printable(file.name)} ({file.format})", peer, common_name(candidates))
-        for candidate in candidates:
-            fine &= verify(candidate, peer, insist=arguments.against is not None)
+        label = f"{printable(file.name)} ({file.format})"
+        if arguments.weights is not None:
+            fine = smaller.run(arguments, file, candidates, label)
+        else:
+            peer = find_peer(arguments.against)
+            explain(label, peer, common_name(candidates))
+            for candidate in candidates:
+                fine &= verify(candidate, peer, insist=arguments.against is not None)
         print_near_misses(report.near_misses, arguments.prefix)
     return 0 if fine else 1
 
@@ -167,12 +177,14 @@ def print_comparisons(comparisons: list[Comparison], dtype: np.dtype[Any]) -> bo
 
 
 def print_assumptions(found: FoundRecurrent) -> None:
-    """Say what the file leaves open, and that it has states of its own."""
+    """Say what the file leaves open, and what of it is not run as it stands there."""
     if found.assumed:
         assumed = ", ".join(f"{name}={value}" for name, value in found.assumed.items())
         print(f"  assumed: {printable(assumed)}")
     if found.initial_states is not None:
         print("  initial states: the first sequences begin with those of the file")
+    if found.weights is not None:
+        print(f"  {found.weights} in the file: run with the float32 weights that these stand for")
 
 
 def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) -> None:
