@@ -11,6 +11,7 @@ from support import assert_same_bits, flatten
 from test_compress import CASES, EVERY, STORAGES, input_of, made, wide
 
 import pylstm
+from pylstm.native import _rebuild
 from pylstm.utils.rnn import pack_padded_sequence
 
 
@@ -254,6 +255,29 @@ def test_a_pickle_is_small_and_has_a_version_of_its_own():
     stored, scale = saved["parameters"]["weight_ih_l0"]
     assert stored.dtype == np.int8 and scale.shape == (512, 1)
     assert saved["parameters"]["bias_ih_l0"][1] is None
+
+
+def test_a_pickle_of_the_first_version_with_storages_stays_readable():
+    saved = {
+        "version": 3,
+        "structure": {"input_size": 1, "hidden_size": 2, "bias": True},
+        "options": {"training": False, "nonlinearity": "relu"},
+        "dtype": "float32",
+        "weights": "int16",
+        "parameters": {
+            "weight_ih": (np.int16([[3], [-32767]]), np.float32([[0.5], [0.25]])),
+            "weight_hh": (np.int16([[0, 1], [2, 0]]), np.float32([[1], [0]])),
+            "bias_ih": (np.float32([1, 2]), None),
+            "bias_hh": (np.float32([0, 0]), None),
+        },
+    }
+    cell = _rebuild(pylstm.RNNCell, saved)
+    cell.__setstate__({})
+    assert repr(cell) == "RNNCell(1, 2, nonlinearity=relu, weights='int16')"
+    assert cell.training is False
+    assert cell.weight_ih.tolist() == [[1.5], [-32767 / 4]]
+    assert cell.weight_hh.tolist() == [[0, 1], [0, 0]]
+    assert cell([[0.0]]).tolist() == [[1, 2]]
 
 
 @STORAGES

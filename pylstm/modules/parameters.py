@@ -173,8 +173,8 @@ class ParametersInC(Layer, Module):
         yield from super()._own_parameters()
 
     def _own_identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
-        if name in self._owned_names():  # a widened array is a new one each time
-            array = self._own_view(name)
+        if not array.flags.writeable and name in self._owned_names():
+            array = self._own_view(name)  # a widened array is a new one each time
         return memory_of(array)
 
     # ---- state_dict
