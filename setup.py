@@ -45,6 +45,7 @@ COMPILE_FLAGS = [
 LINK_FLAGS = []
 if sys.platform == "linux":
     COMPILE_FLAGS.append("-fno-plt")  # the smallest calls, of two dozen functions, gain 4 %
+    COMPILE_FLAGS.append("-fno-asynchronous-unwind-tables")  # 24 KB of a wheel; C raises nothing
 MACROS = [
     ("NPY_TARGET_VERSION", NUMPY_TARGET),
     ("NPY_NO_DEPRECATED_API", NUMPY_TARGET),

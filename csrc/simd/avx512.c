@@ -121,7 +121,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define vec_t __m256
 #define ivec_t __m256i
 #define LANES 8
-#define TILE_ROWS 6
+#define TILE_ROWS 3
 #define TERMS 4
 #include "storage_template.h"
 
@@ -160,7 +160,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define vec_t __m256
 #define ivec_t __m256i
 #define LANES 8
-#define TILE_ROWS 6
+#define TILE_ROWS 3
 #define TERMS 2
 #include "storage_template.h"
 

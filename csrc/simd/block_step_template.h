@@ -13,8 +13,8 @@ INLINE TARGET void NAME(add_row)(struct NAME(tile) tile, const int panels)
 }
 
 /* Sums of `columns` columns, of which the first stands at a panel's begin, for `rows` rows. */
-static NOINLINE TARGET void NAME(add_columns)(const struct NAME(tile) *first, ptrdiff_t rows,
-                                              ptrdiff_t columns)
+static NOINLINE TARGET STEP_SIZE void NAME(add_columns)(const struct NAME(tile) *first,
+                                                        ptrdiff_t rows, ptrdiff_t columns)
 {
     struct NAME(tile) tile = *first;
 
@@ -158,8 +158,9 @@ INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gate
 }
 
 /* A whole step. One instance serves all kinds: what differs between them is small beside the gemms. */
-static NOINLINE TARGET void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
-                                             void (*const update)(const struct BASE(block) *))
+static NOINLINE
+    TARGET STEP_SIZE void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
+                                           void (*const update)(const struct BASE(block) *))
 {
     ALIGNED REAL totals[BLOCK_ROWS * 4 * BLOCK_UNITS];
     ALIGNED REAL aside[BLOCK_ROWS * BLOCK_UNITS];

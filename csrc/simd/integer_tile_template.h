@@ -99,7 +99,7 @@ INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *
     UNROLL
     for (int i = sums; i < chains * sums; i++)
         acc[i] = I_ZERO;
-    for (; count >= 4; count -= 4) {
+    for (; LANES > 1 && count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
             NAME(add_element)(rows, planes, acc + j % chains * sums, w + j * PANEL_TOTALS,
@@ -111,6 +111,7 @@ INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *
         PIN_POINTER(x);
         PIN_POINTER(x3);
     }
+    PIN_POINTER(count); /* one copy of the rest is enough */
     for (; count > 0; count--, w += PANEL_TOTALS, x += ELEMENT(planes), x3++)
         NAME(add_element)(rows, planes, acc, w, x, x3, x_stride);
     UNROLL
@@ -160,18 +161,21 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct
 
     at.w += (1 + sums) * PANEL_TOTALS;
     at.x += STORAGE_ROW_HEADER / sizeof(REAL);
-    for (; at.depth > 0; at.depth -= SUM_TERMS) {
+    while (at.depth > 0) {
         const REAL *x3 = at.x + (planes == 2 ? plane : rows > 3 ? 3 * at.x_stride : 0);
+        ptrdiff_t count =
+            at.depth >= SUM_TERMS ? SUM_TERMS / TERMS : (at.depth + TERMS - 1) / TERMS;
         ivec_t acc[TILE_VECTORS];
-        NAME(sum_elements)(rows, planes, acc, starts, at.w, at.x, x3, at.x_stride,
-                           at.depth >= SUM_TERMS ? SUM_TERMS / TERMS
-                                                 : (at.depth + TERMS - 1) / TERMS);
+        PIN_POINTER(count); /* one copy for all counts */
+        NAME(sum_elements)(rows, planes, acc, starts, at.w, at.x, x3, at.x_stride, count);
         NAME(scale_sums)(rows, planes, acc, &at, scales, headers);
         at.from = at.to;
         at.from_stride = at.to_stride;
         starts += PANEL_TOTALS;
         at.w += SUM_TERMS / TERMS * PANEL_TOTALS;
         at.x += SUM_TERMS / TERMS * ELEMENT(planes);
+        at.depth -= SUM_TERMS;
+        PIN_POINTER(at.depth); /* or gcc makes a copy of all for the last sum */
     }
 }
 

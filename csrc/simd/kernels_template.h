@@ -49,8 +49,9 @@
 #define GET_WEIGHT(to, term, vector, rows) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
 #define PACKED_DEPTH(depth) (depth)
 #define ROWWISE(panels) ((panels) != 3) /* one row: three are done sooner together */
-#define UPDATES_ROW 1                   /* the LSTM's step of one row has an update of its own */
-#define PART(step, of) ((step)->of)     /* x or h as the tiles read it */
+#define STEP_SIZE
+#define UPDATES_ROW 1               /* the LSTM's step of one row has an update of its own */
+#define PART(step, of) ((step)->of) /* x or h as the tiles read it */
 #define PART_STRIDE(step, of) ((step)->of##_stride)
 #define PREPARE_H(step) ((void)(step))
 
@@ -81,6 +82,7 @@
 #undef TERM_SIZE
 #undef GET_WEIGHT
 #undef PACKED_DEPTH
+#undef STEP_SIZE
 #undef UPDATES_ROW
 #undef ROWWISE
 #undef PART

@@ -169,8 +169,8 @@ static NOINLINE TARGET CHAINED void NAME(lstm_traced_step)(const struct rnn_step
     NAME(step_units)(step, first, end, true);
 }
 #else
-static NOINLINE TARGET void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
-                                            ptrdiff_t end, bool traced)
+static NOINLINE TARGET STEP_SIZE void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
+                                                      ptrdiff_t end, bool traced)
 {
     NAME(step_units)(step, first, end, traced);
 }

@@ -104,9 +104,10 @@ INLINE TARGET void NAME(quantise_row)(const REAL *values, ptrdiff_t depth, bool 
 }
 
 /* `count` rows at `values`, to the rows from `first` on. */
-static NOINLINE TARGET void NAME(quantise_rows)(const REAL *values, ptrdiff_t stride,
-                                                ptrdiff_t depth, const struct integer_rows *rows,
-                                                ptrdiff_t first, ptrdiff_t count)
+static NOINLINE TARGET STEP_SIZE void NAME(quantise_rows)(const REAL *values, ptrdiff_t stride,
+                                                          ptrdiff_t depth,
+                                                          const struct integer_rows *rows,
+                                                          ptrdiff_t first, ptrdiff_t count)
 {
     const ptrdiff_t row_stride = NAME(row_stride)(depth, rows->planes);
     REAL *out = (REAL *)rows->memory + first * row_stride;

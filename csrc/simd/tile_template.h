@@ -57,7 +57,7 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc,
     UNROLL
     for (int i = 0; i < rows * panels * PANEL_VECTORS; i++)
         acc[i] = V_SET((REAL)0);
-    for (; count >= 4; count -= 4) {
+    for (; !(WIDENED && LANES == 1) && count >= 4; count -= 4) {
         UNROLL
         for (int j = 0; j < 4; j++)
             NAME(add_term)(rows, panels, acc, w + j * TERM_SIZE, w_stride, x + j, x3 + j, x_stride);
@@ -69,6 +69,8 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc,
         if (rows > 3)
             PIN_POINTER(x3);
     }
+    if (WIDENED)
+        PIN_POINTER(count);
     for (; count > 0; count--, w += TERM_SIZE, x++, x3++)
         NAME(add_term)(rows, panels, acc, w, w_stride, x, x3, x_stride);
 }
@@ -80,12 +82,17 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int pa
     const REAL *x = at->x + first * at->x_stride;
     const REAL *from = at->from + first * at->from_stride;
     REAL *to = at->to + first * at->to_stride;
+    ptrdiff_t left = at->depth;
     vec_t acc[TILE_VECTORS];
 
-    if (at->depth >= PYLSTM_SUM_BLOCK) /* a constant count needs no care for a tail */
+    if (WIDENED) { /* one copy for all counts */
+        left = left < PYLSTM_SUM_BLOCK ? left : PYLSTM_SUM_BLOCK;
+        PIN_POINTER(left);
+    }
+    if (at->depth >= PYLSTM_SUM_BLOCK && !WIDENED) /* a constant count needs no care for a tail */
         NAME(sum_block)(rows, panels, acc, at->w, at->w_stride, x, at->x_stride, PYLSTM_SUM_BLOCK);
     else
-        NAME(sum_block)(rows, panels, acc, at->w, at->w_stride, x, at->x_stride, at->depth);
+        NAME(sum_block)(rows, panels, acc, at->w, at->w_stride, x, at->x_stride, left);
     UNROLL
     for (int row = 0; row < rows; row++) {
         UNROLL
