@@ -166,7 +166,7 @@ def make_actions():
     mixed = pylstm.compress(pylstm.GRU(4, 3, 2, bidirectional=True), "int8")
     eye = np.ones((256, 64), np.float32)
     calls |= {
-        **{f"{name} call": lambda m=m: m(long) for name, m in small.items()},
+        **{f"{name} call": lambda m=m: m(X) for name, m in small.items()},
         **{f"{name} compress": lambda name=name: pylstm.compress(deep, name) for name in STORAGES},
         **{
             f"{name} build": lambda name=name: lstm.__class__(4, 3)._convert(name)
