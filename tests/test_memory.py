@@ -162,43 +162,64 @@ def make_actions():
         "out of a cell": lambda: cell(X[0], row, out=row),
         "out of a gru cell": lambda: gru_cell(X[0], row[0], out=row[0]),
     }
-    small = {name: pylstm.compress(big, name) for name in STORAGES}
     mixed = pylstm.compress(pylstm.GRU(4, 3, 2, bidirectional=True), "int8")
+    hollow = pylstm.LSTM(4, 3)
+    held = {name: pylstm.compress(big, name) for name in STORAGES}
     eye = np.ones((256, 64), np.float32)
     calls |= {
-        **{f"{name} call": lambda m=m: m(X) for name, m in small.items()},
-        **{f"{name} compress": lambda name=name: pylstm.compress(deep, name) for name in STORAGES},
         **{
-            f"{name} build": lambda name=name: lstm.__class__(4, 3)._convert(name)
-            for name in STORAGES
+            f"{name} stored again": lambda m=m: m._assign(
+                {name: m._stored(name) for name in m._parameter_names}
+            )
+            for name, m in held.items()
         },
         "compressed, packed": lambda: mixed(packed),
         "compressed, lengths": lambda: mixed(X, lengths=lengths),
-        "compressed stream": lambda: small["int16"].stream(2)(X),
-        "compressed, widened": lambda: copy.deepcopy(mixed).float(),
-        "compressed, read": lambda: [mixed._parameter(name) for name in mixed._parameter_names],
-        "compressed, stored": lambda: [mixed._stored(name) for name in mixed._parameter_names],
+        "compressed stream": lambda: held["int16"].stream(2)(X),
+        "compressed, converted": lambda: (mixed._convert("float32"), mixed._convert("int8")),
         "compressed, outlived": lambda: pylstm.compress(lstm, "int8")._stored("weight_ih_l0"),
-        "compressed, assigned": lambda: small["int8"]._assign({"weight_hh_l0": eye}),
-        "compressed, stored again": lambda: [
-            m._assign({name: m._stored(name) for name in m._parameter_names})
-            for m in small.values()
-        ],
-        "compressed, pickled": lambda: pickle.loads(pickle.dumps(mixed)),
-        "compressed, loaded": lambda: mixed.load_state_dict(mixed.state_dict()),
+        "compressed, assigned": lambda: held["int8"]._assign({"weight_hh_l0": eye}),
+        "compressed, built": lambda: hollow._build("LSTM", 4, 3, weights="int16"),
     }
     whole, scale = np.full((256, 64), -128, "i1"), np.ones((256, 1), "f4")
-    errors = {
-        "compressed, unsound": lambda: small["int8"]._assign({"weight_hh_l0": (whole, scale)}),
-        "compressed, no scale": lambda: small["int8"]._assign({"weight_hh_l0": (whole, None)}),
-        "compressed, not held": lambda: small["float16"]._assign({"weight_hh_l0": eye * 1e6}),
-        "compressed, second one": lambda: small["int16"]._assign(
+    errors_of_compressed = {
+        "compressed, unsound": lambda: held["int8"]._assign({"weight_hh_l0": (whole, scale)}),
+        "compressed, no scale": lambda: held["int8"]._assign({"weight_hh_l0": (whole, None)}),
+        "compressed, not held": lambda: held["float16"]._assign({"weight_hh_l0": eye * 1e6}),
+        "compressed, second one": lambda: held["int16"]._assign(
             {"bias_hh_l0": eye[:, 0].copy(), "weight_hh_l0": eye * np.inf}
         ),
-        "compressed, wrong form": lambda: small["int8"]._convert("int9"),
-        "compressed, float64": lambda: pylstm.compress(pylstm.GRU(2, 2).double(), "int8"),
-        "compressed, unknown": lambda: lstm._build("LSTM", 4, 3, weights="int9"),
-        "compressed, too large": lambda: lstm._build("LSTM", 2**40, 2**40, weights="int8"),
+        "compressed, wrong form": lambda: held["int8"]._convert("int9"),
+        "compressed, unknown": lambda: hollow._build("LSTM", 4, 3, weights="int9"),
+        "compressed, too large": lambda: hollow._build("LSTM", 2**40, 2**40, weights="int8"),
+    }
+    small = {name: pylstm.compress(lstm, name) for name in ("int8", "int16", "bfloat16")}
+    other, state = pylstm.compress(lstm, "int8-fast"), small["int8"].state_dict()
+    calls |= {
+        "small, calls": lambda: [module(X, STATES) for module in small.values()],
+        "small, made": lambda: [pylstm.compress(deep, name) for name in small],
+        "small, made of small": lambda: pylstm.compress(small["int8"], "int16")(X),
+        "small, stored the same": lambda: pylstm.compress(small["int8"], "int8-fast"),
+        "small, parameters": lambda: [[*module.parameters()] for module in small.values()],
+        "small, state_dict": lambda: [
+            each.load_state_dict(each.state_dict()) for each in small.values()
+        ],
+        "small, loaded": lambda: (other.load_state_dict(lstm.state_dict()), other(X)),
+        "small, loaded from another": lambda: small["int16"].load_state_dict(state),
+        "small, pickled": lambda: [pickle.loads(pickle.dumps(each)) for each in small.values()],
+        "small, copied": lambda: [copy.deepcopy(copy.copy(each)) for each in small.values()],
+        "small, drawn": lambda: [each.reset_parameters() for each in small.values()],
+        "small, widened": lambda: [copy.copy(each).double() for each in small.values()],
+        "small, shown": lambda: [(repr(each), each._repr_html_()) for each in small.values()],
+        "small, assigned": lambda: setattr(other, "weight_ih_l0", np.ones((12, 4))),
+    }
+    wrong = {**state, "weight_hh_l0_scale": -state["weight_hh_l0_scale"]}
+    errors = errors_of_compressed | {
+        "small, assigned": lambda: setattr(other, "weight_ih_l0", np.full((12, 4), np.nan)),
+        "small, scales": lambda: other.load_state_dict(wrong),
+        "small, unknown": lambda: pylstm.compress(lstm, "int4"),
+        "small, float64": lambda: pylstm.compress(copy.deepcopy(lstm).double(), "int8"),
+        "small, into floats": lambda: lstm.load_state_dict(state),
         "lengths, dtype": lambda: lstm(X, lengths=[2.0, 5.0]),
         "lengths, shape": lambda: lstm(X, lengths=[2]),
         "lengths, value": lambda: lstm(X, lengths=[2, 6]),
@@ -268,7 +289,7 @@ def make_actions():
         ),
         "pad length": lambda: pad_packed_sequence(PACKED, total_length=2**80),
         "too large": lambda: lstm._build("LSTM", 2**40, 2**40),
-        "bad dtype": lambda: lstm._convert("int9"),
+        "bad dtype": lambda: lstm._convert("int4"),
         "bad name": lambda: lstm._parameter("nothing"),
         "bad assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
         "bad share": lambda: lstm._share(cell),

@@ -296,6 +296,21 @@ def test_integers_do_not_go_into_a_float_module(name, assign, strict):
     assert (tree.a.weight_hh_l0 == 1).all()
 
 
+@pytest.mark.parametrize("name", [None, *STORAGES])
+def test_bits_of_bfloat16_are_no_whole_numbers(name, tmp_path):
+    """As NumPy reads them from a .npz that pylstm wrote."""
+    pylstm.save(in_storage("bfloat16")[1], tmp_path / "a.npz")
+    module = in_storage(name)[0] if name else pylstm.LSTM(5, 6, 2, proj_size=3)
+    before = [np.array(value) for value in module.state_dict().values()]
+    with np.load(tmp_path / "a.npz") as arrays:
+        for strict in (False, True):
+            text = r"weight_hh_l0_dtype beside them: pylstm\.load"
+            with pytest.raises(RuntimeError, match=text):
+                module.load_state_dict(arrays, strict=strict)
+    assert_same_bits(tuple(module.state_dict().values()), tuple(before))
+    module.load_state_dict(pylstm.load(tmp_path / "a.npz"))
+
+
 @pytest.mark.parametrize("name", oracle.FLOATS)
 def test_shorter_floats_go_into_a_float_module(name):
     module = pylstm.LSTM(5, 6, 2, proj_size=3)
@@ -311,4 +326,7 @@ def test_floats_that_a_storage_cannot_hold_are_named():
     with pytest.raises(
         RuntimeError, match=r"weight_hr_l1\[1, 2\] is 70000.0, which float16 cannot"
     ):
+        module.load_state_dict(values)
+    values["weight_ih_l0"][0, 1] = -1e9
+    with pytest.raises(RuntimeError, match=r"(?s)_ih_l0\[0, 1\] is -1.*weight_hr_l1\[1, 2\] is 7"):
         module.load_state_dict(values)

@@ -149,6 +149,14 @@ def packed() -> list[Array]:
     return unpack_sequence(output)
 
 
+def smaller() -> Tagger:
+    small = nn.compress(Tagger(), "int8")
+    assert_type(small, Tagger)
+    assert_type(nn.compress(nn.GRUCell(4, 8), weights="float16"), nn.GRUCell)
+    assert_type(small.lstm.weights, str | None)
+    return nn.compress(small, "int16").float()
+
+
 def weights() -> nn.LSTM:
     state = Tagger().state_dict()
     for found in nn.find_lstms(state):
@@ -196,6 +204,7 @@ def main() -> None:
     inside_sequences()
     modules()
     packed()
+    smaller()
     weights()
     assert generator() == 5
     assert missing()

@@ -62,7 +62,11 @@ class Castable(Hooked):
         return self._cast(tensor_type_dtype(dst_type), "biuf")
 
     def float(self) -> Self:
-        """Convert floating-point parameters and buffers to float32; returns this module."""
+        """Convert floating-point parameters and buffers to float32; returns this module.
+
+        Compressed weights become the float32 numbers that they stand for, here and in every other
+        conversion; :func:`compress` makes a compressed module again.
+        """
         return self._cast("float32", "f")
 
     def double(self) -> Self:
@@ -82,11 +86,17 @@ class Castable(Hooked):
 
     def half(self) -> NoReturn:
         """Raise TypeError: there is no float16 arithmetic."""
-        raise TypeError("half() is not offered: pylstm computes in float32 or float64")
+        raise TypeError(
+            "half() is not offered: pylstm computes in float32 or float64; "
+            'pylstm.compress(module, "float16") keeps weights in float16'
+        )
 
     def bfloat16(self) -> NoReturn:
         """Raise TypeError: there is no bfloat16 arithmetic."""
-        raise TypeError("bfloat16() is not offered: pylstm computes in float32 or float64")
+        raise TypeError(
+            "bfloat16() is not offered: pylstm computes in float32 or float64; "
+            'pylstm.compress(module, "bfloat16") keeps weights in bfloat16'
+        )
 
     def cuda(self, device: Any = None) -> Self:
         """Raise RuntimeError: pylstm computes on the CPU."""

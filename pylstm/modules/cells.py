@@ -22,6 +22,7 @@ class RNNCellBase(_core.Cell, NativeModule):
 
     _structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.Cell.forward
+    _native_class = _core.Cell
     _hints = MappingProxyType(
         {
             "stream": ": call the cell, step by step, or stream the layer of its parameters, "
@@ -58,11 +59,14 @@ class RNNCellBase(_core.Cell, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str, weights: str | None) -> None:
-        sizes = int(structure["input_size"]), int(structure["hidden_size"])
-        variants = {name: structure[name] for name in self._variants if name in structure}
-        bias = bool(structure["bias"])
-        self._build(self._layer_mode, *sizes, bias=bias, dtype=dtype, weights=weights, **variants)
+    def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "mode": self._layer_mode,
+            "input_size": int(structure["input_size"]),
+            "hidden_size": int(structure["hidden_size"]),
+            "bias": bool(structure["bias"]),
+            **{name: structure[name] for name in self._variants if name in structure},
+        }
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""

@@ -7,7 +7,7 @@ from ..arguments.naming import type_name
 from ..weights.storages import STORAGES, storage_of
 from .module import Module
 from .native import AnyModule, NativeModule, copied_with
-from .parameters import SCALE, in_form
+from .parameters import SCALE
 
 
 def compress(module: AnyModule, weights: str) -> AnyModule:
@@ -81,16 +81,22 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
         known = ", ".join(map(repr, STORAGES))
         raise TypeError(f"weights must be one of {known}, got {type_name(weights)}")
     name = storage_of(weights).name
+    if isinstance(module, NativeModule):
+        module._parameter_names  # noqa: B018 - a RuntimeError before __init__
     recurrent = _recurrent(module)
     if not recurrent:
         raise ValueError(
             f"there is nothing to compress: no module of this {type(module).__name__} is a "
             "recurrent layer or cell"
         )
-    compressed = {id(each): _compressed(each, path, name) for path, each in recurrent.items()}
+    compressed = {
+        id(each): _compressed(each, path, name)
+        for path, each in recurrent.items()
+        if each._weights != name  # others are copied
+    }
     copied = copied_with(module, compressed)
     for path, each in _recurrent(copied).items():
-        if id(each) in compressed:
+        if any(each is given for given in recurrent.values()):
             raise TypeError(
                 f"compress() copies the module, and a copy of {type_name(module)} has the very "
                 f"module {path or 'that was given'!r} of it"
@@ -123,7 +129,7 @@ def _compressed(module: NativeModule, path: str, name: str) -> Layer:
                 f"compressed weight have this name"
             )
     try:
-        return in_form(module, name)
+        return module._parameters_in(name)
     except ValueError as error:
         raise ValueError(f"{where}{error}") from None
 

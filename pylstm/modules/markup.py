@@ -22,10 +22,10 @@ def _row(tag: str, *values: object) -> str:
     return "<tr>" + "".join(f"{tag}{_escape(value)}{end}" for value in values) + "</tr>"
 
 
-def _slots(module: Any) -> list[tuple[str, Any]]:
-    """Return the state of the tree by dotted name, without exporting anything writable."""
+def _slots(module: Any) -> list[tuple[str, str, Any]]:
+    """Return the state of the tree: dotted names, dtypes, and arrays, none of them writable."""
     return [
-        (f"{path}.{name}" if path else name, array)
+        (f"{path}.{name}" if path else name, below._own_dtype_name(name, array), array)
         for path, below in module.named_modules()
         for name, array in below._own_slots()
     ]
@@ -55,12 +55,12 @@ def module_table(module: Any) -> str:
         parts.append("<table><thead>")
         parts.append(_row(_HEAD, "name", "shape", "dtype", "count", "bytes"))
         parts.append("</thead><tbody>")
-        for name, array in rows:
+        for name, dtype, array in rows:
             shape = " × ".join(map(str, array.shape)) or "scalar"
             sizes = f"{array.size:,}", f"{array.nbytes:,}"
-            parts.append(_row(_CELL, name, shape, array.dtype, *sizes))
-        total = sum(array.size for _, array in rows)
-        memory = sum(array.nbytes for _, array in rows)
+            parts.append(_row(_CELL, name, shape, dtype, *sizes))
+        total = sum(array.size for *_, array in rows)
+        memory = sum(array.nbytes for *_, array in rows)
         parts.append(_row(_HEAD, "total", "", "", f"{total:,}", f"{memory:,}"))
         parts.append("</tbody></table>")
         parts.append(_kernels(module))

@@ -158,7 +158,7 @@ class Module(Castable):
             modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in modules:
             for name, array in members(module):
-                memory = module._identity(name, array)
+                memory = module._own_identity(name, array)
                 if remove_duplicate and memory is not None:
                     if memory in seen:
                         continue
@@ -182,7 +182,8 @@ class Module(Castable):
         Yields
         ------
         (str, ndarray)
-            The arrays are writable and share the module's memory.
+            The arrays are writable and share the module's memory; those of compressed weights are
+            read-only and new.
 
         Examples
         --------

@@ -109,8 +109,11 @@ class NativeModule(ParametersInC):
     # The method in C that a call may enter without a Python frame.
     _native_forward: Any = None
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str, weights: str | None) -> None:
-        """Have C allocate the parameters."""
+    # The class in C that has it.
+    _native_class: Any = None
+
+    def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
+        """Return what C builds the parameters from, beside their dtype and storage."""
         raise NotImplementedError
 
     def _build_structure(
@@ -120,7 +123,8 @@ class NativeModule(ParametersInC):
         if _to_be_filled.get()[0] is self:
             weights = _to_be_filled.get()[1]
         try:
-            self._build_weights(structure, dtype, weights)
+            arguments = self._build_arguments(structure)
+            self._native_class._build(self, **arguments, dtype=dtype, weights=weights)
         except (MemoryError, OverflowError):
             sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
             raise MemoryError(
@@ -134,10 +138,11 @@ class NativeModule(ParametersInC):
         """Return what the constructor fixed, as :meth:`_build_structure` takes it."""
         return {**{name: vars(self)[name] for name in self._structure}, **own_variants(self)}
 
-    def _empty(self) -> Layer:
-        empty = type(self).__new__(type(self))
-        empty._build_weights(self._present_structure(), self._dtype.name, self._weights)
-        return empty
+    def _zeros_in(self, weights: str) -> Layer:
+        empty: Any = self._native_class()  # without the code of a subclass
+        arguments = self._build_arguments(self._present_structure())
+        empty._build(**arguments, dtype="float32", weights=weights)
+        return empty  # type: ignore[no-any-return]
 
     def _recorded_options(self) -> dict[str, Any]:
         own, name = own_variants(self), getattr(self, "nonlinearity", None)

@@ -31,31 +31,13 @@ def contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
 
 
 def as_stored(values: dict[str, Any]) -> dict[str, tuple[Array, Array | None]]:
-    """Return what ``_stored`` gave, from a pickle, as C takes it: in the order of bytes here."""
+    """Return what ``_stored`` gave, from a pickle, as C takes it."""
+    from ..weights.stored import native  # most programs have no compressed module
 
-    def native(array: Any) -> Any:
-        if array is None:
-            return None
-        return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-
-    return {name: (native(stored), native(scale)) for name, (stored, scale) in values.items()}
-
-
-def in_form(layer: Layer, form: str) -> Layer:
-    """Return what holds the parameters of a layer in another dtype or storage.
-
-    Raises
-    ------
-    ValueError
-        If the storage cannot hold a weight, which is named.
-    """
-    holder = Layer()
-    holder._share(layer)
-    was = layer._weights
-    holder._convert(form)
-    if {was, form} == {"int8", "int8-fast"}:  # the same integers; converting rounds their scales
-        holder._assign({name: layer._stored(name) for name in layer._parameter_names})
-    return holder
+    return {
+        name: (native(stored), None if scale is None else native(scale))
+        for name, (stored, scale) in values.items()
+    }
 
 
 class ParametersInC(Layer, Module):
@@ -65,9 +47,26 @@ class ParametersInC(Layer, Module):
     and ``_parameter`` a new array of the float32 numbers that it stands for.
     """
 
-    def _empty(self) -> Layer:
-        """Return what has parameters of the same form and shapes, all zero."""
+    def _zeros_in(self, weights: str) -> Layer:
+        """Return what has parameters of the same shapes in a storage, all zero."""
         raise NotImplementedError
+
+    def _parameters_in(self, form: str) -> Layer:
+        """Return what holds the parameters in another dtype or storage.
+
+        Raises
+        ------
+        ValueError
+            If the storage cannot hold a weight, which is named.
+        """
+        if {self._weights, form} == {"int8", "int8-fast"}:  # which store the same
+            holder = self._zeros_in(form)
+            holder._assign({name: self._stored(name) for name in self._parameter_names})
+            return holder
+        holder = Layer()
+        holder._share(self)
+        holder._convert(form)
+        return holder
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
@@ -75,7 +74,7 @@ class ParametersInC(Layer, Module):
         except RuntimeError:  # before __init__
             return ()
 
-    def _matrices(self) -> Iterator[tuple[str, Array]]:
+    def _own_matrices(self) -> Iterator[tuple[str, Array]]:
         """Yield the compressed parameters and what is stored of them; none of a float module."""
         if self._owned_names() and self._weights is not None:
             for name in self._parameter_names:
@@ -86,7 +85,7 @@ class ParametersInC(Layer, Module):
     def _check_free(self, kind: str, table: Mapping[str, Any], name: str) -> None:
         if name == "weights" and self._has_no_own_weights():
             return
-        if name.endswith(SCALE) and name.removesuffix(SCALE) in dict(self._matrices()):
+        if name.endswith(SCALE) and name.removesuffix(SCALE) in dict(self._own_matrices()):
             raise KeyError(f"attribute '{name}' already exists: the scales of a compressed weight")
         super()._check_free(kind, table, name)
 
@@ -98,7 +97,7 @@ class ParametersInC(Layer, Module):
 
         What a subclass has of its own by this name hides it.
         """
-        for table in self._tables():
+        for table in self._own_tables():
             if "weights" in table:
                 return table["weights"]  # type: ignore[no-any-return]
         if not self._owned_names():
@@ -117,14 +116,14 @@ class ParametersInC(Layer, Module):
     def _shown_weights(self) -> list[str]:
         return [] if self._weights is None else [f"weights={self._weights!r}"]
 
-    def _tables(self) -> list[dict[str, Any]]:
+    def _own_tables(self) -> list[dict[str, Any]]:
         """Return all in which something of the module's own can have a name."""
         values = vars(self)
         return [values, *(values.get(name, {}) for name in ("_parameters", "_buffers", "_modules"))]
 
     def _has_no_own_weights(self) -> bool:
         is_ours = type(self).weights is ParametersInC.weights
-        return is_ours and not any("weights" in table for table in self._tables())
+        return is_ours and not any("weights" in table for table in self._own_tables())
 
     def _is_asked_to_compress(self, value: Any) -> bool:
         """Tell whether assigning ``weights`` sets no attribute of a subclass's own."""
@@ -141,7 +140,7 @@ class ParametersInC(Layer, Module):
                 f"cannot assign '{type_name(value)}' as parameter '{name}' "
                 "(torch.nn.Parameter or None expected): in pylstm, an array of its shape"
             )
-        expected = self._view(name).shape
+        expected = self._own_view(name).shape
         array = as_array(value, name, None)
         if array.shape != expected:
             raise ValueError(
@@ -150,7 +149,7 @@ class ParametersInC(Layer, Module):
             )
         self._assign(self._apart(contiguous({name: array}, self._dtype.name)))
 
-    def _view(self, name: str) -> Array:
+    def _own_view(self, name: str) -> Array:
         """Return a parameter as a read-only array on the module's memory, in its stored form."""
         return self._parameter_view(name) if self._weights is None else self._stored(name)[0]
 
@@ -173,24 +172,29 @@ class ParametersInC(Layer, Module):
             yield name, self._parameter(name)
         yield from super()._own_parameters()
 
-    def _identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
-        # That of the memory in C: a widened array is a new one each time.
-        return memory_of(self._view(name) if name in self._owned_names() else array)
+    def _own_identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
+        if name in self._owned_names():  # a widened array is a new one each time
+            array = self._own_view(name)
+        return memory_of(array)
 
     # ---- state_dict
 
     def _own_slots(self) -> Iterator[tuple[str, Array]]:
         # Views: an exported writable array would make the next call compare the parameter.
         for name in self._owned_names():
-            yield name, self._view(name)
+            yield name, self._own_view(name)
         yield from self._registered_slots()
 
-    def _scale_slots(self) -> Iterator[tuple[str, Array]]:
+    def _own_dtype_name(self, name: str, array: Array) -> str:
+        is_bits = self._owned_names() and self._weights == "bfloat16" and array.dtype == np.uint16
+        return "bfloat16" if is_bits else super()._own_dtype_name(name, array)
+
+    def _own_scale_slots(self) -> Iterator[tuple[str, Array]]:
         # Of every storage: the stored form of another one can be loaded.
-        for name, stored in self._matrices():
+        for name, stored in self._own_matrices():
             yield name + SCALE, np.broadcast_to(np.float32(0), (len(stored), 1))
 
-    def _recorded(self) -> dict[str, Any]:
+    def _own_record(self) -> dict[str, Any]:
         options, weights = self._recorded_options(), self._weights
         told: dict[str, Any] = {OPTIONS_KEY: options} if options else {}
         return told if weights is None else {**told, WEIGHTS_KEY: weights}
@@ -213,7 +217,7 @@ class ParametersInC(Layer, Module):
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
-        names = {*self._parameter_names, *(name for name, _ in self._scale_slots())}
+        names = {*self._parameter_names, *(name for name, _ in self._own_scale_slots())}
         own = {name: value for name, value in values.items() if name in names}
         others = {name: value for name, value in values.items() if name not in names}
         stage = self._stage_floats if self._weights is None else self._stage_compressed
@@ -245,11 +249,18 @@ class ParametersInC(Layer, Module):
         """Compress the values now: whatever their dtype is, the module keeps its storage."""
         from ..weights.stored import readable  # most programs have no compressed module
 
-        holder = self._empty()
+        weights = str(self._weights)
+        holder = self._zeros_in(weights)
         staged = [name for name in self._parameter_names if name in own]
+        problems = []
         for name in staged:  # one by one, so that only one float32 array is made
-            value = readable(name, own[name], own.get(name + SCALE), str(self._weights))
-            holder._assign({name: value})
+            try:
+                value = readable(name, own[name], own.get(name + SCALE), weights)
+                holder._assign({name: value})
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise ValueError(*problems)
         stored = {name: holder._stored(name) for name in staged}
         return lambda: self._assign(stored)
 
@@ -274,4 +285,4 @@ class ParametersInC(Layer, Module):
         """Return what holds the parameters as floats; None where they are of that dtype already."""
         if dtype == self._dtype.name and self._weights is None:
             return None
-        return in_form(self, dtype)
+        return self._parameters_in(dtype)

@@ -93,6 +93,7 @@ class RNNBase(_core.RNN, NativeModule):
     _variants = VARIANTS["RNN"]
     _options = ("training", "batch_first", "dropout")
     _native_forward = _core.RNN.forward
+    _native_class = _core.RNN
 
     mode: str
     input_size: int
@@ -129,19 +130,17 @@ class RNNBase(_core.RNN, NativeModule):
         self._hooks_changed()
         self.reset_parameters()
 
-    def _build_weights(self, structure: dict[str, Any], dtype: str, weights: str | None) -> None:
-        self._build(
-            structure["mode"],
-            int(structure["input_size"]),
-            int(structure["hidden_size"]),
-            num_layers=int(structure["num_layers"]),
-            bias=structure["bias"],
-            bidirectional=bool(structure["bidirectional"]),
-            proj_size=int(structure["proj_size"]),
-            dtype=dtype,
-            weights=weights,
+    def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "mode": structure["mode"],
+            "input_size": int(structure["input_size"]),
+            "hidden_size": int(structure["hidden_size"]),
+            "num_layers": int(structure["num_layers"]),
+            "bias": structure["bias"],
+            "bidirectional": bool(structure["bidirectional"]),
+            "proj_size": int(structure["proj_size"]),
             **{name: structure[name] for name in self._variants if name in structure},
-        )
+        }
 
     def extra_repr(self) -> str:
         """Return the sizes, and what differs from its default."""
@@ -171,7 +170,7 @@ class RNNBase(_core.RNN, NativeModule):
 
     @property
     def all_weights(self) -> list[list[Array]]:
-        """The parameters, writable: a list for every layer and direction."""
+        """The parameters, writable unless compressed: a list for every layer and direction."""
         return [[self._parameter(name) for name in names] for names in self._all_weights]
 
     @property
@@ -181,7 +180,7 @@ class RNNBase(_core.RNN, NativeModule):
 
     @property
     def _flat_weights(self) -> list[Array]:
-        """The parameters, writable, in one list."""
+        """The parameters, writable unless compressed, in one list."""
         return [self._parameter(name) for name in self._parameter_names]
 
     def stream(self, batch: int = 1, hx: Any = None) -> _core.Stream:

@@ -42,6 +42,11 @@ def _positional(
     return destination, prefix, keep_vars
 
 
+# What stands beside integers that are no numbers: scales, and in a .npz the dtype whose bits they
+# are. Which function reads them.
+_BESIDE_INTEGERS = {"_scale": "from_weights", "_dtype": "pylstm.load"}
+
+
 def _read(value: Any, key: str, slot: Array) -> Array:
     """Return ``value`` as an array whose numbers can be copied into ``slot``."""
     if slot.dtype.kind in "iuf":
@@ -56,14 +61,6 @@ def _read(value: Any, key: str, slot: Array) -> Array:
 def _shape(value: Any) -> tuple[int, ...] | None:
     shape = getattr(value, "shape", None)
     return None if shape is None else tuple(shape)
-
-
-def _is_scaled(state_dict: Mapping[str, Any], key: str) -> bool:
-    """Tell whether a value is integers that a scale beside them belongs to."""
-    if f"{key}_scale" not in state_dict:
-        return False
-    value = state_dict[key]
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
 
 
 class _Loading:
@@ -81,35 +78,41 @@ class _Loading:
     def collect(self, module: Stateful, state_dict: Mapping[str, Any], prefix: str) -> None:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
         slots = dict(module._own_slots())
-        scales = dict(module._scale_slots())
-        owned = module._owned_names()
+        scales = dict(module._own_scale_slots())
+        expected = {**slots, **scales}
+        filled = {*module._owned_names(), *scales}  # by other means than by writing to an array
         options = recorded(self.recorded_in, prefix[:-1])
         if options is not None and module._variants:
             own = {**module._variants, **own_variants(module)}
             self.errors += mismatch(own, options, prefix[:-1])
         found = {}
-        for name, slot in {**slots, **scales}.items():
+        for name, slot in expected.items():
             key = prefix + name
             if key not in state_dict:
                 if name not in scales:
                     self.missing.append(key)
                 continue
-            if _is_scaled(state_dict, key) and f"{name}_scale" not in scales:
+            writeable = self.assign or slot.flags.writeable or name in filled
+            value = self._check(state_dict[key], key, slot, writeable)
+            if value is None:
+                continue
+            beside = {suffix for suffix in _BESIDE_INTEGERS if key + suffix in state_dict}
+            beside -= {suffix for suffix in beside if name + suffix in expected}
+            is_for_numbers = slot.dtype.kind not in "iu" or name in filled
+            if beside and value.dtype.kind in "iu" and is_for_numbers:
                 # Taken for numbers they would be wrong, and without strict in silence.
+                suffix = beside.pop()
                 self.errors.append(
-                    f"{key} is stored as integers, with {key}_scale beside them: from_weights "
-                    "reads such weights."
+                    f"{key} is stored as integers, with {key}{suffix} beside them: "
+                    f"{_BESIDE_INTEGERS[suffix]} reads such weights."
                 )
                 continue
-            writeable = self.assign or slot.flags.writeable or name in {*owned, *scales}
-            value = self._check(state_dict[key], key, slot, writeable)
-            if value is not None:
-                found[name] = value
+            found[name] = value
         self.values.append((module, prefix, found))
         for key in state_dict:
             if key.startswith(prefix):
                 first, dot, _ = key[len(prefix) :].partition(".")
-                if first not in module._modules if dot else first not in {**slots, **scales}:
+                if first not in (module._modules if dot else expected):
                     self.unexpected.append(key)
         for name, child in module._modules.items():
             if child is not None:
@@ -202,7 +205,7 @@ class _Loading:
             try:
                 self.writers.append(module._stage_state_dict(values, self.assign))
             except ValueError as error:
-                self.errors.append(f"{prefix}{error}.")
+                self.errors += [f"{prefix}{problem}." for problem in error.args]
 
     def write(self) -> None:
         for writer in self.writers:
@@ -231,7 +234,7 @@ class Stateful(Tables):
         prefix : str
             Put in front of every name.
         keep_vars : bool
-            Give writable arrays instead of read-only views.
+            Give writable arrays instead of read-only views; not of compressed weights.
 
         Returns
         -------
@@ -239,7 +242,9 @@ class Stateful(Tables):
             Views on the module's memory: later changes show in them. Its attribute
             ``_metadata`` is torch's, and records of a module that is none of torch's, or an RNN
             with ``relu``, what ``from_weights`` must know; a new dict of the same items does
-            not. ``copy.deepcopy`` makes a snapshot.
+            not. ``copy.deepcopy`` makes a snapshot. Compressed weights are given as they are
+            stored: integers, with their scales (rows, 1) behind them in ``weight_ih_l0_scale``,
+            or float16; those of bfloat16 as new float32 arrays. ``_metadata`` says which.
 
         Examples
         --------
@@ -253,7 +258,7 @@ class Stateful(Tables):
             destination = OrderedDict()
             destination._metadata = OrderedDict()
         if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = {"version": self._version, **self._recorded()}
+            destination._metadata[prefix[:-1]] = {"version": self._version, **self._own_record()}
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
@@ -275,12 +280,15 @@ class Stateful(Tables):
             Anything that NumPy makes a numeric array of, torch tensors and Parameters included.
             Values are converted to the dtype of what they fill. One that records that it is of
             another variant, ``reset_after=False`` for instance, is an error; one that records
-            nothing fits every variant.
+            nothing fits every variant. A compressed module compresses numbers, takes what is
+            stored as it is, and compresses what another storage stored from the numbers that it
+            stands for. A float module refuses integers that have scales.
         strict : bool
             Whether missing and unexpected names are errors. A wrong shape always is.
         assign : bool
             Take the dtype of the values: a module in C does if they are all float32 or all
-            float64, other arrays are replaced by copies of the values.
+            float64, other arrays are replaced by copies of the values. A compressed module keeps
+            its storage.
 
         Returns
         -------
@@ -319,7 +327,7 @@ class Stateful(Tables):
         loading.write()
         return _IncompatibleKeys(loading.missing, loading.unexpected)
 
-    def _recorded(self) -> dict[str, Any]:
+    def _own_record(self) -> dict[str, Any]:
         """Return what the numbers of this module depend on and no state_dict of torch says."""
         return {}
 

@@ -216,7 +216,7 @@ class Tables:
             if array is not None:
                 yield name, array
 
-    def _identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
+    def _own_identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
         """Return what tells an own parameter or buffer from all others; None without memory."""
         return memory_of(array)
 
@@ -228,7 +228,11 @@ class Tables:
         """Yield what load_state_dict fills: own parameters, then persistent buffers."""
         yield from self._registered_slots()
 
-    def _scale_slots(self) -> Iterator[tuple[str, Array]]:
+    def _own_dtype_name(self, name: str, array: Array) -> str:
+        """Return how a table shows the dtype of what :meth:`_own_slots` yields."""
+        return str(array.dtype)
+
+    def _own_scale_slots(self) -> Iterator[tuple[str, Array]]:
         """Yield the scales that load_state_dict takes beside stored weights of integers."""
         yield from ()
 

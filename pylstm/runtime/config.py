@@ -11,12 +11,16 @@ from ..modules.module import Module
 
 def _describe(module: Module) -> list[tuple[str, str]]:
     """Return what a call of ``module`` has to work with."""
-    arrays = [array for below in module.modules() for _, array in below._own_slots()]
+    slots = [
+        (below._own_dtype_name(name, array), array)
+        for below in module.modules()
+        for name, array in below._own_slots()
+    ]
     leases = sum(getattr(below, "_leases", 0) for below in module.modules())
-    dtypes = sorted({str(array.dtype) for array in arrays})
+    dtypes = sorted({dtype for dtype, _ in slots})
     return [
         ("module", repr(module)),
-        ("numbers", f"{sum(array.size for array in arrays):,}"),
+        ("numbers", f"{sum(array.size for _, array in slots):,}"),
         ("dtype", ", ".join(dtypes) or "none"),
         ("leases", f"{leases} (each call compares the parameters that they show)"),
     ]

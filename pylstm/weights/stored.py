@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
+def native(array: Array) -> Array:
+    """Return an array that is C-contiguous, and has the order of bytes of the machine."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
 def readable(
     name: str, value: Array, scale: Array | None, weights: str
 ) -> Array | tuple[Array, Array | None]:
@@ -46,18 +51,19 @@ def readable(
     ValueError
         If it is not clear what the value stands for, or what is stored is not sound.
     """
-    storage = STORAGES[weights]
+    storage, value = STORAGES[weights], native(value)
     if scale is None:
         if value.dtype.kind in "iu" and value.dtype.itemsize <= 2 and value.ndim == 2:
             raise ValueError(f"{name} is of {value.dtype}, and {name}_scale is missing")
         if value.dtype == np.float16 == storage.dtype and value.ndim == 2:
-            return np.ascontiguousarray(value), None
+            return value, None
         return np.ascontiguousarray(value, np.float32)
     if value.dtype.kind not in "iu":
         raise ValueError(f"{name} is of {value.dtype}, and {name}_scale stands beside it")
     known = next((s for s in STORAGES.values() if s.is_integer and s.dtype == value.dtype), None)
     if known is None:
         raise ValueError(f"{name} is of {value.dtype}, which no storage of weights has")
+    scale = native(scale)
     if scale.dtype != np.float32:
         raise ValueError(f"{name}_scale is {scale.dtype}, expected float32")
     problem = soundness_problem(value, scale, known)
@@ -65,4 +71,4 @@ def readable(
         raise ValueError(f"{name} {problem}")
     if storage.dtype != value.dtype:
         return widen(value, scale, known)
-    return np.ascontiguousarray(value), np.ascontiguousarray(scale)
+    return value, scale
