@@ -162,6 +162,37 @@ def make_actions():
         "out of a cell": lambda: cell(X[0], row, out=row),
         "out of a gru cell": lambda: gru_cell(X[0], row[0], out=row[0]),
     }
+    mixed = pylstm.compress(pylstm.GRU(4, 3, 2, bidirectional=True), "int8")
+    hollow = pylstm.LSTM(4, 3)
+    held = {name: pylstm.compress(big, name) for name in STORAGES}
+    eye = np.ones((256, 64), np.float32)
+    calls |= {
+        **{
+            f"{name} stored again": lambda m=m: m._assign(
+                {name: m._stored(name) for name in m._parameter_names}
+            )
+            for name, m in held.items()
+        },
+        "compressed, packed": lambda: mixed(packed),
+        "compressed, lengths": lambda: mixed(X, lengths=lengths),
+        "compressed stream": lambda: held["int16"].stream(2)(X),
+        "compressed, converted": lambda: (mixed._convert("float32"), mixed._convert("int8")),
+        "compressed, outlived": lambda: pylstm.compress(lstm, "int8")._stored("weight_ih_l0"),
+        "compressed, assigned": lambda: held["int8"]._assign({"weight_hh_l0": eye}),
+        "compressed, built": lambda: hollow._build("LSTM", 4, 3, weights="int16"),
+    }
+    whole, scale = np.full((256, 64), -128, "i1"), np.ones((256, 1), "f4")
+    errors_of_compressed = {
+        "compressed, unsound": lambda: held["int8"]._assign({"weight_hh_l0": (whole, scale)}),
+        "compressed, no scale": lambda: held["int8"]._assign({"weight_hh_l0": (whole, None)}),
+        "compressed, not held": lambda: held["float16"]._assign({"weight_hh_l0": eye * 1e6}),
+        "compressed, second one": lambda: held["int16"]._assign(
+            {"bias_hh_l0": eye[:, 0].copy(), "weight_hh_l0": eye * np.inf}
+        ),
+        "compressed, wrong form": lambda: held["int8"]._convert("int9"),
+        "compressed, unknown": lambda: hollow._build("LSTM", 4, 3, weights="int9"),
+        "compressed, too large": lambda: hollow._build("LSTM", 2**40, 2**40, weights="int8"),
+    }
     small = {name: pylstm.compress(lstm, name) for name in ("int8", "int16", "bfloat16")}
     other, state = pylstm.compress(lstm, "int8-fast"), small["int8"].state_dict()
     calls |= {
@@ -183,43 +214,12 @@ def make_actions():
         "small, assigned": lambda: setattr(other, "weight_ih_l0", np.ones((12, 4))),
     }
     wrong = {**state, "weight_hh_l0_scale": -state["weight_hh_l0_scale"]}
-    forms = {name: pylstm.compress(big, name) for name in STORAGES}
-    mixed = pylstm.compress(pylstm.GRU(4, 3, 2, bidirectional=True), "int8")
-    eye = np.ones((256, 64), np.float32)
-    calls |= {
-        **{f"{name} call": lambda m=m: m(long) for name, m in forms.items()},
-        **{
-            f"{name} build": lambda name=name: lstm.__class__(4, 3)._convert(name)
-            for name in STORAGES
-        },
-        "compressed, packed": lambda: mixed(packed),
-        "compressed, lengths": lambda: mixed(X, lengths=lengths),
-        "compressed stream": lambda: forms["int16"].stream(2)(X),
-        "compressed, read": lambda: [mixed._parameter(name) for name in mixed._parameter_names],
-        "compressed, stored": lambda: [mixed._stored(name) for name in mixed._parameter_names],
-        "compressed, outlived": lambda: pylstm.compress(lstm, "int8")._stored("weight_ih_l0"),
-        "compressed, assigned": lambda: forms["int8"]._assign({"weight_hh_l0": eye}),
-        "compressed, stored again": lambda: [
-            m._assign({name: m._stored(name) for name in m._parameter_names})
-            for m in forms.values()
-        ],
-    }
-    whole, scale = np.full((256, 64), -128, "i1"), np.ones((256, 1), "f4")
-    errors = {
+    errors = errors_of_compressed | {
         "small, assigned": lambda: setattr(other, "weight_ih_l0", np.full((12, 4), np.nan)),
         "small, scales": lambda: other.load_state_dict(wrong),
         "small, unknown": lambda: pylstm.compress(lstm, "int4"),
         "small, float64": lambda: pylstm.compress(copy.deepcopy(lstm).double(), "int8"),
         "small, into floats": lambda: lstm.load_state_dict(state),
-        "compressed, unsound": lambda: forms["int8"]._assign({"weight_hh_l0": (whole, scale)}),
-        "compressed, no scale": lambda: forms["int8"]._assign({"weight_hh_l0": (whole, None)}),
-        "compressed, not held": lambda: forms["float16"]._assign({"weight_hh_l0": eye * 1e6}),
-        "compressed, second one": lambda: forms["int16"]._assign(
-            {"bias_hh_l0": eye[:, 0].copy(), "weight_hh_l0": eye * np.inf}
-        ),
-        "compressed, wrong form": lambda: forms["int8"]._convert("int9"),
-        "compressed, unknown": lambda: lstm._build("LSTM", 4, 3, weights="int9"),
-        "compressed, too large": lambda: lstm._build("LSTM", 2**40, 2**40, weights="int8"),
         "lengths, dtype": lambda: lstm(X, lengths=[2.0, 5.0]),
         "lengths, shape": lambda: lstm(X, lengths=[2]),
         "lengths, value": lambda: lstm(X, lengths=[2, 6]),
@@ -289,7 +289,7 @@ def make_actions():
         ),
         "pad length": lambda: pad_packed_sequence(PACKED, total_length=2**80),
         "too large": lambda: lstm._build("LSTM", 2**40, 2**40),
-        "bad dtype": lambda: lstm._convert("int9"),
+        "bad dtype": lambda: lstm._convert("int4"),
         "bad name": lambda: lstm._parameter("nothing"),
         "bad assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
         "bad share": lambda: lstm._share(cell),

@@ -37,6 +37,30 @@ static int usage(const char *program)
     return 2;
 }
 
+/* Prints what runs compressed weights here, and what the processor lacks for the others. */
+static void print_flavours(void)
+{
+    static const char *const needs[][2] = {{"neon-dotprod", "dot products (FEAT_DotProd)"},
+                                           {"avx2", "AVX2, FMA and F16C"},
+                                           {"avx2-vnni", "AVX-VNNI"},
+                                           {"avx512-vnni", "AVX-512 VNNI"}};
+
+    printf("flavours:");
+    for (int i = 0; kernels_flavour_name(i); i++) {
+        if (kernels_flavour_available(i)) {
+            printf(" %s", kernels_flavour_name(i));
+        }
+    }
+    printf("\n");
+    for (int i = 0; kernels_flavour_name(i); i++) {
+        for (int j = 0; j < 4 && !kernels_flavour_available(i); j++) {
+            if (strcmp(needs[j][0], kernels_flavour_name(i)) == 0) {
+                printf("SKIPPED flavour %s: this processor has no %s\n", needs[j][0], needs[j][1]);
+            }
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *hashes = "hashes.txt";
@@ -69,13 +93,8 @@ int main(int argc, char **argv)
     for (const char *const *level = levels(); *level; level++) {
         printf(" %s", *level);
     }
-    printf("\nflavours:");
-    for (int i = 0; kernels_flavour_name(i); i++) {
-        if (kernels_flavour_available(i)) {
-            printf(" %s", kernels_flavour_name(i));
-        }
-    }
     printf("\n");
+    print_flavours();
     if (bench && !wide) {
         bench_print();
         return 0;

@@ -177,7 +177,8 @@ static void check_plans(int count, bool compressed)
     struct random random = random_seed(7);
 
     for (int turn = 0; turn < count; turn++) {
-        const enum storage storage = compressed ? 1 + turn % (STORAGES - 1) : STORAGE_FLOAT;
+        const enum storage storage =
+            compressed ? (enum storage)(1 + turn % (STORAGES - 1)) : STORAGE_FLOAT;
         const struct network_shape shape = random_shape(&random, storage, (uint64_t)turn);
         const char *level = level_at(storage, (int)random_below(&random, 8));
         struct subject subject = subject_make(&shape, level);
