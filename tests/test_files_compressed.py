@@ -375,6 +375,30 @@ def test_a_float_module_refuses_integers(weights, suffix, tmp_path):
         assert_same_weights(other, compressed(module, "float32"))
 
 
+@each_storage
+def test_pickles_are_flattened_and_converted(weights, tmp_path, capsys):
+    """To the names of a state_dict."""
+    module = compressed(MODULES["GRU, reset before"](), weights)
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"model": [module, 3]}))
+    flat = pylstm.load(path, flat=True)
+    expected = state_of(module, "model.0.1.parameters.")
+    assert list(flat) == list(expected)
+    for name, value in expected.items():
+        assert_same_bits((flat[name],), (value,))
+    assert_same_weights(pylstm.GRU.from_weights(flat), module)
+    assert main(["inspect", str(path)]) == 0
+    assert f"weights={weights!r}" in capsys.readouterr().out
+    for suffix in (".safetensors", ".pt"):
+        other = tmp_path / f"b{suffix}"
+        prefix = ["--prefix", "model.0.1.parameters"]
+        assert main(["convert", str(path), str(other), *prefix]) == 0
+        again = pylstm.GRU.from_weights(other)
+        assert_same_weights(again, module)
+        assert not again.reset_after
+    capsys.readouterr()
+
+
 # Sizes -------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ the ``module`` of ``DataParallel`` where all keys of a mapping begin so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # more as the file has bytes.
 _MOST_STEPS = 300_000
 _MAX_DEPTH = 1 << 16
+
+# Behind the name of integers that have scales: these.
+SCALE = "_scale"
 
 COMPILED, _WRAPPED = "_orig_mod", "module"
 _DATA_PARALLEL = ("DataParallel", "DistributedDataParallel")
@@ -123,6 +126,28 @@ class Entry:
         return "".join(f"[{text}]" for text in texts)
 
 
+def _of_pair(entry: Entry) -> Entry:
+    """Return an entry by the name that a state_dict has for it, if it is of a pickled parameter.
+
+    The pickle of a module with compressed weights has a pair of each: what is stored, and scales.
+    """
+    place = entry.place
+    if place is None or not isinstance(place.container, tuple) or place.above is None:
+        return entry
+    is_pair = len(place.container) == 2 and entry.key in (0, 1)
+    if place.above.pickled() is None or not is_pair or names_in(place.name) != [place.name]:
+        return entry
+    path, value, name = Path(), entry.value, place.name + (SCALE if entry.key else "")
+    path.names = [*entry.path.names[:-2], name]
+    path.is_wrappers = entry.path.is_wrappers[:-1]
+    path.kept = [*entry.path.kept[:-2], name]
+    is_bits = isinstance(value, Tensor) and value.storage.dtype == "uint16"
+    if is_bits and isinstance(value, Tensor) and place.container[1] is None:
+        storage = replace(value.storage, dtype="bfloat16")
+        value = Tensor(storage, value.shape, value.strides, value.offset)
+    return Entry(place.above, name, value, path)
+
+
 class Contents:
     """The arrays of a weight file, in its order; iterating over it yields each :class:`Entry`.
 
@@ -156,7 +181,7 @@ class Contents:
             self.count = sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Entry]:
-        yield from self._first_places() if self._once else self._all_places()
+        yield from map(_of_pair, self._first_places() if self._once else self._all_places())
         arrays = self._file.arrays
         for name, value in (*arrays.items(), *self._file.unreadable.items()):
             self._note(arrays, name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def native(array: Array) -> Array:
     """Return an array that is C-contiguous, and has the order of bytes of the machine."""
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    return np.require(array, array.dtype.newbyteorder("="), ("C_CONTIGUOUS", "ALIGNED"))
 
 
 def readable(

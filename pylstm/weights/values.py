@@ -125,7 +125,7 @@ class Widened:
             part = scale[first : first + len(stored)]
             self._check_zeros(stored, part, is_one=False)
             stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-            yield first, np.require(stored, None, "CA"), np.require(part, None, "CA")
+            yield first, np.require(stored, None, ("C", "A")), np.require(part, None, ("C", "A"))
 
     def _multiplied(self, numbers: Array, scale: Array, zero: Array | None, is_one: bool) -> Array:
         """Return what integers in float32 stand for, in their place."""
