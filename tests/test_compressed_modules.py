@@ -11,6 +11,7 @@ from support import assert_same_bits, flatten
 from test_compress import CASES, EVERY, STORAGES, input_of, made, wide
 
 import pylstm
+from pylstm.native import _rebuild
 from pylstm.utils.rnn import pack_padded_sequence
 
 
@@ -256,6 +257,29 @@ def test_a_pickle_is_small_and_has_a_version_of_its_own():
     assert saved["parameters"]["bias_ih_l0"][1] is None
 
 
+def test_a_pickle_of_the_first_version_with_storages_stays_readable():
+    saved = {
+        "version": 3,
+        "structure": {"input_size": 1, "hidden_size": 2, "bias": True},
+        "options": {"training": False, "nonlinearity": "relu"},
+        "dtype": "float32",
+        "weights": "int16",
+        "parameters": {
+            "weight_ih": (np.int16([[3], [-32767]]), np.float32([[0.5], [0.25]])),
+            "weight_hh": (np.int16([[0, 1], [2, 0]]), np.float32([[1], [0]])),
+            "bias_ih": (np.float32([1, 2]), None),
+            "bias_hh": (np.float32([0, 0]), None),
+        },
+    }
+    cell = _rebuild(pylstm.RNNCell, saved)
+    cell.__setstate__({})
+    assert repr(cell) == "RNNCell(1, 2, nonlinearity=relu, weights='int16')"
+    assert cell.training is False
+    assert cell.weight_ih.tolist() == [[1.5], [-32767 / 4]]
+    assert cell.weight_hh.tolist() == [[0, 1], [0, 0]]
+    assert cell([[0.0]]).tolist() == [[1, 2]]
+
+
 @STORAGES
 def test_pickles_of_machines_with_another_order_of_bytes(name):
     module = small_of("LSTM", name)
@@ -465,7 +489,7 @@ def test_calls_while_another_thread_changes_the_weights(name):
     x = np.random.default_rng(4).uniform(-1, 1, (5, 2, 40)).astype("f4")
     wider = copy.deepcopy(module).float()
     allowed = [flatten(module(x)), flatten(wider(x))]
-    bare = pylstm.compress(floats, name)
+    bare, other = pylstm.compress(floats, name), pylstm.compress(floats, name)
     stop, problems = threading.Event(), []
 
     def calls():
@@ -480,8 +504,14 @@ def test_calls_while_another_thread_changes_the_weights(name):
 
     def reads():
         while not stop.is_set():
-            assert all(np.isfinite(each).all() for each in module.parameters())
-            pickle.dumps(module.weight_ih_l0)
+            try:
+                other.load_state_dict(module.state_dict())
+                same = pickle.loads(pickle.dumps(module))
+                assert same.weights in (None, name)
+                assert_same_bits(tuple(wide(same).values()), tuple(wide(wider).values()))
+            except Exception as error:
+                problems.append(error)
+                return
 
     threads = [threading.Thread(target=each) for each in (calls, calls, reads)]
     for each in threads:

@@ -352,13 +352,13 @@ class NativeModule(ParametersInC):
             "dtype": self._dtype.name,
         }
         shared = _to_be_shared.get({}).get(id(self))
-        weights = self._weights if shared is None else shared._weights
-        if weights is not None:
-            saved |= {"version": 3, "weights": weights}
+        held = shared or (self if self._weights is None else self._held())
+        if held._weights is not None:
+            saved |= {"version": 3, "weights": held._weights}
         if shared is not None:
             saved["parameters"] = _Shared(shared)
         else:
-            export = self._parameter_view if weights is None else self._stored
+            export = held._parameter_view if held._weights is None else held._stored
             saved["parameters"] = {name: export(name) for name in names}
         return _rebuild, (type(self), saved), self.__getstate__()
 

@@ -51,6 +51,12 @@ class ParametersInC(Layer, Module):
         """Return what has parameters of the same shapes in a storage, all zero."""
         raise NotImplementedError
 
+    def _held(self) -> Layer:
+        """Return what keeps the parameters in their form while other threads convert the module."""
+        holder = Layer()
+        holder._share(self)
+        return holder
+
     def _parameters_in(self, form: str) -> Layer:
         """Return what holds the parameters in another dtype or storage.
 
@@ -63,8 +69,7 @@ class ParametersInC(Layer, Module):
             holder = self._zeros_in(form)
             holder._assign({name: self._stored(name) for name in self._parameter_names})
             return holder
-        holder = Layer()
-        holder._share(self)
+        holder = self._held()
         holder._convert(form)
         return holder
 
@@ -173,8 +178,8 @@ class ParametersInC(Layer, Module):
         yield from super()._own_parameters()
 
     def _own_identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
-        if name in self._owned_names():  # a widened array is a new one each time
-            array = self._own_view(name)
+        if not array.flags.writeable and name in self._owned_names():
+            array = self._own_view(name)  # a widened array is a new one each time
         return memory_of(array)
 
     # ---- state_dict
@@ -207,11 +212,12 @@ class ParametersInC(Layer, Module):
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
         export = self._parameter if keep_vars else self._parameter_view
+        held = self if self._weights is None else self._held()
         for name in self._parameter_names:
-            if self._weights is None or self._weights == "bfloat16":  # which NumPy has not
+            if held._weights is None or held._weights == "bfloat16":  # which NumPy has not
                 destination[prefix + name] = export(name)
                 continue
-            destination[prefix + name], scale = self._stored(name)
+            destination[prefix + name], scale = held._stored(name)
             if scale is not None:
                 destination[prefix + name + SCALE] = scale
         super()._save_to_state_dict(destination, prefix, keep_vars)
