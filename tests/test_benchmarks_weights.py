@@ -33,6 +33,9 @@ for case in (
         assert engine(problem).module.weights == storage
         assert outcome.rms_error > 3e-6, (storage, outcome)
         runner.seconds(1)
+    coarse = type("Coarse", (STORED["int16"],), {"weights": "int8"})
+    outcome, runner = _prepare(coarse, problem, problem.truth())
+    assert outcome.status.startswith("wrong") and runner is None, outcome
 """
 JUDGE = """
 from benchmarks.grids import GRIDS
