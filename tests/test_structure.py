@@ -95,7 +95,7 @@ WAY_OF_A_CALL = [
     ("python/run.c", "new_result", "python/arrays.c", "array_new"),
     ("python/run.c", "run", "core/network.c", "rnn_forward_single"),
     ("core/network.c", "rnn_forward_single", "core/single_step.c", "single_step"),
-    ("core/single_step.c", "single_step", "simd/kernels.h", "step"),
+    ("core/single_step.c", "run", "simd/kernels.h", "step"),
 ]
 # The functions on that way, each of which calls the next one of its line.
 INSIDE = [
@@ -107,6 +107,7 @@ INSIDE = [
     ("python/run.c", "run_request", "set_results", "new_result"),
     ("python/run.c", "run_request", "run"),
     ("core/network.c", "rnn_forward_single"),
+    ("core/single_step.c", "single_step", "run"),
 ]
 # What these functions call besides: sizes; what other calls need; what follows the kernel.
 BESIDES = (
@@ -118,9 +119,10 @@ BESIDES = (
 
 def functions_of(path):
     """Return the body of every function that a C file defines, by name."""
-    pattern = r"^[a-zA-Z_][\w \t*]*?\b(\w+)\(([^;{}]*?)\)\s*\{(.*?)(?:^\}|\}$)"
+    head = r"^[a-zA-Z_][\w \t*]*?\b(\w+)\([^;{}]*?\)\s*"
+    pattern = head + r"\{(?:([^\n]*)\}$|(.*?)^\})"
     found = re.finditer(pattern, code_of(path), flags=re.M | re.S)
-    return {match[1]: match[3] for match in found}
+    return {match[1]: match[2] or match[3] or "" for match in found}
 
 
 def calls(body, name):
