@@ -113,7 +113,7 @@ INSIDE = [
 BESIDES = (
     r"rnn_hidden_out|rnn_work|rnn_workspace_size|error_\w+|arguments_\w+|"
     r"weights_\w+|array_check_real|num_threads_limit|plan_\w+|pool_\w+|shared_call_\w+|gil_\w+|"
-    r"slice_run|single_step_suits|within_\w+"
+    r"slice_run|single_step_suits|within_\w+|layout_set_variant"
 )
 
 
