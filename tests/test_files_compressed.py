@@ -571,3 +571,63 @@ def test_convert_refuses_what_it_cannot_do(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["convert", str(path), "b.npz", "--weights", "int8", "--dtype", "float32"])
     capsys.readouterr()
+
+
+# Rows in C ---------------------------------------------------------------------------------------
+
+
+@each_storage
+def test_rows_of_what_is_stored(weights):
+    module, other = compressed(made("LSTM", 5, 6), weights), compressed(made(seed=50), weights)
+    for name in module._parameter_names:
+        stored, scale = module._stored(name)
+        for first in range(0, len(stored), 5):
+            part = None if scale is None else scale[first : first + 5]
+            other._assign_rows(name, first, (stored[first : first + 5], part))
+    assert_same_weights(other, module)
+    assert_same_bits(outputs(other), outputs(module))
+
+
+@each_storage
+def test_wrong_rows_are_refused(weights):
+    module = compressed(made("LSTM", 5, 6), weights)
+    whole = compressed(made("LSTM", 5, 6), weights)
+    stored, scale = (
+        None if each is None else np.array(each) for each in module._stored("weight_ih_l0")
+    )
+    wrong = [(), (stored,), (stored, scale, None), (None, scale), (stored[:, :4], scale)]
+    wrong += [(stored.astype("i4"), scale), (stored.astype("f4"), scale), (stored[0], scale)]
+    wrong += [(stored[:, ::-1], scale), ([1], scale), "rows", None, stored.astype("f8")]
+    if scale is None:
+        wrong += [(stored, np.ones((24, 1), "f4"))]
+    else:
+        wrong += [
+            (stored, None),
+            (stored, scale[:, 0]),
+            (stored, scale[:3]),
+            (stored, scale.astype("f8")),
+        ]
+    for rows in wrong:
+        with pytest.raises(ValueError, match="takes"):
+            module._assign_rows("weight_ih_l0", 0, rows)
+    for first in (-1, 1, 24, 2**62):
+        with pytest.raises(ValueError, match="takes rows of 'weight_ih_l0'"):
+            module._assign_rows("weight_ih_l0", first, (stored, scale))
+    with pytest.raises(KeyError):
+        module._assign_rows("weight", 0, (stored, scale))
+    assert_same_weights(module, whole)
+    with pytest.raises(ValueError, match="takes rows of 'weight_ih_l0'"):
+        made("LSTM", 5, 6)._assign_rows("weight_ih_l0", 0, (stored, scale))
+
+
+@pytest.mark.parametrize("weights", ["int8", "int16"])
+def test_rows_that_the_kernels_cannot_rely_on(weights):
+    """They are refused, and leave zeros."""
+    module = compressed(made("LSTM", 5, 6), weights)
+    stored, scale = (np.array(each) for each in module._stored("weight_ih_l0"))
+    stored[3, 1] = np.iinfo(stored.dtype).min
+    with pytest.raises(ValueError, match=f"weight_ih_l0 has integers or scales that {weights}"):
+        module._assign_rows("weight_ih_l0", 2, (stored[2:5], scale[2:5]))
+    after, factors = module._stored("weight_ih_l0")
+    assert not after[2:5].any() and not factors[2:5].any()
+    assert after[5:].any() and (after[5:] == stored[5:]).all()
