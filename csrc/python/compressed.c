@@ -189,7 +189,7 @@ static int copy_stored(const struct place *place, PyObject *name, PyObject *pair
     const struct rnn_param *param = &place->param;
     const char *form = storage_formats[place->storage].name;
     PyObject *stored = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : Py_None;
-    PyObject *scale = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 1) : NULL;
+    PyObject *scale = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 1) : Py_None;
 
     if (!is_array(stored, typenum_of(place), param->ndim, rows, param->cols) ||
         (scales == NULL ? scale != Py_None : !is_array(scale, NPY_FLOAT32, 2, rows, 1)))
