@@ -85,6 +85,21 @@ def _trim() -> None:
         trim(0)
 
 
+def run_child(module: str, *arguments: str) -> dict[str, int] | str:
+    """Return what a process of its own measures, or the last line of its error."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--child", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    figures: dict[str, int] = json.loads(done.stdout)
+    return figures
+
+
 def measure_memory(kind: str = "lstm") -> list[MemoryRow] | str:
     """Measure every case, or return a text where that cannot be done."""
     if not Path("/proc/self/clear_refs").exists():
@@ -94,16 +109,10 @@ def measure_memory(kind: str = "lstm") -> list[MemoryRow] | str:
         label = f"t{steps} b{batch} h{hidden}"
         label += (f" x{layers}" if layers > 1 else "") + (" bi" if bidirectional else "")
         arguments = [str(int(number)) for number in (steps, batch, hidden, layers, bidirectional)]
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.memory", "--child", kind, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=Path(__file__).parents[1],
-        )
-        if done.returncode:
-            return f"{label}: {done.stderr.strip().splitlines()[-1]}"
-        rows.append(MemoryRow(label, **json.loads(done.stdout)))
+        done = run_child("benchmarks.memory", kind, *arguments)
+        if isinstance(done, str):
+            return f"{label}: {done}"
+        rows.append(MemoryRow(label, **done))
     return rows
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory import MEGABYTE, _trim, resident
+from benchmarks.memory import MEGABYTE, _trim, resident, run_child
 
 SUFFIXES = (".safetensors", ".pt", ".npz")
 # What is promised beyond the result: so much of it, and what readers take.
@@ -79,16 +78,10 @@ def measure_files(megabytes: int = 400, weights: str = "int8") -> list[FileRow] 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for label, path in _files(Path(folder), megabytes, weights):
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.memory_files", "--child", str(path), weights],
-                capture_output=True,
-                text=True,
-                check=False,
-                cwd=Path(__file__).parents[1],
-            )
-            if done.returncode:
-                return f"{label}: {done.stderr.strip().splitlines()[-1]}"
-            rows.append(FileRow(label, **json.loads(done.stdout)))
+            done = run_child("benchmarks.memory_files", str(path), weights)
+            if isinstance(done, str):
+                return f"{label}: {done}"
+            rows.append(FileRow(label, **done))
             path.unlink()
     return rows
 

@@ -112,7 +112,7 @@ struct scratch scratch_layout(const struct rnn_net *net, const struct rnn_call *
     space.hidden = take(net, &space.size, hidden, net->hidden_size);
     space.projected = take(net, &space.size, projected, layout_totals(at.proj_units));
     take_within(net, call, rows, &space);
-    if (net->kernels->storage->sum_terms)
+    if (storage_is_integer(net->kernels->storage))
         take_integers(net, call, rows, &space);
     return space;
 }
@@ -217,7 +217,7 @@ bool slice_run(const struct slice *slice, const struct rnn_stop *stop, struct rn
 
     if (space.hidden > space.zeros)
         memset(scan.zeros, 0, (size_t)(space.hidden - space.zeros));
-    if (slice->net->kernels->storage->sum_terms)
+    if (storage_is_integer(slice->net->kernels->storage))
         set_integers(slice->net, slice->call, slice->scratch + space.integers, slice->rows, &scan);
     for (ptrdiff_t layer = slice->first_layer; layer < slice->end_layer; layer++)
         if (!run_layer(slice, &scan, layer))

@@ -32,7 +32,7 @@ struct rnn_net {
 /* True if the weights are compressed. */
 static inline bool rnn_is_compressed(const struct rnn_net *net)
 {
-    return net->kernels->is_packed == NULL; /* in fewer instructions than by its storage */
+    return kernels_are_compressed(net->kernels);
 }
 
 /* True if no h of the cell, before a projection, passes 1 where the one before did not. */

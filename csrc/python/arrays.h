@@ -59,6 +59,16 @@ int array_fit(struct module_state *module_state, PyArrayObject **array, enum dty
 /* A fresh array, C-contiguous and not initialised; `dims` has `ndim` items. */
 PyArrayObject *array_new(struct module_state *module_state, enum dtype dtype, int ndim,
                          const npy_intp *dims);
+/* True if "object" is a C-contiguous array of a type of NumPy's and a shape; of a vector `cols` does not
+ * count. */
+static inline bool array_is(PyObject *object, int typenum, int ndim, ptrdiff_t rows, ptrdiff_t cols)
+{
+    PyArrayObject *array = (PyArrayObject *)object;
+
+    return PyArray_Check(object) && PyArray_TYPE(array) == typenum && PyArray_ISCARRAY_RO(array) &&
+           PyArray_NDIM(array) == ndim && PyArray_DIM(array, 0) == rows &&
+           (ndim == 1 || PyArray_DIM(array, 1) == cols);
+}
 /* as_array(obj, name, dtype) of the module: "float32" or "float64", None for the real numbers that
  * are there, "any" for whatever is there. */
 PyObject *array_from_python(PyObject *module, PyObject *args);

@@ -1,5 +1,6 @@
 #include "compressed.h"
 
+#include "arrays.h"
 #include "errors.h"
 #include "form.h"
 #include "lease.h"
@@ -60,19 +61,15 @@ static int typenum_of(const struct place *place)
 
 static void widen(const struct place *place, void *bytes, float *values)
 {
-    const ptrdiff_t elements = place->param.rows * place->param.cols;
+    const ptrdiff_t rows = place->param.rows, cols = place->param.cols;
+    PyThreadState *thread = rows * cols < UNLOCKED_ELEMENTS ? NULL : PyEval_SaveThread();
 
-    if (!place->at.compressed) {
-        memcpy(values, bytes, (size_t)elements * sizeof *values);
-    } else if (elements < UNLOCKED_ELEMENTS) {
-        storage_widen(place->storage, bytes, scales_of(place, bytes), place->param.rows,
-                      place->param.cols, values);
-    } else {
-        Py_BEGIN_ALLOW_THREADS
-        storage_widen(place->storage, bytes, scales_of(place, bytes), place->param.rows,
-                      place->param.cols, values);
-        Py_END_ALLOW_THREADS
-    }
+    if (place->at.compressed)
+        storage_widen(place->storage, bytes, scales_of(place, bytes), rows, cols, values);
+    else
+        memcpy(values, bytes, (size_t)(rows * cols) * sizeof *values);
+    if (thread != NULL)
+        PyEval_RestoreThread(thread);
 }
 
 PyObject *compressed_widened(struct module_state *module_state, const struct weights *weights,
@@ -84,23 +81,13 @@ PyObject *compressed_widened(struct module_state *module_state, const struct wei
     /* The memory of a bytes object: NumPy lets no code make such an array writable. */
     PyObject *memory = PyBytes_FromStringAndSize(NULL, place.param.rows * place.param.cols *
                                                            (Py_ssize_t)sizeof(float));
-    PyObject *array;
 
     if (memory == NULL)
         return NULL;
     widen(&place, bytes_at(weights, &place), (void *)PyBytes_AsString(memory));
     Py_INCREF((PyObject *)descr);
-    array = PyArray_NewFromDescr(&PyArray_Type, descr, place.param.ndim, dims, NULL,
-                                 PyBytes_AsString(memory), NPY_ARRAY_CARRAY_RO, NULL);
-    if (array == NULL) {
-        Py_DECREF(memory);
-        return NULL;
-    }
-    if (PyArray_SetBaseObject((PyArrayObject *)array, memory) < 0) { /* steals the memory */
-        Py_DECREF(array);
-        return NULL;
-    }
-    return array;
+    return lease_array_on(memory, descr, place.param.ndim, dims, PyBytes_AsString(memory),
+                          NPY_ARRAY_CARRAY_RO);
 }
 
 PyObject *compressed_stored(struct module_state *module_state, struct weights *weights,
@@ -130,18 +117,15 @@ static bool compress(const struct place *place, const float *values, ptrdiff_t r
                      float *scales)
 {
     const ptrdiff_t cols = place->param.cols;
-    bool held;
+    PyThreadState *thread = rows * cols < UNLOCKED_ELEMENTS ? NULL : PyEval_SaveThread();
+    bool held = true;
 
-    if (!place->at.compressed) {
+    if (place->at.compressed)
+        held = storage_compress(place->storage, values, rows, cols, stored, scales);
+    else
         memcpy(stored, values, (size_t)(rows * cols) * sizeof *values);
-        held = true;
-    } else if (rows * cols < UNLOCKED_ELEMENTS) {
-        held = storage_compress(place->storage, values, rows, cols, stored, scales);
-    } else {
-        Py_BEGIN_ALLOW_THREADS
-        held = storage_compress(place->storage, values, rows, cols, stored, scales);
-        Py_END_ALLOW_THREADS
-    }
+    if (thread != NULL)
+        PyEval_RestoreThread(thread);
     return held;
 }
 
@@ -172,16 +156,6 @@ COLD static int error_not_held(const struct place *place, PyObject *name, ptrdif
 
 /* ---- Values from Python ---- */
 
-/* True if "value" is a C-contiguous array of a type and shape. */
-static bool is_array(PyObject *value, int typenum, int ndim, ptrdiff_t rows, ptrdiff_t cols)
-{
-    PyArrayObject *array = (PyArrayObject *)value;
-
-    return PyArray_Check(value) && PyArray_TYPE(array) == typenum && PyArray_ISCARRAY_RO(array) &&
-           PyArray_NDIM(array) == ndim && PyArray_DIM(array, 0) == rows &&
-           (ndim == 1 || PyArray_DIM(array, 1) == cols);
-}
-
 /* Copies so many rows of stored weights, and their scales or None, to `bytes` and `scales`. */
 static int copy_stored(const struct place *place, PyObject *name, PyObject *pair, ptrdiff_t rows,
                        void *bytes, float *scales)
@@ -191,8 +165,8 @@ static int copy_stored(const struct place *place, PyObject *name, PyObject *pair
     PyObject *stored = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : Py_None;
     PyObject *scale = PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 1) : Py_None;
 
-    if (!is_array(stored, typenum_of(place), param->ndim, rows, param->cols) ||
-        (scales == NULL ? scale != Py_None : !is_array(scale, NPY_FLOAT32, 2, rows, 1)))
+    if (!array_is(stored, typenum_of(place), param->ndim, rows, param->cols) ||
+        (scales == NULL ? scale != Py_None : !array_is(scale, NPY_FLOAT32, 2, rows, 1)))
         return error_raise(PyExc_ValueError, "%R takes stored weights of %s of its shape", name,
                            form);
     const size_t size = (size_t)PyArray_NBYTES((PyArrayObject *)stored);
@@ -216,7 +190,7 @@ static int fill_bytes(const struct place *place, PyObject *name, PyObject *value
 
     if (PyTuple_Check(value))
         return copy_stored(place, name, value, param->rows, bytes, scales_of(place, bytes));
-    if (!is_array(value, NPY_FLOAT32, param->ndim, param->rows, param->cols))
+    if (!array_is(value, NPY_FLOAT32, param->ndim, param->rows, param->cols))
         return error_raise(PyExc_ValueError,
                            "%R takes a C-contiguous float32 array of its shape, got %R", name,
                            (PyObject *)Py_TYPE(value));
@@ -286,7 +260,7 @@ static struct weights *like(const struct weights *weights, const struct rnn_kern
 /* Copies or converts one parameter: of `weights` to `result`, of which one is compressed. */
 static int convert(const struct weights *weights, struct weights *result, ptrdiff_t index)
 {
-    const bool compressing = form_is_compressed(result->net.kernels);
+    const bool compressing = kernels_are_compressed(result->net.kernels);
     const struct place place = place_of(compressing ? result : weights, index);
     float *floats = compressing ? weights->watches[index].values : result->watches[index].values;
 

@@ -20,9 +20,4 @@ static inline enum storage form_storage(const struct rnn_kernels *kernels)
     return (enum storage)(kernels->storage - storage_formats);
 }
 
-static inline bool form_is_compressed(const struct rnn_kernels *kernels)
-{
-    return kernels->storage->itemsize != 0;
-}
-
 #endif

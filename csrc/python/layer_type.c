@@ -141,7 +141,7 @@ static PyObject *read_dtype(struct module_state *module_state, struct weights *w
 static PyObject *read_weights(struct module_state *module_state, struct weights *weights)
 {
     (void)module_state;
-    if (!form_is_compressed(weights->net.kernels))
+    if (!kernels_are_compressed(weights->net.kernels))
         Py_RETURN_NONE;
     return PyUnicode_FromString(weights->net.kernels->storage->name);
 }
@@ -194,7 +194,7 @@ static PyObject *parameter_array(layer_object *self, PyObject *name, bool writab
     if (weights == NULL)
         return NULL;
     index = parameters_index(weights, name);
-    if (index >= 0 && form_is_compressed(weights->net.kernels))
+    if (index >= 0 && kernels_are_compressed(weights->net.kernels))
         array = compressed_widened(self->module_state, weights, index);
     else if (index >= 0)
         array = lease_array(self->module_state, weights, index, writable);
@@ -233,7 +233,7 @@ static PyObject *layer_stored(PyObject *object, PyObject *name)
     if (weights == NULL)
         return NULL;
     index = parameters_index(weights, name);
-    if (index >= 0 && !form_is_compressed(weights->net.kernels))
+    if (index >= 0 && !kernels_are_compressed(weights->net.kernels))
         PyErr_SetString(PyExc_ValueError, "_stored() is for compressed weights");
     else if (index >= 0)
         stored = compressed_stored(self->module_state, weights, index);

@@ -60,26 +60,35 @@ static int lease_getbuffer(PyObject *object, Py_buffer *view, int flags)
     return PyBuffer_FillInfo(view, object, self->data, self->nbytes, !self->writable, flags);
 }
 
-/* An array of `descr`, which it steals, on the memory of a lease, which it steals too; NULL is allowed. */
-static PyObject *array_on(PyObject *lease, PyArray_Descr *descr, int ndim, npy_intp *dims)
+PyObject *lease_array_on(PyObject *base, PyArray_Descr *descr, int ndim, npy_intp *dims, void *data,
+                         int flags)
 {
-    const lease_object *self = (lease_object *)lease;
     PyObject *array = NULL;
 
-    if (lease == NULL)
+    if (base == NULL)
         Py_DECREF((PyObject *)descr);
     else
-        array = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, dims, NULL, self->data,
-                                     self->writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO, NULL);
+        array = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, dims, NULL, data, flags, NULL);
     if (array == NULL) {
-        Py_XDECREF(lease);
+        Py_XDECREF(base);
         return NULL;
     }
-    if (PyArray_SetBaseObject((PyArrayObject *)array, lease) < 0) { /* steals the lease */
+    if (PyArray_SetBaseObject((PyArrayObject *)array, base) < 0) { /* steals the base */
         Py_DECREF(array);
         return NULL;
     }
     return array;
+}
+
+/* An array of `descr`, which it steals, on the memory of a lease, which it steals too; NULL is allowed. */
+static PyObject *array_on_lease(PyObject *lease, PyArray_Descr *descr, int ndim, npy_intp *dims)
+{
+    const lease_object *self = (lease_object *)lease;
+    void *data = self == NULL ? NULL : self->data;
+    const bool writable = self != NULL && self->writable;
+
+    return lease_array_on(lease, descr, ndim, dims, data,
+                          writable ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO);
 }
 
 PyObject *lease_array(struct module_state *module_state, struct weights *weights, ptrdiff_t index,
@@ -92,14 +101,14 @@ PyObject *lease_array(struct module_state *module_state, struct weights *weights
     PyObject *lease = lease_new(module_state, weights, index, watch->values,
                                 watch->elements * (ptrdiff_t)kernels->itemsize, writable);
 
-    return array_on(lease, dtype_descr(module_state, kernels->dtype), param.ndim, dims);
+    return array_on_lease(lease, dtype_descr(module_state, kernels->dtype), param.ndim, dims);
 }
 
 PyObject *lease_view(struct module_state *module_state, struct weights *weights,
                      PyArray_Descr *descr, int ndim, npy_intp *dims, void *data, size_t nbytes)
 {
-    return array_on(lease_new(module_state, weights, 0, data, (Py_ssize_t)nbytes, false), descr,
-                    ndim, dims);
+    return array_on_lease(lease_new(module_state, weights, 0, data, (Py_ssize_t)nbytes, false),
+                          descr, ndim, dims);
 }
 
 PyDoc_STRVAR(lease_doc, "Keeps a module's parameter memory alive for the arrays that show it.");

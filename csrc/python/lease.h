@@ -14,5 +14,10 @@ PyObject *lease_array(struct module_state *module_state, struct weights *weights
  * from `data` on. */
 PyObject *lease_view(struct module_state *module_state, struct weights *weights,
                      PyArray_Descr *descr, int ndim, npy_intp *dims, void *data, size_t nbytes);
+/* An array on memory that `base` keeps alive: with a stolen descriptor, and NPY_ARRAY_CARRAY or
+ * NPY_ARRAY_CARRAY_RO as `flags`. The base is stolen too; where that is NULL, with an exception, so is the
+ * result. */
+PyObject *lease_array_on(PyObject *base, PyArray_Descr *descr, int ndim, npy_intp *dims, void *data,
+                         int flags);
 
 #endif

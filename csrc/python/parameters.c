@@ -1,5 +1,6 @@
 #include "parameters.h"
 
+#include "arrays.h"
 #include "compressed.h"
 #include "dtype.h"
 #include "errors.h"
@@ -17,15 +18,10 @@
 static int check_value(const struct weights *weights, const struct rnn_param *param, PyObject *name,
                        PyObject *value)
 {
-    PyArrayObject *array = (PyArrayObject *)value;
-    bool good = PyArray_Check(value) &&
-                PyArray_TYPE(array) == dtype_typenum(weights->net.kernels->dtype) &&
-                PyArray_ISCARRAY_RO(array) && PyArray_NDIM(array) == param->ndim &&
-                PyArray_DIM(array, 0) == param->rows &&
-                (param->ndim == 1 || PyArray_DIM(array, 1) == param->cols);
     PyObject *shape;
 
-    if (good)
+    if (array_is(value, dtype_typenum(weights->net.kernels->dtype), param->ndim, param->rows,
+                 param->cols))
         return 0;
     shape = param->ndim == 1
                 ? Py_BuildValue("(n)", (Py_ssize_t)param->rows)
@@ -110,7 +106,7 @@ int parameters_assign(struct weights *weights, PyObject *values)
     items = PyDict_Items(values); /* a list of our own, which no other code can change */
     if (items == NULL)
         return -1;
-    if (form_is_compressed(weights->net.kernels)) {
+    if (kernels_are_compressed(weights->net.kernels)) {
         result = assign_compressed(weights, items);
     } else {
         result = assign_all(weights, items, false);
@@ -126,7 +122,7 @@ int parameters_assign(struct weights *weights, PyObject *values)
 int parameters_assign_rows(struct weights *weights, PyObject *name, Py_ssize_t first,
                            PyObject *rows)
 {
-    const bool is_compressed = form_is_compressed(weights->net.kernels);
+    const bool is_compressed = kernels_are_compressed(weights->net.kernels);
     const bool is_stored = is_compressed && PyTuple_Check(rows) && PyTuple_Size(rows) > 0;
     PyObject *value = is_stored ? PyTuple_GetItem(rows, 0) : rows;
     PyArrayObject *array = (PyArrayObject *)value;
@@ -163,7 +159,7 @@ int parameters_reset(struct module_state *module_state, struct weights *weights)
 {
     struct weights *floats, *drawn;
 
-    if (!form_is_compressed(weights->net.kernels)) {
+    if (!kernels_are_compressed(weights->net.kernels)) {
         draw(module_state, weights);
         weights_changed(weights);
         return 0;
@@ -210,7 +206,8 @@ struct weights *parameters_converted(const struct weights *weights,
                                      const struct rnn_kernels *kernels)
 {
     const struct rnn_kernels *from = weights->net.kernels;
-    const bool compressed = form_is_compressed(from), compressing = form_is_compressed(kernels);
+    const bool compressed = kernels_are_compressed(from),
+               compressing = kernels_are_compressed(kernels);
     struct weights *floats, *result;
 
     if (!compressed && !compressing)

@@ -214,6 +214,12 @@ struct rnn_kernels {
     void (*tanh)(const void *x, void *out, ptrdiff_t count);
 };
 
+/* True if the weights of a network with these kernels are compressed. */
+static inline bool kernels_are_compressed(const struct rnn_kernels *kernels)
+{
+    return kernels->is_packed == NULL; /* in fewer instructions than by the storage */
+}
+
 /* Columns of each gate in the block of units that begins at `unit`, of all but a plain LSTM: the
  * units that the block has. Where that is no multiple of `lanes`, and the block is not the only one,
  * the columns are padded, so that no vector of a panel has rows of two gates. In the only block, gate
