@@ -67,6 +67,7 @@ class RNN(Layer):
 
 class Cell(Layer):
     _mode: str | None
+    def _set_nonlinearity(self, value: Any, mode: str | None, /) -> None: ...
     def _build(
         self,
         mode: str,

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -197,7 +198,15 @@ def test_no_weights_pass_from_one_kind_to_another():
     assert_same_bits(relu(X, H), expected_of()["relu"])
 
 
-def test_threads_see_one_or_the_other():
+@pytest.fixture
+def many_switches():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_threads_see_one_or_the_other(many_switches):
     expected = {name: value.tobytes() for name, value in expected_of().items()}
     cell = cell_with("tanh")
     seen, stop = set(), threading.Event()

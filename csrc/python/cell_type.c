@@ -3,6 +3,7 @@
  *
  *     class Cell(Layer):
  *         _mode: str | None
+ *         def _set_nonlinearity(self, value, mode: str | None, /) -> None: ...
  *         def _build(self, mode: str, input_size: int, hidden_size: int, *, bias: bool = True,
  *                    dtype: str = "float32", peepholes: bool = False, reset_after: bool = True,
  *                    gate_activation: str = "sigmoid", activation: str = "tanh",
@@ -119,24 +120,66 @@ static PyObject *get_mode(PyObject *self, void *closure)
     return PyUnicode_FromString(cells[kind].mode);
 }
 
-static int set_mode(PyObject *self, PyObject *value, void *closure)
+/* What calls of an RNNCell compute from now on, as "value" says: the mode of an RNN, or None (-1). */
+static int kind_from_mode(PyObject *value, int *kind)
 {
     const char *mode;
-    int kind = -1;
+
+    *kind = -1;
+    if (value == Py_None)
+        return 0;
+    mode = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : "";
+    *kind = mode == NULL ? -1 : layer_kind_from_mode(mode);
+    if (*kind < 0)
+        return -1;
+    if (*kind != CELL_RNN_TANH && *kind != CELL_RNN_RELU)
+        return error_raise(PyExc_ValueError, "_mode is that of an RNN, or None");
+    return 0;
+}
+
+static int set_mode(PyObject *self, PyObject *value, void *closure)
+{
+    int kind;
 
     (void)closure;
     if (value == NULL)
         return error_raise(PyExc_AttributeError, "_mode cannot be deleted");
-    if (value != Py_None) {
-        mode = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : "";
-        kind = mode == NULL ? -1 : layer_kind_from_mode(mode);
-        if (kind < 0)
-            return -1;
-        if (kind != CELL_RNN_TANH && kind != CELL_RNN_RELU)
-            return error_raise(PyExc_ValueError, "_mode is that of an RNN, or None");
-    }
+    if (kind_from_mode(value, &kind) < 0)
+        return -1;
     ((layer_object *)self)->nonlinearity = kind;
     return 0;
+}
+
+PyDoc_STRVAR(set_nonlinearity_doc,
+             "_set_nonlinearity($self, value, mode, /)\n--\n\n"
+             "Set the entry of __dict__ and what calls compute; no Python code runs between.");
+
+static PyObject *set_nonlinearity(PyObject *self, PyObject *args)
+{
+    PyObject *value, *mode, *attributes, *old;
+    int kind, result;
+
+    if (!PyArg_ParseTuple(args, "OO:_set_nonlinearity", &value, &mode) ||
+        kind_from_mode(mode, &kind) < 0)
+        return NULL;
+    attributes = PyObject_GetAttrString(self, "__dict__");
+    if (attributes == NULL)
+        return NULL;
+    /* The old value is released last: its destructor may be Python code. */
+    old = PyMapping_GetItemString(attributes, "nonlinearity");
+    if (old == NULL && !PyErr_ExceptionMatches(PyExc_KeyError)) {
+        Py_DECREF(attributes);
+        return NULL;
+    }
+    PyErr_Clear();
+    result = PyDict_SetItemString(attributes, "nonlinearity", value);
+    if (result == 0)
+        ((layer_object *)self)->nonlinearity = kind;
+    Py_DECREF(attributes);
+    Py_XDECREF(old);
+    if (result < 0)
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyGetSetDef cell_getset[] = {
@@ -148,6 +191,7 @@ static PyMethodDef cell_methods[] = {
     {"_build", (PyCFunction)(void (*)(void))cell_build, METH_VARARGS | METH_KEYWORDS, build_doc},
     {"forward", (PyCFunction)(void (*)(void))cell_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
+    {"_set_nonlinearity", set_nonlinearity, METH_VARARGS, set_nonlinearity_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -344,11 +344,9 @@ class RNNCell(RNNCellBase):
             raise
         except Exception:  # of whatever the value's comparison raises
             mode = None
-        # What interrupts this leaves a cell whose calls raise, not one that computes another thing
-        # than it says; object's method needs no memory.
-        object.__setattr__(self, "_mode", None)
-        vars(self)["nonlinearity"] = value
-        object.__setattr__(self, "_mode", mode)
+        # In one call, so that neither an interrupt nor another thread finds a cell that computes
+        # another thing than it says.
+        self._set_nonlinearity(value, mode)
 
     @nonlinearity.deleter
     def nonlinearity(self) -> None:
