@@ -558,6 +558,41 @@ def test_convert_writes_over_its_file(suffix, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["channel_module", "tensor_state_dict", "float16_module"])
+def test_convert_unpacks_what_torch_quantised(name, tmp_path, capsys):
+    """Into the module that from_weights makes of the same file; without an option it says so."""
+    path, target = tmp_path / "a.pt", tmp_path / "b.safetensors"
+    path.write_bytes(recorded()[0][f"torch_{name}.pt"])
+    modules = pylstm.find_recurrent(path)
+    assert modules
+    for weights in ("float32", *STORAGES):
+        form = ["--dtype", weights] if weights == "float32" else ["--weights", weights]
+        assert main(["convert", str(path), str(target), *form]) == 0
+        assert "will not read" not in capsys.readouterr().err
+        assert not [key for key in pylstm.load(target) if "_packed" in key or "_values" in key]
+        assert len(pylstm.find_recurrent(target)) == len(modules)
+        for found in modules:
+            cls = getattr(pylstm, found.kind)
+            module = read(cls, path, found.prefix, weights=weights)
+            again = read(cls, target, found.prefix)
+            assert_same_weights(again, module)
+            assert getattr(again, "batch_first", None) == getattr(module, "batch_first", None)
+    found = modules[0]
+    part = tmp_path / "c.pt"
+    assert (
+        main(["convert", str(path), str(part), "--prefix", found.prefix, "--weights", "int8"]) == 0
+    )
+    module = read(getattr(pylstm, found.kind), path, found.prefix, weights="int8")
+    assert_same_weights(read(type(module), part), module)
+    capsys.readouterr()
+    assert main(["convert", str(path), str(target)]) == 0
+    told = capsys.readouterr().err
+    assert pylstm.find_recurrent(target) == []
+    for found in modules:
+        assert f"from_weights will not read {found.prefix!r}" in told
+    assert "--prefix" not in told
+
+
 def test_convert_refuses_what_it_cannot_do(tmp_path, capsys):
     path = saved({"weight": np.ones((2, 3), "f4")}, tmp_path / "a.npz")
     assert main(["convert", str(path), str(tmp_path / "b.npz"), "--weights", "int8"]) == 1

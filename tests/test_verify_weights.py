@@ -242,11 +242,11 @@ def test_what_is_compared_is_said(model, capsys):
         "Errors: of h of the last layer, at every step, against the float32 module.",
         "rms: root mean square of the errors; relative: rms over that of the output itself;",
         "  largest: the largest error of an element.",
-        "changed: how many decisions are other ones; fc makes one at each step of each",
-        "  sequence, its largest result.",
+        "changed: how many decisions differ; the largest result of fc at a step of a",
+        "  sequence is one decision.",
         "parameters: their bytes as stored; file: the bytes of a safetensors file of them.",
-        "time: the least of a call, over interleaved rounds, in microseconds; speed: the float32",
-        f"  module's over its own in the same rounds. Threads: {pylstm.get_num_threads()}.",
+        "time: the least time of a call, over interleaved rounds, in microseconds; speed: that of",
+        f"  the float32 module over it, in the same rounds. Threads: {pylstm.get_num_threads()}.",
     ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m pylstm",
-        description="LSTM and LSTMCell of torch.nn for NumPy arrays.",
+        description="The recurrent layers of torch.nn for NumPy arrays.",
     )
     parser.add_argument("--version", action="version", version=f"pylstm {pylstm.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)

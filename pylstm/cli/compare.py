@@ -96,7 +96,7 @@ def compare_weights(
         As :func:`pylstm.compress` takes it.
     input : array_like, optional
         As a call of a layer takes it; of a cell (L, N, I) or (L, I), which the cell walks through.
-        Without it :func:`random_input`.
+        Without it 100 steps of 4 sequences of standard normal random numbers.
     hx : array_like or tuple of array_like, optional
         Initial states, as the module takes them.
     head : array_like, pair of array_like, or object with ``weight`` and ``bias``, optional

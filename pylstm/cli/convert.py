@@ -1,8 +1,9 @@
-"""Write the tensors of a weight file, or of one part of it, in another format."""
+"""Write the tensors of a weight file, or of a part, in another format or with smaller weights."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pylstm
 
 from ..arguments.variants import STORAGE_NAMES, WEIGHTS_KEY
 from ..files.base.errors import WeightFileError, printable
+from ..files.base.named import options_in
 from ..files.base.tensor import Tensor
 from ..files.contents import Contents
 from ..files.flat import NoSuchPrefix, SameName, find_root, flat_view
@@ -24,6 +26,7 @@ from ..weights.build import built
 from ..weights.kinds import with_article
 from ..weights.survey import survey
 from ..weights.values import BadValue
+from .listing import without_wrappers
 from .losses import differences, refuse_losses
 from .output import Failure, counted
 from .verify import print_near_misses
@@ -34,12 +37,16 @@ if TYPE_CHECKING:
 
     from ..files.base.named import NamedArrays
     from ..files.open import WeightFile
+    from ..weights.survey import Candidate
     from .reference import Module
 
     Array = npt.NDArray[Any]
 
 # Seconds before the progress is shown, and between two lines of it.
 PATIENCE, INTERVAL = 1.0, 0.2
+
+# Where torch's dynamically quantised layers and cells have their parameters.
+_PACKED = re.compile(r"(?:\A|(?<=\.))(?:_all_weight_values\.\d+\.param|_packed_weight_[ih]h)\.")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
         if not arrays:
             name_near_misses(file)
             raise Failure(f"{file.name}: holds no array", code=1)
-        notes = differences(file, arrays, root, arguments.output)
+        packed = packed_modules(arrays, file, root)
+        if arguments.dtype or arguments.weights:
+            unpack_modules(arrays, packed)
+            packed = {}
+        notes = differences(file, arrays, root, arguments.output, packed)
         if arguments.dtype:
             widen_stored(arrays, file.name)
             convert_floats(arrays, np.dtype(arguments.dtype))
@@ -108,6 +119,48 @@ def name_near_misses(file: WeightFile) -> None:
     if not report.candidates:
         told = f"pylstm convert: not {with_article(common_name((), report.near_misses))}"
         print_near_misses(report.near_misses, None, told=told, file=sys.stderr)
+
+
+def packed_modules(
+    arrays: NamedArrays, file: WeightFile, root: list[str]
+) -> dict[str, tuple[list[str], Candidate]]:
+    """Return the modules that torch quantised, by prefix, each with the names of its arrays.
+
+    Parameters
+    ----------
+    arrays : NamedArrays
+        What will be written.
+    file : WeightFile
+    root : list of str
+        The names of the path in the file below which the arrays are.
+    """
+    names: dict[str, list[str]] = {}
+    for name in arrays:
+        match = _PACKED.search(name)
+        if match:
+            names.setdefault(name[: match.start()].removesuffix("."), []).append(name)
+    found = {}
+    above = without_wrappers(".".join(root))
+    for candidate in survey(file.tree, file.name).candidates if names else ():
+        path = without_wrappers(candidate.found.prefix)
+        prefix = ".".join(path[len(above) :])
+        if path[: len(above)] == above and prefix in names:
+            found[prefix] = names[prefix], candidate
+    return found
+
+
+def unpack_modules(arrays: NamedArrays, packed: dict[str, tuple[list[str], Candidate]]) -> None:
+    """Put the floats of quantised modules, by torch's names, in the place of their own arrays."""
+    for prefix, (names, candidate) in packed.items():
+        for name in names:
+            del arrays[name]
+        for name, leaf in candidate.parameters.items():
+            arrays[".".join(filter(None, (prefix, name)))] = leaf
+        told = options_in(candidate.facts)
+        if isinstance(candidate.facts.get("batch_first"), bool):
+            told["batch_first"] = candidate.facts["batch_first"]
+        if told:
+            arrays.options[prefix] = told
 
 
 def widen_stored(arrays: NamedArrays, file: str) -> None:

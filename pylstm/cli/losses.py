@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,11 @@ def _has_other_entries(path: Path, count: int) -> bool:
 
 
 def differences(
-    file: WeightFile, arrays: Mapping[str, Any], root: Sequence[str], output: str
+    file: WeightFile,
+    arrays: Mapping[str, Any],
+    root: Sequence[str],
+    output: str,
+    packed: Container[str] = (),
 ) -> list[str]:
     """Return a line for each module that is another thing in the new file than in the old one.
 
@@ -109,6 +113,8 @@ def differences(
     root : sequence of str
         The names of the path in the file below which the arrays are.
     output : str
+    packed : container of str
+        The prefixes, among the arrays, of modules whose parameters stay as torch quantised them.
     """
     report = survey(file.tree, file.name)
     before = {
@@ -138,7 +144,13 @@ def differences(
         if open_ones not in ({}, {"batch_first": False}):
             told = ", ".join(f"{name}={value!r}" for name, value in found.assumed.items())
             lines.append(f"{file.name} leaves open what {found.prefix!r} computes; assumed: {told}")
-        if path not in after and path in reasons:
+        if ".".join(path[len(above) :]) in packed:
+            lines.append(
+                f"from_weights will not read {found.prefix!r} from {output}, which has its "
+                "quantised parameters by other names; --dtype float32 and --weights write them "
+                "by torch's"
+            )
+        elif path not in after and path in reasons:
             lines.append(
                 f"from_weights will not read {found.prefix!r} from {output}, where it is "
                 f"{_told(reasons[path])}; --prefix {found.prefix} writes its parameters alone"

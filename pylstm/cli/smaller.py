@@ -37,23 +37,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weights",
         metavar="W",
-        help=f"compare with smaller weights instead: one or several of {', '.join(STORAGES)}, "
-        "separated by commas",
+        help="compare the float32 module with smaller weights, not with another library: one or "
+        f"several of {', '.join(STORAGES)}, separated by commas",
     )
     group.add_argument(
         "--input",
         metavar="X.npy",
-        help="what the module is given, in the axes that it takes; without it, random numbers",
+        help="the input of the module, an array in the axes that the module takes; random numbers "
+        "without it",
     )
     group.add_argument(
         "--head",
         metavar="NAME",
-        help="a Linear of the file that takes the output: count the steps whose largest result "
-        "changes",
+        help="a Linear of the file that takes the output: count the decisions (largest results) "
+        "that change",
     )
     for name, default, what in (
-        ("--seed", SEED, "of the random numbers"),
-        ("--steps", STEPS, "of the random input"),
+        ("--seed", SEED, "seed of the random input"),
+        ("--steps", STEPS, "steps of the random input"),
         ("--batch", BATCH, "sequences of the random input"),
     ):
         group.add_argument(name, type=int, metavar="N", help=f"{what}; {default} without it")
@@ -183,11 +184,13 @@ def _explain(file: str, given: Given, arguments: argparse.Namespace) -> None:
     print("  largest: the largest error of an element.")
     if given.head is not None:
         name = printable(arguments.head)
-        print(f"changed: how many decisions are other ones; {name} makes one at each step of each")
-        print("  sequence, its largest result.")
+        print(f"changed: how many decisions differ; the largest result of {name} at a step of a")
+        print("  sequence is one decision.")
     print("parameters: their bytes as stored; file: the bytes of a safetensors file of them.")
-    print("time: the least of a call, over interleaved rounds, in microseconds; speed: the float32")
-    print(f"  module's over its own in the same rounds. Threads: {pylstm.get_num_threads()}.")
+    print(
+        "time: the least time of a call, over interleaved rounds, in microseconds; speed: that of"
+    )
+    print(f"  the float32 module over it, in the same rounds. Threads: {pylstm.get_num_threads()}.")
 
 
 def _check_fit(candidates: Sequence[Candidate], given: Given) -> None:

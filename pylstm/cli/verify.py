@@ -1,4 +1,4 @@
-"""Run the modules of a file beside torch or onnxruntime and in float64, and compare.
+"""Compare the modules of a file with torch, onnxruntime and float64, or with smaller weights.
 
 With ``--weights`` they run beside their copies with smaller weights instead: ``smaller``.
 """

@@ -42,8 +42,8 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
     ------
     ValueError
         If there is no such storage, no recurrent module to compress, one of float64, or a weight
-        that the storage cannot hold: integers hold no NaN or infinity, float16 nothing beyond
-        65504. The weight is named.
+        that the storage cannot hold: integers hold no NaN or infinity, float16 no finite number
+        beyond 65504. The weight is named.
     TypeError
         For what is no module, or no string.
 
@@ -51,13 +51,13 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
     -----
     torch has no equivalent; ``torch.ao.quantization.quantize_dynamic`` is the nearest, whose
     results depend on the other rows of a batch, and on the later steps of a sequence. Those of a
-    compressed module do not, and have the same bits on every machine, as of float32.
+    compressed module do not, and have the same bits on every machine, as those of float32 modules.
 
     A module that is compressed already is copied if the storage is the same, and else compressed
     from the numbers that it has now, which have lost what the first storage lost.
 
     The parameters of a compressed module read as read-only float32 arrays of what is stored;
-    assigning one compresses it again. ``module.weights`` says the storage, and ``float()`` makes
+    assigning one compresses it again. ``module.weights`` names the storage, and ``float()`` makes
     the module a float32 one for good.
 
     Examples
