@@ -9,6 +9,8 @@ from reference import make_parameters
 import pylstm
 
 DTYPES = ("float32", "float64")
+# Seconds that only a hang reaches: not a busy machine, nor a sanitizer.
+HANG = 600
 
 
 def flatten(result):

@@ -1,5 +1,6 @@
 """Compressed weights: every kind, option and call against the oracle, in bytes, for each storage."""
 
+import functools
 import itertools
 import os
 import random
@@ -108,6 +109,7 @@ def test_drawn_layers_are_the_oracle(weights, kind, seed):
         assert_same_bits(ours, expected_of(kind, parameters, x, states, weights, **known))
 
 
+@functools.cache
 def drawn_hash(count):
     """The hash of what drawn networks give at the level and flavour in use."""
     results = []

@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from support import HANG
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -127,7 +128,7 @@ def running_service():
     )
     try:
         host, port = re.fullmatch(r"http://(.*):(\d+)/tag\n", service.stdout.readline()).groups()
-        yield service, HTTPConnection(host, int(port), timeout=30)
+        yield service, HTTPConnection(host, int(port), timeout=HANG)
     finally:
         service.kill()
         service.wait()
@@ -175,4 +176,4 @@ def test_service_stops_at_ctrl_c():
         assert ask(connection, "GET", "/health")[0] == 200
         connection.close()
         service.send_signal(signal.SIGINT)
-        assert service.wait(timeout=30) == 0
+        assert service.wait(timeout=HANG) == 0

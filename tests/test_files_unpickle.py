@@ -869,16 +869,19 @@ cases = heavy(int(sys.argv[1]))
 gc.collect()
 for name, (data, expected) in cases.items():
     limit = in_use() + 4 * len(data) + (64 << 20) if limited else resource.RLIM_INFINITY
-    one, started = cpu_seconds(unit), time.process_time()
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-    try:
-        tree = pickled.read(open_source(data), Arrays())
-        outcome = "loaded"
-    except WeightFileError as error:
-        outcome = "refused"
-    tree = None
-    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    outcomes[name] = expected, outcome, (time.process_time() - started) / one
+    units = []
+    while not units or (units[-1] >= 50 and len(units) < 3):  # as assert_units does
+        one, started = cpu_seconds(unit), time.process_time()
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        try:
+            tree = pickled.read(open_source(data), Arrays())
+            outcome = "loaded"
+        except WeightFileError as error:
+            outcome = "refused"
+        tree = None
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        units.append((time.process_time() - started) / one)
+    outcomes[name] = expected, outcome, units[-1]
 json.dump(outcomes, sys.stdout)
 """
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import HANG
 
 import pylstm
 from pylstm import _core
@@ -60,7 +61,7 @@ def run(*arguments, cwd, numpy=True, paths=(), **environment):
         env={**clean, "PYTHONPATH": os.pathsep.join(map(str, paths)), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
     )
 
 

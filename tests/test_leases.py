@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from reference import KINDS as CELL_KINDS
 from reference import fractions
-from support import as_hx, assert_same_bits, kind_of
+from support import HANG, as_hx, assert_same_bits, kind_of
 
 import pylstm
 
@@ -733,11 +733,11 @@ def test_a_write_in_another_thread_counts_at_the_next_call(module, ends):
             if ends:
                 del array
             written.set()
-            assert go_on.wait(60)
+            assert go_on.wait(HANG)
 
         thread = threading.Thread(target=write)
         thread.start()
-        assert written.wait(60)
+        assert written.wait(HANG)
         if ends:
             go_on.set()
             thread.join()
@@ -788,7 +788,7 @@ def test_what_is_written_while_a_call_packs_counts_at_the_next():
         called = threading.Event()
 
         def write(number=number, called=called):
-            called.wait(60)
+            called.wait(HANG)
             for row in (0, 2200, 4399):
                 lstm.weight_ih_l0[row] = number + 1
                 lstm.weight_hh_l0[row] = number + 1

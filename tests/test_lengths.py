@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from reference import KINDS, fractions
-from support import assert_same_bits, flatten, layer_of, reshape_in_place, with_parameters
+from support import HANG, assert_same_bits, flatten, layer_of, reshape_in_place, with_parameters
 
 import pylstm
 from pylstm.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
@@ -307,7 +307,7 @@ def test_another_thread_writes_to_the_lengths(dtype):
                 lengths[0] = value
 
     def call():
-        until = time.monotonic() + 60
+        until = time.monotonic() + HANG
         while min(counted) < 200 and time.monotonic() < until:
             try:
                 result = module(X[:, :1], lengths=lengths)[0].tobytes()

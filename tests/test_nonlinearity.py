@@ -218,12 +218,14 @@ def test_threads_see_one_or_the_other(many_switches):
     threads = [threading.Thread(target=call) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for name in NAMES * 300:
-        cell.nonlinearity = name
-        assert cell(X, H).tobytes() == expected[name]
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for name in NAMES * 300:
+            cell.nonlinearity = name
+            assert cell(X, H).tobytes() == expected[name]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert seen <= set(expected.values())
 
 

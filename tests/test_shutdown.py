@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+from support import HANG
 
 START = """
 import atexit, faulthandler, gc, os, sys, threading, time, weakref
@@ -27,7 +28,7 @@ def run(program, code=0, silent=True):
         [sys.executable, "-c", START + textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
     )
     assert done.returncode == code, done.stderr
     assert not silent or done.stderr == ""

@@ -16,6 +16,7 @@ import pytest
 import stream_simulation
 from reference import fractions
 from support import (
+    HANG,
     as_hx,
     assert_same_bits,
     available_levels,
@@ -763,11 +764,11 @@ def test_another_thread_is_told():
 
     def code():
         inside.set()
-        assert done.wait(60)
+        assert done.wait(HANG)
 
     thread = threading.Thread(target=lambda: results.append(stream(Runs(X[2], code))))
     thread.start()
-    assert inside.wait(60)
+    assert inside.wait(HANG)
     try:
         refused_all(stream)
     finally:

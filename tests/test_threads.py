@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import KINDS
-from support import assert_same_bits, cell_of, flatten, layer_of, with_parameters
+from support import HANG, assert_same_bits, cell_of, flatten, layer_of, with_parameters
 
 import pylstm
 from pylstm.runtime import threads
 from pylstm.utils.rnn import pack_sequence
 
 HERE = Path(__file__).parent
-HANG = 600  # seconds
 
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="only /proc tells which threads there are"

@@ -18,16 +18,23 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def jobs_of(format):
+    return [f"{format}:{index}" for index in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def results(request):
+    """What came of all mutations of the formats that are wanted: the same processes serve them all."""
+    items = [item for item in request.session.items if item.module is request.module]
+    jobs = [job for item in items for job in jobs_of(item.callspec.params["format"])]
+    return dict(zip(jobs, worker.run_jobs(jobs), strict=True))
+
+
 @pytest.mark.parametrize("format", seeds.FORMATS)
-def test_mutations(format):
-    jobs = [f"{format}:{index}" for index in range(COUNT)]
-    results = worker.run_jobs(jobs)
-    broken = [
-        f"{job}\n{told}"
-        for job, (outcome, told, _) in zip(jobs, results, strict=True)
-        if outcome == "broken"
-    ]
+def test_mutations(format, results):
+    told = {job: results[job] for job in jobs_of(format)}
+    broken = [f"{job}\n{text}" for job, (outcome, text, _) in told.items() if outcome == "broken"]
     assert not broken, f"{len(broken)} of {COUNT}:\n" + "\n".join(broken[:5])
     # Neither are they all damaged beyond recognition, nor do they change nothing that matters.
-    loaded = sum(outcome == "loaded" for outcome, _, _ in results)
+    loaded = sum(outcome == "loaded" for outcome, _, _ in told.values())
     assert COUNT < 100 or 0.05 * COUNT < loaded < 0.6 * COUNT
