@@ -134,6 +134,31 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
 #define vec_t __m256
 #define ivec_t __m256i
 
+#define NAME(x) x##_bytes_steps_x8
+#define BASE(x) x##_f32x8
+#define LANES 8
+#define INTEGERS 1
+#define TERMS 4
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_words_steps_x8
+#define BASE(x) x##_f32x8
+#define LANES 8
+#define INTEGERS 1
+#define TERMS 2
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_halves_x8
+#define BASE(x) x##_f32x8
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 2
+#define INTEGERS 0
+#define WHOLE 1
+#include "storage_steps_template.h"
+
 /* Signed bytes within 127: the sum of two products fits a word. As text and from memory, since
  * compilers order the sums so that registers spill. */
 #define UNSIGNED_VALUES 0
@@ -169,6 +194,7 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
     } while (0)
 #define I_JOIN_WORDS(low, high) _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8)
 #define NAME(x) x##_bytes_x8
+#define STEPS(x) x##_bytes_steps_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
@@ -190,6 +216,7 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
                          : "x"(value), I_WEIGHT_AT(p));                                            \
     } while (0)
 #define NAME(x) x##_words_x8
+#define STEPS(x) x##_words_steps_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_words
 #define BASE_ENTRY(x) x##_f32
@@ -208,6 +235,7 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
 #define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("%{vex%} ", "vpdpbusd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_vnni_bytes_x8
+#define STEPS(x) x##_bytes_steps_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_vnni_bytes
 #define BASE_ENTRY(x) x##_f32
@@ -223,6 +251,7 @@ INLINE TARGET void store_bytes(char *p, __m256i v)
 #define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("%{vex%} ", "vpdpwssd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("%{vex%} ", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_vnni_words_x8
+#define STEPS(x) x##_words_steps_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_vnni_words
 #define BASE_ENTRY(x) x##_f32
@@ -256,6 +285,7 @@ static const ALIGNED uint32_t high_halves[8] = {
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x8
+#define STEPS(x) x##_halves_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_bf16
 #define BASE_ENTRY(x) x##_f32
@@ -269,6 +299,7 @@ static const ALIGNED uint32_t high_halves[8] = {
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x8
+#define STEPS(x) x##_halves_x8
 #define BASE(x) x##_f32x8
 #define ENTRY(x) x##_f16
 #define BASE_ENTRY(x) x##_f32

@@ -97,25 +97,94 @@
 
 const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &kernels_f64};
 
+/* Steps of storages */
+#undef BITS
+#undef SUFFIX
+#undef EPI
+#undef MASK
+#undef vec_t
+#define BITS 256
+#define SUFFIX ps
+#define EPI epi32
+#define MASK __mmask8
+#define vec_t __m256
+#define NAME(x) x##_bytes_steps_x8
+#define BASE(x) x##_f32x8
+#define LANES 8
+#define INTEGERS 1
+#define TERMS 4
+#define WHOLE 0
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_words_steps_x8
+#define BASE(x) x##_f32x8
+#define LANES 8
+#define INTEGERS 1
+#define TERMS 2
+#define WHOLE 0
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_halves_x8
+#define BASE(x) x##_f32x8
+#define LANES 8
+#define TILE_ROWS 3
+#define ROW_PANELS 1
+#define INTEGERS 0
+#define WHOLE 0
+#include "storage_steps_template.h"
+
+#undef BITS
+#undef MASK
+#undef vec_t
+#define BITS 512
+#define MASK __mmask16
+#define vec_t __m512
+#define NAME(x) x##_bytes_steps_x16
+#define BASE(x) x##_f32x16
+#define NARROW(x) x##_bytes_steps_x8
+#define NARROW_LANES 8
+#define LANES 16
+#define INTEGERS 1
+#define TERMS 4
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_words_steps_x16
+#define BASE(x) x##_f32x16
+#define NARROW(x) x##_words_steps_x8
+#define NARROW_LANES 8
+#define LANES 16
+#define INTEGERS 1
+#define TERMS 2
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_halves_x16
+#define BASE(x) x##_f32x16
+#define NARROW(x) x##_halves_x8
+#define NARROW_LANES 8
+#define LANES 16
+#define TILE_ROWS 6
+#define ROW_PANELS 1
+#define INTEGERS 0
+#define WHOLE 1
+#include "storage_steps_template.h"
+
 /* Integers, by VNNI: six rows of bytes or words. */
 #define UNSIGNED_VALUES (TERMS == 4)
 #define I_LARGEST(v) _mm512_reduce_max_epi32(v)
 #define I_STORE_BYTES(p, v) _mm_storeu_si128((__m128i *)(void *)(p), _mm512_cvtepi32_epi8(v))
 #define I_STORE_WORDS(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtepi32_epi16(v))
 #undef BITS
-#undef SUFFIX
-#undef EPI
 #undef MASK
 #undef vec_t
-#define SUFFIX ps
-#define EPI epi32
 
 /* bytes: narrow panels of 8, whole panels of 16 */
 #define I_GET_WEIGHT(to, p) I_VNNI_WEIGHT(to, p)
 #define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("", "vpdpbusd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("", "vpdpbusd", acc, value, p)
 #define NAME(x) x##_bytes_x8
-#define BASE(x) x##_f32x8
+#define STEPS(x) x##_bytes_steps_x8
 #define BITS 256
 #define MASK __mmask8
 #define vec_t __m256
@@ -130,6 +199,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef vec_t
 #undef ivec_t
 #define NAME(x) x##_bytes_x16
+#define STEPS(x) x##_bytes_steps_x16
 #define BASE(x) x##_f32x16
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
@@ -154,7 +224,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define I_ADD_PRODUCTS(acc, value, weight, p) I_VNNI("", "vpdpwssd", acc, value, weight)
 #define I_ADD_PRODUCTS_AT(acc, value, p) I_VNNI_AT("", "vpdpwssd", acc, value, p)
 #define NAME(x) x##_words_x8
-#define BASE(x) x##_f32x8
+#define STEPS(x) x##_words_steps_x8
 #define BITS 256
 #define MASK __mmask8
 #define vec_t __m256
@@ -169,6 +239,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #undef vec_t
 #undef ivec_t
 #define NAME(x) x##_words_x16
+#define STEPS(x) x##_words_steps_x16
 #define BASE(x) x##_f32x16
 #define ENTRY(x) x##_words
 #define BASE_ENTRY(x) x##_f32
@@ -198,7 +269,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x8
-#define BASE(x) x##_f32x8
+#define STEPS(x) x##_halves_x8
 #define BITS 256
 #define MASK __mmask8
 #define vec_t __m256
@@ -215,6 +286,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x16
+#define STEPS(x) x##_halves_x16
 #define BASE(x) x##_f32x16
 #define ENTRY(x) x##_bf16
 #define BASE_ENTRY(x) x##_f32
@@ -236,7 +308,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x8
-#define BASE(x) x##_f32x8
+#define STEPS(x) x##_halves_x8
 #define BITS 256
 #define MASK __mmask8
 #define vec_t __m256
@@ -253,6 +325,7 @@ const struct rnn_kernels *const avx512_kernels[DTYPE_COUNT] = {&kernels_f32, &ke
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x16
+#define STEPS(x) x##_halves_x16
 #define BASE(x) x##_f32x16
 #define ENTRY(x) x##_f16
 #define BASE_ENTRY(x) x##_f32

@@ -7,18 +7,19 @@
  */
 /* One row of `panels` (a constant) panels. The tile is a copy, so that the caller's stays in registers:
  * a struct of which a pointer is passed on would be copied as vectors, which wait for its fields. */
-INLINE TARGET void NAME(add_row)(struct NAME(tile) tile, const int panels)
+INLINE TARGET void NAME(add_row)(const struct NAME(sums) *sums, struct NAME(tile) tile,
+                                 const int panels)
 {
-    NAME(dispatch)(1, panels, &tile);
+    NAME(dispatch)(sums, 1, panels, &tile);
 }
 
 /* Sums of `columns` columns, of which the first stands at a panel's begin, for `rows` rows. */
-static NOINLINE TARGET STEP_SIZE void NAME(add_columns)(const struct NAME(tile) *first,
+static NOINLINE TARGET STEP_SIZE void NAME(add_columns)(const struct NAME(sums) *sums,
+                                                        const struct NAME(tile) *first,
                                                         ptrdiff_t rows, ptrdiff_t columns)
 {
     struct NAME(tile) tile = *first;
 
-    tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(tile.depth);
     while (columns > 0) {
         const int panels = ROW_PANELS > 1 && rows == 1 && columns > (ROW_PANELS - 1) * PANEL_TOTALS
                                ? ROW_PANELS
@@ -36,19 +37,19 @@ static NOINLINE TARGET STEP_SIZE void NAME(add_columns)(const struct NAME(tile) 
                 .to_stride = tile.to_stride,
             };
             if (rows == 1)
-                NARROW(add_row)(narrow, 1);
+                NARROW(add_row)(sums->narrow, narrow, 1);
             else
-                NARROW(add_rows)(narrow, rows, 1);
+                NARROW(add_rows)(sums->narrow, narrow, rows, 1);
             return;
         }
 #endif
         if (panels > 1)
-            NAME(add_row)(tile, ROW_PANELS);
+            NAME(add_row)(sums, tile, ROW_PANELS);
         else if (rows == 1)
-            NAME(add_row)(tile, 1);
+            NAME(add_row)(sums, tile, 1);
         else
-            NAME(add_rows)(tile, rows, 1);
-        tile.w += panels * PANEL_TOTALS * PACKED_DEPTH(tile.depth);
+            NAME(add_rows)(sums, tile, rows, 1);
+        tile.w += panels * tile.w_stride;
         tile.from += panels * PANEL_TOTALS;
         tile.to += panels * PANEL_TOTALS;
         columns -= panels * PANEL_TOTALS;
@@ -56,10 +57,12 @@ static NOINLINE TARGET STEP_SIZE void NAME(add_columns)(const struct NAME(tile) 
 }
 
 /* Sets the weights and values of the input part or of the recurrent part. */
-INLINE TARGET void NAME(set_part)(const struct BASE(block) * block, struct NAME(tile) *tile,
-                                  const void *w, ptrdiff_t depth, const void *x, ptrdiff_t x_stride)
+INLINE TARGET void NAME(set_part)(const struct NAME(sums) *sums, const struct BASE(block) * block,
+                                  struct NAME(tile) *tile, const void *w, ptrdiff_t depth,
+                                  const void *x, ptrdiff_t x_stride)
 {
-    tile->w = (const REAL *)w + block->column * PACKED_DEPTH(depth);
+    tile->w_stride = PANEL_TOTALS * PACKED_DEPTH(sums, depth);
+    tile->w = (const REAL *)w + block->column / PANEL_TOTALS * tile->w_stride;
     tile->depth = depth;
     tile->x = (const REAL *)x + block->row * x_stride;
     tile->x_stride = x_stride;
@@ -69,7 +72,7 @@ INLINE TARGET void NAME(set_part)(const struct BASE(block) * block, struct NAME(
 INLINE TARGET void NAME(go_on)(struct NAME(tile) *tile, ptrdiff_t columns, const REAL *from,
                                ptrdiff_t from_stride, REAL *to, ptrdiff_t to_stride)
 {
-    tile->w += columns * PACKED_DEPTH(tile->depth);
+    tile->w += columns / PANEL_TOTALS * tile->w_stride;
     tile->from = from;
     tile->from_stride = from_stride;
     tile->to = to;
@@ -77,11 +80,12 @@ INLINE TARGET void NAME(go_on)(struct NAME(tile) *tile, ptrdiff_t columns, const
 }
 
 /* Adds the recurrent part to `columns` columns; a state of zeros adds +0. */
-INLINE TARGET void NAME(add_recurrent)(const struct BASE(block) * block,
+INLINE TARGET void NAME(add_recurrent)(const struct NAME(sums) *sums,
+                                       const struct BASE(block) * block,
                                        const struct NAME(tile) *tile, ptrdiff_t columns)
 {
     if (block->step->h) {
-        NAME(add_columns)(tile, block->rows, columns);
+        NAME(add_columns)(sums, tile, block->rows, columns);
         return;
     }
     for (ptrdiff_t row = 0; row < block->rows; row++)
@@ -117,7 +121,8 @@ INLINE TARGET void NAME(part_last_gate)(const struct BASE(block) * block, struct
 
 /* The totals of a block. A GRU's last gate has a total for each part: where each gate is a whole
  * panel, the gemms write them to different places. */
-INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gates, REAL *aside)
+INLINE TARGET void NAME(block_totals)(const struct NAME(sums) *sums, struct BASE(block) * block,
+                                      ptrdiff_t gates, REAL *aside)
 {
     const struct rnn_step *step = block->step;
     const ptrdiff_t columns = gates * block->segment;
@@ -133,12 +138,13 @@ INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gate
     block->aside = aside;
     block->aside_stride = BLOCK_UNITS;
     if (step->wx) {
-        NAME(set_part)(block, &tile, step->wx, step->depth_x, PART(step, x), PART_STRIDE(step, x));
-        NAME(add_columns)(&tile, block->rows, together);
+        NAME(set_part)(sums, block, &tile, step->wx, step->depth_x, PART(step, x),
+                       PART_STRIDE(sums, step, x));
+        NAME(add_columns)(sums, &tile, block->rows, together);
         if (separate) {
             NAME(go_on)(&tile, together, tile.from + together, tile.from_stride, aside,
                         BLOCK_UNITS);
-            NAME(add_columns)(&tile, block->rows, BLOCK_UNITS);
+            NAME(add_columns)(sums, &tile, block->rows, BLOCK_UNITS);
         }
         tile.from = tile.to = block->totals;
         tile.from_stride = tile.to_stride = block->stride;
@@ -148,18 +154,20 @@ INLINE TARGET void NAME(block_totals)(struct BASE(block) * block, ptrdiff_t gate
     }
     if (gates == 3 && !separate)
         NAME(part_last_gate)(block, &tile, aside);
-    NAME(set_part)(block, &tile, step->wh, step->depth_h, PART(step, h), PART_STRIDE(step, h));
-    NAME(add_recurrent)(block, &tile, together);
+    NAME(set_part)(sums, block, &tile, step->wh, step->depth_h, PART(step, h),
+                   PART_STRIDE(sums, step, h));
+    NAME(add_recurrent)(sums, block, &tile, together);
     if (separate) {
         NAME(go_on)(&tile, together, (const REAL *)step->bias_h + block->unit, 0,
                     block->totals + together, block->stride);
-        NAME(add_recurrent)(block, &tile, BLOCK_UNITS);
+        NAME(add_recurrent)(sums, block, &tile, BLOCK_UNITS);
     }
 }
 
 /* A whole step. One instance serves all kinds: what differs between them is small beside the gemms. */
 static NOINLINE
-    TARGET STEP_SIZE void NAME(block_step)(const struct rnn_step *step, ptrdiff_t gates,
+    TARGET STEP_SIZE void NAME(block_step)(const struct NAME(sums) *sums,
+                                           const struct rnn_step *step, ptrdiff_t gates,
                                            void (*const update)(const struct BASE(block) *))
 {
     ALIGNED REAL totals[BLOCK_ROWS * 4 * BLOCK_UNITS];
@@ -182,7 +190,7 @@ static NOINLINE
         block.column = gates * block.unit;
         for (block.row = 0; block.row < step->rows; block.row += block.rows) {
             block.rows = step->rows - block.row < rows ? step->rows - block.row : rows;
-            NAME(block_totals)(&block, gates, aside);
+            NAME(block_totals)(sums, &block, gates, aside);
             update(&block);
         }
     }

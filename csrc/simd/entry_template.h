@@ -52,37 +52,37 @@ static TARGET void ENTRY(lstm_update)(const struct rnn_step *step, void *totals,
 
 static TARGET void ENTRY(gru_step)(const struct rnn_step *step)
 {
-    NAME(block_step)(step, 3, NAME(gru_update));
+    NAME(block_step)(&NAME(sums), step, 3, NAME(gru_update));
 }
 
 static TARGET void ENTRY(gru_traced_step)(const struct rnn_step *step)
 {
-    NAME(block_step)(step, 3, NAME(gru_traced_update));
+    NAME(block_step)(&NAME(sums), step, 3, NAME(gru_traced_update));
 }
 
 static TARGET void ENTRY(rnn_tanh_step)(const struct rnn_step *step)
 {
-    NAME(block_step)(step, 1, NAME(rnn_tanh_update));
+    NAME(block_step)(&NAME(sums), step, 1, NAME(rnn_tanh_update));
 }
 
 static TARGET void ENTRY(rnn_relu_step)(const struct rnn_step *step)
 {
-    NAME(block_step)(step, 1, NAME(rnn_relu_update));
+    NAME(block_step)(&NAME(sums), step, 1, NAME(rnn_relu_update));
 }
 
 static TARGET void ENTRY(lstm_variant_step)(const struct rnn_step *step)
 {
-    NAME(block_step)(step, 4, NAME(lstm_variant_update));
+    NAME(block_step)(&NAME(sums), step, 4, NAME(lstm_variant_update));
 }
 
 static TARGET void ENTRY(gru_variant_step)(const struct rnn_step *step)
 {
-    NAME(block_step)(step, 3, NAME(gru_variant_update));
+    NAME(block_step)(&NAME(sums), step, 3, NAME(gru_variant_update));
 }
 
 static TARGET void ENTRY(gru_reset_before_step)(const struct rnn_step *step)
 {
-    NAME(reset_before_step)(step);
+    NAME(reset_before_step)(&NAME(sums), step);
 }
 
 static TARGET void ENTRY(gemm)(const struct gemm *gemm)
@@ -91,12 +91,12 @@ static TARGET void ENTRY(gemm)(const struct gemm *gemm)
     const ptrdiff_t tail = gemm->units % LANES;
     if (tail && tail <= NARROW_LANES) {
         const ptrdiff_t whole = gemm->units - tail;
-        NAME(gemm)(gemm, 0, whole);
-        NARROW(gemm)(gemm, whole, gemm->units);
+        NAME(gemm)(&NAME(sums), gemm, 0, whole);
+        NARROW(gemm)(&NARROW(sums), gemm, whole, gemm->units);
         return;
     }
 #endif
-    NAME(gemm)(gemm, 0, gemm->units);
+    NAME(gemm)(&NAME(sums), gemm, 0, gemm->units);
 }
 
 static TARGET bool ENTRY(pack)(const struct panel *panel, void *packed)

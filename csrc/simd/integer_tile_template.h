@@ -1,7 +1,6 @@
 /* Register tiles of integer weights: storage.h has the layout and the formulas. Included by
- * storage_template.h in place of tile_template.h, whose functions it defines with the same contracts:
- * struct NAME(tile), NAME(dispatch), NAME(add_rows); and NAME(row_stride). `x` of a tile points at rows of
- * struct integer_row, `w` at packed panels; strides count REALs as everywhere.
+ * storage_template.h in place of tile_template.h. Defines NAME(sums), of the struct that sums_template.h
+ * describes. Strides count REALs as everywhere.
  *
  * Further parameters:
  *   TERMS         integers in one element: 4 bytes or 2 words
@@ -24,26 +23,6 @@
 #define HAS_STARTS (TERMS == 4)
 /* At most so many rows of bytes have two accumulators for each sum, which hide the latency. */
 #define TWO_CHAINS (TILE_ROWS > 3 ? 2 : TILE_ROWS > 1)
-
-/* One register tile: to = from + w x, by the contract's exact sums. */
-struct NAME(tile) {
-    const REAL *w;      /* the first panel */
-    ptrdiff_t w_stride; /* not used: a tile has one panel */
-    ptrdiff_t depth;
-    const REAL *x; /* [rows] of struct integer_row and planes */
-    ptrdiff_t x_stride;
-    const REAL *from; /* [rows, PANEL_TOTALS], may be `to` */
-    ptrdiff_t from_stride;
-    REAL *to;
-    ptrdiff_t to_stride;
-};
-
-/* REALs from a row of integers to the next. */
-INLINE TARGET ptrdiff_t NAME(row_stride)(ptrdiff_t depth, int planes)
-{
-    return (STORAGE_ROW_HEADER + planes * storage_plane_size(depth, 4 / TERMS)) /
-           (ptrdiff_t)sizeof(REAL);
-}
 
 /* acc += w x for the integers of one element. Row `i` of bytes, of rows * planes, is at
  * i % 3 * stride behind x or x3 where there is one plane, else plane i % 2 of row i / 2. */
@@ -127,7 +106,7 @@ INLINE TARGET void NAME(sum_elements)(const int rows, const int planes, ivec_t *
 
 /* to = from + S scale_v scale_w, for the rows of a tile. */
 INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec_t *acc,
-                                    const struct NAME(tile) *at, const REAL *scales,
+                                    const struct STEPS(tile) * at, const REAL *scales,
                                     const REAL *headers)
 {
     const REAL *from = at->from;
@@ -152,9 +131,9 @@ INLINE TARGET void NAME(scale_sums)(const int rows, const int planes, const ivec
 }
 
 /* All of a tile, sum by sum. */
-INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct NAME(tile) *tile)
+INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct STEPS(tile) * tile)
 {
-    struct NAME(tile) at = *tile;
+    struct STEPS(tile) at = *tile;
     const REAL *scales = at.w, *starts = scales + PANEL_TOTALS, *headers = at.x;
     const ptrdiff_t sums = HAS_STARTS ? (at.depth + SUM_TERMS - 1) / SUM_TERMS : 0;
     const ptrdiff_t plane = storage_plane_size(at.depth, 4 / TERMS) / (ptrdiff_t)sizeof(REAL);
@@ -180,7 +159,7 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int planes, const struct
 }
 
 #define DEFINE_TILE(rows, planes)                                                                  \
-    static NOINLINE TARGET void NAME(tile_##rows##_##planes)(const struct NAME(tile) *tile)        \
+    static NOINLINE TARGET void NAME(tile_##rows##_##planes)(const struct STEPS(tile) * tile)      \
     {                                                                                              \
         NAME(run_tile)(rows, planes, tile);                                                        \
     }
@@ -205,70 +184,42 @@ DEFINE_TILE(3, 2)
 #endif
 #undef DEFINE_TILE
 
-/* By planes and rows. */
-static void (*const NAME(tiles)[2][6])(const struct NAME(tile) *) = {
-    {
-        NAME(tile_1_1),
+static const struct STEPS(sums) NAME(sums) = {
+    .itemsize = 4 / TERMS,
+    .most = {TILE_ROWS, TILE_ROWS > 3 ? TILE_ROWS / 2 : 1},
+    .tiles =
+        {
+            {
+                NAME(tile_1_1),
 #if TILE_ROWS > 1
-        NAME(tile_2_1),
+                NAME(tile_2_1),
 #endif
 #if TILE_ROWS > 2
-        NAME(tile_3_1),
+                NAME(tile_3_1),
 #endif
 #if TILE_ROWS > 3
-        NAME(tile_4_1),
-        NAME(tile_5_1),
-        NAME(tile_6_1),
+                NAME(tile_4_1),
+                NAME(tile_5_1),
+                NAME(tile_6_1),
 #endif
-    },
+            },
 #if TERMS == 4
-    {
-        NAME(tile_1_2),
+            {
+                NAME(tile_1_2),
 #if TILE_ROWS > 3
-        NAME(tile_2_2),
-        NAME(tile_3_2),
+                NAME(tile_2_2),
+                NAME(tile_3_2),
 #endif
-    },
+            },
+#endif
+        },
+#ifdef ENTRY
+    .quantise_rows = NAME(quantise_rows),
+#endif
+#if NARROW_LANES
+    .narrow = &NARROW(sums),
 #endif
 };
-
-static ptrdiff_t NAME(planes_of)(const struct NAME(tile) *tile)
-{
-    return ((const struct integer_row *)(const void *)tile->x)->planes;
-}
-
-/* A tile without terms: that of x of a cell whose input_size is 0. */
-static NOINLINE TARGET void NAME(copy_tile)(ptrdiff_t rows, const struct NAME(tile) *tile)
-{
-    for (ptrdiff_t row = 0; row < rows; row++)
-        for (int i = 0; i < PANEL_VECTORS; i++)
-            V_STORE(tile->to + row * tile->to_stride + i * LANES,
-                    V_LOAD(tile->from + row * tile->from_stride + i * LANES));
-}
-
-INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(tile) *tile)
-{
-    (void)panels; /* one */
-    if (tile->depth == 0) {
-        NAME(copy_tile)(rows, tile);
-        return;
-    }
-    NAME(tiles)[NAME(planes_of)(tile) - 1][rows - 1](tile);
-}
-
-INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
-{
-    const ptrdiff_t planes = rows ? NAME(planes_of)(&tile) : 1;
-    const ptrdiff_t most = TILE_ROWS / planes > 1 ? TILE_ROWS / planes : 1;
-
-    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
-        count = BASE(next_count)(left, most);
-        NAME(dispatch)(count, panels, &tile);
-        tile.x += count * tile.x_stride;
-        tile.from += count * tile.from_stride;
-        tile.to += count * tile.to_stride;
-    }
-}
 
 #undef TILE_VECTORS
 #undef HAS_STARTS

@@ -44,16 +44,20 @@
 
 /* What storage_template.h defines otherwise. */
 #define BASE(x) NAME(x)
+#define STEPS(x) NAME(x)
+#define INTEGERS 0
 #define WIDENED 0              /* 1: a weight is widened before it is multiplied */
 #define TERM_SIZE PANEL_TOTALS /* REALs of the weights of a term of a panel */
 #define GET_WEIGHT(to, term, vector, rows) ((to) = V_LOAD_WEIGHT((term) + (vector) * LANES))
-#define PACKED_DEPTH(depth) (depth)
+#define PACKED_DEPTH(sums, depth) ((void)(sums), (depth))
 #define ROWWISE(panels) ((panels) != 3) /* one row: three are done sooner together */
 #define STEP_SIZE
 #define UPDATES_ROW 1               /* the LSTM's step of one row has an update of its own */
 #define PART(step, of) ((step)->of) /* x or h as the tiles read it */
-#define PART_STRIDE(step, of) ((step)->of##_stride)
-#define PREPARE_H(step) ((void)(step))
+#define PART_STRIDE(sums, step, of) ((step)->of##_stride)
+#define PREPARE_H(sums, step) ((void)(step))
+
+#include "sums_template.h"
 
 #include "tile_template.h"
 
@@ -78,6 +82,8 @@
 #endif
 
 #undef BASE
+#undef STEPS
+#undef INTEGERS
 #undef WIDENED
 #undef TERM_SIZE
 #undef GET_WEIGHT

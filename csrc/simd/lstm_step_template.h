@@ -7,8 +7,9 @@
 /* Totals of a step: the input part, then the recurrent part, for all rows of one panel, or one row
  * of several panels (a constant). `to` is where the rows, or the panels, stand one after the
  * other. */
-INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row, ptrdiff_t rows,
-                                     ptrdiff_t unit, const int panels, REAL *to)
+INLINE TARGET void NAME(step_totals)(const struct NAME(sums) *sums, const struct rnn_step *step,
+                                     ptrdiff_t row, ptrdiff_t rows, ptrdiff_t unit,
+                                     const int panels, REAL *to)
 {
     struct NAME(tile) tile;
 
@@ -17,22 +18,22 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
     tile.to = to;
     tile.to_stride = PANEL_TOTALS;
     if (step->wx) {
-        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_x);
-        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_x);
+        tile.w = (const REAL *)step->wx + PANEL_VECTORS * unit * PACKED_DEPTH(sums, step->depth_x);
+        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(sums, step->depth_x);
         tile.depth = step->depth_x;
-        tile.x_stride = PART_STRIDE(step, x);
+        tile.x_stride = PART_STRIDE(sums, step, x);
         tile.x = (const REAL *)PART(step, x) + row * tile.x_stride;
-        NAME(add_rows)(tile, rows, panels);
+        NAME(add_rows)(sums, tile, rows, panels);
         tile.from = to;
         tile.from_stride = PANEL_TOTALS;
     }
     if (step->h) {
-        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(step->depth_h);
-        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(step->depth_h);
+        tile.w = (const REAL *)step->wh + PANEL_VECTORS * unit * PACKED_DEPTH(sums, step->depth_h);
+        tile.w_stride = PANEL_TOTALS * PACKED_DEPTH(sums, step->depth_h);
         tile.depth = step->depth_h;
-        tile.x_stride = PART_STRIDE(step, h);
+        tile.x_stride = PART_STRIDE(sums, step, h);
         tile.x = (const REAL *)PART(step, h) + row * tile.x_stride;
-        NAME(add_rows)(tile, rows, panels);
+        NAME(add_rows)(sums, tile, rows, panels);
     } else {
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t j = 0; j < panels * PANEL_TOTALS; j += LANES)
@@ -42,14 +43,15 @@ INLINE TARGET void NAME(step_totals)(const struct rnn_step *step, ptrdiff_t row,
 }
 
 /* One group: its panels, from the last to the first where the step says so, then its update. */
-INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool traced)
+INLINE TARGET void NAME(step_group)(const struct NAME(sums) *sums, const struct BASE(group) * group,
+                                    const bool traced)
 {
     const struct rnn_step *step = group->step;
 
     for (ptrdiff_t done = 0; done < group->panels; done++) {
         const ptrdiff_t panel = step->descending ? group->panels - 1 - done : done;
         REAL *to = group->totals + panel * group->rows * PANEL_TOTALS;
-        NAME(step_totals)(step, group->row, group->rows, group->unit + panel * LANES, 1, to);
+        NAME(step_totals)(sums, step, group->row, group->rows, group->unit + panel * LANES, 1, to);
     }
     if (traced)
         BASE(update_traced_group)(group);
@@ -61,8 +63,8 @@ INLINE TARGET void NAME(step_group)(const struct BASE(group) * group, const bool
 #if UPDATES_ROW
 /* `panels` (a constant) panels of a batch of one row: tile and update, the totals in registers
  * between the sweeps of the update. */
-INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
-                                       const int panels, const bool traced)
+INLINE TARGET void NAME(step_row_tile)(const struct NAME(sums) *sums, const struct rnn_step *step,
+                                       ptrdiff_t unit, const int panels, const bool traced)
 {
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
     struct BASE(place) at[ROW_PANELS];
@@ -72,7 +74,7 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
         const ptrdiff_t left = step->hidden - unit - i * LANES;
         at[i] = (struct BASE(place)){0, unit + i * LANES, left < LANES ? left : LANES};
     }
-    NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    NAME(step_totals)(sums, step, 0, 1, unit, panels, totals);
     if (traced)
         BASE(trace_g)(step, totals, at, panels);
     BASE(lstm_sigmoids)(panels > 1 ? 2 : 1, totals);
@@ -86,28 +88,28 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
 #else
 /* Prefetches where the panels begin that follow `panels` panels of one row, for which an update leaves
  * time: on AVX2, or where few weights stay in the first-level cache, that gains nothing. */
-INLINE TARGET void NAME(prefetch_next)(const struct rnn_step *step, ptrdiff_t unit,
-                                       const int panels)
+INLINE TARGET void NAME(prefetch_next)(const struct NAME(sums) *sums, const struct rnn_step *step,
+                                       ptrdiff_t unit, const int panels)
 {
     const ptrdiff_t next = step->descending ? unit - panels * LANES : unit + panels * LANES;
     const REAL *w = step->wx ? step->wx : step->wh;
 
-    w += PANEL_VECTORS * next * PACKED_DEPTH(step->wx ? step->depth_x : step->depth_h);
+    w += PANEL_VECTORS * next * PACKED_DEPTH(sums, step->wx ? step->depth_x : step->depth_h);
     UNROLL
     for (int i = 0; i < PREFETCHED_LINES; i++)
         PREFETCH(w + i * (CACHE_LINE / (int)sizeof(REAL)));
 }
 
 /* The same with an update that is not inlined: one more would double the code of a storage's step. */
-INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t unit,
-                                       const int panels, const bool traced)
+INLINE TARGET void NAME(step_row_tile)(const struct NAME(sums) *sums, const struct rnn_step *step,
+                                       ptrdiff_t unit, const int panels, const bool traced)
 {
     ALIGNED REAL totals[ROW_PANELS * PANEL_TOTALS];
     const struct BASE(group) group = {step, 0, 1, unit, panels, totals};
 
-    NAME(step_totals)(step, 0, 1, unit, panels, totals);
+    NAME(step_totals)(sums, step, 0, 1, unit, panels, totals);
     if (LANES > 8 && step->hidden >= 128)
-        NAME(prefetch_next)(step, unit, panels);
+        NAME(prefetch_next)(sums, step, unit, panels);
     if (traced)
         BASE(update_traced_group)(&group);
     else if (panels == 1)
@@ -119,29 +121,29 @@ INLINE TARGET void NAME(step_row_tile)(const struct rnn_step *step, ptrdiff_t un
 
 /* A step of one row. Its update waits for one tile only, and the next tile's weights stream in
  * meanwhile. */
-INLINE TARGET void NAME(step_row)(const struct rnn_step *step, ptrdiff_t first, ptrdiff_t panels,
-                                  const bool traced)
+INLINE TARGET void NAME(step_row)(const struct NAME(sums) *sums, const struct rnn_step *step,
+                                  ptrdiff_t first, ptrdiff_t panels, const bool traced)
 {
     for (ptrdiff_t done = 0, count; done < panels; done += count) {
         count = panels - done < ROW_PANELS ? 1 : ROW_PANELS;
         const ptrdiff_t panel = step->descending ? panels - done - count : done;
         if (count == ROW_PANELS)
-            NAME(step_row_tile)(step, first + panel * LANES, ROW_PANELS, traced);
+            NAME(step_row_tile)(sums, step, first + panel * LANES, ROW_PANELS, traced);
         else
-            NAME(step_row_tile)(step, first + panel * LANES, 1, traced);
+            NAME(step_row_tile)(sums, step, first + panel * LANES, 1, traced);
     }
 }
 
 /* The units [first, end) of a step; first is where a panel begins. */
-INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first, ptrdiff_t end,
-                                    const bool traced)
+INLINE TARGET void NAME(step_units)(const struct NAME(sums) *sums, const struct rnn_step *step,
+                                    ptrdiff_t first, ptrdiff_t end, const bool traced)
 {
     ALIGNED REAL totals[GROUP_VECTORS * PANEL_TOTALS];
     const ptrdiff_t panels = (end - first + LANES - 1) / LANES;
     struct BASE(group) group = {.step = step, .totals = totals};
 
     if (step->rows == 1 && ROWWISE(panels)) {
-        NAME(step_row)(step, first, panels, traced);
+        NAME(step_row)(sums, step, first, panels, traced);
         return;
     }
     const ptrdiff_t rows = BASE(next_count)(step->rows, GROUP_VECTORS);
@@ -151,7 +153,7 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
         group.unit = first + LANES * (step->descending ? panels - done - group.panels : done);
         for (group.row = 0; group.row < step->rows; group.row += group.rows) {
             group.rows = step->rows - group.row < rows ? step->rows - group.row : rows;
-            NAME(step_group)(&group, traced);
+            NAME(step_group)(sums, &group, traced);
         }
     }
 }
@@ -160,19 +162,20 @@ INLINE TARGET void NAME(step_units)(const struct rnn_step *step, ptrdiff_t first
 static NOINLINE TARGET CHAINED void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
                                                     ptrdiff_t end)
 {
-    NAME(step_units)(step, first, end, false);
+    NAME(step_units)(&NAME(sums), step, first, end, false);
 }
 
 static NOINLINE TARGET CHAINED void NAME(lstm_traced_step)(const struct rnn_step *step,
                                                            ptrdiff_t first, ptrdiff_t end)
 {
-    NAME(step_units)(step, first, end, true);
+    NAME(step_units)(&NAME(sums), step, first, end, true);
 }
 #else
-static NOINLINE TARGET STEP_SIZE void NAME(lstm_step)(const struct rnn_step *step, ptrdiff_t first,
+static NOINLINE TARGET STEP_SIZE void NAME(lstm_step)(const struct NAME(sums) *sums,
+                                                      const struct rnn_step *step, ptrdiff_t first,
                                                       ptrdiff_t end, bool traced)
 {
-    NAME(step_units)(step, first, end, traced);
+    NAME(step_units)(sums, step, first, end, traced);
 }
 #endif
 

@@ -90,9 +90,15 @@ INLINE TARGET void NAME(exp_parts)(const vec_t *y, vec_t *s, vec_t *q, vec_t *sq
     EACH sq[j] = V_SCALE(q[j], shifted[j], MANTISSA_BITS);
 }
 
+#if LANES == 1
+#define ACTIVATION(x) NAME(x##_value)
+#else
+#define ACTIVATION(x) NAME(x)
+#endif
+
 /* x to 1 / (1 + e^-x). What the sum d = (s + 1) + s q lost to rounding comes back after the
  * division: without it the worst case would be 1.8 ulp. */
-INLINE TARGET void NAME(sigmoid)(vec_t *x, const int n)
+INLINE TARGET void ACTIVATION(sigmoid)(vec_t *x, const int n)
 {
     const vec_t one = V_SET((REAL)1);
     vec_t y[6], s[6], q[6], sq[6], d[6];
@@ -109,7 +115,7 @@ INLINE TARGET void NAME(sigmoid)(vec_t *x, const int n)
 
 /* x to tanh(x). Odd by construction: computed on |x|, then the sign of x. A NaN comes out of
  * the polynomial. */
-INLINE TARGET void NAME(tanh)(vec_t *x, const int n)
+INLINE TARGET void ACTIVATION(tanh)(vec_t *x, const int n)
 {
     const vec_t one = V_SET((REAL)1);
     vec_t a[6], y[6], small[6], s[6], q[6], sq[6];
@@ -127,6 +133,26 @@ INLINE TARGET void NAME(tanh)(vec_t *x, const int n)
     EACH x[j] = V_COPYSIGN(s[j], x[j]);
 }
 
+#if LANES == 1
+/* Out of line: with one lane the processor has nothing to do side by side that is not a call anyway. */
+static NOINLINE REAL NAME(sigmoid_of)(REAL x)
+{
+    ACTIVATION(sigmoid)(&x, 1);
+    return x;
+}
+
+static NOINLINE REAL NAME(tanh_of)(REAL x)
+{
+    ACTIVATION(tanh)(&x, 1);
+    return x;
+}
+
+INLINE void NAME(sigmoid)(vec_t *x, const int n) { EACH x[j] = NAME(sigmoid_of)(x[j]); }
+
+INLINE void NAME(tanh)(vec_t *x, const int n) { EACH x[j] = NAME(tanh_of)(x[j]); }
+#endif
+
+#undef ACTIVATION
 #undef EACH
 #undef EXP_TERMS
 #undef TANH_TERMS

@@ -159,8 +159,34 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #define V_STORE_PART(p, v, n) store_part_f32(p, v, n)
 #define vec_t float32x4_t
 
+#define NAME(x) x##_bytes_steps_x4
+#define BASE(x) x##_f32x4
+#define LANES 4
+#define INTEGERS 1
+#define TERMS 4
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_words_steps_x4
+#define BASE(x) x##_f32x4
+#define LANES 4
+#define INTEGERS 1
+#define TERMS 2
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_halves_x4
+#define BASE(x) x##_f32x4
+#define LANES 4
+#define TILE_ROWS 6
+#define ROW_PANELS 4
+#define INTEGERS 0
+#define WHOLE 1
+#include "storage_steps_template.h"
+
 #define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_bytes(acc, value, weight))
 #define NAME(x) x##_bytes_x4
+#define STEPS(x) x##_bytes_steps_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
@@ -172,6 +198,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
 #undef I_ADD_PRODUCTS
 #define I_ADD_PRODUCTS(acc, value, weight, p) ((acc) = add_words(acc, value, weight))
 #define NAME(x) x##_words_x4
+#define STEPS(x) x##_words_steps_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_words
 #define BASE_ENTRY(x) x##_f32
@@ -187,6 +214,7 @@ INLINE void store_bytes(char *p, int32x4_t v)
             : "+w"(acc)                                                                            \
             : "w"(value), "w"(weight))
 #define NAME(x) x##_dot_bytes_x4
+#define STEPS(x) x##_bytes_steps_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_dot_bytes
 #define BASE_ENTRY(x) x##_f32
@@ -213,6 +241,7 @@ INLINE float32x4_t get_float16(const float *term, const int vector)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x4
+#define STEPS(x) x##_halves_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_bf16
 #define BASE_ENTRY(x) x##_f32
@@ -226,6 +255,7 @@ INLINE float32x4_t get_float16(const float *term, const int vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x4
+#define STEPS(x) x##_halves_x4
 #define BASE(x) x##_f32x4
 #define ENTRY(x) x##_f16
 #define BASE_ENTRY(x) x##_f32

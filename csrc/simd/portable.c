@@ -69,6 +69,23 @@ INLINE double scale_f64(double v, double shifted)
 #define ROW_PANELS 1
 #include "kernels_template.h"
 
+/* Steps of storages */
+#define NAME(x) x##_integers_x1
+#define BASE(x) x##_f32x1
+#define LANES 1
+#define INTEGERS 1
+#define WHOLE 1
+#include "storage_steps_template.h"
+
+#define NAME(x) x##_halves_x1
+#define BASE(x) x##_f32x1
+#define LANES 1
+#define TILE_ROWS 1
+#define ROW_PANELS 1
+#define INTEGERS 0
+#define WHOLE 1
+#include "storage_steps_template.h"
+
 /* Integers: a lane is one element of four bytes, whose bytes or words are signed. */
 INLINE int32_t load_element(const float *p)
 {
@@ -123,6 +140,7 @@ INLINE void store_word(char *p, int32_t q)
 #define ivec_t int32_t
 
 #define NAME(x) x##_bytes_x1
+#define STEPS(x) x##_integers_x1
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_bytes
 #define BASE_ENTRY(x) x##_f32
@@ -134,6 +152,7 @@ INLINE void store_word(char *p, int32_t q)
 
 #undef I_ADD_PRODUCTS
 #define NAME(x) x##_words_x1
+#define STEPS(x) x##_integers_x1
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_words
 #define BASE_ENTRY(x) x##_f32
@@ -155,6 +174,7 @@ INLINE uint16_t half_at(const float *term, int vector)
 #define FLOATS STORAGE_BFLOAT16
 #define PACK storage_pack_bfloat16
 #define NAME(x) x##_bf16x1
+#define STEPS(x) x##_halves_x1
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_bf16
 #define BASE_ENTRY(x) x##_f32
@@ -168,6 +188,7 @@ INLINE uint16_t half_at(const float *term, int vector)
 #define FLOATS STORAGE_FLOAT16
 #define PACK storage_pack_float16
 #define NAME(x) x##_f16x1
+#define STEPS(x) x##_halves_x1
 #define BASE(x) x##_f32x1
 #define ENTRY(x) x##_f16
 #define BASE_ENTRY(x) x##_f32

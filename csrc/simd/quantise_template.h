@@ -109,7 +109,7 @@ static NOINLINE TARGET STEP_SIZE void NAME(quantise_rows)(const REAL *values, pt
                                                           const struct integer_rows *rows,
                                                           ptrdiff_t first, ptrdiff_t count)
 {
-    const ptrdiff_t row_stride = NAME(row_stride)(depth, rows->planes);
+    const ptrdiff_t row_stride = storage_row_stride(4 / TERMS, depth, rows->planes);
     REAL *out = (REAL *)rows->memory + first * row_stride;
 
     for (; count > 0; count--, values += stride, out += row_stride) {

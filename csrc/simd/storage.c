@@ -4,9 +4,9 @@
 
 const struct storage_format storage_formats[STORAGES] = {
     [STORAGE_FLOAT] = {"float", 0, 1, 0, 0, 1, 1},
-    [STORAGE_INT8] = {"int8", 1, 4, 2048, 127, 2, 1},
-    [STORAGE_INT8_FAST] = {"int8-fast", 1, 4, 2048, 127, 1, 1},
-    [STORAGE_INT16] = {"int16", 2, 2, 256, 32767, 1, 1},
+    [STORAGE_INT8] = {"int8", 1, 4, STORAGE_BYTES_SUM, 127, 2, 1},
+    [STORAGE_INT8_FAST] = {"int8-fast", 1, 4, STORAGE_BYTES_SUM, 127, 1, 1},
+    [STORAGE_INT16] = {"int16", 2, 2, STORAGE_WORDS_SUM, 32767, 1, 1},
     [STORAGE_BFLOAT16] = {"bfloat16", 2, 2, 0, 0, 1, 1},
     [STORAGE_FLOAT16] = {"float16", 2, 2, 0, 0, 1, 1},
 };

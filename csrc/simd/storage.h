@@ -58,6 +58,9 @@ struct storage_format {
     int planes_x, planes_h;
 };
 
+/* Terms of an exact sum of bytes and of words. */
+enum { STORAGE_BYTES_SUM = 2048, STORAGE_WORDS_SUM = 256 };
+
 extern const struct storage_format storage_formats[STORAGES];
 
 /* True if the weights are integers, with a scale for each row. */
@@ -110,13 +113,21 @@ static inline ptrdiff_t storage_plane_size(ptrdiff_t depth, ptrdiff_t itemsize)
     return (depth * itemsize + 63) / 64 * 64;
 }
 
+/* Elements from a row of values as integers to the next, where a row is that long. */
+static inline ptrdiff_t storage_row_stride(ptrdiff_t itemsize, ptrdiff_t depth, int planes)
+{
+    return (STORAGE_ROW_HEADER + planes * storage_plane_size(depth, itemsize)) /
+           (ptrdiff_t)sizeof(float);
+}
+
 /* Bytes of a row of values as integers; 0 where the weights are floats. */
 static inline ptrdiff_t storage_row_size(const struct storage_format *format, ptrdiff_t depth,
                                          int planes)
 {
     if (!storage_is_integer(format))
         return 0;
-    return STORAGE_ROW_HEADER + planes * storage_plane_size(depth, (ptrdiff_t)format->itemsize);
+    return (ptrdiff_t)sizeof(float) *
+           storage_row_stride((ptrdiff_t)format->itemsize, depth, planes);
 }
 
 /* A: the most |q_v|. */

@@ -1,23 +1,8 @@
 /* Register tiles: the sums of a few rows over a few panels. Included by kernels_template.h and, of
- * weights that are widened, by storage_template.h, whose parameters and PANEL_VECTORS, PANEL_TOTALS,
- * TERM_SIZE, GET_WEIGHT, WIDENED are all that it needs. Defines struct NAME(tile), NAME(dispatch),
- * NAME(next_count) and NAME(add_rows).
+ * weights that are widened, by storage_template.h, behind sums_template.h; their parameters and
+ * PANEL_VECTORS, PANEL_TOTALS, TERM_SIZE, GET_WEIGHT, WIDENED are all that it needs. Defines NAME(sums).
  */
 #define TILE_VECTORS 24 /* accumulators: at most 6 rows or 4 panels of 4 gates */
-#define MOST_ROWS (TILE_ROWS > 3 ? 8 : TILE_ROWS)
-
-/* One register tile: to = from + w x, by the contract's blocked sum. */
-struct NAME(tile) {
-    const REAL *w;      /* [depth, TERM_SIZE] of the first panel */
-    ptrdiff_t w_stride; /* to the next panel */
-    ptrdiff_t depth;
-    const REAL *x; /* [rows, depth] */
-    ptrdiff_t x_stride;
-    const REAL *from; /* [rows, panels * PANEL_TOTALS], may be `to` */
-    ptrdiff_t from_stride;
-    REAL *to;
-    ptrdiff_t to_stride;
-};
 
 /* acc += w x for every accumulator of a tile, for the terms at `w` and `x`; `x3` is 3 rows on.
  * `rows` and `panels` are constants in every caller, and one of them is 1. The values stay in
@@ -77,7 +62,7 @@ INLINE TARGET void NAME(sum_block)(const int rows, const int panels, vec_t *acc,
 
 /* One block of the sum, for the rows [first, first + rows) of a tile: to = from + w x. */
 INLINE TARGET void NAME(add_block)(const int first, const int rows, const int panels,
-                                   const struct NAME(tile) *at)
+                                   const struct STEPS(tile) * at)
 {
     const REAL *x = at->x + first * at->x_stride;
     const REAL *from = at->from + first * at->from_stride;
@@ -108,9 +93,9 @@ INLINE TARGET void NAME(add_block)(const int first, const int rows, const int pa
 /* All of a tile, block by block: `rows` rows at once and then `more` others, for which the block's
  * weights are in the first-level cache. */
 INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int panels,
-                                  const struct NAME(tile) *tile)
+                                  const struct STEPS(tile) * tile)
 {
-    struct NAME(tile) at = *tile;
+    struct STEPS(tile) at = *tile;
 
     do { /* once without terms too: the sums are moved to their place */
         NAME(add_block)(0, rows, panels, &at);
@@ -125,7 +110,7 @@ INLINE TARGET void NAME(run_tile)(const int rows, const int more, const int pane
 }
 
 #define DEFINE_TILE(name, rows, more, panels)                                                      \
-    static NOINLINE TARGET void NAME(name)(const struct NAME(tile) *tile)                          \
+    static NOINLINE TARGET void NAME(name)(const struct STEPS(tile) * tile)                        \
     {                                                                                              \
         NAME(run_tile)(rows, more, panels, tile);                                                  \
     }
@@ -150,54 +135,30 @@ DEFINE_TILE(tile_row_panels, 1, 0, ROW_PANELS)
 #endif
 #undef DEFINE_TILE
 
-/* By rows; 7 are taken as 4 and 3. */
-static void (*const NAME(tiles)[MOST_ROWS])(const struct NAME(tile) *) = {
-    NAME(tile_1_row),
+static const struct STEPS(sums) NAME(sums) = {
+    .tiles =
+        {
+            NAME(tile_1_row),
 #if TILE_ROWS > 1
-    NAME(tile_2_rows),
+            NAME(tile_2_rows),
 #endif
 #if TILE_ROWS > 2
-    NAME(tile_3_rows),
+            NAME(tile_3_rows),
 #endif
 #if TILE_ROWS > 3
-    NAME(tile_4_rows), NAME(tile_5_rows), NAME(tile_6_rows), NULL, NAME(tile_8_rows),
+            NAME(tile_4_rows),
+            NAME(tile_5_rows),
+            NAME(tile_6_rows),
+            NULL,
+            NAME(tile_8_rows),
+#endif
+        },
+#if ROW_PANELS > 1
+    .row_panels = NAME(tile_row_panels),
+#endif
+#if NARROW_LANES
+    .narrow = &NARROW(sums),
 #endif
 };
 
-INLINE TARGET void NAME(dispatch)(ptrdiff_t rows, int panels, const struct NAME(tile) *tile)
-{
-#if ROW_PANELS > 1
-    if (panels > 1) {
-        NAME(tile_row_panels)(tile);
-        return;
-    }
-#endif
-    (void)panels;
-    NAME(tiles)[rows - 1](tile);
-}
-
-/* The next of the counts, as few and as even as possible, that `left` is cut into. */
-INLINE TARGET ptrdiff_t NAME(next_count)(ptrdiff_t left, ptrdiff_t most)
-{
-    const ptrdiff_t counts = (left + most - 1) / most;
-    return (left + counts - 1) / counts;
-}
-
-/* Adds w x to the totals of `rows` rows of one panel, or of one row of several panels: tile after
- * tile, so that all but the first find the panel, or its end, in the first-level cache. */
-INLINE TARGET void NAME(add_rows)(struct NAME(tile) tile, ptrdiff_t rows, const int panels)
-{
-    for (ptrdiff_t left = rows, count; left > 0; left -= count) {
-        if (TILE_ROWS > 4 && left % 4 == 0)
-            count = left < 8 ? 4 : 8;
-        else
-            count = NAME(next_count)(left, TILE_ROWS);
-        NAME(dispatch)(count, panels, &tile);
-        tile.x += count * tile.x_stride;
-        tile.from += count * tile.from_stride;
-        tile.to += count * tile.to_stride;
-    }
-}
-
 #undef TILE_VECTORS
-#undef MOST_ROWS

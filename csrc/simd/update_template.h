@@ -31,6 +31,9 @@ INLINE TARGET void NAME(store)(REAL *p, vec_t v, ptrdiff_t width)
         V_STORE_PART(p, v, width);
 }
 
+/* With one lane there is nothing to put side by side: activations are called (math_template.h). */
+#define SIDE_BY_SIDE (LANES > 1)
+
 /* An update goes over the totals of `count` vectors in three sweeps, in place, each on a few
  * vectors (a constant) side by side: an activation is a long chain, and the more of them stand
  * side by side, the less the processor waits. */
@@ -106,21 +109,21 @@ static NOINLINE TARGET CHAINED void NAME(update_group)(const struct NAME(group) 
         for (ptrdiff_t row = 0; row < group->rows; row++, i++)
             at[i] = (struct NAME(place)){group->row + row, unit, width};
     }
-    for (i = 0; i + 2 <= count; i += 2)
+    for (i = 0; SIDE_BY_SIDE && i + 2 <= count; i += 2)
         NAME(lstm_sigmoids)(2, totals + i * PANEL_TOTALS);
-    if (i < count)
+    for (; i < count; i += SIDE_BY_SIDE ? count : 1)
         NAME(lstm_sigmoids)(1, totals + i * PANEL_TOTALS);
-    for (i = 0; i + 4 <= count; i += 4)
+    for (i = 0; SIDE_BY_SIDE && i + 4 <= count; i += 4)
         NAME(lstm_states)(4, step, totals + i * PANEL_TOTALS, at + i);
-    for (; i + 2 <= count; i += 2)
+    for (; SIDE_BY_SIDE && i + 2 <= count; i += 2)
         NAME(lstm_states)(2, step, totals + i * PANEL_TOTALS, at + i);
-    if (i < count)
+    for (; i < count; i += SIDE_BY_SIDE ? count : 1)
         NAME(lstm_states)(1, step, totals + i * PANEL_TOTALS, at + i);
-    for (i = 0; i + 4 <= count; i += 4)
+    for (i = 0; SIDE_BY_SIDE && i + 4 <= count; i += 4)
         NAME(lstm_outputs)(4, step, totals + i * PANEL_TOTALS, at + i);
-    for (; i + 2 <= count; i += 2)
+    for (; SIDE_BY_SIDE && i + 2 <= count; i += 2)
         NAME(lstm_outputs)(2, step, totals + i * PANEL_TOTALS, at + i);
-    if (i < count)
+    for (; i < count; i += SIDE_BY_SIDE ? count : 1)
         NAME(lstm_outputs)(1, step, totals + i * PANEL_TOTALS, at + i);
 }
 
@@ -211,3 +214,5 @@ static NOINLINE TARGET void NAME(lstm_update)(const struct rnn_step *step, REAL 
             NAME(update_group)(&group);
         }
 }
+
+#undef SIDE_BY_SIDE
