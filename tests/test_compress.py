@@ -319,6 +319,12 @@ def test_weights_cannot_be_set(case):
     assert pylstm.compress(module, "int8").weights == "int8"
 
 
+def test_the_docstrings_of_the_classes_list_it():
+    for cls in {type(make()) for make in CASES.values()}:
+        attributes = cls.__doc__.split("Attributes\n")[1].split("Notes\n")[0]
+        assert "weights : str or None" in attributes
+
+
 class WithAttribute(pylstm.LSTM):
     def __init__(self, early=False):
         if early:

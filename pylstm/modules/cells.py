@@ -114,6 +114,9 @@ class LSTMCell(RNNCellBase):
         from the next call. What is assigned to such an attribute is copied into the parameter.
     weight_pi, weight_pf, weight_po : ndarray
         With ``peepholes`` alone, (H,) each.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
 
     Notes
     -----
@@ -204,6 +207,9 @@ class GRUCell(RNNCellBase):
         (3H, I), (3H, H), (3H,) and (3H,), rows in the order r, z, n. Writable: changes
         count from the next call. What is assigned to such an attribute is copied into the
         parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
 
     Notes
     -----
@@ -282,6 +288,9 @@ class RNNCell(RNNCellBase):
         (H, I), (H, H), (H,) and (H,). Writable: changes
         count from the next call. What is assigned to such an attribute is copied into the
         parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     nonlinearity, training
         May be changed between calls.
 

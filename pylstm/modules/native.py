@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from contextvars import ContextVar
+from threading import local
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import Layer
@@ -21,15 +21,22 @@ AnyModule = TypeVar("AnyModule", bound=Module)
 # Attributes on which it depends whether a call may enter C directly.
 _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 
-# The module in construction whose parameters are not drawn, and their storage: its first
-# reset_parameters(), with which a constructor ends, does nothing. That of other modules, its
-# children for instance, draws.
-_to_be_filled: ContextVar[tuple[Any, str | None]] = ContextVar(
-    "_to_be_filled", default=(None, None)
-)
 
-# By the identity of modules that are copied, the parameters that their copies get.
-_to_be_shared: ContextVar[Mapping[int, Layer]] = ContextVar("_to_be_shared")
+class _Task(local):
+    """What a function of this file tells the methods of modules that it calls, of its own thread.
+
+    Unlike ``ContextVar.set``, an assignment that finds no memory has changed nothing.
+    """
+
+    # The module in construction whose parameters are not drawn, and their storage: its first
+    # reset_parameters(), with which a constructor ends, does nothing. That of other modules, its
+    # children for instance, draws.
+    to_be_filled: tuple[Any, str | None] = (None, None)
+    # By the identity of modules that are copied, the parameters that their copies get.
+    to_be_shared: Mapping[int, Layer] = {}
+
+
+_task = _Task()
 
 # Of the pickles that this version reads; see NativeModule.__reduce_ex__. What torch computes too is
 # written as version 1: older versions of pylstm read that, and would leave out what a variant has,
@@ -87,11 +94,12 @@ def copied_with(module: AnyModule, parameters: Mapping[int, Layer]) -> AnyModule
     parameters : mapping of int to Layer
         By the identity of the modules that are copied.
     """
-    token = _to_be_shared.set(parameters)
+    outer = _task.to_be_shared
     try:
+        _task.to_be_shared = parameters
         return copy.deepcopy(module)
     finally:
-        _to_be_shared.reset(token)
+        _task.to_be_shared = outer
 
 
 class NativeModule(ParametersInC):
@@ -120,8 +128,8 @@ class NativeModule(ParametersInC):
         self, structure: dict[str, Any], dtype: str, weights: str | None = None
     ) -> None:
         """Allocate the parameters, zeroed, and store the structural attributes."""
-        if _to_be_filled.get()[0] is self:
-            weights = _to_be_filled.get()[1]
+        if _task.to_be_filled[0] is self:
+            weights = _task.to_be_filled[1]
         try:
             arguments = self._build_arguments(structure)
             self._native_class._build(self, **arguments, dtype=dtype, weights=weights)
@@ -219,8 +227,8 @@ class NativeModule(ParametersInC):
         >>> bool((lstm.weight_ih_l0 == first).any())
         False
         """
-        if _to_be_filled.get()[0] is self:
-            _to_be_filled.set((None, None))
+        if _task.to_be_filled[0] is self:
+            _task.to_be_filled = (None, None)
         else:
             self._reset_parameters()
 
@@ -231,11 +239,12 @@ class NativeModule(ParametersInC):
         Its parameters are kept in the storage ``weights``; of None as floats.
         """
         module: Any = cls.__new__(cls)
-        token = _to_be_filled.set((module, weights))
+        outer = _task.to_be_filled
         try:
+            _task.to_be_filled = (module, weights)
             module.__init__(**arguments)
         finally:
-            _to_be_filled.reset(token)
+            _task.to_be_filled = outer
         return module  # type: ignore[no-any-return]
 
     @classmethod
@@ -361,7 +370,7 @@ class NativeModule(ParametersInC):
             "options": self._present_options(),
             "dtype": self._dtype.name,
         }
-        shared = _to_be_shared.get({}).get(id(self))
+        shared = _task.to_be_shared.get(id(self))
         held = shared or (self if self._weights is None else self._held())
         if held._weights is not None:
             saved |= {"version": 3, "weights": held._weights}

@@ -152,7 +152,12 @@ class ParametersInC(Layer, Module):
                 f"cannot assign an array of shape {array.shape} to parameter '{name}': "
                 f"its shape is {expected} for good"
             )
-        self._assign(self._apart(contiguous({name: array}, self._dtype.name)))
+        if self._weights is None:
+            self._assign(self._apart(contiguous({name: array}, self._dtype.name)))
+        else:
+            from ..weights.stored import float32_of  # most programs have no compressed module
+
+            self._assign({name: float32_of(name, array, self._weights)})
 
     def _own_view(self, name: str) -> Array:
         """Return a parameter as a read-only array on the module's memory, in its stored form."""
@@ -160,8 +165,6 @@ class ParametersInC(Layer, Module):
 
     def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
         """Return ``values``, copied where they lie in the memory that is about to be written."""
-        if self._weights is not None:  # C compresses all of them before it writes
-            return values
         views = [self._parameter_view(name) for name in self._parameter_names]
 
         def aliased(array: Array) -> bool:

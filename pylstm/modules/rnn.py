@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments.constructors import check_layer, check_nonlinearity, torch_order
 from ..arguments.variants import VARIANTS
-from .rnn_base import RNNBase, split_hx
+from .rnn_base import RNNBase
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -76,6 +76,9 @@ class LSTM(RNNBase):
         What is assigned to such an attribute is copied into the parameter.
     weight_pi_l0, weight_pf_l0, weight_po_l0 : ndarray
         With ``peepholes`` alone, (H,) each; behind the others, ``_l1`` and ``_reverse`` as they.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 
@@ -153,15 +156,6 @@ class LSTM(RNNBase):
             reverse=reverse,
         )
 
-    def _checked_hx(self, hx: Any) -> Any:
-        return None if hx is None else split_hx(hx)
-
-    def _permuted(self, hx: Any, order: Array) -> Any:
-        return tuple(
-            self._permuted_one(given, name, order)
-            for given, name in zip(hx, ("h_0", "c_0"), strict=True)
-        )
-
 
 class GRU(RNNBase):
     """Multi-layer gated recurrent unit network over sequences.
@@ -214,6 +208,9 @@ class GRU(RNNBase):
         The layers above count on, ``_l1`` and so on; the second direction adds ``_reverse``.
         Writable: changes count from the next call. What is assigned to such an attribute is
         copied into the parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 
@@ -333,6 +330,9 @@ class RNN(RNNBase):
         The layers above count on, ``_l1`` and so on; the second direction adds ``_reverse``.
         Writable: changes count from the next call. What is assigned to such an attribute is
         copied into the parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 

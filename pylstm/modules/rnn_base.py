@@ -315,10 +315,13 @@ class RNNBase(_core.RNN, NativeModule):
 
     def _checked_hx(self, hx: Any) -> Any:
         """Return the states that came with a packed sequence, in the form that a call takes."""
-        return hx
+        return hx if hx is None or self.mode != "LSTM" else split_hx(hx)
 
     def _permuted(self, hx: Any, order: Array) -> Any:
         """Put the states into the order of the packed rows; what is wrong is left to the run."""
+        if self.mode == "LSTM":
+            pairs = zip(hx, ("h_0", "c_0"), strict=True)
+            return tuple(self._permuted_one(given, name, order) for given, name in pairs)
         if _core.arrays_are_in(hx) or isinstance(hx, (int, float, complex)):
             return hx
         return self._permuted_one(hx, "hx", order)

@@ -19,6 +19,7 @@ from . import values
 from .answers import OPTIONS, STRUCTURE, check_options, storage_of, structure_of, unanswered
 from .find import opened
 from .kinds import CELL, counterpart, with_article
+from .stored import float32_of
 from .survey import Candidate, Survey, survey
 
 if TYPE_CHECKING:
@@ -280,12 +281,14 @@ def _fill(module: Any, name: str, leaf: Any, stored: str | None) -> None:
     is_kept = has_scale and {stored, weights} <= _SAME_INTEGERS[weights]
     pieces = _stored_pieces(leaf) if is_kept else values.pieces(leaf)
     for first, piece in pieces:
-        if not is_kept:
-            piece = np.ascontiguousarray(as_array(piece, name, dtype))
-            if stored == "bfloat16":
-                _check_bfloat16(name, piece)
         try:
+            if not is_kept:
+                piece = float32_of(name, as_array(piece, name, None), weights, first)
+                if stored == "bfloat16":
+                    _check_bfloat16(name, piece)
             module._assign_rows(name, first, piece)
+        except values.BadValue:
+            raise
         except ValueError as problem:
             hint = _WIDENED if is_kept else ""
             raise values.BadValue("", "", f"{problem}{hint}") from None
