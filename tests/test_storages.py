@@ -18,7 +18,7 @@ def quantize_rows(w, storage, name="weight_ih"):
     rows, columns = w.shape if name == "weight_ih" else (len(w), 1)
     cell = pylstm.RNNCell(columns, rows, bias=False)
     cell.load_state_dict({name: w}, strict=False)
-    return pylstm.compress(cell, storage.name)._stored(name)
+    return pylstm.compress(cell, storage.name)._native_stored(name)
 
 
 def some_weights(seed, rows, columns):

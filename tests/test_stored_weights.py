@@ -37,7 +37,7 @@ def in_storage(name, prefix="", seed=1):
 
 
 def stored_of(module):
-    pairs = [module._stored(name) for name in module._parameter_names]
+    pairs = [module._native_stored(name) for name in module._native_names]
     return tuple(each for pair in pairs for each in pair if each is not None)
 
 
@@ -107,7 +107,7 @@ def test_a_compressed_file_is_a_quarter():
 
 def test_how_bfloat16_lies_in_files(tmp_path):
     own, state = in_storage("bfloat16")
-    bits, _ = own._stored("weight_ih_l0")
+    bits, _ = own._native_stored("weight_ih_l0")
     paths = [tmp_path / f"a{suffix}" for suffix in SUFFIXES]
     for path in paths:
         pylstm.save(state, path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class RNNCellBase(_core.Cell, NativeModule):
     """What the cells share: the base of LSTMCell, GRUCell and RNNCell."""
 
-    _structure = ("input_size", "hidden_size", "bias")
+    _native_structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.Cell.forward
     _native_class = _core.Cell
     _hints = MappingProxyType(
@@ -141,7 +141,7 @@ class LSTMCell(RNNCellBase):
             self, input: Any, hx: Any = None, *, out: Any = None
         ) -> tuple[Array, Array]: ...
 
-    _kind = "LSTMCell"
+    _native_kind = "LSTMCell"
     _layer_mode = "LSTM"
     _variants = VARIANTS["LSTMCell"]
 
@@ -232,7 +232,7 @@ class GRUCell(RNNCellBase):
 
         def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Array: ...
 
-    _kind = "GRUCell"
+    _native_kind = "GRUCell"
     _layer_mode = "GRU"
     _variants = VARIANTS["GRUCell"]
 
@@ -319,9 +319,9 @@ class RNNCell(RNNCellBase):
 
         def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Array: ...
 
-    _kind = "RNNCell"
+    _native_kind = "RNNCell"
     _layer_mode = "RNN_TANH"
-    _options = ("training", "nonlinearity")
+    _native_options = ("training", "nonlinearity")
 
     def __init__(
         self,
@@ -361,17 +361,17 @@ class RNNCell(RNNCellBase):
     def nonlinearity(self) -> None:
         if vars(self).pop("nonlinearity", self) is self:
             raise AttributeError("nonlinearity")
-        self._mode = None
+        self._native_mode = None
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         super().__setstate__(values)
         if "nonlinearity" in vars(self):
             self.nonlinearity = vars(self)["nonlinearity"]
         else:  # as the first call says
-            self._mode = None
+            self._native_mode = None
 
     def _shown_nonlinearity(self) -> list[str]:
-        if self._mode == self._layer_mode or not hasattr(self, "nonlinearity"):
+        if self._native_mode == self._layer_mode or not hasattr(self, "nonlinearity"):
             return []
         return [f"nonlinearity={self.nonlinearity}"]
 

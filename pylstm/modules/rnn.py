@@ -105,7 +105,7 @@ class LSTM(RNNBase):
     if TYPE_CHECKING:
         forward = forward_with_pair
 
-    _kind = "LSTM"
+    _native_kind = "LSTM"
     _variants = VARIANTS["LSTM"]
 
     peepholes: bool = False
@@ -238,7 +238,7 @@ class GRU(RNNBase):
     if TYPE_CHECKING:
         forward = forward_with_one
 
-    _kind = "GRU"
+    _native_kind = "GRU"
     _variants = VARIANTS["GRU"]
 
     reset_after: bool = True
@@ -358,8 +358,8 @@ class RNN(RNNBase):
     if TYPE_CHECKING:
         forward = forward_with_one
 
-    _kind = "RNN"
-    _structure = ("nonlinearity", *RNNBase._structure)
+    _native_kind = "RNN"
+    _native_structure = ("nonlinearity", *RNNBase._native_structure)
 
     nonlinearity: str
 
