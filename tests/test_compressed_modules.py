@@ -304,9 +304,22 @@ def test_unsound_pickles():
     stored, scale = saved["parameters"]["weight_ih_l0"]
     for wrong in ((np.full_like(stored, -128), scale), (stored, scale * np.float32("nan"))):
         with pytest.raises(ValueError, match="weight_ih_l0 has integers or scales that int8"):
-            rebuild(cls, {**saved, "parameters": {"weight_ih_l0": wrong}})
+            rebuild(cls, {**saved, "parameters": {**saved["parameters"], "weight_ih_l0": wrong}})
+    for wrong in ((), (stored,), (stored, scale, scale), stored, None):
+        with pytest.raises(ValueError, match=r"weight_ih_l0 is .*, expected stored weights and"):
+            rebuild(cls, {**saved, "parameters": {**saved["parameters"], "weight_ih_l0": wrong}})
     with pytest.raises(ValueError, match="int4"):
         rebuild(cls, {**saved, "weights": "int4"})
+
+
+@pytest.mark.parametrize("name", [None, *oracle.STORAGES])
+def test_a_pickle_without_a_parameter_makes_no_zeros_of_it(name):
+    module = made("LSTM") if name is None else small_of("LSTM", name)
+    rebuild, (cls, saved), _ = module.__reduce_ex__(2)
+    for key in saved["parameters"]:
+        rest = {other: value for other, value in saved["parameters"].items() if other != key}
+        with pytest.raises(ValueError, match=f"this pickle of LSTM has no {key}"):
+            rebuild(cls, {**saved, "parameters": rest})
 
 
 # Conversions -------------------------------------------------------------------------------------

@@ -154,8 +154,8 @@ void storage_widen(enum storage storage, const void *stored, const float *scales
     fpenv_leave(saved);
 }
 
-/* True if no integer of a row passes the limit, no sum of int16 its bound, and the scale makes a number
- * of each: 0 is that of zeros. */
+/* True if no integer of a row passes the limit, no sum of int16 its bound, and the scale makes a finite
+ * number of each. */
 static bool is_row_sound(const struct storage_format *format, const void *stored, ptrdiff_t first,
                          ptrdiff_t depth, float scale)
 {
@@ -169,7 +169,7 @@ static bool is_row_sound(const struct storage_format *format, const void *stored
             return false;
     }
     const float product = scale * (float)most;
-    return scale >= 0 && scale - scale == 0 && product - product == 0 && (scale > 0 || most == 0);
+    return scale >= 0 && scale - scale == 0 && product - product == 0;
 }
 
 bool storage_is_sound(enum storage storage, const void *stored, const float *scales, ptrdiff_t rows,

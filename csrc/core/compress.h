@@ -21,8 +21,8 @@ bool storage_compress(enum storage storage, const float *weights, ptrdiff_t rows
 void storage_widen(enum storage storage, const void *stored, const float *scales, ptrdiff_t rows,
                    ptrdiff_t depth, float *weights);
 /* True if stored weights that come from elsewhere are within the bounds that the kernels rely on: no
- * int8 is -128, no 256 int16 pass their bound, scales are finite and not negative, 0 only of zeros, and
- * what an integer stands for is finite. */
+ * int8 is -128, no 256 int16 pass their bound, scales are finite and not negative, and what an integer
+ * stands for is finite. */
 bool storage_is_sound(enum storage storage, const void *stored, const float *scales, ptrdiff_t rows,
                       ptrdiff_t depth);
 

@@ -180,8 +180,7 @@ static int copy_stored(const struct place *place, PyObject *name, PyObject *pair
     memset(scales, 0, (size_t)rows * sizeof *scales);
     return error_raise(PyExc_ValueError,
                        "%S has integers or scales that %s does not have: its integers are "
-                       "bounded, its scales finite and not negative, 0 only of zeros, and their "
-                       "products finite",
+                       "bounded, its scales finite and not negative, and their products finite",
                        name, form);
 }
 

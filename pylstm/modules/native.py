@@ -57,12 +57,15 @@ def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
     Module.__init__(module)
     for name, value in saved["options"].items():
         object.__setattr__(module, name, value)
-    if isinstance(saved["parameters"], _Shared):
-        module._native_share(saved["parameters"].layer)
-    elif weights is None:
-        module._native_assign(contiguous(saved["parameters"], saved["dtype"]))
+    parameters = saved["parameters"]
+    if isinstance(parameters, _Shared):
+        module._native_share(parameters.layer)
     else:
-        module._native_assign(as_stored(saved["parameters"]))
+        for name in module._native_names:
+            if name not in parameters:
+                raise ValueError(f"this pickle of {cls.__name__} has no {name}")
+        made = contiguous(parameters, saved["dtype"]) if weights is None else as_stored(parameters)
+        module._native_assign(made)
     # Until __setstate__ has seen hooks and overrides: a subclass may have replaced it.
     module._native_direct = False
     return module

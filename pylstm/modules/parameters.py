@@ -34,10 +34,12 @@ def as_stored(values: dict[str, Any]) -> dict[str, tuple[Array, Array | None]]:
     """Return what ``_native_stored`` gave, from a pickle, as C takes it."""
     from ..weights.stored import native  # most programs have no compressed module
 
-    return {
-        name: (native(stored), None if scale is None else native(scale))
-        for name, (stored, scale) in values.items()
-    }
+    made = {}
+    for name, pair in values.items():
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise ValueError(f"{name} is {type_name(pair)}, expected stored weights and scales")
+        made[name] = native(pair[0]), None if pair[1] is None else native(pair[1])
+    return made
 
 
 class ParametersInC(Layer, Module):

@@ -97,21 +97,16 @@ def widen(stored: Array, scale: Array | None, storage: Storage) -> Array:
 
 
 def product_problem(stored: Array, scale: Array) -> str:
-    """Say why scales and integers, which broadcast, make no numbers; nothing if they do.
-
-    Each scale is finite and not negative. One of 0 is sound where all integers are.
-    """
-    is_lost = (scale == 0) & (stored != 0) if (scale == 0).any() else np.False_
-    if is_lost.any():
-        return "is multiplied by a scale of 0"
-    if scale.max(initial=0) >= _OVERFLOWING:
-        with np.errstate(over="ignore"):
-            is_lost = np.isinf(stored.astype(np.float32) * scale)
-        if is_lost.any():
-            at = np.unravel_index(is_lost.argmax(), is_lost.shape)
-            most = np.broadcast_to(scale, is_lost.shape)[at]
-            return f"is multiplied by a scale of {most:g}: {stored[at]:g} times that is infinite"
-    return ""
+    """Say which product of integers and finite scales, which broadcast, is infinite, if any is."""
+    if scale.max(initial=0) < _OVERFLOWING:
+        return ""
+    with np.errstate(over="ignore"):
+        is_lost = np.isinf(stored.astype(np.float32) * scale)
+    if not is_lost.any():
+        return ""
+    at = np.unravel_index(is_lost.argmax(), is_lost.shape)
+    factor = np.broadcast_to(scale, is_lost.shape)[at]
+    return f"is multiplied by a scale of {factor:g}: {stored[at]:g} times that is infinite"
 
 
 def soundness_problem(stored: Array, scale: Array | None, storage: Storage) -> str:
@@ -128,7 +123,10 @@ def soundness_problem(stored: Array, scale: Array | None, storage: Storage) -> s
     step = max(1, _PIECE // max(1, stored.shape[1]))
     for start in range(0, len(stored), step):
         sizes = np.abs(stored[start : start + step].astype(np.int32))
-        problem = product_problem(sizes, scale[start : start + step])
+        own = scale[start : start + step]
+        if sizes[own[:, 0] == 0].any():
+            return "is multiplied by a scale of 0"
+        problem = product_problem(sizes, own)
         if problem:
             return problem
         if sizes.size and sizes.max() > storage.limit:
