@@ -44,10 +44,10 @@ def float32_of(name: str, value: Array, weights: str, first: int = 0) -> Array:
     ValueError
         If a finite number is beyond float32: as an infinity it would pass for one that is meant.
     """
-    if value.dtype.itemsize <= 4:
-        return np.ascontiguousarray(value, np.float32)
     with np.errstate(over="ignore", under="ignore"):
-        numbers = np.ascontiguousarray(value, np.float32)
+        numbers = np.require(value, np.float32, ("C_CONTIGUOUS", "ALIGNED"))
+    if value.dtype.itemsize <= 4:
+        return numbers
     is_lost = np.isinf(numbers) & np.isfinite(value)
     if value.ndim == 2 and is_lost.any():
         row, column = np.unravel_index(is_lost.argmax(), is_lost.shape)
