@@ -66,7 +66,7 @@ def child(path: str, weights: str) -> dict[str, int]:
     before = resident("VmRSS")
     module = pylstm.LSTM.from_weights(path, weights=weights)
     peak = resident("VmHWM") - before
-    stored = [module._stored(name) for name in module._parameter_names]
+    stored = [module._native_stored(name) for name in module._native_names]
     size = sum(each.nbytes for pair in stored for each in pair if each is not None)
     return {"peak": peak, "result": size}
 

@@ -16,12 +16,12 @@ SUFFIXES = (".safetensors", ".npz", ".pt")
 def made(kind="LSTM", *sizes, seed=1, **options):
     """A float32 module with a row of zeros, and values that repeat on every machine."""
     module = getattr(pylstm, kind)(*(sizes or (5, 6)), **options)
-    for number, name in enumerate(module._parameter_names):
+    for number, name in enumerate(module._native_names):
         shape = module._parameter_view(name).shape
         value = reference.fractions(seed + number, shape).astype(np.float32)
         if len(shape) == 2:
             value[1] = 0
-        module._assign({name: value})
+        module._native_assign({name: value})
     return module
 
 
@@ -37,14 +37,14 @@ def state_of(module, prefix=""):
 
 def assert_same_weights(module, expected):
     """The same storage, and the same bytes in it."""
-    assert module._weights == expected._weights
-    assert module._parameter_names == expected._parameter_names
-    for name in expected._parameter_names:
-        if expected._weights is None:
-            assert_same_bits((module._parameter(name),), (expected._parameter(name),))
+    assert module._native_weights == expected._native_weights
+    assert module._native_names == expected._native_names
+    for name in expected._native_names:
+        if expected._native_weights is None:
+            assert_same_bits((module._native_parameter(name),), (expected._native_parameter(name),))
             continue
-        stored, scale = module._stored(name)
-        other, factor = expected._stored(name)
+        stored, scale = module._native_stored(name)
+        other, factor = expected._native_stored(name)
         assert_same_bits((stored,), (other,))
         assert (scale is None) == (factor is None)
         if scale is not None:

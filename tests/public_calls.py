@@ -259,10 +259,10 @@ def held_again():
     """Calls with parameters held from one to the next: the second copies them, the third compares."""
     module = lstm(2)
     module(X)
-    names = module._parameter_names
+    names = module._native_names
 
     def call():
-        held = [module._parameter(name) for name in names]
+        held = [module._native_parameter(name) for name in names]
         results = [module(X) for _ in range(6)]
         del held
         return results
@@ -327,9 +327,9 @@ def refused(module):
         partial(module, X, np.concatenate([STATES[0]] * 2)),
         partial(module, X, (STATES[0], STATES)),
         partial(module, X, (STATES[0], (X, STATES[0]))),
-        partial(module._assign, {"bias_hh_l0": X}),
-        partial(module._parameter, "bias"),
-        partial(module._share, None),
+        partial(module._native_assign, {"bias_hh_l0": X}),
+        partial(module._native_parameter, "bias"),
+        partial(module._native_share, None),
         partial(_core.as_array, None, "x"),
     ]
     return refusing(module, calls, native=True)
@@ -429,14 +429,14 @@ def small(weights="int8", cls=pylstm.LSTM, *args, **kwargs):
 
 def stored_again(module):
     """The case of what a module stores, assigned and read again."""
-    stored = {name: module._stored(name) for name in module._parameter_names}
+    stored = {name: module._native_stored(name) for name in module._native_names}
 
     def call(module):
         return (
-            module._assign(stored),
-            module._stored("weight_ih_l0"),
-            module._stored("bias_hh_l0"),
-            module._parameter("weight_hh_l0"),
+            module._native_assign(stored),
+            module._native_stored("weight_ih_l0"),
+            module._native_stored("bias_hh_l0"),
+            module._native_parameter("weight_hh_l0"),
         )
 
     return native(module, call)
@@ -447,17 +447,17 @@ def refused_by_compressed(module):
     infinite, wide = np.full((24, 6), np.inf, "f4"), np.zeros((24, 6), "f4")
     integers, scale = np.full((24, 6), -128, "i1"), np.ones((24, 1), "f4")
     calls = [
-        partial(module._assign, {"bias_hh_l0": X}),
-        partial(module._assign, {"weight_hh_l0": infinite}),
-        partial(module._assign, {"weight_ih_l0": X[0], "weight_hh_l0": wide}),
-        partial(module._assign, {"weight_hh_l0": (integers, scale)}),
-        partial(module._assign, {"weight_hh_l0": (integers, None)}),
-        partial(module._assign, {"weight_hh_l0": (wide, scale)}),
-        partial(module._assign, {"weight_hh_l0": (integers,)}),
+        partial(module._native_assign, {"bias_hh_l0": X}),
+        partial(module._native_assign, {"weight_hh_l0": infinite}),
+        partial(module._native_assign, {"weight_ih_l0": X[0], "weight_hh_l0": wide}),
+        partial(module._native_assign, {"weight_hh_l0": (integers, scale)}),
+        partial(module._native_assign, {"weight_hh_l0": (integers, None)}),
+        partial(module._native_assign, {"weight_hh_l0": (wide, scale)}),
+        partial(module._native_assign, {"weight_hh_l0": (integers,)}),
         partial(module._assign_rows, "weight_hh_l0", 20, infinite),
-        partial(module._stored, "bias"),
-        partial(module._convert, "int9"),
-        partial(_core.RNN()._build, "LSTM", 4, 6, weights="int9"),
+        partial(module._native_stored, "bias"),
+        partial(module._native_convert, "int9"),
+        partial(_core.RNN()._native_build, "LSTM", 4, 6, weights="int9"),
     ]
     return refusing(module, calls, native=True)
 
@@ -543,7 +543,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "shared units": lambda: shared(2, num_layers=2),
     "state_dict": lambda: on(lstm(), lambda m: list(m.state_dict().values())),
     "parameters": lambda: on(lstm(), lambda m: [p.copy() for p in m.parameters()]),
-    "repr": lambda: on(lstm(2), lambda m: (repr(m), m._repr_html_(), m._parameter_names)),
+    "repr": lambda: on(lstm(2), lambda m: (repr(m), m._repr_html_(), m._native_names)),
     "load_state_dict": lambda: loading(lstm(2)),
     "load into a tree": lambda: loading(tagger()),
     "load and take the dtype": lambda: loading(tagger(), assign=True),
@@ -553,16 +553,16 @@ CASES: dict[str, Callable[[], Case]] = {
     "to": lambda: on(pylstm.LSTMCell(4, 6), lambda m: m.to("float64") and None, changes=True),
     "reset": lambda: on(lstm(), reset, changes=True),
     "__init__ again": lambda: on(lstm(2, bidirectional=True), initialised_again, changes=True),
-    "flatten_parameters": lambda: native(lstm(), lambda m: (m._assign({}), m.flatten_parameters())[1]),
+    "flatten_parameters": lambda: native(lstm(), lambda m: (m._native_assign({}), m.flatten_parameters())[1]),
     "pickle": lambda: on(lstm(), pickled),
     "copy": lambda: on(lstm(), lambda m: copy.copy(m)(X)),
     "deepcopy": lambda: on(tagger(), lambda m: pylstm_arrays(copy.deepcopy(m))),
-    "build": lambda: Case(lambda: _core.RNN()._build("LSTM", 4, 6, num_layers=2, bidirectional=True, proj_size=3), native=True),
-    "build a cell": lambda: Case(lambda: _core.Cell()._build("GRU", 4, 6, dtype="float64"), native=True),
-    "names": lambda: native(lstm(), lambda m: (m._parameter_names, m._dtype, m._leases)),
-    "lease": lambda: native(lstm(), lambda m: [m._parameter("weight_hh_l0"), m._parameter_view("bias_ih_l0")]),
+    "build": lambda: Case(lambda: _core.RNN()._native_build("LSTM", 4, 6, num_layers=2, bidirectional=True, proj_size=3), native=True),
+    "build a cell": lambda: Case(lambda: _core.Cell()._native_build("GRU", 4, 6, dtype="float64"), native=True),
+    "names": lambda: native(lstm(), lambda m: (m._native_names, m._native_dtype, m._native_leases)),
+    "lease": lambda: native(lstm(), lambda m: [m._native_parameter("weight_hh_l0"), m._parameter_view("bias_ih_l0")]),
     "run packed": lambda: native(lstm(), lambda m: m._run_packed(X[:, 0], [3, 2], None)),
-    "copy in": lambda: native(lstm(), lambda m: m._assign({"bias_hh_l0": m._parameter_view("bias_hh_l0")})),
+    "copy in": lambda: native(lstm(), lambda m: m._native_assign({"bias_hh_l0": m._parameter_view("bias_hh_l0")})),
     "refused": lambda: refused(lstm()),
     "refused dtype": lambda: on(lstm(), refused_dtype),
     **{
@@ -617,10 +617,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "compressed trace": lambda: on(small(), traced),
     "compress": lambda: on(lstm(2), lambda m: pylstm_arrays(pylstm.compress(m, "int8"))),
     "compress a tree": lambda: on(tagger(), lambda m: pylstm_arrays(pylstm.compress(m, "float16"))),
-    "convert to int8": lambda: on(lstm(2), lambda m: m._convert("int8"), changes=True),
-    "convert to float16": lambda: on(pylstm.GRUCell(4, 6), lambda m: m._convert("float16"), changes=True),
+    "convert to int8": lambda: on(lstm(2), lambda m: m._native_convert("int8"), changes=True),
+    "convert to float16": lambda: on(pylstm.GRUCell(4, 6), lambda m: m._native_convert("float16"), changes=True),
     "widen": lambda: on(small(), lambda m: m.float() and None, changes=True),
-    "build compressed": lambda: Case(lambda: _core.RNN()._build("LSTM", 4, 6, num_layers=2, proj_size=3, weights="int16"), native=True),
+    "build compressed": lambda: Case(lambda: _core.RNN()._native_build("LSTM", 4, 6, num_layers=2, proj_size=3, weights="int16"), native=True),
     "stored": lambda: stored_again(small()),
     "stored floats": lambda: stored_again(small("bfloat16", pylstm.GRU)),
     "load compressed": lambda: on(small("int16"), lambda m: m.load_state_dict(m.state_dict()) and None),

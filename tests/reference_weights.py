@@ -6,7 +6,8 @@ arithmetic.
 
 The contract of int8, int8-fast and int16, for a row of a part:
 
-    q_w = rint(w / scale_w), scale_w = max|w| / limit (int16: and its bound per 256 terms)
+    q_w = rint(w / scale_w), scale_w = max|w| / limit (int16: and its bound per 256 terms), rounded
+    up where it is subnormal
     m = max|v|; A = 8191, or 127 where values have one byte
     rows that may not pass 1, with m <= 1:  scale_v = 1 / A, q_v = rint(v A)
     other rows: scale_v = m / A, q_v = rint(v (A / m)), 0 where m is 0; where m is below 2**-60, of
@@ -44,22 +45,27 @@ MOST_QUOTIENTS = (2**31 - 1) / INT14 - 256
 
 
 def quantise_weights(w, name):
-    """Integers [rows, K] and scales [rows] of float32 weights; all of them are finite."""
+    """Integers [rows, K] and scales [rows] of float32 weights; none is beyond 3.4e38."""
     storage = INTEGERS[name]
     scales = np.zeros(len(w), np.float32)
     integers = np.zeros(w.shape)
     for row, values in enumerate(w):
         sizes = np.abs(values.astype(np.float64))
-        scale = np.float32(sizes.max(initial=0)) / np.float32(storage.limit)
+        scale = scale_at_least(sizes.max(initial=0) / storage.limit)
         for start in range(0, len(values) if name == "int16" else 0, storage.terms):
             total = sum(sizes[start : start + storage.terms].tolist())  # one after the other
-            scale = max(scale, np.float32(total / MOST_QUOTIENTS))
+            scale = max(scale, scale_at_least(total / MOST_QUOTIENTS))
         scales[row] = scale
         if scale > 0:
-            quotients = values / scale
-            clipped = np.clip(quotients, -storage.limit, storage.limit)
-            integers[row] = np.rint(clipped) + 0.0  # an integer has no -0
+            integers[row] = np.rint(values / scale) + 0.0  # an integer has no -0
     return integers, scales
+
+
+def scale_at_least(exact):
+    """float64 rounded to float32: to the nearest, or up to the next subnormal."""
+    if exact < 2.0**-126:
+        return np.float32(np.ldexp(np.ceil(np.ldexp(exact, 149)), -149))
+    return np.float32(exact)
 
 
 def quantise_values(v, reach, is_bounded):

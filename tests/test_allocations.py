@@ -57,9 +57,6 @@ if hasattr(_core, "_test_fail_allocation"):
 
 # NumPy writes through NULL where the dict of ndarray.__array_interface__ cannot be made.
 CRASHES_IN_NUMPY = {"parameters"}
-# CPython gives up a token that ContextVar.set() could not make.
-CRASHES_IN_PYTHON = {"compress", "compress a tree"}
-
 
 SCRIPT = Path(__file__).parent / "python_memory.py"
 
@@ -86,7 +83,7 @@ def walks(request):
     return {name: (done.returncode, done.stdout + done.stderr) for name, done in runs.items()}
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - CRASHES_IN_NUMPY - CRASHES_IN_PYTHON))
+@pytest.mark.parametrize("name", sorted(CASES.keys() - CRASHES_IN_NUMPY))
 def test_every_allocation_of_python_may_fail(name, walks):
     """In a process of its own: what fails here is Python's and NumPy's memory as well."""
     status, output = walks[name]

@@ -113,8 +113,8 @@ def test_the_reference_is_no_other_kind(modules, name):
     exact = reference.run_reference(module, *inputs)
     ours = verify.run_pylstm(module, *inputs)
     for one, other in zip(ours, exact, strict=True):
-        assert verify.compare(one, other, module._dtype)[2]
-    names = [n for n in module._structure if n not in ("mode", "proj_size")]
+        assert verify.compare(one, other, module._native_dtype)[2]
+    names = [n for n in module._native_structure if n not in ("mode", "proj_size")]
     other = type(module)(**{n: getattr(module, n) for n in names})
     names = list(module.state_dict())
     rolled = {n: np.roll(v, module.hidden_size, axis=0) for n, v in module.state_dict().items()}
@@ -122,7 +122,7 @@ def test_the_reference_is_no_other_kind(modules, name):
         rolled = {n: -v if "weight_hh" in n else v for n, v in module.state_dict().items()}
     other.load_state_dict({n: rolled[n] for n in names})
     wrong = verify.run_pylstm(other, *inputs)
-    assert not verify.compare(wrong[0], exact[0], module._dtype)[2]
+    assert not verify.compare(wrong[0], exact[0], module._native_dtype)[2]
 
 
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
@@ -131,7 +131,7 @@ def test_nonlinearities(kind, nonlinearity):
     module = getattr(pylstm, kind)(3, 4, nonlinearity=nonlinearity)
     inputs = verify.make_inputs(module)
     exact = reference.run_reference(module, *inputs)
-    assert verify.compare(verify.run_pylstm(module, *inputs)[0], exact[0], module._dtype)[2]
+    assert verify.compare(verify.run_pylstm(module, *inputs)[0], exact[0], module._native_dtype)[2]
     assert (exact[0].min() >= 0) == (nonlinearity == "relu")
 
 

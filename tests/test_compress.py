@@ -83,7 +83,7 @@ def test_options_attributes_hooks_and_modes_are_those_of_a_deepcopy(case):
     assert small.training is False
     assert small.note == {"a": [1]} and small.note["a"] is not module.note["a"]
     assert small.mean is not module.mean and (small.mean == 1).all()
-    for option in ("batch_first", "dropout", "nonlinearity", *module._structure):
+    for option in ("batch_first", "dropout", "nonlinearity", *module._native_structure):
         assert getattr(small, option, None) == getattr(module, option, None)
     small(input_of(module))
     module(input_of(module))
@@ -317,6 +317,12 @@ def test_weights_cannot_be_set(case):
         del module.weights
     assert module.weights is None and "weights" in dir(module)
     assert pylstm.compress(module, "int8").weights == "int8"
+
+
+def test_the_docstrings_of_the_classes_list_it():
+    for cls in {type(make()) for make in CASES.values()}:
+        attributes = cls.__doc__.split("Attributes\n")[1].split("Notes\n")[0]
+        assert "weights : str or None" in attributes
 
 
 class WithAttribute(pylstm.LSTM):

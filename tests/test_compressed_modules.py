@@ -20,7 +20,7 @@ def small_of(case, name, seed=1):
 
 
 def stored_of(module):
-    pairs = [module._stored(name) for name in module._parameter_names]
+    pairs = [module._native_stored(name) for name in module._native_names]
     return tuple(each for pair in pairs for each in pair if each is not None)
 
 
@@ -31,7 +31,7 @@ def stored_of(module):
 @STORAGES
 def test_parameters_are_read_only_and_stay_what_they_are(case, name):
     module = small_of(case, name)
-    names = list(module._parameter_names)
+    names = list(module._native_names)
     assert [key for key, _ in module.named_parameters()] == names
     expected = wide(module)
     held = {key: getattr(module, key) for key in names}
@@ -46,7 +46,7 @@ def test_parameters_are_read_only_and_stay_what_they_are(case, name):
                 array[...] = 0
             with pytest.raises(ValueError, match="WRITEABLE"):
                 array.flags.writeable = True
-    assert module._leases == 0
+    assert module._native_leases == 0
     module.reset_parameters()
     assert_same_bits(tuple(held.values()), tuple(expected.values()))
 
@@ -57,7 +57,7 @@ def test_parameters_of_one_shape_are_all_listed():
     tree.a = pylstm.compress(pylstm.RNN(64, 64, 6), "int8")
     tree.b = copy.copy(tree.a)
     tree.c = copy.deepcopy(tree.a)
-    names = [f"{path}.{name}" for path in "ac" for name in tree.a._parameter_names]
+    names = [f"{path}.{name}" for path in "ac" for name in tree.a._native_names]
     assert [name for name, _ in tree.named_parameters()] == names
     assert sum(1 for _ in tree.parameters()) == len(names)
     assert len(list(tree.named_parameters(remove_duplicate=False))) == 3 * len(names) // 2
@@ -73,7 +73,7 @@ def test_what_is_assigned_is_compressed(case, name):
     assert_same_bits(tuple(wide(module).values()), tuple(expected.values()))
     same = pylstm.compress(other.eval(), name)
     assert_same_bits(module(input_of(module)), same(input_of(module)))
-    key = module._parameter_names[0]
+    key = module._native_names[0]
     before = pickle.dumps(module)
     with pytest.raises(ValueError, match=f"cannot assign an array of shape .* parameter '{key}'"):
         setattr(module, key, np.ones((2, 2)))
@@ -111,8 +111,8 @@ def test_a_state_dict_is_what_is_stored(case, name, keep_vars):
     module = small_of(case, name)
     state = module.state_dict(keep_vars=keep_vars, prefix="a.")
     expected = {}
-    for key in module._parameter_names:
-        stored, scale = module._stored(key)
+    for key in module._native_names:
+        stored, scale = module._native_stored(key)
         expected[f"a.{key}"] = getattr(module, key) if name == "bfloat16" else stored
         if scale is not None:
             expected[f"a.{key}_scale"] = scale
@@ -150,7 +150,7 @@ def test_floats_are_compressed_whatever_assign_is(name, dtype, assign):
     module = small_of("LSTM", name)
     floats = {key: value.astype(dtype) for key, value in wide(made("LSTM", 2)).items()}
     module.load_state_dict(floats, assign=assign)
-    assert module.weights == name and module._dtype == np.float32
+    assert module.weights == name and module._native_dtype == np.float32
     rounded = {key: value.astype("f4") for key, value in floats.items()}
     assert_same_bits(tuple(wide(module).values()), tuple(oracle.widened(rounded, name).values()))
 
@@ -162,7 +162,7 @@ def test_a_part_is_loaded_without_strict():
     given = {key: other[key] for key in ("weight_hh_l0", "weight_hh_l0_scale", "bias_ih_l1")}
     result = module.load_state_dict(given | {"nonsense_scale": np.ones(3)}, strict=False)
     assert result.unexpected_keys == ["nonsense_scale"]
-    missing = [key for key in module._parameter_names if key not in given]
+    missing = [key for key in module._native_names if key not in given]
     assert result.missing_keys == missing
     after = wide(module)
     assert_same_bits(tuple(after[key] for key in missing), tuple(before[key] for key in missing))
@@ -237,7 +237,7 @@ def test_copies_and_pickles(case, name):
     shared = copy.copy(module)
     apart = copy.deepcopy(module)
     module.bias_free = 3
-    key = module._parameter_names[0]
+    key = module._native_names[0]
     setattr(module, key, np.zeros(getattr(module, key).shape))
     assert not getattr(shared, key).any() and getattr(apart, key).any()
 
@@ -304,9 +304,22 @@ def test_unsound_pickles():
     stored, scale = saved["parameters"]["weight_ih_l0"]
     for wrong in ((np.full_like(stored, -128), scale), (stored, scale * np.float32("nan"))):
         with pytest.raises(ValueError, match="weight_ih_l0 has integers or scales that int8"):
-            rebuild(cls, {**saved, "parameters": {"weight_ih_l0": wrong}})
+            rebuild(cls, {**saved, "parameters": {**saved["parameters"], "weight_ih_l0": wrong}})
+    for wrong in ((), (stored,), (stored, scale, scale), stored, None):
+        with pytest.raises(ValueError, match=r"weight_ih_l0 is .*, expected stored weights and"):
+            rebuild(cls, {**saved, "parameters": {**saved["parameters"], "weight_ih_l0": wrong}})
     with pytest.raises(ValueError, match="int4"):
         rebuild(cls, {**saved, "weights": "int4"})
+
+
+@pytest.mark.parametrize("name", [None, *oracle.STORAGES])
+def test_a_pickle_without_a_parameter_makes_no_zeros_of_it(name):
+    module = made("LSTM") if name is None else small_of("LSTM", name)
+    rebuild, (cls, saved), _ = module.__reduce_ex__(2)
+    for key in saved["parameters"]:
+        rest = {other: value for other, value in saved["parameters"].items() if other != key}
+        with pytest.raises(ValueError, match=f"this pickle of LSTM has no {key}"):
+            rebuild(cls, {**saved, "parameters": rest})
 
 
 # Conversions -------------------------------------------------------------------------------------
@@ -359,7 +372,7 @@ def test_a_tree_is_converted_as_a_whole():
     tree.small, tree.other = small_of("LSTM", "int16"), pylstm.GRU(2, 3)
     tree.register_parameter("head", np.ones(3, "f4"))
     tree.double()
-    assert tree.small._dtype == tree.other._dtype == tree.head.dtype == np.float64
+    assert tree.small._native_dtype == tree.other._native_dtype == tree.head.dtype == np.float64
     assert tree.small.weights is None
     with pytest.raises(ValueError, match=r"call \.float\(\) first"):
         pylstm.compress(tree, "int16")
@@ -518,7 +531,7 @@ def test_calls_while_another_thread_changes_the_weights(name):
         each.start()
     try:
         for _ in range(60):
-            module._share(copy.copy(bare))
+            module._native_share(copy.copy(bare))
             module.float()
     finally:
         stop.set()

@@ -498,7 +498,7 @@ def test_an_object_without_init_is_safe_to_touch(cls):
         lambda: module.forward(np.ones((1, 1, 1))),
         lambda: module.flatten_parameters(),
         lambda: module.reset_parameters(),
-        lambda: module._parameter("weight_ih"),
+        lambda: module._native_parameter("weight_ih"),
         lambda: module.double(),
     ):
         with pytest.raises((RuntimeError, AttributeError)):

@@ -294,7 +294,7 @@ def test_modules_with_a_constructor_of_their_own_are_converted():
             super().__init__(needed, 3)
 
         def __del__(self, names=[]):  # noqa: B006
-            names.append(self._parameter_names)  # an object without parameters would raise
+            names.append(self._native_names)  # an object without parameters would raise
 
     odd = Odd(4)
     assert odd.double().weight_ih_l0.dtype == np.float64

@@ -99,7 +99,7 @@ def test_from_weights_compresses_as_compress_does(weights, suffix, tmp_path):
         module = pylstm.LSTM.from_weights(path, dtype="float32")
         made = pylstm.LSTM.from_weights(path, weights=weights)
         assert_same_weights(made, compressed(module, weights))
-        assert made._dtype == np.float32
+        assert made._native_dtype == np.float32
 
 
 @each_storage
@@ -137,10 +137,10 @@ def test_other_scales_are_multiplied(shape, dtype, weights, monkeypatch):
     [found] = pylstm.find_recurrent(state)
     assert found.weights is None and found.dtype == np.float32
     module = pylstm.LSTM.from_weights(state)
-    assert module._weights is None
+    assert module._native_weights is None
     for name in ("weight_ih_l0", "weight_hh_l0"):
         scale = state[f"{name}_scale"].astype("f4").reshape(-1, 1)
-        assert_same_bits((module._parameter(name),), (state[name].astype("f4") * scale,))
+        assert_same_bits((module._native_parameter(name),), (state[name].astype("f4") * scale,))
     whole = compressed(module, weights)
     for piece in (1 << 20, 7):
         monkeypatch.setattr("pylstm.weights.values._PIECE", piece)
@@ -194,14 +194,14 @@ def test_weights_decide(stored, weights, tmp_path):
     if weights == "float32":
         assert_same_weights(again, wide)
     elif {weights, stored} == {"int8", "int8-fast"}:  # the same integers and scales
-        assert again._weights == weights
-        for name in module._parameter_names:
-            one, other = again._stored(name), module._stored(name)
+        assert again._native_weights == weights
+        for name in module._native_names:
+            one, other = again._native_stored(name), module._native_stored(name)
             assert_same_bits(tuple(one[:1]), tuple(other[:1]))
             assert one[1] is None or one[1].tobytes() == other[1].tobytes()
     else:
         assert_same_weights(again, module if weights == stored else compressed(wide, weights))
-    assert again._weights == (None if weights == "float32" else weights)
+    assert again._native_weights == (None if weights == "float32" else weights)
 
 
 @each_storage
@@ -211,9 +211,11 @@ def test_dtypes_decide_too(weights, tmp_path):
     assert_same_weights(pylstm.LSTM.from_weights(path, dtype="float32"), module)
     assert_same_weights(pylstm.LSTM.from_weights(path, weights=None), module)
     wide = pylstm.LSTM.from_weights(path, dtype=np.float64)
-    assert wide._dtype == np.float64 and wide._weights is None
-    for name in module._parameter_names:
-        assert_same_bits((wide._parameter(name),), (module._parameter(name).astype("f8"),))
+    assert wide._native_dtype == np.float64 and wide._native_weights is None
+    for name in module._native_names:
+        assert_same_bits(
+            (wide._native_parameter(name),), (module._native_parameter(name).astype("f8"),)
+        )
     double = pylstm.LSTM.from_weights(path, dtype="float64", weights="float32")
     assert_same_weights(double, wide)
     for dtype in ("float64", np.float64, np.dtype("f8")):
@@ -243,7 +245,7 @@ def test_short_floats_of_others_stay_floats(suffix, tmp_path):
     half = {name: value.astype("f2") for name, value in state_of(module).items()}
     [found] = pylstm.find_recurrent(saved(half, tmp_path / f"a{suffix}"))
     assert found.weights is None
-    assert pylstm.GRU.from_weights(tmp_path / f"a{suffix}")._weights is None
+    assert pylstm.GRU.from_weights(tmp_path / f"a{suffix}")._native_weights is None
     again = pylstm.GRU.from_weights(tmp_path / f"a{suffix}", weights="float16")
     assert_same_weights(again, compressed(pylstm.GRU.from_weights(half), "float16"))
 
@@ -259,8 +261,8 @@ def test_bfloat16_of_others_stays_float():
     text = json.dumps(header).encode()
     content = len(text).to_bytes(8, "little") + text + data
     [found] = pylstm.find_recurrent(content)
-    assert found.weights is None and pylstm.LSTM.from_weights(content)._weights is None
-    assert pylstm.LSTM.from_weights(content, weights="bfloat16")._weights == "bfloat16"
+    assert found.weights is None and pylstm.LSTM.from_weights(content)._native_weights is None
+    assert pylstm.LSTM.from_weights(content, weights="bfloat16")._native_weights == "bfloat16"
 
 
 @each_storage
@@ -268,7 +270,7 @@ def test_a_cell_of_a_layer(weights, tmp_path):
     module = compressed(made("LSTM", 4, 3), weights)
     path = saved(state_of(module), tmp_path / "a.safetensors")
     cell = pylstm.LSTMCell.from_weights(path)
-    assert cell._weights == weights
+    assert cell._native_weights == weights
     assert_same_weights(pylstm.LSTM.from_weights(saved(state_of(cell), tmp_path / "b.pt")), module)
 
 
@@ -279,7 +281,7 @@ def test_subclasses_are_made_so_too():
             self.head = pylstm.LSTM(self.hidden_size, 2)
 
     module = Tagger.from_weights(state_of(made("LSTM", 4, 3)), weights="int8")
-    assert module._weights == "int8" and module.head._weights is None
+    assert module._native_weights == "int8" and module.head._native_weights is None
 
 
 def test_several_modules_in_one_file(tmp_path):
@@ -294,7 +296,7 @@ def test_several_modules_in_one_file(tmp_path):
     for suffix in (".safetensors", ".pt"):
         path = saved(state, tmp_path / f"a{suffix}")
         found = {each.prefix: each.weights for each in pylstm.find_recurrent(path)}
-        assert found == {prefix: module._weights for prefix, module in modules.items()}
+        assert found == {prefix: module._native_weights for prefix, module in modules.items()}
         for prefix, module in modules.items():
             assert_same_weights(type(module).from_weights(path, prefix), module)
 
@@ -523,9 +525,9 @@ def test_convert_widens(weights, tmp_path, capsys):
         for dtype in ("float32", "float16"):
             assert main(["convert", str(path), str(other), "--dtype", dtype]) == 0
             loaded = pylstm.load(other)
-            assert set(loaded) == {f"a.{name}" for name in module._parameter_names}
-            for name in module._parameter_names:
-                expected = module._parameter(name).astype(dtype)
+            assert set(loaded) == {f"a.{name}" for name in module._native_names}
+            for name in module._native_names:
+                expected = module._native_parameter(name).astype(dtype)
                 assert_same_bits((loaded[f"a.{name}"],), (expected,))
             [found] = pylstm.find_recurrent(other)
             assert found.weights is None
@@ -614,8 +616,8 @@ def test_convert_refuses_what_it_cannot_do(tmp_path, capsys):
 @each_storage
 def test_rows_of_what_is_stored(weights):
     module, other = compressed(made("LSTM", 5, 6), weights), compressed(made(seed=50), weights)
-    for name in module._parameter_names:
-        stored, scale = module._stored(name)
+    for name in module._native_names:
+        stored, scale = module._native_stored(name)
         for first in range(0, len(stored), 5):
             part = None if scale is None else scale[first : first + 5]
             other._assign_rows(name, first, (stored[first : first + 5], part))
@@ -628,7 +630,7 @@ def test_wrong_rows_are_refused(weights):
     module = compressed(made("LSTM", 5, 6), weights)
     whole = compressed(made("LSTM", 5, 6), weights)
     stored, scale = (
-        None if each is None else np.array(each) for each in module._stored("weight_ih_l0")
+        None if each is None else np.array(each) for each in module._native_stored("weight_ih_l0")
     )
     wrong = [(), (stored,), (stored, scale, None), (None, scale), (stored[:, :4], scale)]
     wrong += [(stored.astype("i4"), scale), (stored.astype("f4"), scale), (stored[0], scale)]
@@ -659,10 +661,10 @@ def test_wrong_rows_are_refused(weights):
 def test_rows_that_the_kernels_cannot_rely_on(weights):
     """They are refused, and leave zeros."""
     module = compressed(made("LSTM", 5, 6), weights)
-    stored, scale = (np.array(each) for each in module._stored("weight_ih_l0"))
+    stored, scale = (np.array(each) for each in module._native_stored("weight_ih_l0"))
     stored[3, 1] = np.iinfo(stored.dtype).min
     with pytest.raises(ValueError, match=f"weight_ih_l0 has integers or scales that {weights}"):
         module._assign_rows("weight_ih_l0", 2, (stored[2:5], scale[2:5]))
-    after, factors = module._stored("weight_ih_l0")
+    after, factors = module._native_stored("weight_ih_l0")
     assert not after[2:5].any() and not factors[2:5].any()
     assert after[5:].any() and (after[5:] == stored[5:]).all()

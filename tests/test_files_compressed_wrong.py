@@ -190,9 +190,10 @@ def test_numbers_that_a_storage_has_not(name, is_recorded, tmp_path, monkeypatch
                 assert_same_bits((module.state_dict()[key],), (expected,))
             other = {"int8": "int16", "int16": "int8"}[weights]
             again = pylstm.LSTM.from_weights(source, weights=other)
-            for key in module._parameter_names:
+            for key in module._native_names:
                 assert_same_bits(
-                    (again._parameter(key),), (compressed(module, other)._parameter(key),)
+                    (again._native_parameter(key),),
+                    (compressed(module, other)._native_parameter(key),),
                 )
 
 
@@ -200,7 +201,7 @@ def test_the_largest_sum_is_read():
     state = changed("int16", **sums(LIMIT))
     module = pylstm.LSTM.from_weights(state)
     assert module.weights == "int16"
-    assert_same_bits((module._stored("weight_ih_l0")[0],), (state["weight_ih_l0"],))
+    assert_same_bits((module._native_stored("weight_ih_l0")[0],), (state["weight_ih_l0"],))
 
 
 @pytest.mark.parametrize("value", [1e-7, np.float32(2) ** -140])

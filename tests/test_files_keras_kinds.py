@@ -455,7 +455,7 @@ def test_dtypes(dtype):
     weights = [each.astype(dtype) for each in keras_weights("GRU", parameters)]
     source = h5_file(numbered("layers/gru", weights))
     module = assert_loads("GRU", source, parameters)
-    assert module._dtype == ("f8" if dtype == "f8" else "f4")
+    assert module._native_dtype == ("f8" if dtype == "f8" else "f4")
     [found] = pylstm.find_recurrent(source)
     assert found.dtype == np.dtype(dtype).newbyteorder("=")
 

@@ -276,7 +276,7 @@ def test_recorded_options_are_defaults():
     module = pylstm.LSTM.from_weights(WHOLE)
     assert (module.batch_first, module.dropout, module.training) == (True, 0.5, True)
     module = pylstm.LSTM.from_weights(WHOLE, batch_first=False, dropout=0.25, dtype="float64")
-    assert (module.batch_first, module.dropout, module._dtype) == (False, 0.25, np.float64)
+    assert (module.batch_first, module.dropout, module._native_dtype) == (False, 0.25, np.float64)
     still = whole_module("torch.nn.modules.rnn.LSTM", parameters())
     still.state["training"] = False
     assert not pylstm.LSTM.from_weights(still).training
@@ -613,7 +613,7 @@ def test_a_cell_is_an_lstm_of_one_layer(bias, dtype):
     own = cell_parameters(bias=bias, dtype=dtype)
     for source, prefix in ((own, None), ({"a": {"step": own}}, "step")):
         lstm = pylstm.LSTM.from_weights(source, prefix, batch_first=True)
-        assert (lstm.num_layers, lstm.batch_first, lstm._dtype) == (1, True, dtype)
+        assert (lstm.num_layers, lstm.batch_first, lstm._native_dtype) == (1, True, dtype)
         assert list(lstm.state_dict()) == [f"{name}_l0" for name in own]
         assert_same_bits(tuple(lstm.state_dict().values()), tuple(own.values()))
 

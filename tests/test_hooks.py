@@ -196,13 +196,13 @@ def test_options_are_keyword_only(module):
 @pytest.mark.parametrize("name", [name for name in MAKERS if name[:3] not in ("con", "sub")])
 def test_the_direct_call_comes_back_with_the_last_hook(name):
     lstm = MAKERS[name]()
-    assert lstm._direct
+    assert lstm._native_direct
     first, second = lstm.register_forward_hook(len), lstm.register_forward_pre_hook(len)
-    assert not lstm._direct
+    assert not lstm._native_direct
     first.remove()
-    assert not lstm._direct
+    assert not lstm._native_direct
     second.remove()
-    assert lstm._direct
+    assert lstm._native_direct
 
 
 def test_changing_a_table_by_hand_works():
@@ -214,7 +214,7 @@ def test_changing_a_table_by_hand_works():
     lstm._forward_hooks = OrderedDict({0: lambda *args: "hooked"})
     assert lstm(X) == "hooked"
     lstm._forward_hooks = OrderedDict()
-    assert lstm._direct
+    assert lstm._native_direct
 
 
 def test_deepcopy_keeps_hooks_and_its_handles_are_its_own(module, x):

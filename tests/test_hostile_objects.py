@@ -76,7 +76,7 @@ ACTS = {
     "write": write_through_a_lease,
     "reset": lambda module: module.reset_parameters(),
     "flatten": lambda module: module.flatten_parameters(),
-    "share": lambda module: module._share(type(module)(9, 8)),
+    "share": lambda module: module._native_share(type(module)(9, 8)),
     "call": call_again,
     "hook": hook,
     "options": lambda module: module.train(False),
@@ -302,19 +302,19 @@ PLACES = {
     "out": (LSTM, hostile_out),
     "arrays in out": (LSTM, refused_out),
     "input beside out": (LSTM, lambda m, act: m(Hostile(act, X), out=fresh_out())),
-    "_build of a GRU": (GRU, lambda m, act: m._build("GRU", Hostile(act, 4), 3, num_layers=Hostile(act, 2))),
+    "_build of a GRU": (GRU, lambda m, act: m._native_build("GRU", Hostile(act, 4), 3, num_layers=Hostile(act, 2))),
     "parameter": (LSTM, lambda m, act: setattr(m, "weight_ih_l0", Hostile(act, WEIGHT))),
     "state_dict value": (LSTM, lambda m, act: m.load_state_dict({**m.state_dict(), "weight_ih_l0": Hostile(act, WEIGHT)})),
     "state_dict": (LSTM, lambda m, act: m.load_state_dict(acting(HostileMapping, act, m.state_dict()))),
     "assign": (LSTM, lambda m, act: m.load_state_dict({k: Hostile(act, v.astype(float)) for k, v in m.state_dict().items()}, assign=True)),
-    "native assign": (LSTM, lambda m, act: m._assign(acting(HostileMapping, act, m.state_dict()))),
+    "native assign": (LSTM, lambda m, act: m._native_assign(acting(HostileMapping, act, m.state_dict()))),
     "input_size": (LSTM, lambda m, act: m.__init__(Hostile(act, 4), 3)),
     "hidden_size": (LSTM, lambda m, act: m.__init__(4, Hostile(act, 3))),
     "num_layers": (LSTM, lambda m, act: m.__init__(4, 3, Hostile(act, 2))),
     "bidirectional": (LSTM, lambda m, act: m.__init__(4, 3, bidirectional=Hostile(act, 1))),
     "proj_size": (LSTM, lambda m, act: m.__init__(4, 3, proj_size=Hostile(act, 2))),
     "cell sizes": (LSTMCell, lambda m, act: m.__init__(Hostile(act, 4), Hostile(act, 3), Hostile(act, 1))),
-    "_build": (LSTM, lambda m, act: m._build("LSTM", Hostile(act, 4), 3, bias=Hostile(act, 1), bidirectional=Hostile(act, 0))),
+    "_build": (LSTM, lambda m, act: m._native_build("LSTM", Hostile(act, 4), 3, bias=Hostile(act, 1), bidirectional=Hostile(act, 0))),
     "dropout": (LSTM, lambda m, act: setattr(m, "dropout", Hostile(act, 0.5))),
     "batch_first": (LSTM, lambda m, act: setattr(m, "batch_first", Hostile(act, 0))),
     "training": (LSTM, lambda m, act: setattr(m, "training", Hostile(act, 1))),
@@ -366,7 +366,7 @@ def test_what_happens_in_the_middle(place, act):
     fresh = pickle.loads(pickle.dumps(module))
     x = input_of(cls)
     assert_same_bits(module(x), fresh(x))
-    assert module._leases == 0
+    assert module._native_leases == 0
 
 
 def arrays(result):
@@ -549,7 +549,7 @@ def test_an_index_that_is_a_lie(index):
         with pytest.raises((ValueError, TypeError, MemoryError)):
             lstm.__init__(*arguments)
         with pytest.raises((ValueError, TypeError, MemoryError)):
-            lstm._build("LSTM", *arguments[:2], num_layers=(*arguments, 1)[2])
+            lstm._native_build("LSTM", *arguments[:2], num_layers=(*arguments, 1)[2])
     if index != 0:  # a cell without units is a cell
         with pytest.raises((RuntimeError, TypeError, MemoryError)):
             LSTMCell(Size(boom, 4), Size(boom, 3))
@@ -739,15 +739,15 @@ def test_tuples_of_other_classes():
 
 def test_what_the_native_types_refuse():
     lstm = make(LSTM)
-    for name in ("dropout", "batch_first", "training", "_direct"):
+    for name in ("dropout", "batch_first", "training", "_native_direct"):
         with pytest.raises(AttributeError, match="cannot be deleted"):
             delattr(lstm, name)
     for dtype in (3, None, "half", "\ud800"):
         with pytest.raises((TypeError, ValueError)):
-            lstm._convert(dtype)
+            lstm._native_convert(dtype)
     for sizes in ((0, 3, 1), (4, 0, 1), (4, 3, 0)):
         with pytest.raises(ValueError, match="at least 1"):
-            lstm._build("LSTM", *sizes[:2], num_layers=sizes[2])
+            lstm._native_build("LSTM", *sizes[:2], num_layers=sizes[2])
     with pytest.raises(ValueError, match="not negative"):
-        make(LSTMCell)._build("LSTM", -1, 3)
-    assert lstm._dtype == np.float32
+        make(LSTMCell)._native_build("LSTM", -1, 3)
+    assert lstm._native_dtype == np.float32

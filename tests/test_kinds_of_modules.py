@@ -62,7 +62,7 @@ def test_classes_have_the_names_of_the_table_in_c():
     text = (ROOT / "csrc" / "core" / "cells.c").read_text(encoding="utf-8")
     for name in NAMES:
         layer, cell = getattr(pylstm, name), getattr(pylstm, name + "Cell")
-        assert (layer._kind, cell._kind) == (name, name + "Cell")
+        assert (layer._native_kind, cell._native_kind) == (name, name + "Cell")
         assert layer.__mro__[2] is pylstm._core.RNN and cell.__mro__[2] is pylstm._core.Cell
         assert cell._layer_mode.partition("_")[0] == layer(1, 1).mode.partition("_")[0] == name
         assert f'"{layer(1, 1).mode}", "{name}", "{getattr(kinds, name).gates}"' in text
@@ -91,7 +91,7 @@ def test_from_weights_is_there(name):
     class Derived(cls):
         pass
 
-    assert Derived._kind == name
+    assert Derived._native_kind == name
     assert cls.from_weights.__func__ is pylstm.LSTM.from_weights.__func__
 
 
@@ -110,8 +110,8 @@ def test_a_subclass_with_its_own_forward_is_called_through_it():
                 pass
 
             mine, plain = Mine(3, 4), Plain(3, 4)
-            assert mine(x)[0] == "mine" and not mine._direct
-            assert plain._direct and repr(plain) == "Plain(3, 4)"
+            assert mine(x)[0] == "mine" and not mine._native_direct
+            assert plain._native_direct and repr(plain) == "Plain(3, 4)"
             plain.load_state_dict(mine.state_dict())
             first, second = mine(x)[1], plain(x)
             first, second = (r[0] if isinstance(r, tuple) else r for r in (first, second))

@@ -47,7 +47,7 @@ def test_a_write_between_two_calls_and_the_end_of_the_lease(lstm):
     lstm(X)
     held += 1
     del held
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
     assert_same_bits(lstm(X), fresh(lstm))
 
 
@@ -72,10 +72,10 @@ def test_a_write_between_two_calls_and_the_end_of_the_lease(lstm):
 def test_everything_derived_from_the_array_keeps_the_lease(lstm, derive):
     derived = derive(lstm.weight_ih_l0)
     gc.collect()
-    assert lstm._leases == 1
+    assert lstm._native_leases == 1
     del derived
     gc.collect()
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_copies_and_reductions_keep_no_lease(lstm):
@@ -85,7 +85,7 @@ def test_copies_and_reductions_keep_no_lease(lstm):
         lstm.weight_ih_l0.tolist(),
         lstm.weight_ih_l0.sum(),
     ]
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
     assert len(kept) == 4
 
 
@@ -242,7 +242,7 @@ def test_a_write_through_anything_derived_counts_at_the_next_call(derive):
         assert_same_bits(lstm(*operands(lstm)), result)
     del derived
     assert_same_bits(lstm(*operands(lstm)), result)
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_an_infinite_weight_counts_where_states_are_omitted(dtype):
@@ -270,7 +270,7 @@ def test_changes_by_the_library_count_while_parameters_are_held(module):
         lambda: module.load_state_dict(state),
         module.reset_parameters,
         lambda: setattr(module, names[-1], np.full(held[names[-1]].shape, 0.25)),
-        lambda: module._assign({names[0]: np.full_like(held[names[0]], 0.75)}),
+        lambda: module._native_assign({names[0]: np.full_like(held[names[0]], 0.75)}),
     ):
         change()
         result = check_next_call(module, result)
@@ -305,7 +305,7 @@ def test_several_arrays_on_one_parameter(dtype):
         arrays[-1][-1, -1] += 0.5
         arrays.pop()
         result = check_next_call(lstm, result)
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_any_sequence_of_holding_writing_and_calling(module):
@@ -372,7 +372,7 @@ def test_a_loop_over_the_parameters_packs_nothing(packed):
     for _, parameter in packed.named_parameters():
         total += np.abs(parameter).sum()
     assert total > 0
-    assert packed._leases == 1
+    assert packed._native_leases == 1
     assert not packs(packed)  # the loop variable is still bound
     assert not packs(packed)
     del parameter
@@ -397,7 +397,7 @@ def test_held_parameters_pack_nothing_until_they_are_written(packed):
 def test_a_lease_that_ends_after_a_write_packs_once(packed):
     for name in packed.state_dict():
         getattr(packed, name).reshape(-1)[0] += 0.5
-        assert packed._leases == 0
+        assert packed._native_leases == 0
         assert packs(packed)
         assert not packs(packed)
 
@@ -464,7 +464,7 @@ def test_state_dict_values_stay_read_only(lstm):
         with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
             np.frombuffer(value.base, np.uint8).flags.writeable = True
         assert memoryview(value.base).readonly
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_views_show_what_is_written(lstm):
@@ -495,7 +495,7 @@ def test_a_second_init_leaves_exported_arrays_alone(lstm):
     held, view = lstm.weight_ih_l0, lstm.state_dict()["weight_ih_l0"]
     expected = held.copy()
     lstm.__init__(4, 6)
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
     assert lstm(X)[0].shape == (5, 2, 6)
     assert (held == expected).all() and (view == expected).all()
     before = lstm(X)
@@ -506,7 +506,7 @@ def test_a_second_init_leaves_exported_arrays_alone(lstm):
 def test_conversion_leaves_exported_arrays_alone(lstm):
     held = lstm.weight_ih_l0
     lstm.double()
-    assert lstm._leases == 0 and held.dtype == np.float32
+    assert lstm._native_leases == 0 and held.dtype == np.float32
     before = lstm(X)
     held[...] = 9
     assert_same_bits(lstm(X), before)
@@ -515,7 +515,7 @@ def test_conversion_leaves_exported_arrays_alone(lstm):
 def test_copy_shares_parameters_and_leases(lstm):
     copied = copy.copy(lstm)
     held = copied.weight_hh_l1
-    assert lstm._leases == copied._leases == 1
+    assert lstm._native_leases == copied._native_leases == 1
     held[...] = 0.5
     assert_same_bits(lstm(X), copied(X))
     assert_same_bits(lstm(X), fresh(lstm))
@@ -537,7 +537,7 @@ def test_copies_part_when_one_is_built_anew(lstm):
 def test_deepcopy_shares_nothing(lstm):
     copied = copy.deepcopy(lstm)
     held = lstm.weight_ih_l0
-    assert copied._leases == 0
+    assert copied._native_leases == 0
     expected = copied(X)
     held[...] = 1
     assert_same_bits(copied(X), expected)
@@ -547,10 +547,10 @@ def test_share_refuses_other_kinds(lstm):
     cell = pylstm.LSTMCell(4, 3)
     for target, other in ((lstm, cell), (cell, lstm), (lstm, 3), (lstm, None)):
         with pytest.raises(TypeError, match="a layer of the same kind"):
-            target._share(other)
+            target._native_share(other)
     with pytest.raises(RuntimeError, match=r"LSTM\.__init__\(\) has not been called"):
-        lstm._share(pylstm.LSTM.__new__(pylstm.LSTM))
-    lstm._share(lstm)
+        lstm._native_share(pylstm.LSTM.__new__(pylstm.LSTM))
+    lstm._native_share(lstm)
     assert_same_bits(lstm(X), fresh(lstm))
 
 
@@ -565,7 +565,7 @@ def test_share_refuses_other_kinds(lstm):
         lambda m: setattr(m, "bias_hh_l0", np.full(12, 2.0)),
         lambda m: m.double(),
         lambda m: m.double().float(),
-        lambda m: m._assign({"weight_ih_l0": np.ones((12, 4), np.float32)}),
+        lambda m: m._native_assign({"weight_ih_l0": np.ones((12, 4), np.float32)}),
     ],
 )
 def test_every_change_is_seen(lstm, change):
@@ -592,7 +592,7 @@ def test_assign_is_all_or_nothing(lstm):
         ({"weight_ih_l0": good, 3: good}, TypeError),
     ]:
         with pytest.raises(error):
-            lstm._assign(bad)
+            lstm._native_assign(bad)
         for name, value in lstm.state_dict().items():
             assert (value == before[name]).all()
 
@@ -603,7 +603,7 @@ def test_assign_is_all_or_nothing(lstm):
      "weight_ih_l0 ", "weight_ih_l0\0", "weight_hr_l0", "bias_ih_l0x", "weight_ih_l99999999999999999999"],
 )  # fmt: skip
 def test_names_that_are_no_parameter(lstm, name):
-    for get in (lstm._parameter, lstm._parameter_view):
+    for get in (lstm._native_parameter, lstm._parameter_view):
         with pytest.raises(KeyError):
             get(name)
 
@@ -618,15 +618,15 @@ def test_an_object_without_init_is_safe_to_touch(kind):
     text = rf"{kind.__name__}\.__init__\(\) has not been called"
     for touch in (
         lambda: empty.forward(X),
-        lambda: empty._parameter("weight_ih"),
+        lambda: empty._native_parameter("weight_ih"),
         lambda: empty._parameter_view("weight_ih"),
-        lambda: empty._assign({}),
-        lambda: empty._convert("float64"),
-        lambda: empty._reset_parameters(),
+        lambda: empty._native_assign({}),
+        lambda: empty._native_convert("float64"),
+        lambda: empty._native_reset_parameters(),
         lambda: empty.flatten_parameters(),
-        lambda: empty._leases,
-        lambda: empty._dtype,
-        lambda: empty._parameter_names,
+        lambda: empty._native_leases,
+        lambda: empty._native_dtype,
+        lambda: empty._native_names,
     ):
         with pytest.raises(RuntimeError, match=text):
             touch()
@@ -705,7 +705,7 @@ def test_changes_in_other_threads_pull_no_memory_away():
 
     run_threads(call, call, replace, lease)
     gc.collect()
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
     assert_same_bits(lstm(x), pickle.loads(pickle.dumps(lstm))(x))
 
 
@@ -718,7 +718,7 @@ def test_leases_are_counted_exactly_across_threads():
             held.pop()
 
     run_threads(*[take] * 4)
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["thread ended", "thread waits"])
@@ -775,7 +775,7 @@ def test_calls_beside_a_writer_are_right_once_it_has_ended(sizes):
         held[0, 0] += 0.5
         assert_same_bits(lstm(x, hx), pickle.loads(pickle.dumps(lstm))(x, hx))
         del held
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_what_is_written_while_a_call_packs_counts_at_the_next():
@@ -798,7 +798,7 @@ def test_what_is_written_while_a_call_packs_counts_at_the_next():
             lstm(x, hx)
 
         run_threads(call, write)
-        assert lstm._leases == 0
+        assert lstm._native_leases == 0
         expected.load_state_dict(lstm.state_dict())
         assert_same_bits(lstm(x, hx), expected(x, hx))
 
@@ -820,5 +820,5 @@ def test_leases_come_and_go_beside_calls():
             lstm(x, hx)
 
     run_threads(call, hold, hold, call)
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
     assert_same_bits(lstm(x, hx), expected)

@@ -112,13 +112,13 @@ def make_actions():
         "lease that outlives": lambda: pylstm.LSTM(4, 3).weight_ih_l0.sum(),
         "buffer": lambda: memoryview(lstm.weight_ih_l0.base).release(),
         "state_dict": lambda: lstm.load_state_dict(lstm.state_dict()),
-        "assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32)}),
+        "assign": lambda: lstm._native_assign({"bias_ih_l0": np.zeros(12, np.float32)}),
         "convert": lambda: lstm.double().float(),
         "copy": lambda: copy.copy(lstm)(X),
         "deepcopy": lambda: copy.deepcopy(deep),
         "pickle": lambda: pickle.loads(pickle.dumps(lstm))(X),
         "pack": lambda: (lstm.reset_parameters(), lstm.flatten_parameters()),
-        "names": lambda: (lstm._parameter_names, lstm._dtype, lstm._leases, repr(deep)),
+        "names": lambda: (lstm._native_names, lstm._native_dtype, lstm._native_leases, repr(deep)),
         "generator": lambda: pylstm.set_rng_state(pylstm.get_rng_state()),
         "seed": lambda: pylstm.manual_seed(pylstm.initial_seed()),
         "as_array": lambda: (_core.as_array([[1, 2]], "x", "float32"), _core.as_array(X, "x")),
@@ -168,30 +168,39 @@ def make_actions():
     eye = np.ones((256, 64), np.float32)
     calls |= {
         **{
-            f"{name} stored again": lambda m=m: m._assign(
-                {name: m._stored(name) for name in m._parameter_names}
+            f"{name} stored again": lambda m=m: m._native_assign(
+                {name: m._native_stored(name) for name in m._native_names}
             )
             for name, m in held.items()
         },
         "compressed, packed": lambda: mixed(packed),
         "compressed, lengths": lambda: mixed(X, lengths=lengths),
         "compressed stream": lambda: held["int16"].stream(2)(X),
-        "compressed, converted": lambda: (mixed._convert("float32"), mixed._convert("int8")),
-        "compressed, outlived": lambda: pylstm.compress(lstm, "int8")._stored("weight_ih_l0"),
-        "compressed, assigned": lambda: held["int8"]._assign({"weight_hh_l0": eye}),
-        "compressed, built": lambda: hollow._build("LSTM", 4, 3, weights="int16"),
+        "compressed, converted": lambda: (
+            mixed._native_convert("float32"),
+            mixed._native_convert("int8"),
+        ),
+        "compressed, outlived": lambda: pylstm.compress(lstm, "int8")._native_stored(
+            "weight_ih_l0"
+        ),
+        "compressed, assigned": lambda: held["int8"]._native_assign({"weight_hh_l0": eye}),
+        "compressed, built": lambda: hollow._native_build("LSTM", 4, 3, weights="int16"),
     }
     whole, scale = np.full((256, 64), -128, "i1"), np.ones((256, 1), "f4")
     errors_of_compressed = {
-        "compressed, unsound": lambda: held["int8"]._assign({"weight_hh_l0": (whole, scale)}),
-        "compressed, no scale": lambda: held["int8"]._assign({"weight_hh_l0": (whole, None)}),
-        "compressed, not held": lambda: held["float16"]._assign({"weight_hh_l0": eye * 1e6}),
-        "compressed, second one": lambda: held["int16"]._assign(
+        "compressed, unsound": lambda: held["int8"]._native_assign(
+            {"weight_hh_l0": (whole, scale)}
+        ),
+        "compressed, no scale": lambda: held["int8"]._native_assign(
+            {"weight_hh_l0": (whole, None)}
+        ),
+        "compressed, not held": lambda: held["float16"]._native_assign({"weight_hh_l0": eye * 1e6}),
+        "compressed, second one": lambda: held["int16"]._native_assign(
             {"bias_hh_l0": eye[:, 0].copy(), "weight_hh_l0": eye * np.inf}
         ),
-        "compressed, wrong form": lambda: held["int8"]._convert("int9"),
-        "compressed, unknown": lambda: hollow._build("LSTM", 4, 3, weights="int9"),
-        "compressed, too large": lambda: hollow._build("LSTM", 2**40, 2**40, weights="int8"),
+        "compressed, wrong form": lambda: held["int8"]._native_convert("int9"),
+        "compressed, unknown": lambda: hollow._native_build("LSTM", 4, 3, weights="int9"),
+        "compressed, too large": lambda: hollow._native_build("LSTM", 2**40, 2**40, weights="int8"),
     }
     small = {name: pylstm.compress(lstm, name) for name in ("int8", "int16", "bfloat16")}
     other, state = pylstm.compress(lstm, "int8-fast"), small["int8"].state_dict()
@@ -288,11 +297,11 @@ def make_actions():
             PACKED._replace(PACKED_indices=np.array([2, 0]))
         ),
         "pad length": lambda: pad_packed_sequence(PACKED, total_length=2**80),
-        "too large": lambda: lstm._build("LSTM", 2**40, 2**40),
-        "bad dtype": lambda: lstm._convert("int4"),
-        "bad name": lambda: lstm._parameter("nothing"),
-        "bad assign": lambda: lstm._assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
-        "bad share": lambda: lstm._share(cell),
+        "too large": lambda: lstm._native_build("LSTM", 2**40, 2**40),
+        "bad dtype": lambda: lstm._native_convert("int4"),
+        "bad name": lambda: lstm._native_parameter("nothing"),
+        "bad assign": lambda: lstm._native_assign({"bias_ih_l0": np.zeros(12, np.float32), "x": X}),
+        "bad share": lambda: lstm._native_share(cell),
         "bad state": lambda: pylstm.set_rng_state(np.zeros(5056, np.uint8)),
         "not built": lambda: pylstm.LSTM.__new__(pylstm.LSTM).forward(X),
         "bad dropout": lambda: setattr(lstm, "dropout", 2),

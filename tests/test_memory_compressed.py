@@ -58,7 +58,9 @@ def test_bytes_of_a_module(weights, kind, sizes, options):
     # Two copies, padded to whole vectors of units, and 4 kB of Python's objects.
     assert 2 * count <= expected <= 2.6 * count + 4000
     assert held - 4000 <= SHARES[weights] * expected
-    small._assign({"weight_hh_l0": np.ones(small._parameter("weight_hh_l0").shape, "f4")})
+    small._native_assign(
+        {"weight_hh_l0": np.ones(small._native_parameter("weight_hh_l0").shape, "f4")}
+    )
     _, again = traced_bytes(lambda: pickle.loads(pickle.dumps(small)))
     assert again <= held + 8000
 
@@ -77,12 +79,12 @@ pylstm.LSTM(8, 8)(np.zeros((2, 1, 8), "f4"))
 before = resident()
 holder = pylstm.LSTM.__new__(pylstm.LSTM)
 holder.__init__(4, 4)
-holder._build("LSTM", 1024, 1024, num_layers=2, **({} if weights == "float32" else {"weights": weights}))
+holder._native_build("LSTM", 1024, 1024, num_layers=2, **({} if weights == "float32" else {"weights": weights}))
 x = np.zeros((2, 1, 1024), "f4")
 ones = np.full((4096, 1024), 0.01, "f4")
-for name in holder._parameter_names:
+for name in holder._native_names:
     if name.startswith("weight"):
-        holder._assign({name: ones})
+        holder._native_assign({name: ones})
 del ones
 pylstm._core.RNN.forward(holder, x)
 print(resident() - before)
@@ -114,11 +116,11 @@ def test_resident_memory_of_a_large_module():
 def test_stored_arrays_keep_their_memory_alive(weights):
     """And show no number of a module that was converted meanwhile."""
     module = pylstm.compress(with_parameters(pylstm.GRU(9, 7), 1), weights)
-    arrays = [array for name in module._parameter_names for array in module._stored(name)]
+    arrays = [array for name in module._native_names for array in module._native_stored(name)]
     arrays = [array for array in arrays if array is not None]
     before = [array.tobytes() for array in arrays]
     assert not any(array.flags.writeable for array in arrays)
-    module._convert("float32")
+    module._native_convert("float32")
     module(np.zeros((2, 1, 9), "f4"))
     del module
     gc.collect()
@@ -155,28 +157,28 @@ def test_calls_pickles_and_writes_of_several_threads(weights):
     values = [np.full((160, 30), value, "f4") for value in (0.25, -0.5)]
     outputs, numbers = [], []
     for value in values:
-        module._assign({"weight_ih_l0": value})
+        module._native_assign({"weight_ih_l0": value})
         outputs.append(module(x)[0].tobytes())
-        numbers += np.unique(module._parameter("weight_ih_l0")).tolist()
+        numbers += np.unique(module._native_parameter("weight_ih_l0")).tolist()
 
     def call():
         assert module(x)[0].tobytes() in outputs
 
     def write():
         for value in values:
-            module._assign({"weight_ih_l0": value})
+            module._native_assign({"weight_ih_l0": value})
 
     def pickled():
         copied = pickle.loads(pickle.dumps(module))
-        assert copied._weights == weights
+        assert copied._native_weights == weights
         copied(x)
 
     def read():
-        assert np.isin(module._parameter("weight_ih_l0"), numbers).all()
-        assert not module._stored("weight_ih_l0")[0].flags.writeable
+        assert np.isin(module._native_parameter("weight_ih_l0"), numbers).all()
+        assert not module._native_stored("weight_ih_l0")[0].flags.writeable
 
     run_together(call, call, write, pickled, read)
-    module._assign({"weight_ih_l0": values[1]})
+    module._native_assign({"weight_ih_l0": values[1]})
     assert module(x)[0].tobytes() == outputs[1]
 
 
@@ -188,13 +190,15 @@ def test_converting_beside_calls(weights):
     alone, small = (pylstm.compress(module, weights) for _ in range(2))
     outputs = {alone(x)[0].tobytes()}
     for _, form in itertools.product(range(60), ("float32", weights)):  # of int16 each rounds anew
-        alone._convert(form)
+        alone._native_convert(form)
         outputs.add(alone(x)[0].tobytes())
 
     def call():
         assert small(x)[0].tobytes() in outputs
 
-    run_together(lambda: (small._convert("float32"), small._convert(weights)), call, call)
+    run_together(
+        lambda: (small._native_convert("float32"), small._native_convert(weights)), call, call
+    )
 
 
 def test_garbage_of_compressed_modules_is_collected():
@@ -206,7 +210,7 @@ def test_garbage_of_compressed_modules_is_collected():
     modules = [pylstm.compress(pylstm.LSTM(2, 2), weights) for weights in STORAGES]
     for module in modules:
         module.others = modules
-        module.kept = module._stored("weight_hh_l0")
+        module.kept = module._native_stored("weight_hh_l0")
     assert_same_bits(modules[0](np.ones((1, 1, 2), "f4")), modules[0](np.ones((1, 1, 2), "f4")))
     del modules, module
     assert count() == before

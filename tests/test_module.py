@@ -1,5 +1,6 @@
 """LSTM and LSTMCell have the members of torch's modules, with their rules."""
 
+import copy
 import functools
 import gc
 import importlib
@@ -272,15 +273,15 @@ def test_parameters_cannot_be_deleted_or_registered_again(lstm):
 
 
 def test_leases_are_counted_while_somebody_holds_an_array(lstm):
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
     held = [lstm.weight_ih_l0, lstm.bias_hh_l1[2:]]
-    assert lstm._leases == 2
+    assert lstm._native_leases == 2
     lstm.state_dict()
     repr(lstm), lstm._repr_html_(), dir(lstm), list(lstm.named_buffers())
-    assert lstm._leases == 2
+    assert lstm._native_leases == 2
     held.clear()
     gc.collect()
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_parameters_in_lists(lstm):
@@ -555,10 +556,10 @@ def test_the_direct_way_is_taken_where_nothing_asks_for_another(lstm):
     class Plain(LSTM):
         pass
 
-    assert lstm._direct and Plain(2, 3)._direct and LSTMCell(2, 3)._direct
-    assert not Scaled(3, 1.0)._direct
+    assert lstm._native_direct and Plain(2, 3)._native_direct and LSTMCell(2, 3)._native_direct
+    assert not Scaled(3, 1.0)._native_direct
     lstm.__class__ = Plain
-    assert lstm._direct
+    assert lstm._native_direct
 
 
 def test_modules_can_be_weakly_referenced_and_hashed(lstm):
@@ -592,3 +593,52 @@ def test_repr_html_is_a_small_escaped_table(lstm):
     del held
     assert "leases: 0<" in lstm._repr_html_()
     assert "LSTM" in LSTM.__new__(LSTM)._repr_html_()
+
+
+# Private names of this library once, and of attributes and methods of users' subclasses.
+THEIRS = (
+    "_weights", "_dtype", "_leases", "_mode", "_direct", "_options", "_structure", "_kind",
+    "_stored", "_share", "_assign", "_convert", "_parameter", "_parameter_names", "_held", "_cast",
+    "_apart", "_converted", "_build", "_reset_parameters", "_scale", "_storage", "_state", "_hidden",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["attribute", "method"])
+@pytest.mark.parametrize("cls", [pylstm.LSTM, pylstm.GRUCell, pylstm.RNNCell])
+@pytest.mark.parametrize("name", THEIRS)
+def test_a_subclass_may_have_private_names_of_its_own(name, cls, how):
+    class Mine(cls):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            if how == "attribute":
+                setattr(self, name, [1, 2])
+
+    if how == "method":
+        setattr(Mine, name, lambda self: [1, 2])
+
+    def own(module):
+        return getattr(module, name)() if how == "method" else getattr(module, name)
+
+    pylstm.manual_seed(0)
+    module = Mine(4, 3)
+    pylstm.manual_seed(0)
+    plain = cls(4, 3)
+    assert_same_bits(tuple(module.parameters()), tuple(plain.parameters()))
+    x = X if cls is pylstm.LSTM else X[0]
+    options = {"nonlinearity": "tanh"} if cls is pylstm.RNNCell else {}
+    made = {
+        "itself": module,
+        "loaded": Mine.from_weights(plain.state_dict(), **options),
+        "copied": pylstm.compress(module, "int8"),
+        "shared": copy.copy(module),
+    }
+    made["widened"] = copy.deepcopy(made["copied"]).float()
+    for each in made.values():
+        assert own(each) == [1, 2]
+        assert each.load_state_dict(each.state_dict()) == ([], [])
+        each(x)
+        assert repr(each).startswith("Mine(4, 3") and each._repr_html_()
+    assert made["copied"].weights == "int8" and made["widened"].weights is None
+    assert np.asarray(made["loaded"].double()(x)[0]).dtype == np.float64
+    assert own(made["loaded"]) == [1, 2]
+    module.reset_parameters()

@@ -190,11 +190,11 @@ def test_no_weights_pass_from_one_kind_to_another():
     ]
     for one, other in itertools.permutations(kinds, 2):
         with pytest.raises(TypeError, match="a layer of the same kind"):
-            one._share(other)
+            one._native_share(other)
     for one in kinds:
-        one._share(copy.deepcopy(one))
+        one._native_share(copy.deepcopy(one))
     relu = RNNCell(4, 6, nonlinearity="relu")
-    relu._share(cell_with("tanh"))  # the nonlinearity is the object's, not its weights'
+    relu._native_share(cell_with("tanh"))  # the nonlinearity is the object's, not its weights'
     assert_same_bits(relu(X, H), expected_of()["relu"])
 
 

@@ -356,10 +356,10 @@ def test_a_cell_does_not_run_on_the_parameters_of_a_deeper_network():
 
     both = Both()
     for mode, name in (("GRU", "a GRU"), ("RNN_RELU", "an RNN")):
-        both._build(mode, 3, 4, num_layers=2)
+        both._native_build(mode, 3, 4, num_layers=2)
         with pytest.raises(TypeError, match=rf"needs the parameters of {name}Cell, and these are"):
             pylstm._core.Cell.forward(both, z(2, 3))
-        both._build(mode, 3, 4)
+        both._native_build(mode, 3, 4)
         assert pylstm._core.Cell.forward(both, z(2, 3)).shape == (2, 4)
 
 
@@ -368,13 +368,13 @@ def test_what_build_refuses():
     before = layer(X)
     for arguments in (("gru", 3, 4), ("", 3, 4), ("RNN", 3, 4), ("GRU", 0, 4), ("GRU", 3, 0)):
         with pytest.raises(ValueError):
-            layer._build(*arguments)
+            layer._native_build(*arguments)
     for mode in ("GRU", "RNN_TANH", "RNN_RELU"):
         with pytest.raises(ValueError, match="of an LSTM alone a proj_size"):
-            layer._build(mode, 3, 4, proj_size=2)
+            layer._native_build(mode, 3, 4, proj_size=2)
     for arguments in (("RNN_RELU", 3, 4), ("GRU", -1, 4), ("GRU", 3, -1), ("x", 3, 4)):
         with pytest.raises(ValueError):
-            cell._build(*arguments)
+            cell._native_build(*arguments)
     for value, error in (
         ("GRU", ValueError),
         ("x", ValueError),
@@ -382,7 +382,7 @@ def test_what_build_refuses():
         ("\ud800", ValueError),
     ):
         with pytest.raises(error):
-            cell._mode = value
+            cell._native_mode = value
     with pytest.raises(AttributeError):
-        del cell._mode
+        del cell._native_mode
     assert_same_bits(layer(X), before)

@@ -125,7 +125,7 @@ def test_round_trips_of_an_lstm_are_equal_as_bytes(options):
         copied = trip(lstm)
         assert type(copied) is LSTM and repr(copied) == repr(lstm)
         assert same_state(copied, lstm)
-        assert copied.training is False and copied._direct
+        assert copied.training is False and copied._native_direct
         assert copied(X)[0].tobytes() == expected[0].tobytes()
         copied.weight_ih_l0[...] = 0
         assert lstm(X)[0].tobytes() == expected[0].tobytes()
@@ -172,7 +172,7 @@ def test_round_trips_of_other_kinds_are_equal_as_bytes(name, options):
         copied = trip(module)
         assert type(copied) is type(module) and repr(copied) == repr(module)
         assert same_state(copied, module)
-        assert copied.training is False and copied._direct
+        assert copied.training is False and copied._native_direct
         for attribute in ("mode", "nonlinearity", "batch_first", "dropout", "bias"):
             assert getattr(copied, attribute, None) == getattr(module, attribute, None)
         assert [array.tobytes() for array in flatten(copied(x))] == expected
@@ -193,9 +193,9 @@ def test_a_changed_activation_of_a_cell_is_copied():
 def test_copying_leaves_no_lease_behind():
     lstm = LSTM(4, 3)
     for trip in (*round_trips(), copy.copy):
-        assert trip(lstm)._leases == 0
+        assert trip(lstm)._native_leases == 0
     gc.collect()
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_a_subclass_keeps_its_attributes_children_and_forward():

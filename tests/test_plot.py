@@ -451,7 +451,7 @@ def test_no_lease_and_no_write():
     before = {name: value.tobytes() for name, value in lstm.state_dict().items()}
     axes = plot_weights(lstm)
     plot_states(lstm(inputs(4, 3, 6)))
-    assert lstm._leases == 0 and axes.size
+    assert lstm._native_leases == 0 and axes.size
     assert before == {name: value.tobytes() for name, value in lstm.state_dict().items()}
 
 

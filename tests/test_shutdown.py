@@ -81,7 +81,7 @@ def test_calls_in_finalizers(keeper):
             def __del__(self, run=pylstm.LSTM.forward, x=x, write=os.write):
                 try:
                     run(self, x)
-                    self._parameter("weight_ih_l0")
+                    self._native_parameter("weight_ih_l0")
                     write(1, b"called")
                 except BaseException:
                     write(1, b"raised")
@@ -101,10 +101,10 @@ def test_calls_when_the_module_has_been_cleared():
             __slots__ = ()
             def __del__(self, held=[lstm], x=small, write=os.write):
                 try:
-                    for name in ("_parameter_names", "_dtype", "_leases", "training"):
+                    for name in ("_native_names", "_native_dtype", "_native_leases", "training"):
                         getattr(held[0], name)
                     pylstm_call(held[0], x)
-                    held[0]._parameter("weight_ih_l0")
+                    held[0]._native_parameter("weight_ih_l0")
                 except BaseException:
                     pass
                 write(1, b"x")
@@ -159,7 +159,7 @@ def test_a_second_import():
         new.manual_seed(1), old.manual_seed(2)  # a generator each
         assert new.initial_seed() == 1 and old.initial_seed() == 2
         try:
-            again._share(lstm)
+            again._native_share(lstm)
         except TypeError:
             pass
         else:

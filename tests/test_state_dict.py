@@ -54,7 +54,7 @@ def test_values_are_views_that_cannot_be_made_writable(lstm):
             memoryview(array)[0] = 0
     lstm.bias_ih_l0[...] = 5
     assert np.all(state["bias_ih_l0"] == 5)
-    assert lstm._leases == 0
+    assert lstm._native_leases == 0
 
 
 def test_keep_vars_gives_writable_arrays(lstm):

@@ -362,7 +362,7 @@ class Machine(RuleBasedStateMachine):
             assert [*state] == [*model.parameters]
             assert_same_bits([*state.values()], [*model.parameters.values()])
             kept = sum(parameters is model.parameters for parameters, _, _ in self.leases)
-            assert model.module._leases == kept
+            assert model.module._native_leases == kept
 
 
 def in_a_fork(work):

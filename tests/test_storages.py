@@ -1,5 +1,6 @@
 """Weights in the form of a storage: the oracle's integers, refusals by name, and the way back."""
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +18,7 @@ def quantize_rows(w, storage, name="weight_ih"):
     rows, columns = w.shape if name == "weight_ih" else (len(w), 1)
     cell = pylstm.RNNCell(columns, rows, bias=False)
     cell.load_state_dict({name: w}, strict=False)
-    return pylstm.compress(cell, storage.name)._stored(name)
+    return pylstm.compress(cell, storage.name)._native_stored(name)
 
 
 def some_weights(seed, rows, columns):
@@ -46,6 +47,31 @@ def test_integers_are_those_of_the_oracle(name, shape):
         assert_same_bits(
             (widen(stored, scales, storage_of(name)),), (oracle.widened({"w": w}, name)["w"],)
         )
+
+
+ENDS = [3.4e38, 2.0**127, 2.0**-126, *(digits * 2.0**-149 for digits in (1, 3, 63, 190, 1400))]
+
+
+@pytest.mark.parametrize("name", oracle.INTEGERS)
+@pytest.mark.parametrize("columns", [1, 5, 300])
+def test_rows_at_both_ends_of_float32(name, columns):
+    """Finite, within half a step, and within the bounds that the kernels rely on."""
+    storage = storage_of(name)
+    drawn = reference.fractions(7, (len(ENDS), columns), 1.0)
+    drawn[:, 0] = 1
+    w = np.concatenate([drawn, np.sign(drawn)]).astype("f4") * np.float32(ENDS + ENDS)[:, None]
+    stored, scales = quantize_rows(w, storage)
+    assert soundness_problem(stored, scales, storage) == "" and (scales > 0).all()
+    with np.errstate(over="raise"):
+        wide = widen(stored, scales, storage)
+    assert (np.abs(wide.astype("f8") - w) <= 0.500001 * scales.astype("f8")).all()
+    integers, expected = oracle.quantise_weights(w, name)
+    np.testing.assert_array_equal(stored, integers)
+    assert_same_bits((scales,), (expected[:, None],))
+    cell = pylstm.RNNCell(columns, len(w), bias=False)
+    cell.weight_ih = w
+    small = pylstm.compress(cell, name)
+    assert_same_bits((pickle.loads(pickle.dumps(small)).weight_ih,), (wide,))
 
 
 @pytest.mark.parametrize("name", STORAGES)
@@ -124,6 +150,8 @@ REFUSED = [
     ("bfloat16", 3.4e38, r"weight_hh\[2, 1\] is 3.3999\d+e\+38, which bfloat16 cannot hold"),
     *((name, bad, rf"\[2, 1\] is {bad:g}, which {name} cannot") for name in oracle.INTEGERS
       for bad in (np.inf, -np.inf, np.nan)),
+    *((name, 3.4028e38, rf"\[2, 1\] is 3.40\d+e\+38, which {name} cannot hold: .* at most 3.4e\+38")
+      for name in oracle.INTEGERS),
 ]  # fmt: skip
 
 
@@ -163,7 +191,11 @@ def test_what_comes_from_elsewhere_is_checked():
     for bad in (np.nan, np.inf, -1e-30):
         scale[1] = bad
         assert "has a scale of" in soundness_problem(q * 0, scale, int8)
-    scale[1] = 0
+    for weak, told in ((0, "a scale of 0"), (2.0**122, "127 times that is infinite")):
+        scale[1] = weak
+        assert told in soundness_problem(np.abs(q.clip(-127)), scale, int8)
+        assert soundness_problem(q * np.int8([[1], [0]]), scale, int8) == ""
+    scale[1] = 2.0**112
     wide = np.full((2, 600), (2**31 - 1) // 8191 // 256, "i2")
     assert soundness_problem(wide, scale, int16) == ""
     wide[1, 600 - 1] += 32767 - wide[1, 599]

@@ -37,7 +37,7 @@ def in_storage(name, prefix="", seed=1):
 
 
 def stored_of(module):
-    pairs = [module._stored(name) for name in module._parameter_names]
+    pairs = [module._native_stored(name) for name in module._native_names]
     return tuple(each for pair in pairs for each in pair if each is not None)
 
 
@@ -107,7 +107,7 @@ def test_a_compressed_file_is_a_quarter():
 
 def test_how_bfloat16_lies_in_files(tmp_path):
     own, state = in_storage("bfloat16")
-    bits, _ = own._stored("weight_ih_l0")
+    bits, _ = own._native_stored("weight_ih_l0")
     paths = [tmp_path / f"a{suffix}" for suffix in SUFFIXES]
     for path in paths:
         pylstm.save(state, path)
@@ -330,3 +330,54 @@ def test_floats_that_a_storage_cannot_hold_are_named():
     values["weight_ih_l0"][0, 1] = -1e9
     with pytest.raises(RuntimeError, match=r"(?s)_ih_l0\[0, 1\] is -1.*weight_hr_l1\[1, 2\] is 7"):
         module.load_state_dict(values)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("weights", [None, "int8", "int16", "float32", "bfloat16"])
+@pytest.mark.parametrize("scale, told", [(3e38, r"3e\+38: \d+ times that is infinite"), (0, "0")])
+def test_products_that_are_no_numbers_are_refused(weights, scale, told):
+    """By every reader: of what is kept, widened, or compressed again."""
+    stored = dict(pylstm.compress(pylstm.LSTM(4, 3), "int8").state_dict())
+    stored["weight_hh_l0_scale"] = np.array(stored["weight_hh_l0_scale"])
+    stored["weight_hh_l0_scale"][5] = scale
+    text = rf"weight_hh_l0 is multiplied by a scale of {told}"
+    options = {} if weights is None else {"weights": weights}
+    with pytest.raises(ValueError, match=text):
+        pylstm.LSTM.from_weights(stored, **options)
+    if weights in (None, "float32"):
+        return
+    module = pylstm.compress(pylstm.LSTM(4, 3), weights)
+    before = pickle.dumps(module)
+    with pytest.raises(RuntimeError, match=text):
+        module.load_state_dict(stored)
+    assert pickle.dumps(module) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_scale_beyond_float32_is_named():
+    stored = dict(pylstm.compress(pylstm.LSTM(4, 3), "int8").state_dict())
+    stored["weight_hh_l0_scale"] = stored["weight_hh_l0_scale"].astype("f8")
+    stored["weight_hh_l0_scale"][5] = 1e300
+    with pytest.raises(ValueError, match=r"weight_hh_l0 is multiplied by a scale of 1e\+300, not"):
+        pylstm.LSTM.from_weights(stored)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", oracle.STORAGES)
+def test_numbers_beyond_float32_do_not_become_infinite(name):
+    """Nor do they in float16 and bfloat16, which hold the infinities that are given."""
+    wide = pylstm.LSTM(4, 3, dtype="float64")
+    wide.weight_hh_l0[5, 1] = -1e300
+    module = pylstm.compress(pylstm.LSTM(4, 3), name)
+    before = pickle.dumps(module)
+    text = rf"weight_hh_l0\[5, 1\] is -1e\+300, which {name} cannot hold: it is beyond float32"
+    with pytest.raises(ValueError, match=text):
+        pylstm.LSTM.from_weights(wide.state_dict(), weights=name)
+    with pytest.raises(RuntimeError, match=text):
+        module.load_state_dict(wide.state_dict())
+    with pytest.raises(ValueError, match=text):
+        module.weight_hh_l0 = wide.weight_hh_l0
+    assert pickle.dumps(module) == before
+    if name in oracle.FLOATS:
+        module.weight_hh_l0 = np.full((12, 3), -np.inf)
+        assert np.isneginf(module.weight_hh_l0).all()

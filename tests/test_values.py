@@ -94,7 +94,7 @@ def test_bfloat16_and_others():
 
 def test_the_argument_wins_over_a_mix():
     tree = mixed(lstm(), {"weight": "f2", "bias": "f8"})
-    assert pylstm.LSTM.from_weights(tree, dtype="float32")._dtype == np.float32
+    assert pylstm.LSTM.from_weights(tree, dtype="float32")._native_dtype == np.float32
 
 
 # Whole numbers --------------------------------------------------------------------------------

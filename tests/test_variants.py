@@ -55,10 +55,10 @@ def states(module, rows, seed=7):
     """Initial states for a layer, hx of its kind."""
     directions = module.num_layers * (2 if module.bidirectional else 1)
     shape = directions, rows, module.proj_size or module.hidden_size
-    h = fractions(seed, shape).astype(module._dtype)
-    if module._kind != "LSTM":
+    h = fractions(seed, shape).astype(module._native_dtype)
+    if module._native_kind != "LSTM":
         return h
-    return h, fractions(seed + 1, (*shape[:2], module.hidden_size)).astype(module._dtype)
+    return h, fractions(seed + 1, (*shape[:2], module.hidden_size)).astype(module._native_dtype)
 
 
 # ---- values
@@ -325,7 +325,7 @@ def test_copies_and_pickles_compute_the_same(kind, variant):
         assert repr(other) == repr(module)
         assert_same_bits(other(x), expected)
         assert {name: getattr(other, name) for name in variant} == variant
-    assert module.double()._dtype == "float64"
+    assert module.double()._native_dtype == "float64"
     name = kind_with(kind, variant)
     expected = reference.layer(name, module.state_dict(), x, reverse=True)
     assert largest_error(module(x), expected) < TOLERANCE["float64"]
@@ -352,8 +352,8 @@ def test_modules_of_other_variants_share_no_parameters():
     module = pylstm.LSTM(2, 3)
     for options in ({"peepholes": True}, {"activation": "relu"}, {"reverse": True}):
         with pytest.raises(TypeError, match="same kind"):
-            module._share(pylstm.LSTM(2, 3, **options))
-    module._share(pylstm.LSTM(2, 3))
+            module._native_share(pylstm.LSTM(2, 3, **options))
+    module._native_share(pylstm.LSTM(2, 3))
 
 
 def test_repr_shows_what_differs():
@@ -476,4 +476,4 @@ def test_the_c_half_refuses_what_a_kind_has_not():
         ("LSTM", {"reverse": True, "bidirectional": True}),
     ]:
         with pytest.raises(ValueError):
-            pylstm._core.RNN()._build(mode, 2, 3, **options)
+            pylstm._core.RNN()._native_build(mode, 2, 3, **options)

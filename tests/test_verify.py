@@ -309,8 +309,8 @@ def scaled(name, scale):
 def changed(module, change):
     """A module of the same kind, with other parameters."""
     values = {name: np.array(value) for name, value in module.state_dict().items()}
-    options = {name: getattr(module, name) for name in module._structure if name != "mode"}
-    other = type(module)(**options, dtype=module._dtype)
+    options = {name: getattr(module, name) for name in module._native_structure if name != "mode"}
+    other = type(module)(**options, dtype=module._native_dtype)
     other.load_state_dict(change(values))
     return other
 
@@ -333,7 +333,7 @@ def judged(right, wrong):
     pairs = zip(
         verify.run_pylstm(wrong, *inputs), verify.run_reference(right, *inputs), strict=True
     )
-    results = [verify.compare(ours, exact, right._dtype) for ours, exact in pairs]
+    results = [verify.compare(ours, exact, right._native_dtype) for ours, exact in pairs]
     return all(fine for *_, fine in results), max(ulp for _, ulp, _ in results)
 
 

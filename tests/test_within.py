@@ -391,7 +391,7 @@ def test_resets_in_every_form(kind):
 @of_each_kind
 def test_inputs_that_are_converted_or_strided(kind):
     for _, call in random_calls(kind, 0, 178, count=10, rows=9, steps=9, unbatched=False):
-        other = "float64" if str(call.module._dtype) == "float32" else "longdouble"
+        other = "float64" if str(call.module._native_dtype) == "float32" else "longdouble"
         reversed_x = np.ascontiguousarray(call.x[::-1, ::-1, ::-1])[::-1, ::-1, ::-1]
         for name in ("lengths", "reset"):
             given = {name: getattr(call, name)}

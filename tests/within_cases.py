@@ -61,7 +61,7 @@ class Call:
 
     def __str__(self):
         given = "" if self.hx is None else ", hx"
-        return f"{self.module} {self.module._dtype}, x {self.x.shape}{given}, lengths {self.lengths.tolist()}"
+        return f"{self.module} {self.module._native_dtype}, x {self.x.shape}{given}, lengths {self.lengths.tolist()}"
 
 
 def choose(rng, *values):

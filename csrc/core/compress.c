@@ -9,6 +9,9 @@ enum { MOST_INT16_SUM = 0x7fffffff / 8191 };
 /* Of sum |w| / scale: rounding adds at most 1/2 to each of 256 terms, and the division its own. */
 #define MOST_INT16_QUOTIENTS (2147483647.0 / 8191.0 - 256.0)
 
+/* Of weights of integer storages: an integer that was rounded up stands for 1/2046 more at most, which
+ * float32 still holds. */
+#define MOST_INTEGER 3.4e38F
 #define MOST_BFLOAT16 3.3895313892515355e38F
 #define MOST_FLOAT16 65504.0F
 
@@ -22,23 +25,36 @@ static uint32_t bits_of(float value)
     return bits;
 }
 
+/* A scale rounded to float32: up where it is subnormal and digits are lost, so that no quotient passes
+ * the limit and no sum of quotients its bound. */
+static float rounded_scale(double exact)
+{
+    float scale = (float)exact;
+    uint32_t bits = bits_of(scale);
+
+    if (scale < 0x1p-126F && (double)scale < exact) {
+        bits++;
+        memcpy(&scale, &bits, sizeof scale);
+    }
+    return scale;
+}
+
 /* The scale of a row of finite weights. */
 static float scale_of(const struct storage_format *format, const float *weights, ptrdiff_t depth)
 {
-    float most = 0, scale;
+    float most = 0;
     double sums = 0; /* the largest of 256 terms */
 
     for (ptrdiff_t k = 0; k < depth; k++)
         most = absolute(weights[k]) > most ? absolute(weights[k]) : most;
-    scale = most / (float)format->limit;
     for (ptrdiff_t first = 0; format->itemsize == 2 && first < depth; first += format->sum_terms) {
         double sum = 0;
         for (ptrdiff_t k = first; k < depth && k < first + format->sum_terms; k++)
             sum += (double)absolute(weights[k]);
         sums = sum > sums ? sum : sums;
     }
-    const float bound = (float)(sums / MOST_INT16_QUOTIENTS);
-    return bound > scale ? bound : scale;
+    const double scale = (double)most / format->limit, bound = sums / MOST_INT16_QUOTIENTS;
+    return rounded_scale(bound > scale ? bound : scale);
 }
 
 static void put_integer(const struct storage_format *format, void *stored, ptrdiff_t at, int32_t q)
@@ -54,28 +70,19 @@ static int32_t get_integer(const struct storage_format *format, const void *stor
     return format->itemsize == 1 ? ((const int8_t *)stored)[at] : ((const int16_t *)stored)[at];
 }
 
-/* A quotient passes the limit only where the scale is subnormal and has lost digits. */
-static int32_t quantise(float weight, float scale, float limit)
-{
-    float quotient = scale > 0 ? weight / scale : 0;
-
-    quotient = quotient > limit ? limit : quotient < -limit ? -limit : quotient;
-    return storage_rint(quotient);
-}
-
 static bool compress_integers(const struct storage_format *format, const float *weights,
                               ptrdiff_t rows, ptrdiff_t depth, void *stored, float *scales)
 {
     for (ptrdiff_t row = 0; row < rows; row++, weights += depth) {
-        float zero = 0; /* stays 0 while every weight is finite */
+        bool held = true;
         for (ptrdiff_t k = 0; k < depth; k++)
-            zero += weights[k] * 0;
-        if (!(zero == 0))
+            held &= absolute(weights[k]) <= MOST_INTEGER; /* no NaN is */
+        if (!held)
             return false;
-        scales[row] = scale_of(format, weights, depth);
+        const float scale = scales[row] = scale_of(format, weights, depth);
         for (ptrdiff_t k = 0; k < depth; k++)
             put_integer(format, stored, row * depth + k,
-                        quantise(weights[k], scales[row], (float)format->limit));
+                        scale > 0 ? storage_rint(weights[k] / scale) : 0);
     }
     return true;
 }
@@ -147,27 +154,33 @@ void storage_widen(enum storage storage, const void *stored, const float *scales
     fpenv_leave(saved);
 }
 
-/* True if no integer of a row passes the limit, and no sum of int16 its bound. */
-static bool is_within(const struct storage_format *format, const void *stored, ptrdiff_t first,
-                      ptrdiff_t depth)
+/* True if no integer of a row passes the limit, no sum of int16 its bound, and the scale makes a finite
+ * number of each. */
+static bool is_row_sound(const struct storage_format *format, const void *stored, ptrdiff_t first,
+                         ptrdiff_t depth, float scale)
 {
+    int32_t most = 0;
+
     for (ptrdiff_t k = 0, sum = 0; k < depth; k++) {
         const int32_t q = get_integer(format, stored, first + k), size = q < 0 ? -q : q;
         sum = k % format->sum_terms == 0 ? size : sum + size;
+        most = size > most ? size : most;
         if (size > format->limit || (format->itemsize == 2 && sum > MOST_INT16_SUM))
             return false;
     }
-    return true;
+    const float product = scale * (float)most;
+    return scale >= 0 && scale - scale == 0 && product - product == 0;
 }
 
 bool storage_is_sound(enum storage storage, const void *stored, const float *scales, ptrdiff_t rows,
                       ptrdiff_t depth)
 {
     const struct storage_format *format = &storage_formats[storage];
+    const fpenv_t saved = fpenv_enter();
+    bool sound = true;
 
-    for (ptrdiff_t row = 0; storage_is_integer(format) && row < rows; row++)
-        if (!(scales[row] >= 0 && scales[row] - scales[row] == 0) ||
-            !is_within(format, stored, row * depth, depth))
-            return false;
-    return true;
+    for (ptrdiff_t row = 0; sound && storage_is_integer(format) && row < rows; row++)
+        sound = is_row_sound(format, stored, row * depth, depth, scales[row]);
+    fpenv_leave(saved);
+    return sound;
 }

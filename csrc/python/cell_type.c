@@ -65,7 +65,7 @@ PyDoc_STRVAR(
 /* ---- Construction and attributes ---- */
 
 PyDoc_STRVAR(build_doc,
-             "_build($self, mode, input_size, hidden_size, *, bias=True, dtype='float32',\n"
+             "_native_build($self, mode, input_size, hidden_size, *, bias=True, dtype='float32',\n"
              "       peepholes=False, reset_after=True, gate_activation='sigmoid',\n"
              "       activation='tanh', cell_clip=0.0, weights=None)\n--\n\n"
              "Allocate the parameters, all zero. The mode is that of torch's layer; of an RNNCell\n"
@@ -83,17 +83,17 @@ static PyObject *cell_build(PyObject *self, PyObject *args, PyObject *kwargs)
     struct variant_arguments given = VARIANT_DEFAULTS;
     struct cell_variant variant;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$psppssdz:_build", KEYWORDS(names), &mode,
-                                     &input_size, &hidden_size, &bias, &dtype, &given.peepholes,
-                                     &given.reset_after, &given.gate_activation, &given.activation,
-                                     &given.cell_clip, &weights))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$psppssdz:_native_build", KEYWORDS(names),
+                                     &mode, &input_size, &hidden_size, &bias, &dtype,
+                                     &given.peepholes, &given.reset_after, &given.gate_activation,
+                                     &given.activation, &given.cell_clip, &weights))
         return error_overflow();
     kind = layer_kind_from_mode(mode);
     kernels = kind < 0 ? NULL : form_kernels(dtype, weights);
     if (kernels == NULL || variant_read((enum cell_kind)kind, &given, &variant) < 0)
         return NULL;
     if (input_size < 0 || hidden_size < 0 || kind == CELL_RNN_RELU) {
-        PyErr_SetString(PyExc_ValueError, "_build() takes sizes that are not negative, and "
+        PyErr_SetString(PyExc_ValueError, "_native_build() takes sizes that are not negative, and "
                                           "\"RNN_TANH\" for every RNNCell");
         return NULL;
     }
@@ -183,12 +183,14 @@ static PyObject *set_nonlinearity(PyObject *self, PyObject *args)
 }
 
 static PyGetSetDef cell_getset[] = {
-    {"_mode", get_mode, set_mode, "Of an RNNCell: what calls compute; None: they raise.", NULL},
+    {"_native_mode", get_mode, set_mode, "Of an RNNCell: what calls compute; None: they raise.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef cell_methods[] = {
-    {"_build", (PyCFunction)(void (*)(void))cell_build, METH_VARARGS | METH_KEYWORDS, build_doc},
+    {"_native_build", (PyCFunction)(void (*)(void))cell_build, METH_VARARGS | METH_KEYWORDS,
+     build_doc},
     {"forward", (PyCFunction)(void (*)(void))cell_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {"_set_nonlinearity", set_nonlinearity, METH_VARARGS, set_nonlinearity_doc},

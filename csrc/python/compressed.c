@@ -147,7 +147,7 @@ COLD static int error_not_held(const struct place *place, PyObject *name, ptrdif
     if (value != NULL)
         PyErr_Format(PyExc_ValueError, "%S[%zd, %zd] is %S, which %s cannot hold: %s", name,
                      (Py_ssize_t)(first + at / cols), (Py_ssize_t)(at % cols), value, format->name,
-                     is_integer ? "its rows have one scale each, for finite weights"
+                     is_integer ? "its rows have one scale each, for weights of at most 3.4e+38"
                      : place->storage == STORAGE_FLOAT16 ? "its largest number is 65504"
                                                          : "its largest number is 3.38953e+38");
     Py_XDECREF(value);
@@ -180,7 +180,7 @@ static int copy_stored(const struct place *place, PyObject *name, PyObject *pair
     memset(scales, 0, (size_t)rows * sizeof *scales);
     return error_raise(PyExc_ValueError,
                        "%S has integers or scales that %s does not have: its integers are "
-                       "bounded, and its scales finite and not negative",
+                       "bounded, its scales finite and not negative, and their products finite",
                        name, form);
 }
 

@@ -153,18 +153,19 @@ static PyObject *read_names(struct module_state *module_state, struct weights *w
 }
 
 static struct layer_flag training = {"training", offsetof(layer_object, training)};
-static struct layer_flag direct = {"_direct", offsetof(layer_object, direct)};
+static struct layer_flag direct = {"_native_direct", offsetof(layer_object, direct)};
 
 static PyGetSetDef layer_getset[] = {
     {"training", layer_get_flag, layer_set_flag, "Training mode: dropout acts only in it.",
      &training},
-    {"_direct", layer_get_flag, layer_set_flag, "Calls may go straight to C.", &direct},
-    {"_leases", with_weights, NULL, "Living writable arrays on the parameters.",
+    {"_native_direct", layer_get_flag, layer_set_flag, "Calls may go straight to C.", &direct},
+    {"_native_leases", with_weights, NULL, "Living writable arrays on the parameters.",
      SLOT_FUNCTION(read_leases)},
-    {"_dtype", with_weights, NULL, "dtype of parameters and results.", SLOT_FUNCTION(read_dtype)},
-    {"_weights", with_weights, NULL, "The storage of compressed weights, or None.",
+    {"_native_dtype", with_weights, NULL, "dtype of parameters and results.",
+     SLOT_FUNCTION(read_dtype)},
+    {"_native_weights", with_weights, NULL, "The storage of compressed weights, or None.",
      SLOT_FUNCTION(read_weights)},
-    {"_parameter_names", with_weights, NULL, "Parameter names in torch's order.",
+    {"_native_names", with_weights, NULL, "Parameter names in torch's order.",
      SLOT_FUNCTION(read_names)},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -172,7 +173,7 @@ static PyGetSetDef layer_getset[] = {
 /* ---- Methods ---- */
 
 PyDoc_STRVAR(reset_parameters_doc,
-             "_reset_parameters($self, /)\n--\n\nDraw every parameter from the generator.");
+             "_native_reset_parameters($self, /)\n--\n\nDraw every parameter from the generator.");
 
 static PyObject *reset(struct module_state *module_state, struct weights *weights)
 {
@@ -202,7 +203,7 @@ static PyObject *parameter_array(layer_object *self, PyObject *name, bool writab
     return array;
 }
 
-PyDoc_STRVAR(parameter_doc, "_parameter($self, name, /)\n--\n\n"
+PyDoc_STRVAR(parameter_doc, "_native_parameter($self, name, /)\n--\n\n"
                             "The parameter as a writable array on the module's memory;\n"
                             "of compressed weights as a read-only array of what they stand for.");
 
@@ -219,7 +220,7 @@ static PyObject *layer_parameter_view(PyObject *self, PyObject *name)
     return parameter_array((layer_object *)self, name, false);
 }
 
-PyDoc_STRVAR(stored_doc, "_stored($self, name, /)\n--\n\n"
+PyDoc_STRVAR(stored_doc, "_native_stored($self, name, /)\n--\n\n"
                          "What is stored of a parameter, and its scales or None, as read-only\n"
                          "arrays on the module's memory. Only of compressed weights.");
 
@@ -234,14 +235,14 @@ static PyObject *layer_stored(PyObject *object, PyObject *name)
         return NULL;
     index = parameters_index(weights, name);
     if (index >= 0 && !kernels_are_compressed(weights->net.kernels))
-        PyErr_SetString(PyExc_ValueError, "_stored() is for compressed weights");
+        PyErr_SetString(PyExc_ValueError, "_native_stored() is for compressed weights");
     else if (index >= 0)
         stored = compressed_stored(self->module_state, weights, index);
     weights_release(weights);
     return stored;
 }
 
-PyDoc_STRVAR(assign_doc, "_assign($self, values, /)\n--\n\n"
+PyDoc_STRVAR(assign_doc, "_native_assign($self, values, /)\n--\n\n"
                          "Copy arrays of the right shape and dtype into the parameters they\n"
                          "are named after: all of them, or none on any error. Compressed weights\n"
                          "take float32, and what _stored() returns.");
@@ -278,7 +279,7 @@ static PyObject *layer_assign_rows(PyObject *self, PyObject *args)
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyDoc_STRVAR(convert_doc, "_convert($self, form, /)\n--\n\n"
+PyDoc_STRVAR(convert_doc, "_native_convert($self, form, /)\n--\n\n"
                           "Move to new parameters of that dtype or storage, unless it is the\n"
                           "present one.");
 
@@ -289,7 +290,7 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
     const char *text;
 
     if (!PyUnicode_Check(name)) {
-        error_type("_convert() takes the name of a dtype or a storage", name);
+        error_type("_native_convert() takes the name of a dtype or a storage", name);
         return NULL;
     }
     text = PyUnicode_AsUTF8AndSize(name, NULL);
@@ -308,7 +309,7 @@ static PyObject *layer_convert(PyObject *self, PyObject *name)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(share_doc, "_share($self, other, /)\n--\n\n"
+PyDoc_STRVAR(share_doc, "_native_share($self, other, /)\n--\n\n"
                         "Use the parameters of \"other\", a layer or a cell of the same kind and\n"
                         "variant as this one; a bare Layer may have those of any.");
 
@@ -318,7 +319,7 @@ static PyObject *layer_share(PyObject *object, PyObject *other)
     struct weights *weights;
 
     if (!PyObject_TypeCheck(other, self->module_state->layer_type)) {
-        error_type("_share() takes a layer of the same kind", other);
+        error_type("_native_share() takes a layer of the same kind", other);
         return NULL;
     }
     weights = layer_weights((layer_object *)other);
@@ -326,7 +327,7 @@ static PyObject *layer_share(PyObject *object, PyObject *other)
         return NULL;
     if (!layer_may_share(self, (layer_object *)other, weights)) {
         weights_release(weights);
-        error_type("_share() takes a layer of the same kind", other);
+        error_type("_native_share() takes a layer of the same kind", other);
         return NULL;
     }
     layer_set_weights(self, weights);
@@ -361,14 +362,14 @@ static PyObject *layer_flatten_parameters(PyObject *self, PyObject *unused)
 }
 
 static PyMethodDef layer_methods[] = {
-    {"_reset_parameters", layer_reset_parameters, METH_NOARGS, reset_parameters_doc},
-    {"_parameter", layer_parameter, METH_O, parameter_doc},
+    {"_native_reset_parameters", layer_reset_parameters, METH_NOARGS, reset_parameters_doc},
+    {"_native_parameter", layer_parameter, METH_O, parameter_doc},
     {"_parameter_view", layer_parameter_view, METH_O, parameter_view_doc},
-    {"_stored", layer_stored, METH_O, stored_doc},
-    {"_assign", layer_assign, METH_O, assign_doc},
+    {"_native_stored", layer_stored, METH_O, stored_doc},
+    {"_native_assign", layer_assign, METH_O, assign_doc},
     {"_assign_rows", layer_assign_rows, METH_VARARGS, assign_rows_doc},
-    {"_convert", layer_convert, METH_O, convert_doc},
-    {"_share", layer_share, METH_O, share_doc},
+    {"_native_convert", layer_convert, METH_O, convert_doc},
+    {"_native_share", layer_share, METH_O, share_doc},
     {"flatten_parameters", layer_flatten_parameters, METH_NOARGS, flatten_parameters_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -1,6 +1,6 @@
 /* _core.Lease: the base of every array that shows a module's parameters.
  *
- *     class Lease:            # made by LSTM._parameter and _parameter_view only
+ *     class Lease:            # made by LSTM._native_parameter and _parameter_view only
  *         __buffer__          # the parameter's bytes
  *
  * A writable lease is known to the weights while it lives, through its arrays and their views,

@@ -102,7 +102,7 @@ int parameters_assign(struct weights *weights, PyObject *values)
     int result;
 
     if (!PyDict_Check(values))
-        return error_type("_assign() takes a dict of names and arrays", values);
+        return error_type("_native_assign() takes a dict of names and arrays", values);
     items = PyDict_Items(values); /* a list of our own, which no other code can change */
     if (items == NULL)
         return -1;

@@ -105,7 +105,7 @@ PyDoc_STRVAR(
 /* ---- Construction and attributes ---- */
 
 PyDoc_STRVAR(build_doc,
-             "_build($self, mode, input_size, hidden_size, *, num_layers=1, bias=True,\n"
+             "_native_build($self, mode, input_size, hidden_size, *, num_layers=1, bias=True,\n"
              "       bidirectional=False, proj_size=0, dtype='float32', reverse=False,\n"
              "       peepholes=False, reset_after=True, gate_activation='sigmoid',\n"
              "       activation='tanh', cell_clip=0.0, weights=None)\n--\n\n"
@@ -124,11 +124,11 @@ static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
     struct variant_arguments given = VARIANT_DEFAULTS;
     struct cell_variant variant;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppnspppssdz:_build", KEYWORDS(names),
-                                     &mode, &input_size, &hidden_size, &num_layers, &bias,
-                                     &bidirectional, &proj_size, &dtype, &reverse, &given.peepholes,
-                                     &given.reset_after, &given.gate_activation, &given.activation,
-                                     &given.cell_clip, &weights))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "snn|$nppnspppssdz:_native_build",
+                                     KEYWORDS(names), &mode, &input_size, &hidden_size, &num_layers,
+                                     &bias, &bidirectional, &proj_size, &dtype, &reverse,
+                                     &given.peepholes, &given.reset_after, &given.gate_activation,
+                                     &given.activation, &given.cell_clip, &weights))
         return error_overflow();
     kind = layer_kind_from_mode(mode);
     kernels = kind < 0 ? NULL : form_kernels(dtype, weights);
@@ -137,9 +137,10 @@ static PyObject *rnn_build(PyObject *self, PyObject *args, PyObject *kwargs)
     if (input_size < 1 || hidden_size < 1 || num_layers < 1 || proj_size < 0 ||
         proj_size >= hidden_size || (proj_size > 0 && !cells[kind].may_project) ||
         (reverse && bidirectional)) {
-        PyErr_SetString(PyExc_ValueError,
-                        "_build() takes sizes of at least 1, of an LSTM alone a proj_size, which "
-                        "is below hidden_size, and reverse for one direction");
+        PyErr_SetString(
+            PyExc_ValueError,
+            "_native_build() takes sizes of at least 1, of an LSTM alone a proj_size, which "
+            "is below hidden_size, and reverse for one direction");
         return NULL;
     }
     const struct rnn_net net = {
@@ -193,7 +194,8 @@ static PyGetSetDef rnn_getset[] = {
 };
 
 static PyMethodDef rnn_methods[] = {
-    {"_build", (PyCFunction)(void (*)(void))rnn_build, METH_VARARGS | METH_KEYWORDS, build_doc},
+    {"_native_build", (PyCFunction)(void (*)(void))rnn_build, METH_VARARGS | METH_KEYWORDS,
+     build_doc},
     {"forward", (PyCFunction)(void (*)(void))rnn_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
     {"_run_packed", rnn_run_packed_method, METH_VARARGS, run_packed_doc},

@@ -46,7 +46,7 @@ int variant_read(enum cell_kind kind, const struct variant_arguments *arguments,
     if ((of_lstm && kind != CELL_LSTM) || (variant->reset_before && kind != CELL_GRU) ||
         (cell_is_variant(variant) && kind != CELL_LSTM && kind != CELL_GRU) ||
         !(variant->cell_clip >= 0))
-        return error_raise(PyExc_ValueError, "_build() has no such variant of %s",
+        return error_raise(PyExc_ValueError, "_native_build() has no such variant of %s",
                            cells[kind].mode);
     return 0;
 }

@@ -54,7 +54,10 @@ class Torch:
         others = own_variants(module)
         if others:
             raise CannotRun(f"torch has no {', '.join(others)}")
-        names = (*STRUCTURE[module._kind], *(("nonlinearity",) * hasattr(module, "nonlinearity")))
+        names = (
+            *STRUCTURE[module._native_kind],
+            *(("nonlinearity",) * hasattr(module, "nonlinearity")),
+        )
         options = {name: getattr(module, name) for name in names}
         peer = getattr(torch.nn, type(module).__name__)(**options).to(getattr(torch, str(x.dtype)))
         values = {name: torch.tensor(value) for name, value in module.state_dict().items()}

@@ -30,7 +30,7 @@ def directions_of(module: Module) -> int:
 
 def kind_of_module(module: Module) -> Kind:
     """Return the row of a module's kind."""
-    return kind_of(module._kind)
+    return kind_of(module._native_kind)
 
 
 def groups_of(module: Module) -> list[list[Array]]:

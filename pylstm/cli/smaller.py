@@ -218,7 +218,7 @@ def _judge(candidate: Candidate, given: Given) -> bool:
     found = candidate.found
     cls = getattr(pylstm, found.kind)
     module: Module = build(cls, candidate, {"dtype": "float32"}).eval()
-    print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._dtype}")
+    print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._native_dtype}")
     if found.dtype == np.float64:
         print("  float64 in the file, rounded to float32: smaller weights are made of float32")
     if found.weights is not None:

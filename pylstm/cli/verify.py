@@ -141,7 +141,7 @@ def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
     found = candidate.found
     module: Module = build(getattr(pylstm, found.kind), candidate, {})
     module.eval()
-    print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._dtype}")
+    print(f"\n{printable(found.prefix) or '(root)'}: {module!r}, {module._native_dtype}")
     inputs = make_inputs(module, found.initial_states)
     ours = run_pylstm(module, *inputs)
     exact = run_reference(module, *inputs)
@@ -156,7 +156,7 @@ def verify(candidate: Candidate, peer: Peer | None, insist: bool) -> bool:
             ran = True
             comparisons.append(("pylstm", ours, peer.name, theirs, peer.coarsest))
             comparisons.append((peer.name, theirs, "float64 NumPy", exact, peer.coarsest))
-    fine = print_comparisons(comparisons, module._dtype)
+    fine = print_comparisons(comparisons, module._native_dtype)
     print_assumptions(found)
     print_verdict(fine, module, inputs, exact)
     return fine and (ran or not insist)
@@ -189,7 +189,7 @@ def print_assumptions(found: FoundRecurrent) -> None:
 
 def print_verdict(fine: bool, module: Module, inputs: Inputs, exact: Results) -> None:
     """Print whether all is within the tolerance; if not, whether rounding may be the cause."""
-    dtype = module._dtype
+    dtype = module._native_dtype
     tolerance = f"{ROUNDINGS * np.finfo(dtype).eps:.1e}"
     print(f"  {'Within' if fine else 'NOT within'} the tolerance of {tolerance}.")
     if fine:
@@ -214,7 +214,7 @@ def make_inputs(module: Module, initial_states: Any = None) -> Inputs:
     shapes = [(STEPS, ROWS, module.input_size), (depth, ROWS, hidden_out)]
     if len(kind_of_module(module).states) > 1:
         shapes.append((depth, ROWS, module.hidden_size))
-    x, *states = (random.uniform(-1, 1, shape).astype(module._dtype) for shape in shapes)
+    x, *states = (random.uniform(-1, 1, shape).astype(module._native_dtype) for shape in shapes)
     begin = initial_states if isinstance(initial_states, tuple) else (initial_states,)
     for state, given in zip(states, begin, strict=False):
         if given is not None:

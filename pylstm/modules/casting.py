@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Castable(Hooked):
     """The base of :class:`pylstm.Module` that changes dtypes, in place as torch does."""
 
-    def _cast(self, dtype: str, kinds: str) -> Self:
+    def _native_cast(self, dtype: str, kinds: str) -> Self:
         """Convert the arrays of the tree that are of the given NumPy kinds; all of them or none."""
         writers = [module._stage_cast(dtype, kinds) for module in [*self._subtree()]]
         for write in writers:
@@ -55,11 +55,11 @@ class Castable(Hooked):
         dtype('float64')
         """
         dtype = parse_to(args, kwargs)
-        return self if dtype is None else self._cast(dtype, "f")
+        return self if dtype is None else self._native_cast(dtype, "f")
 
     def type(self, dst_type: Any) -> Self:
         """Convert all parameters and buffers, those of whole numbers too; returns this module."""
-        return self._cast(tensor_type_dtype(dst_type), "biuf")
+        return self._native_cast(tensor_type_dtype(dst_type), "biuf")
 
     def float(self) -> Self:
         """Convert floating-point parameters and buffers to float32; returns this module.
@@ -67,7 +67,7 @@ class Castable(Hooked):
         Compressed weights become the float32 numbers that they stand for, here and in every other
         conversion; :func:`compress` makes a compressed module again.
         """
-        return self._cast("float32", "f")
+        return self._native_cast("float32", "f")
 
     def double(self) -> Self:
         """Convert floating-point parameters and buffers to float64; returns this module.
@@ -78,7 +78,7 @@ class Castable(Hooked):
         >>> pylstm.LSTM(2, 3).double().weight_ih_l0.dtype
         dtype('float64')
         """
-        return self._cast("float64", "f")
+        return self._native_cast("float64", "f")
 
     def cpu(self) -> Self:
         """Return this module: it is on the CPU already."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class RNNCellBase(_core.Cell, NativeModule):
     """What the cells share: the base of LSTMCell, GRUCell and RNNCell."""
 
-    _structure = ("input_size", "hidden_size", "bias")
+    _native_structure = ("input_size", "hidden_size", "bias")
     _native_forward = _core.Cell.forward
     _native_class = _core.Cell
     _hints = MappingProxyType(
@@ -114,6 +114,9 @@ class LSTMCell(RNNCellBase):
         from the next call. What is assigned to such an attribute is copied into the parameter.
     weight_pi, weight_pf, weight_po : ndarray
         With ``peepholes`` alone, (H,) each.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
 
     Notes
     -----
@@ -138,7 +141,7 @@ class LSTMCell(RNNCellBase):
             self, input: Any, hx: Any = None, *, out: Any = None
         ) -> tuple[Array, Array]: ...
 
-    _kind = "LSTMCell"
+    _native_kind = "LSTMCell"
     _layer_mode = "LSTM"
     _variants = VARIANTS["LSTMCell"]
 
@@ -204,6 +207,9 @@ class GRUCell(RNNCellBase):
         (3H, I), (3H, H), (3H,) and (3H,), rows in the order r, z, n. Writable: changes
         count from the next call. What is assigned to such an attribute is copied into the
         parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
 
     Notes
     -----
@@ -226,7 +232,7 @@ class GRUCell(RNNCellBase):
 
         def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Array: ...
 
-    _kind = "GRUCell"
+    _native_kind = "GRUCell"
     _layer_mode = "GRU"
     _variants = VARIANTS["GRUCell"]
 
@@ -282,6 +288,9 @@ class RNNCell(RNNCellBase):
         (H, I), (H, H), (H,) and (H,). Writable: changes
         count from the next call. What is assigned to such an attribute is copied into the
         parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     nonlinearity, training
         May be changed between calls.
 
@@ -310,9 +319,9 @@ class RNNCell(RNNCellBase):
 
         def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Array: ...
 
-    _kind = "RNNCell"
+    _native_kind = "RNNCell"
     _layer_mode = "RNN_TANH"
-    _options = ("training", "nonlinearity")
+    _native_options = ("training", "nonlinearity")
 
     def __init__(
         self,
@@ -352,17 +361,17 @@ class RNNCell(RNNCellBase):
     def nonlinearity(self) -> None:
         if vars(self).pop("nonlinearity", self) is self:
             raise AttributeError("nonlinearity")
-        self._mode = None
+        self._native_mode = None
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         super().__setstate__(values)
         if "nonlinearity" in vars(self):
             self.nonlinearity = vars(self)["nonlinearity"]
         else:  # as the first call says
-            self._mode = None
+            self._native_mode = None
 
     def _shown_nonlinearity(self) -> list[str]:
-        if self._mode == self._layer_mode or not hasattr(self, "nonlinearity"):
+        if self._native_mode == self._layer_mode or not hasattr(self, "nonlinearity"):
             return []
         return [f"nonlinearity={self.nonlinearity}"]
 

@@ -82,7 +82,7 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
         raise TypeError(f"weights must be one of {known}, got {type_name(weights)}")
     name = storage_of(weights).name
     if isinstance(module, NativeModule):
-        module._parameter_names  # noqa: B018 - a RuntimeError before __init__
+        module._native_names  # noqa: B018 - a RuntimeError before __init__
     recurrent = _recurrent(module)
     if not recurrent:
         raise ValueError(
@@ -92,7 +92,7 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
     compressed = {
         id(each): _compressed(each, path, name)
         for path, each in recurrent.items()
-        if each._weights != name  # others are copied
+        if each._native_weights != name  # others are copied
     }
     copied = copied_with(module, compressed)
     for path, each in _recurrent(copied).items():
@@ -101,8 +101,8 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
                 f"compress() copies the module, and a copy of {type_name(module)} has the very "
                 f"module {path or 'that was given'!r} of it"
             )
-        if each._weights != name:  # of a class that says itself how it is copied
-            each._share(_compressed(each, path, name))
+        if each._native_weights != name:  # of a class that says itself how it is copied
+            each._native_share(_compressed(each, path, name))
     return copied
 
 
@@ -114,13 +114,13 @@ def _recurrent(module: Module) -> dict[str, NativeModule]:
 def _compressed(module: NativeModule, path: str, name: str) -> Layer:
     """Return what holds the parameters of a recurrent module in a storage."""
     where = f"{path}." if path else ""
-    if module._dtype.name != "float32":
+    if module._native_dtype.name != "float32":
         raise ValueError(
-            f"{path or type(module).__name__} is of {module._dtype.name}, and weights are "
+            f"{path or type(module).__name__} is of {module._native_dtype.name}, and weights are "
             "compressed from float32: call .float() first"
         )
     if STORAGES[name].is_integer:
-        taken = {each + SCALE for each in module._parameter_names} & dict(
+        taken = {each + SCALE for each in module._native_names} & dict(
             module._registered_slots()
         ).keys()
         if taken:

@@ -36,8 +36,8 @@ def _kernels(module: Any) -> str:
     layers = [below for below in module.modules() if isinstance(below, Layer)]
     if not layers:
         return ""
-    leases = sum(layer._leases for layer in layers)
-    dtypes = ", ".join(sorted({layer._dtype.name for layer in layers}))
+    leases = sum(layer._native_leases for layer in layers)
+    dtypes = ", ".join(sorted({layer._native_dtype.name for layer in layers}))
     text = f"kernels: {simd_level()}, {dtypes}; leases: {leases}"
     if leases:
         text += (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from contextvars import ContextVar
+from threading import local
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import Layer
@@ -21,15 +21,22 @@ AnyModule = TypeVar("AnyModule", bound=Module)
 # Attributes on which it depends whether a call may enter C directly.
 _DECIDING = frozenset(("forward", "__class__", *HOOK_TABLES))
 
-# The module in construction whose parameters are not drawn, and their storage: its first
-# reset_parameters(), with which a constructor ends, does nothing. That of other modules, its
-# children for instance, draws.
-_to_be_filled: ContextVar[tuple[Any, str | None]] = ContextVar(
-    "_to_be_filled", default=(None, None)
-)
 
-# By the identity of modules that are copied, the parameters that their copies get.
-_to_be_shared: ContextVar[Mapping[int, Layer]] = ContextVar("_to_be_shared")
+class _Task(local):
+    """What a function of this file tells the methods of modules that it calls, of its own thread.
+
+    Unlike ``ContextVar.set``, an assignment that finds no memory has changed nothing.
+    """
+
+    # The module in construction whose parameters are not drawn, and their storage: its first
+    # reset_parameters(), with which a constructor ends, does nothing. That of other modules, its
+    # children for instance, draws.
+    to_be_filled: tuple[Any, str | None] = (None, None)
+    # By the identity of modules that are copied, the parameters that their copies get.
+    to_be_shared: Mapping[int, Layer] = {}
+
+
+_task = _Task()
 
 # Of the pickles that this version reads; see NativeModule.__reduce_ex__. What torch computes too is
 # written as version 1: older versions of pylstm read that, and would leave out what a variant has,
@@ -50,14 +57,17 @@ def _rebuild(cls: type[NativeModule], saved: dict[str, Any]) -> NativeModule:
     Module.__init__(module)
     for name, value in saved["options"].items():
         object.__setattr__(module, name, value)
-    if isinstance(saved["parameters"], _Shared):
-        module._share(saved["parameters"].layer)
-    elif weights is None:
-        module._assign(contiguous(saved["parameters"], saved["dtype"]))
+    parameters = saved["parameters"]
+    if isinstance(parameters, _Shared):
+        module._native_share(parameters.layer)
     else:
-        module._assign(as_stored(saved["parameters"]))
+        for name in module._native_names:
+            if name not in parameters:
+                raise ValueError(f"this pickle of {cls.__name__} has no {name}")
+        made = contiguous(parameters, saved["dtype"]) if weights is None else as_stored(parameters)
+        module._native_assign(made)
     # Until __setstate__ has seen hooks and overrides: a subclass may have replaced it.
-    module._direct = False
+    module._native_direct = False
     return module
 
 
@@ -75,7 +85,7 @@ class _Shared:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:  # for a class that copies itself by a pickle
-        return dict, ({name: self.layer._stored(name) for name in self.layer._parameter_names},)
+        return dict, ({name: self.layer._native_stored(name) for name in self.layer._native_names},)
 
 
 def copied_with(module: AnyModule, parameters: Mapping[int, Layer]) -> AnyModule:
@@ -87,25 +97,27 @@ def copied_with(module: AnyModule, parameters: Mapping[int, Layer]) -> AnyModule
     parameters : mapping of int to Layer
         By the identity of the modules that are copied.
     """
-    token = _to_be_shared.set(parameters)
+    outer = _task.to_be_shared
     try:
+        _task.to_be_shared = parameters
         return copy.deepcopy(module)
     finally:
-        _to_be_shared.reset(token)
+        _task.to_be_shared = outer
 
 
 class NativeModule(ParametersInC):
     """A module whose parameters live in C; base class of all layers and cells.
 
-    In their bases the class in C comes first, so that a call enters C directly.
+    In their bases the class in C comes first, so that a call enters C directly. Private names that
+    subclasses of others may well have too begin with ``_native_`` here.
     """
 
     # The name of pylstm's class that the module is, or is derived from.
-    _kind = ""
+    _native_kind = ""
     # What the constructor fixes: attributes that can be read and never written again.
-    _structure: tuple[str, ...] = ()
+    _native_structure: tuple[str, ...] = ()
     # What may change between calls, apart from parameters: attributes that C stores.
-    _options: tuple[str, ...] = ("training",)
+    _native_options: tuple[str, ...] = ("training",)
     # The method in C that a call may enter without a Python frame.
     _native_forward: Any = None
 
@@ -120,11 +132,11 @@ class NativeModule(ParametersInC):
         self, structure: dict[str, Any], dtype: str, weights: str | None = None
     ) -> None:
         """Allocate the parameters, zeroed, and store the structural attributes."""
-        if _to_be_filled.get()[0] is self:
-            weights = _to_be_filled.get()[1]
+        if _task.to_be_filled[0] is self:
+            weights = _task.to_be_filled[1]
         try:
             arguments = self._build_arguments(structure)
-            self._native_class._build(self, **arguments, dtype=dtype, weights=weights)
+            self._native_class._native_build(self, **arguments, dtype=dtype, weights=weights)
         except (MemoryError, OverflowError):
             sizes = ", ".join(f"{name}={value}" for name, value in structure.items())
             raise MemoryError(
@@ -136,12 +148,12 @@ class NativeModule(ParametersInC):
 
     def _present_structure(self) -> dict[str, Any]:
         """Return what the constructor fixed, as :meth:`_build_structure` takes it."""
-        return {**{name: vars(self)[name] for name in self._structure}, **own_variants(self)}
+        return {**{name: vars(self)[name] for name in self._native_structure}, **own_variants(self)}
 
     def _zeros_in(self, weights: str) -> Layer:
         empty: Any = self._native_class()  # without the code of a subclass
         arguments = self._build_arguments(self._present_structure())
-        empty._build(**arguments, dtype="float32", weights=weights)
+        empty._native_build(**arguments, dtype="float32", weights=weights)
         return empty  # type: ignore[no-any-return]
 
     def _recorded_options(self) -> dict[str, Any]:
@@ -154,7 +166,7 @@ class NativeModule(ParametersInC):
 
     def _hooks_changed(self) -> None:
         cls = type(self)
-        self._direct = (
+        self._native_direct = (
             not (self._forward_hooks or self._forward_pre_hooks)
             and "forward" not in vars(self)
             and cls.forward is cls._native_forward
@@ -165,7 +177,7 @@ class NativeModule(ParametersInC):
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self._owned_names():
-            return self._parameter(name)
+            return self._native_parameter(name)
         return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -176,9 +188,9 @@ class NativeModule(ParametersInC):
                 f"attribute 'weights' of {self._get_name()} cannot be set: "
                 "pylstm.compress(module, weights) returns a compressed module"
             )
-        elif (name in self._structure or name in self._variants) and self._is_built():
+        elif (name in self._native_structure or name in self._variants) and self._is_built():
             self._refuse_change(name, "cannot be changed")
-        elif name in self._options:  # whatever is given: no module becomes a child of that name
+        elif name in self._native_options:  # whatever is given: none becomes a child of that name
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -191,7 +203,7 @@ class NativeModule(ParametersInC):
                 f"parameter '{name}' cannot be deleted: {self._get_name()} computes with it; "
                 "set it to zeros, or make the module without it (bias=False)"
             )
-        if name in self._structure or name in self._variants:
+        if name in self._native_structure or name in self._variants:
             self._refuse_change(name, "cannot be deleted")
         super().__delattr__(name)
         if name == "forward":
@@ -219,10 +231,10 @@ class NativeModule(ParametersInC):
         >>> bool((lstm.weight_ih_l0 == first).any())
         False
         """
-        if _to_be_filled.get()[0] is self:
-            _to_be_filled.set((None, None))
+        if _task.to_be_filled[0] is self:
+            _task.to_be_filled = (None, None)
         else:
-            self._reset_parameters()
+            self._native_reset_parameters()
 
     @classmethod
     def _made_to_be_filled(cls, arguments: dict[str, Any], weights: str | None = None) -> Self:
@@ -231,11 +243,12 @@ class NativeModule(ParametersInC):
         Its parameters are kept in the storage ``weights``; of None as floats.
         """
         module: Any = cls.__new__(cls)
-        token = _to_be_filled.set((module, weights))
+        outer = _task.to_be_filled
         try:
+            _task.to_be_filled = (module, weights)
             module.__init__(**arguments)
         finally:
-            _to_be_filled.reset(token)
+            _task.to_be_filled = outer
         return module  # type: ignore[no-any-return]
 
     @classmethod
@@ -328,7 +341,7 @@ class NativeModule(ParametersInC):
 
     def _present_options(self) -> dict[str, Any]:
         """Return the options by name; the nonlinearity of an RNNCell may have been deleted."""
-        return {name: getattr(self, name) for name in self._options if hasattr(self, name)}
+        return {name: getattr(self, name) for name in self._native_options if hasattr(self, name)}
 
     def __copy__(self) -> Self:
         """Return a module that shares the parameters, as a shallow copy in torch does.
@@ -336,7 +349,7 @@ class NativeModule(ParametersInC):
         The copy has tables of its own: hooks that are registered later are not shared.
         """
         other = type(self).__new__(type(self))
-        other._share(self)
+        other._native_share(self)
         Module.__init__(other)
         vars(other).update(self._present_structure())
         for name, value in self._present_options().items():
@@ -354,21 +367,21 @@ class NativeModule(ParametersInC):
         Attributes, hooks and children follow as the state, so that they may refer back to the
         module. The layout is part of the interface: what an older version wrote stays readable.
         """
-        names = self._parameter_names  # a RuntimeError before __init__
+        names = self._native_names  # a RuntimeError before __init__
         saved: dict[str, Any] = {
             "version": 2 if own_variants(self) else 1,
             "structure": self._present_structure(),
             "options": self._present_options(),
-            "dtype": self._dtype.name,
+            "dtype": self._native_dtype.name,
         }
-        shared = _to_be_shared.get({}).get(id(self))
-        held = shared or (self if self._weights is None else self._held())
-        if held._weights is not None:
-            saved |= {"version": 3, "weights": held._weights}
+        shared = _task.to_be_shared.get(id(self))
+        held = shared or (self if self._native_weights is None else self._native_held())
+        if held._native_weights is not None:
+            saved |= {"version": 3, "weights": held._native_weights}
         if shared is not None:
             saved["parameters"] = _Shared(shared)
         else:
-            export = held._parameter_view if held._weights is None else held._stored
+            export = held._parameter_view if held._native_weights is None else held._native_stored
             saved["parameters"] = {name: export(name) for name in names}
         return _rebuild, (type(self), saved), self.__getstate__()
 

@@ -31,30 +31,32 @@ def contiguous(values: dict[str, Any], dtype: str) -> dict[str, Array]:
 
 
 def as_stored(values: dict[str, Any]) -> dict[str, tuple[Array, Array | None]]:
-    """Return what ``_stored`` gave, from a pickle, as C takes it."""
+    """Return what ``_native_stored`` gave, from a pickle, as C takes it."""
     from ..weights.stored import native  # most programs have no compressed module
 
-    return {
-        name: (native(stored), None if scale is None else native(scale))
-        for name, (stored, scale) in values.items()
-    }
+    made = {}
+    for name, pair in values.items():
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise ValueError(f"{name} is {type_name(pair)}, expected stored weights and scales")
+        made[name] = native(pair[0]), None if pair[1] is None else native(pair[1])
+    return made
 
 
 class ParametersInC(Layer, Module):
     """The base of :class:`NativeModule` that owns parameters.
 
-    Those of a compressed module are kept in the form of its storage: ``_stored`` gives that form,
-    and ``_parameter`` a new array of the float32 numbers that it stands for.
+    Those of a compressed module are kept in the form of its storage: ``_native_stored`` gives that
+    form, and ``_native_parameter`` a new array of the float32 numbers that it stands for.
     """
 
     def _zeros_in(self, weights: str) -> Layer:
         """Return what has parameters of the same shapes in a storage, all zero."""
         raise NotImplementedError
 
-    def _held(self) -> Layer:
+    def _native_held(self) -> Layer:
         """Return what keeps the parameters in their form while other threads convert the module."""
         holder = Layer()
-        holder._share(self)
+        holder._native_share(self)
         return holder
 
     def _parameters_in(self, form: str) -> Layer:
@@ -65,25 +67,25 @@ class ParametersInC(Layer, Module):
         ValueError
             If the storage cannot hold a weight, which is named.
         """
-        if {self._weights, form} == {"int8", "int8-fast"}:  # which store the same
+        if {self._native_weights, form} == {"int8", "int8-fast"}:  # which store the same
             holder = self._zeros_in(form)
-            holder._assign({name: self._stored(name) for name in self._parameter_names})
+            holder._native_assign({name: self._native_stored(name) for name in self._native_names})
             return holder
-        holder = self._held()
-        holder._convert(form)
+        holder = self._native_held()
+        holder._native_convert(form)
         return holder
 
     def _owned_names(self) -> tuple[str, ...]:
         try:
-            return self._parameter_names
+            return self._native_names
         except RuntimeError:  # before __init__
             return ()
 
     def _own_matrices(self) -> Iterator[tuple[str, Array]]:
         """Yield the compressed parameters and what is stored of them; none of a float module."""
-        if self._owned_names() and self._weights is not None:
-            for name in self._parameter_names:
-                stored, _ = self._stored(name)
+        if self._owned_names() and self._native_weights is not None:
+            for name in self._native_names:
+                stored, _ = self._native_stored(name)
                 if stored.ndim == 2:
                     yield name, stored
 
@@ -107,7 +109,7 @@ class ParametersInC(Layer, Module):
                 return table["weights"]  # type: ignore[no-any-return]
         if not self._owned_names():
             raise AttributeError("weights")  # which __getattr__ words
-        return self._weights
+        return self._native_weights
 
     @weights.setter
     def weights(self, value: Any) -> None:
@@ -119,7 +121,7 @@ class ParametersInC(Layer, Module):
             raise AttributeError("attribute 'weights' cannot be deleted")
 
     def _shown_weights(self) -> list[str]:
-        return [] if self._weights is None else [f"weights={self._weights!r}"]
+        return [] if self._native_weights is None else [f"weights={self._native_weights!r}"]
 
     def _own_tables(self) -> list[dict[str, Any]]:
         """Return all in which something of the module's own can have a name."""
@@ -132,7 +134,7 @@ class ParametersInC(Layer, Module):
 
     def _is_asked_to_compress(self, value: Any) -> bool:
         """Tell whether assigning ``weights`` sets no attribute of a subclass's own."""
-        is_final = "_kind" in vars(type(self))  # of pylstm's own classes
+        is_final = "_native_kind" in vars(type(self))  # of pylstm's own classes
         is_name = isinstance(value, str) and value in STORAGE_NAMES
         return self._has_no_own_weights() and (is_final or is_name)
 
@@ -152,17 +154,26 @@ class ParametersInC(Layer, Module):
                 f"cannot assign an array of shape {array.shape} to parameter '{name}': "
                 f"its shape is {expected} for good"
             )
-        self._assign(self._apart(contiguous({name: array}, self._dtype.name)))
+        if self._native_weights is None:
+            self._native_assign(
+                self._native_apart(contiguous({name: array}, self._native_dtype.name))
+            )
+        else:
+            from ..weights.stored import float32_of  # most programs have no compressed module
+
+            self._native_assign({name: float32_of(name, array, self._native_weights)})
 
     def _own_view(self, name: str) -> Array:
         """Return a parameter as a read-only array on the module's memory, in its stored form."""
-        return self._parameter_view(name) if self._weights is None else self._stored(name)[0]
+        return (
+            self._parameter_view(name)
+            if self._native_weights is None
+            else self._native_stored(name)[0]
+        )
 
-    def _apart(self, values: dict[str, Array]) -> dict[str, Array]:
+    def _native_apart(self, values: dict[str, Array]) -> dict[str, Array]:
         """Return ``values``, copied where they lie in the memory that is about to be written."""
-        if self._weights is not None:  # C compresses all of them before it writes
-            return values
-        views = [self._parameter_view(name) for name in self._parameter_names]
+        views = [self._parameter_view(name) for name in self._native_names]
 
         def aliased(array: Array) -> bool:
             # An array that owns its data is not a view of the parameters.
@@ -174,7 +185,7 @@ class ParametersInC(Layer, Module):
 
     def _own_parameters(self) -> Iterator[tuple[str, Array]]:
         for name in self._owned_names():
-            yield name, self._parameter(name)
+            yield name, self._native_parameter(name)
         yield from super()._own_parameters()
 
     def _own_identity(self, name: str, array: Array) -> tuple[Any, ...] | None:
@@ -191,7 +202,9 @@ class ParametersInC(Layer, Module):
         yield from self._registered_slots()
 
     def _own_dtype_name(self, name: str, array: Array) -> str:
-        is_bits = self._owned_names() and self._weights == "bfloat16" and array.dtype == np.uint16
+        is_bits = (
+            self._owned_names() and self._native_weights == "bfloat16" and array.dtype == np.uint16
+        )
         return "bfloat16" if is_bits else super()._own_dtype_name(name, array)
 
     def _own_scale_slots(self) -> Iterator[tuple[str, Array]]:
@@ -200,7 +213,7 @@ class ParametersInC(Layer, Module):
             yield name + SCALE, np.broadcast_to(np.float32(0), (len(stored), 1))
 
     def _own_record(self) -> dict[str, Any]:
-        options, weights = self._recorded_options(), self._weights
+        options, weights = self._recorded_options(), self._native_weights
         told: dict[str, Any] = {OPTIONS_KEY: options} if options else {}
         return told if weights is None else {**told, WEIGHTS_KEY: weights}
 
@@ -211,22 +224,24 @@ class ParametersInC(Layer, Module):
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
-        export = self._parameter if keep_vars else self._parameter_view
-        held = self if self._weights is None else self._held()
-        for name in self._parameter_names:
-            if held._weights is None or held._weights == "bfloat16":  # which NumPy has not
+        export = self._native_parameter if keep_vars else self._parameter_view
+        held = self if self._native_weights is None else self._native_held()
+        for name in self._native_names:
+            if (
+                held._native_weights is None or held._native_weights == "bfloat16"
+            ):  # which NumPy has not
                 destination[prefix + name] = export(name)
                 continue
-            destination[prefix + name], scale = held._stored(name)
+            destination[prefix + name], scale = held._native_stored(name)
             if scale is not None:
                 destination[prefix + name + SCALE] = scale
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
-        names = {*self._parameter_names, *(name for name, _ in self._own_scale_slots())}
+        names = {*self._native_names, *(name for name, _ in self._own_scale_slots())}
         own = {name: value for name, value in values.items() if name in names}
         others = {name: value for name, value in values.items() if name not in names}
-        stage = self._stage_floats if self._weights is None else self._stage_compressed
+        stage = self._stage_floats if self._native_weights is None else self._stage_compressed
         write_own = stage(own, assign)
         write_others = super()._stage_state_dict(others, assign)
 
@@ -237,17 +252,17 @@ class ParametersInC(Layer, Module):
         return write
 
     def _stage_floats(self, own: dict[str, Array], assign: bool) -> Callable[[], None]:
-        dtype = self._dtype.name
+        dtype = self._native_dtype.name
         kinds = {(value.dtype.kind, value.dtype.itemsize) for value in own.values()}
-        if assign and len(kinds) == 1 and len(own) == len(self._parameter_names):
+        if assign and len(kinds) == 1 and len(own) == len(self._native_names):
             dtype = {("f", 4): "float32", ("f", 8): "float64"}.get(kinds.pop(), dtype)
-        staged = self._apart(contiguous(own, dtype))
-        converted = self._converted(dtype)  # what needs memory comes first
+        staged = self._native_apart(contiguous(own, dtype))
+        converted = self._native_converted(dtype)  # what needs memory comes first
 
         def write() -> None:
             if converted is not None:
-                self._share(converted)
-            self._assign(staged)
+                self._native_share(converted)
+            self._native_assign(staged)
 
         return write
 
@@ -255,40 +270,40 @@ class ParametersInC(Layer, Module):
         """Compress the values now: whatever their dtype is, the module keeps its storage."""
         from ..weights.stored import readable  # most programs have no compressed module
 
-        weights = str(self._weights)
+        weights = str(self._native_weights)
         holder = self._zeros_in(weights)
-        staged = [name for name in self._parameter_names if name in own]
+        staged = [name for name in self._native_names if name in own]
         problems = []
         for name in staged:  # one by one, so that only one float32 array is made
             try:
                 value = readable(name, own[name], own.get(name + SCALE), weights)
-                holder._assign({name: value})
+                holder._native_assign({name: value})
             except ValueError as error:
                 problems.append(str(error))
         if problems:
             raise ValueError(*problems)
-        stored = {name: holder._stored(name) for name in staged}
-        return lambda: self._assign(stored)
+        stored = {name: holder._native_stored(name) for name in staged}
+        return lambda: self._native_assign(stored)
 
     # ---- conversions
 
-    def _cast(self, dtype: str, kinds: str) -> Self:
-        self._parameter_names  # noqa: B018 - a RuntimeError before __init__
-        return super()._cast(dtype, kinds)
+    def _native_cast(self, dtype: str, kinds: str) -> Self:
+        self._native_names  # noqa: B018 - a RuntimeError before __init__
+        return super()._native_cast(dtype, kinds)
 
     def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
-        converted = self._converted(dtype)
+        converted = self._native_converted(dtype)
         cast_others = super()._stage_cast(dtype, kinds)
 
         def write() -> None:
             if converted is not None:
-                self._share(converted)
+                self._native_share(converted)
             cast_others()
 
         return write
 
-    def _converted(self, dtype: str) -> Layer | None:
+    def _native_converted(self, dtype: str) -> Layer | None:
         """Return what holds the parameters as floats; None where they are of that dtype already."""
-        if dtype == self._dtype.name and self._weights is None:
+        if dtype == self._native_dtype.name and self._native_weights is None:
             return None
         return self._parameters_in(dtype)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments.constructors import check_layer, check_nonlinearity, torch_order
 from ..arguments.variants import VARIANTS
-from .rnn_base import RNNBase, split_hx
+from .rnn_base import RNNBase
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -76,6 +76,9 @@ class LSTM(RNNBase):
         What is assigned to such an attribute is copied into the parameter.
     weight_pi_l0, weight_pf_l0, weight_po_l0 : ndarray
         With ``peepholes`` alone, (H,) each; behind the others, ``_l1`` and ``_reverse`` as they.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 
@@ -102,7 +105,7 @@ class LSTM(RNNBase):
     if TYPE_CHECKING:
         forward = forward_with_pair
 
-    _kind = "LSTM"
+    _native_kind = "LSTM"
     _variants = VARIANTS["LSTM"]
 
     peepholes: bool = False
@@ -151,15 +154,6 @@ class LSTM(RNNBase):
             activation=activation,
             cell_clip=cell_clip,
             reverse=reverse,
-        )
-
-    def _checked_hx(self, hx: Any) -> Any:
-        return None if hx is None else split_hx(hx)
-
-    def _permuted(self, hx: Any, order: Array) -> Any:
-        return tuple(
-            self._permuted_one(given, name, order)
-            for given, name in zip(hx, ("h_0", "c_0"), strict=True)
         )
 
 
@@ -214,6 +208,9 @@ class GRU(RNNBase):
         The layers above count on, ``_l1`` and so on; the second direction adds ``_reverse``.
         Writable: changes count from the next call. What is assigned to such an attribute is
         copied into the parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 
@@ -241,7 +238,7 @@ class GRU(RNNBase):
     if TYPE_CHECKING:
         forward = forward_with_one
 
-    _kind = "GRU"
+    _native_kind = "GRU"
     _variants = VARIANTS["GRU"]
 
     reset_after: bool = True
@@ -333,6 +330,9 @@ class RNN(RNNBase):
         The layers above count on, ``_l1`` and so on; the second direction adds ``_reverse``.
         Writable: changes count from the next call. What is assigned to such an attribute is
         copied into the parameter.
+    weights : str or None
+        The storage of compressed weights, which read as read-only arrays; see :func:`compress`.
+        None of floats.
     batch_first, dropout, training
         May be changed between calls; what else the constructor took may not.
 
@@ -358,8 +358,8 @@ class RNN(RNNBase):
     if TYPE_CHECKING:
         forward = forward_with_one
 
-    _kind = "RNN"
-    _structure = ("nonlinearity", *RNNBase._structure)
+    _native_kind = "RNN"
+    _native_structure = ("nonlinearity", *RNNBase._native_structure)
 
     nonlinearity: str
 

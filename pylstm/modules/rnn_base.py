@@ -81,7 +81,7 @@ def _method_of(cls: type, function: Any) -> FunctionType:
 class RNNBase(_core.RNN, NativeModule):
     """What the layers share: the base of LSTM, GRU and RNN, which differ in their constructors."""
 
-    _structure: tuple[str, ...] = (
+    _native_structure: tuple[str, ...] = (
         "mode",
         "input_size",
         "hidden_size",
@@ -91,7 +91,7 @@ class RNNBase(_core.RNN, NativeModule):
         "proj_size",
     )
     _variants = VARIANTS["RNN"]
-    _options = ("training", "batch_first", "dropout")
+    _native_options = ("training", "batch_first", "dropout")
     _native_forward = _core.RNN.forward
     _native_class = _core.RNN
 
@@ -163,7 +163,7 @@ class RNNBase(_core.RNN, NativeModule):
     @property
     def _all_weights(self) -> list[list[str]]:
         """The names of the parameters, a list for every layer and direction."""
-        names = self._parameter_names
+        names = self._native_names
         directions = self.num_layers * (2 if self.bidirectional else 1)
         each = len(names) // directions
         return [list(names[k * each : (k + 1) * each]) for k in range(directions)]
@@ -171,17 +171,17 @@ class RNNBase(_core.RNN, NativeModule):
     @property
     def all_weights(self) -> list[list[Array]]:
         """The parameters, writable unless compressed: a list for every layer and direction."""
-        return [[self._parameter(name) for name in names] for names in self._all_weights]
+        return [[self._native_parameter(name) for name in names] for names in self._all_weights]
 
     @property
     def _flat_weights_names(self) -> list[str]:
         """The names of the parameters in one list."""
-        return list(self._parameter_names)
+        return list(self._native_names)
 
     @property
     def _flat_weights(self) -> list[Array]:
         """The parameters, writable unless compressed, in one list."""
-        return [self._parameter(name) for name in self._parameter_names]
+        return [self._native_parameter(name) for name in self._native_names]
 
     def stream(self, batch: int = 1, hx: Any = None) -> _core.Stream:
         """Return a :class:`Stream`, which keeps the states of ``batch`` sequences between calls.
@@ -273,9 +273,11 @@ class RNNBase(_core.RNN, NativeModule):
         >>> bool((trace.h[0, 0, :, 1] == trace.output[:, 1, :4]).all())
         True
         """
-        wanted = wanted_names(self._kind, names)
+        wanted = wanted_names(self._native_kind, names)
         *results, arrays = self._run_trace(input, hx, lengths, reset, wanted)
-        return Trace(self._kind, (results[0], results[1]), dict(zip(wanted, arrays, strict=True)))
+        return Trace(
+            self._native_kind, (results[0], results[1]), dict(zip(wanted, arrays, strict=True))
+        )
 
     def _forward_packed(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run over a packed sequence, pylstm's or torch's; C calls this where it meets one.
@@ -315,10 +317,13 @@ class RNNBase(_core.RNN, NativeModule):
 
     def _checked_hx(self, hx: Any) -> Any:
         """Return the states that came with a packed sequence, in the form that a call takes."""
-        return hx
+        return hx if hx is None or self.mode != "LSTM" else split_hx(hx)
 
     def _permuted(self, hx: Any, order: Array) -> Any:
         """Put the states into the order of the packed rows; what is wrong is left to the run."""
+        if self.mode == "LSTM":
+            pairs = zip(hx, ("h_0", "c_0"), strict=True)
+            return tuple(self._permuted_one(given, name, order) for given, name in pairs)
         if _core.arrays_are_in(hx) or isinstance(hx, (int, float, complex)):
             return hx
         return self._permuted_one(hx, "hx", order)
@@ -326,7 +331,7 @@ class RNNBase(_core.RNN, NativeModule):
     def _permuted_one(self, given: Any, name: str, order: Array) -> Array | None:
         if given is None:
             return None
-        array = as_array(given, name, self._dtype.name)
+        array = as_array(given, name, self._native_dtype.name)
         if array.ndim != 3 or array.shape[1] != order.size:
             return array
         return np.take(array, order, axis=1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def _weight_panel(module: NativeModule, name: str) -> Panel:
     """Describe one parameter; biases become a column."""
     values: Array = module._parameter_view(name)
-    gates = kind_of(module._kind).gates
+    gates = kind_of(module._native_kind).gates
     panel = Panel(values.reshape(len(values), -1), name, blocks=gates if len(gates) > 1 else ())
     if name.startswith("weight_ih"):
         panel.xlabel = "input feature"
@@ -51,15 +51,13 @@ def _label_rows(rows: Sequence[Sequence[Panel]]) -> None:
 def _names(module: NativeModule, names: Any) -> list[list[str]]:
     """Return the names of the parameters to draw, row by row."""
     if names is None:
-        return (
-            module._all_weights if isinstance(module, RNNBase) else [list(module._parameter_names)]
-        )
+        return module._all_weights if isinstance(module, RNNBase) else [list(module._native_names)]
     wanted = [names] if isinstance(names, str) else names
     if not isinstance(wanted, (list, tuple)) or not wanted:
         raise TypeError(f"names must be a parameter's name or a list of them, got {names!r}")
     for name in wanted:
-        if name not in module._parameter_names:
-            known = ", ".join(module._parameter_names)
+        if name not in module._native_names:
+            known = ", ".join(module._native_names)
             raise ValueError(f"names must be of {known}; got {name!r}")
     return [list(wanted)]
 

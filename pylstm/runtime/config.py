@@ -16,7 +16,7 @@ def _describe(module: Module) -> list[tuple[str, str]]:
         for below in module.modules()
         for name, array in below._own_slots()
     ]
-    leases = sum(getattr(below, "_leases", 0) for below in module.modules())
+    leases = sum(getattr(below, "_native_leases", 0) for below in module.modules())
     dtypes = sorted({dtype for dtype, _ in slots})
     return [
         ("module", repr(module)),

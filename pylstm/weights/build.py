@@ -19,6 +19,7 @@ from . import values
 from .answers import OPTIONS, STRUCTURE, check_options, storage_of, structure_of, unanswered
 from .find import opened
 from .kinds import CELL, counterpart, with_article
+from .stored import float32_of
 from .survey import Candidate, Survey, survey
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     class Fillable(Protocol):
         """What a module offers that is made here; see ``pylstm.modules.native``."""
 
-        _kind: str
+        _native_kind: str
 
         @classmethod
         def _made_to_be_filled(
@@ -60,7 +61,7 @@ def from_weights(
     cls: type[AnyModule], source: Any, prefix: str | None, options: dict[str, Any]
 ) -> AnyModule:
     """Do what :meth:`pylstm.LSTM.from_weights` says."""
-    kind = cls._kind
+    kind = cls._native_kind
     if prefix is not None and not isinstance(prefix, str):
         raise TypeError(f"prefix must be a str or None, not {type_name(prefix)}")
     check_options(f"{cls.__name__}.from_weights()", kind, options)
@@ -257,9 +258,9 @@ def build(
             _fill(module, name, leaf, found.weights)
         except values.BadScale as problem:
             raise values.BadValue("", "", f"{name} {problem}") from None
-    for name in module._parameter_names:
+    for name in module._native_names:
         if name not in candidate.parameters and name.startswith("bias"):
-            module._assign({name: np.zeros_like(module._parameter_view(name))})
+            module._native_assign({name: np.zeros_like(module._parameter_view(name))})
     for name, value in _recorded_options(candidate.facts).items():
         if name == "training" or (name in OPTIONS[found.kind] and name not in options):
             setattr(module, name, value)
@@ -268,24 +269,26 @@ def build(
 
 def _fill(module: Any, name: str, leaf: Any, stored: str | None) -> None:
     """Read one parameter of a file, in which it has the form of a storage, into a module."""
-    weights, dtype = module._weights, module._dtype.name
+    weights, dtype = module._native_weights, module._native_dtype.name
     if weights is None or leaf.ndim != 2:
         value = np.ascontiguousarray(as_array(values.read(leaf), name, dtype))
         if stored == "bfloat16" and leaf.ndim == 2:
             _check_bfloat16(name, value)
-        module._assign({name: value})
+        module._native_assign({name: value})
         return
     # A scale is of a row: integers that are compressed again get another one.
     has_scale = isinstance(leaf, values.Widened) and leaf.scale is not None
     is_kept = has_scale and {stored, weights} <= _SAME_INTEGERS[weights]
     pieces = _stored_pieces(leaf) if is_kept else values.pieces(leaf)
     for first, piece in pieces:
-        if not is_kept:
-            piece = np.ascontiguousarray(as_array(piece, name, dtype))
-            if stored == "bfloat16":
-                _check_bfloat16(name, piece)
         try:
+            if not is_kept:
+                piece = float32_of(name, as_array(piece, name, None), weights, first)
+                if stored == "bfloat16":
+                    _check_bfloat16(name, piece)
             module._assign_rows(name, first, piece)
+        except values.BadValue:
+            raise
         except ValueError as problem:
             hint = _WIDENED if is_kept else ""
             raise values.BadValue("", "", f"{problem}{hint}") from None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 _PIECE = 1 << 20  # elements
+# From here on a scale and an integer of 16 bits may pass the largest float32.
+_OVERFLOWING = np.float32(2.0**112)
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,24 @@ def widen(stored: Array, scale: Array | None, storage: Storage) -> Array:
     return stored.astype(np.float32)
 
 
+def product_problem(stored: Array, scale: Array) -> str:
+    """Say which product of integers and finite scales, which broadcast, is infinite, if any is."""
+    if scale.max(initial=0) < _OVERFLOWING:
+        return ""
+    with np.errstate(over="ignore"):
+        is_lost = np.isinf(stored.astype(np.float32) * scale)
+    if not is_lost.any():
+        return ""
+    at = np.unravel_index(is_lost.argmax(), is_lost.shape)
+    factor = np.broadcast_to(scale, is_lost.shape)[at]
+    return f"is multiplied by a scale of {factor:g}: {stored[at]:g} times that is infinite"
+
+
 def soundness_problem(stored: Array, scale: Array | None, storage: Storage) -> str:
     """Say why stored weights from elsewhere are none of the storage; nothing if they are sound.
 
     The kernels rely on it: integers within the limit, sums of int16 within their bound, scales that
-    are finite and not negative.
+    are finite and not negative, and make a number of each integer: 0 is the scale of zeros.
     """
     if scale is None:
         return ""
@@ -108,6 +123,12 @@ def soundness_problem(stored: Array, scale: Array | None, storage: Storage) -> s
     step = max(1, _PIECE // max(1, stored.shape[1]))
     for start in range(0, len(stored), step):
         sizes = np.abs(stored[start : start + step].astype(np.int32))
+        own = scale[start : start + step]
+        if sizes[own[:, 0] == 0].any():
+            return "is multiplied by a scale of 0"
+        problem = product_problem(sizes, own)
+        if problem:
+            return problem
         if sizes.size and sizes.max() > storage.limit:
             return f"has an integer of magnitude {sizes.max()}, beyond {storage.limit}"
         for first in range(0, sizes.shape[1] if storage.name == "int16" else 0, storage.sum_terms):

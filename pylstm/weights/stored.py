@@ -25,6 +25,39 @@ def native(array: Array) -> Array:
     return np.require(array, array.dtype.newbyteorder("="), ("C_CONTIGUOUS", "ALIGNED"))
 
 
+def float32_of(name: str, value: Array, weights: str, first: int = 0) -> Array:
+    """Return rows of a matrix as C compresses them, in float32.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for messages.
+    value : ndarray
+        Numbers of any dtype.
+    weights : str
+        The storage, for messages.
+    first : int
+        The number of the first row.
+
+    Raises
+    ------
+    ValueError
+        If a finite number is beyond float32: as an infinity it would pass for one that is meant.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        numbers = np.require(value, np.float32, ("C_CONTIGUOUS", "ALIGNED"))
+    if value.dtype.itemsize <= 4:
+        return numbers
+    is_lost = np.isinf(numbers) & np.isfinite(value)
+    if value.ndim == 2 and is_lost.any():
+        row, column = np.unravel_index(is_lost.argmax(), is_lost.shape)
+        raise ValueError(
+            f"{name}[{first + row}, {column}] is {value[row, column]:g}, which {weights} cannot "
+            "hold: it is beyond float32"
+        )
+    return numbers
+
+
 def readable(
     name: str, value: Array, scale: Array | None, weights: str
 ) -> Array | tuple[Array, Array | None]:
@@ -57,7 +90,7 @@ def readable(
             raise ValueError(f"{name} is of {value.dtype}, and {name}_scale is missing")
         if value.dtype == np.float16 == storage.dtype and value.ndim == 2:
             return value, None
-        return np.ascontiguousarray(value, np.float32)
+        return float32_of(name, value, weights)
     if value.dtype.kind not in "iu":
         raise ValueError(f"{name} is of {value.dtype}, and {name}_scale stands beside it")
     known = next((s for s in STORAGES.values() if s.is_integer and s.dtype == value.dtype), None)

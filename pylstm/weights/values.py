@@ -12,6 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 from ..files.base.errors import WeightFileError
 from ..files.base.record import Record
 from ..files.base.tensor import Made, Tensor, row_major
+from .storages import product_problem
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -95,8 +96,10 @@ class Widened:
     def factors(self) -> tuple[Array, Array | None]:
         """Return the checked scales of integers, and their zero points, each to be broadcast."""
         ones = (1,) * (self.ndim - 1)
-        scale = read(self.scale).astype(np.float32).reshape(-1, *ones)
-        bad = scale[~(np.isfinite(scale) & (scale >= 0))]
+        given = read(self.scale).reshape(-1, *ones)
+        with np.errstate(over="ignore", under="ignore"):
+            scale = given.astype(np.float32)
+        bad = given[~(np.isfinite(scale) & (scale >= 0))]
         if bad.size:
             raise BadScale("", "", _BAD_SCALE.format(bad[0]))
         zero = None if self.zero_point is None else read(self.zero_point).reshape(-1, *ones)
@@ -123,7 +126,7 @@ class Widened:
         scale, _ = self.factors()
         for first, stored in stored_pieces(self.stored):
             part = scale[first : first + len(stored)]
-            self._check_zeros(stored, part, is_one=False)
+            self._check_products(stored, part, is_one=False)
             stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
             yield first, np.require(stored, None, ("C", "A")), np.require(part, None, ("C", "A"))
 
@@ -131,15 +134,18 @@ class Widened:
         """Return what integers in float32 stand for, in their place."""
         if zero is not None and zero.any():
             np.subtract(numbers, zero.astype(np.float32), out=numbers)  # of integers: exact
-        self._check_zeros(numbers, scale, is_one)
+        self._check_products(numbers, scale, is_one)
         with np.errstate(under="ignore"):
             return np.multiply(numbers, scale, out=numbers)
 
-    def _check_zeros(self, numbers: Array, scale: Array, is_one: bool) -> None:
-        """Raise where a scale of 0 is that of other integers than zeros, which have such a one."""
+    def _check_products(self, numbers: Array, scale: Array, is_one: bool) -> None:
+        """Raise where a scale of 0 is that of other integers than zeros, or a product infinite."""
         at = np.flatnonzero(scale == 0)
         if at.size and (is_one or self.ndim < 2 or numbers[at].any()):
             raise BadScale("", "", _BAD_SCALE.format(scale.reshape(-1)[at[0]]))
+        problem = product_problem(numbers, scale)
+        if problem:
+            raise BadScale("", "", problem)
 
 
 Leaf = Tensor | Widened | np.ndarray
@@ -198,8 +204,10 @@ def of_pair(pair: tuple[Any, ...]) -> Any:
 
 def scale_problem(name: str, stored: Any, scale: Any) -> str:
     """Say why ``scale`` does not tell what the integers of a parameter stand for."""
-    if not isinstance(scale, (Tensor, np.ndarray)) or scale.dtype.kind != "f":
+    if not isinstance(scale, (Tensor, np.ndarray)):
         return f"{name}_scale is {scale!r:.100}, not floating point"
+    if scale.dtype.kind != "f":
+        return f"{name}_scale is of {scale.dtype}, not floating point"
     rows = stored.shape[0] if stored.ndim else 0
     shapes: list[tuple[int, ...]] = [(), (1,), (rows,)]
     if stored.ndim == 2:

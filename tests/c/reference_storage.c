@@ -28,6 +28,12 @@ double reference_weight(enum storage storage, double value)
     return storage == STORAGE_BFLOAT16 ? round_to(value, 8, -133) : round_to(value, 11, -24);
 }
 
+/* Rounded to float32: to the nearest, or up to the next subnormal. */
+static float scale_at_least(double exact)
+{
+    return exact < 0x1p-126 ? (float)ldexp(ceil(ldexp(exact, 149)), -149) : rounded(exact);
+}
+
 /* Quantises a row of weights to "q" and returns its scale. */
 static float quantise_weights(enum storage storage, const double *w, ptrdiff_t depth, double *q)
 {
@@ -37,17 +43,16 @@ static float quantise_weights(enum storage storage, const double *w, ptrdiff_t d
     for (ptrdiff_t k = 0; k < depth; k++) {
         most = fmax(most, fabs(w[k]));
     }
-    float scale = rounded(most / limit);
+    float scale = scale_at_least(most / limit);
     for (ptrdiff_t first = 0; storage == STORAGE_INT16 && first < depth; first += 256) {
         double sum = 0.0;
         for (ptrdiff_t k = first; k < depth && k < first + 256; k++) {
             sum += fabs(w[k]);
         }
-        scale = fmaxf(scale, rounded(sum / (2147483647.0 / 8191.0 - 256.0)));
+        scale = fmaxf(scale, scale_at_least(sum / (2147483647.0 / 8191.0 - 256.0)));
     }
     for (ptrdiff_t k = 0; k < depth; k++) {
-        const double exact = scale > 0.0F ? integer_of(rounded(w[k] / (double)scale)) : 0.0;
-        q[k] = fmax(-limit, fmin(limit, exact));
+        q[k] = scale > 0.0F ? integer_of(rounded(w[k] / (double)scale)) : 0.0;
     }
     return scale;
 }

@@ -174,10 +174,31 @@ static void check_states_beyond_one(const struct plan *plan)
     }
 }
 
+/* A row of equal weights is held within half its scale, and is sound. */
+static void check_row_of(enum storage storage, float weight)
+{
+    float weights[512], back[512], scale;
+    int16_t stored[512];
+
+    for (int i = 0; i < 512; i++) {
+        weights[i] = i % 2 ? -weight : weight;
+    }
+    check(storage_compress(storage, weights, 1, 512, stored, &scale), "%s of %g",
+          storage_formats[storage].name, (double)weight);
+    check(storage_is_sound(storage, stored, &scale, 1, 512), "%s of %g is sound",
+          storage_formats[storage].name, (double)weight);
+    storage_widen(storage, stored, &scale, 1, 512, back);
+    for (int i = 0; i < 512; i++) {
+        check(fabs((double)back[i] - (double)weights[i]) <= 0.50001 * (double)scale,
+              "%s of %g is %g", storage_formats[storage].name, (double)weights[i], (double)back[i]);
+    }
+}
+
 /* What a storage cannot hold is refused; what stored weights may be is checked. */
 static void check_refusals(void)
 {
     static const float refused[][2] = {{INFINITY, 1}, {NAN, 1}, {65505.0F, 0}, {-65536.0F, 0}};
+    static const float wide[] = {3.4e38F, 0x1p+127F, 0x1p-149F, 0x1.8p-143F, 0x1p-130F};
     static const float held[] = {65504.0F, -65504.0F, 0x1p-24F, 0x1p-149F, 0.0F, -0.0F};
     int8_t bytes[4] = {127, -127, 0, 1};
     int16_t words[512], stored[3];
@@ -206,12 +227,21 @@ static void check_refusals(void)
         check(back == (i == 3 ? 0.0F : held[i]), "float16 of %g is %g", (double)held[i],
               (double)back);
     }
+    for (enum storage storage = STORAGE_INT8; storage <= STORAGE_INT16; storage++) {
+        weights[1] = -0x1.fffffep+127F;
+        check(!storage_compress(storage, weights, 1, 3, stored, &scale), "%s of FLT_MAX",
+              storage_formats[storage].name);
+        for (int i = 0; i < 5; i++) {
+            check_row_of(storage, wide[i]);
+        }
+    }
+    scale = 1.0F;
     check(storage_is_sound(STORAGE_INT8, bytes, &scale, 1, 4), "-127 is sound");
     bytes[2] = -128;
     check(!storage_is_sound(STORAGE_INT8, bytes, &scale, 1, 4), "-128 is not sound");
     bytes[2] = 0;
-    for (int i = 0; i < 3; i++) {
-        scale = i == 0 ? NAN : i == 1 ? -1.0F : INFINITY;
+    for (int i = 0; i < 4; i++) {
+        scale = i == 0 ? NAN : i == 1 ? -1.0F : i == 2 ? INFINITY : 0x1p+122F;
         check(!storage_is_sound(STORAGE_INT8, bytes, &scale, 1, 4), "scale %g", (double)scale);
     }
     scale = 1.0F;

@@ -64,14 +64,14 @@ def check_numbers(made, found, flat):
     """Check that compressed weights stand for the numbers that are in the file."""
     if made.weights != found.weights:
         raise judge.Broken(f"{found!r:.500} were found, and {made.weights} made")
-    for name in made._parameter_names:
+    for name in made._native_names:
         key = ".".join(filter(None, (found.prefix, name)))
         if key not in flat:
             continue  # a bias of zeros
         value = flat[key].astype(np.float32)
         if flat[key].dtype.kind == "i":
             value = value * flat[f"{key}_scale"]
-        if not np.array_equal(made._parameter(name), value, equal_nan=True):
+        if not np.array_equal(made._native_parameter(name), value, equal_nan=True):
             raise judge.Broken(f"{name!r:.200} of {found!r:.500} has other numbers")
 
 

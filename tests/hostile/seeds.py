@@ -108,10 +108,10 @@ def compressed(format):
     }
     suffix = {"torch": ".pt", "safetensors": ".safetensors", "npz": ".npz", "npz_deflated": ".npz"}
     for number, (weights, module) in enumerate(modules.items()):
-        for index, name in enumerate(module._parameter_names):
+        for index, name in enumerate(module._native_names):
             shape = module._parameter_view(name).shape
             value = np.random.default_rng(100 * number + index).random(shape, np.float32)
-            module._assign({name: value})
+            module._native_assign({name: value})
         module = pylstm.compress(module, weights)
         if format.startswith("pickle"):
             yield pickle.dumps({"a": module}, int(format.removeprefix("pickle_")))

@@ -44,7 +44,7 @@ def read(module, source, **options):
 def assert_meant(module, tensors):
     """The tensors of a file stand for the numbers that the module computes with."""
     assert set(tensors) == set(state_of(module))
-    for name in module._parameter_names:
+    for name in module._native_names:
         value = tensors[name]
         is_matrix = value.ndim == 2
         expected = DTYPES.get(module.weights, module.weights) if is_matrix else "float32"
@@ -52,7 +52,7 @@ def assert_meant(module, tensors):
         value = value.float()
         if f"{name}_scale" in tensors:
             value = value * tensors[f"{name}_scale"]
-        assert value.numpy().tobytes() == module._parameter(name).tobytes()
+        assert value.numpy().tobytes() == module._native_parameter(name).tobytes()
 
 
 @each_module
@@ -111,8 +111,8 @@ def test_safetensors_loads_them(weights, name, tmp_path):
 def test_numpy_loads_them(weights, name, tmp_path):
     module = compressed(MODULES[name](), weights)
     with np.load(saved(module, tmp_path / "a.npz"), allow_pickle=False) as arrays:
-        for parameter in module._parameter_names:
-            stored, scale = module._stored(parameter)
+        for parameter in module._native_names:
+            stored, scale = module._native_stored(parameter)
             assert arrays[parameter].dtype == stored.dtype
             assert arrays[parameter].tobytes() == stored.tobytes()
             if scale is not None:
