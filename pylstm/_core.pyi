@@ -69,7 +69,7 @@ class RNN(Layer):
 
 class Cell(Layer):
     _native_mode: str | None
-    def _set_nonlinearity(self, value: Any, mode: str | None, /) -> None: ...
+    def _native_set_nonlinearity(self, value: Any, mode: str | None, /) -> None: ...
     def _native_build(
         self,
         mode: str,

@@ -3,7 +3,7 @@
  *
  *     class Cell(Layer):
  *         _mode: str | None
- *         def _set_nonlinearity(self, value, mode: str | None, /) -> None: ...
+ *         def _native_set_nonlinearity(self, value, mode: str | None, /) -> None: ...
  *         def _build(self, mode: str, input_size: int, hidden_size: int, *, bias: bool = True,
  *                    dtype: str = "float32", peepholes: bool = False, reset_after: bool = True,
  *                    gate_activation: str = "sigmoid", activation: str = "tanh",
@@ -151,7 +151,7 @@ static int set_mode(PyObject *self, PyObject *value, void *closure)
 }
 
 PyDoc_STRVAR(set_nonlinearity_doc,
-             "_set_nonlinearity($self, value, mode, /)\n--\n\n"
+             "_native_set_nonlinearity($self, value, mode, /)\n--\n\n"
              "Set the entry of __dict__ and what calls compute; no Python code runs between.");
 
 static PyObject *set_nonlinearity(PyObject *self, PyObject *args)
@@ -159,7 +159,7 @@ static PyObject *set_nonlinearity(PyObject *self, PyObject *args)
     PyObject *value, *mode, *attributes, *old;
     int kind, result;
 
-    if (!PyArg_ParseTuple(args, "OO:_set_nonlinearity", &value, &mode) ||
+    if (!PyArg_ParseTuple(args, "OO:_native_set_nonlinearity", &value, &mode) ||
         kind_from_mode(mode, &kind) < 0)
         return NULL;
     attributes = PyObject_GetAttrString(self, "__dict__");
@@ -193,7 +193,7 @@ static PyMethodDef cell_methods[] = {
      build_doc},
     {"forward", (PyCFunction)(void (*)(void))cell_forward_method, METH_FASTCALL | METH_KEYWORDS,
      forward_doc},
-    {"_set_nonlinearity", set_nonlinearity, METH_VARARGS, set_nonlinearity_doc},
+    {"_native_set_nonlinearity", set_nonlinearity, METH_VARARGS, set_nonlinearity_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -355,7 +355,7 @@ class RNNCell(RNNCellBase):
             mode = None
         # In one call, so that neither an interrupt nor another thread finds a cell that computes
         # another thing than it says.
-        self._set_nonlinearity(value, mode)
+        self._native_set_nonlinearity(value, mode)
 
     @nonlinearity.deleter
     def nonlinearity(self) -> None:
