@@ -107,6 +107,8 @@ struct rnn_call {
     void *c_n;
 
     bool finite_weights;   /* what rnn_pack() returned */
+    bool descending;       /* the first step takes the panels in descending order, the second in
+                              ascending order, and so on (cache reuse only) */
     double dropout;        /* 0 unless training */
     struct generator *rng; /* used where dropout is not 0 */
 

@@ -96,7 +96,7 @@ static bool walk_step(const struct scan *scan, struct walk *walk, ptrdiff_t rows
             finish_rows(scan, walk->before.h, rows, walk->before.known);
             walk->before.known = rows;
         }
-        walk->step.descending = walk->at.done & 1;
+        walk->step.descending = (walk->at.done & 1) != scan->call->descending;
         if (walk->at.done >= walk->plain)
             h = take_step_within(scan, walk, x, h, precomputed, rows);
         else

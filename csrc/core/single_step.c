@@ -62,7 +62,7 @@ INLINE void run(const struct rnn_net *net, const void *packed, const struct rnn_
     step.c_out_stride = net->hidden_size;
     step.h_out = call->y;
     step.h_out_stride = call->y_row;
-    step.descending = false;
+    step.descending = call->descending;
     if (integers) {
         step.rows_x = (struct integer_rows){integers, net->kernels->storage->planes_x, false};
         step.rows_h = (struct integer_rows){integers + call->batch * row_size(net, true),

@@ -222,6 +222,7 @@ HOT static int run(struct request *request)
 
     if (call->batch == 0 || net->hidden_size == 0)
         return 0; /* every result is empty */
+    request->call.descending = snapshot_descends(request->snapshot, call->steps);
     if (work < UNLOCKED_WORK && rnn_forward_single(net, request->snapshot->packed, call))
         return 0;
     if (work < UNLOCKED_WORK || request->late != NULL)

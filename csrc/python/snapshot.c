@@ -5,6 +5,7 @@
 
 #include "../core/pack.h"
 #include "../core/params.h"
+#include "../simd/storage.h"
 
 #include <string.h>
 
@@ -15,6 +16,13 @@
 /* Bytes of a parameter up to which a copy is made: larger ones come from memory, at its speed
  * either way. */
 #define MOST_COPIED (4 << 20)
+/* Bytes of packed weights for which it pays to alternate the order of panels from one call of one step
+ * to the next. Fewer fit the first-level cache; of more, too few are still in the second-level cache.
+ * Floats of 16 bits wait for their widening, not for the second-level cache: those gain where they do
+ * not fit that cache. */
+#define LEAST_ALTERNATING (64 << 10)
+#define LEAST_ALTERNATING_HALVES (1 << 20)
+#define MOST_ALTERNATING (16 << 20)
 
 ptrdiff_t snapshot_values_size(ptrdiff_t elements, size_t itemsize, size_t header)
 {
@@ -33,6 +41,14 @@ HOT void snapshot_release(struct snapshot *snapshot)
     for (ptrdiff_t index = 0; index < rnn_param_count(&snapshot->net); index++)
         memory_free(snapshot->copies[index]);
     memory_free(snapshot);
+}
+
+static bool alternates(const struct rnn_net *net, ptrdiff_t nbytes)
+{
+    const bool halves = rnn_is_compressed(net) && !storage_is_integer(net->kernels->storage);
+
+    return nbytes >= (halves ? LEAST_ALTERNATING_HALVES : LEAST_ALTERNATING) &&
+           nbytes <= MOST_ALTERNATING;
 }
 
 struct snapshot *snapshot_new(const struct rnn_net *net, const void *params)
@@ -54,6 +70,7 @@ struct snapshot *snapshot_new(const struct rnn_net *net, const void *params)
     atomic_init(&snapshot->references, 1);
     snapshot->net = *net;
     snapshot->row_work = rnn_row_work(net);
+    snapshot->alternates = alternates(net, nbytes);
     snapshot->copies = (void **)(snapshot + 1);
     snapshot->packed = memory_align((char *)snapshot + header, MEMORY_ALIGNMENT);
     if (elements < UNLOCKED_PACK_ELEMENTS) {

@@ -24,6 +24,9 @@ struct snapshot {
     struct rnn_net net;
     double row_work; /* rnn_row_work(): a small call would feel it */
     bool finite;     /* every weight_hh is: zero states may be left out */
+    bool
+        alternates; /* calls of one step take the panels in ascending and descending order in turn */
+    atomic_bool descending; /* the next of these calls does; cache reuse only */
     void *packed;
 
     /* Guarded by the lock of the weights: how many calls compare parameters with this snapshot now.
@@ -58,6 +61,16 @@ static inline struct snapshot *snapshot_acquire(struct snapshot *snapshot)
 {
     atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
     return snapshot;
+}
+/* Returns struct rnn_call.descending of a call of so many steps, and turns the order of the next one.
+ * Calls of two threads at once may read the same order. */
+static inline bool snapshot_descends(struct snapshot *snapshot, ptrdiff_t steps)
+{
+    if (steps != 1 || !snapshot->alternates)
+        return false;
+    const bool descending = atomic_load_explicit(&snapshot->descending, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->descending, !descending, memory_order_relaxed);
+    return descending;
 }
 /* Needs no GIL. NULL is allowed. */
 void snapshot_release(struct snapshot *snapshot);

@@ -620,7 +620,8 @@ void network_run(const char *level, const struct network_shape *shape,
     const ptrdiff_t width = shape->num_directions * hidden_out(shape);
     struct generator rng;
     struct rnn_net net = data->net;
-    struct rnn_call call = {.steps = shape->steps, .batch = shape->batch};
+    struct rnn_call call = {
+        .steps = shape->steps, .batch = shape->batch, .descending = network_descends(shape)};
     struct rnn_within within;
 
     net.kernels = network_kernels(level, shape);

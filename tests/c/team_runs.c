@@ -159,6 +159,7 @@ struct subject subject_make(const struct network_shape *shape, const char *level
     subject.net.kernels = network_kernels(level, shape);
     subject.call.steps = shape->steps;
     subject.call.batch = shape->batch;
+    subject.call.descending = network_descends(shape);
     fill_inputs(&subject, shape);
     set_strides(shape, shape->num_directions * hidden_out(&subject.net), &subject.call.y_step,
                 &subject.call.y_row);
