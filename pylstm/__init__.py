@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .files.load import load
     from .files.write.save import save
     from .modules.compress import compress
+    from .modules.linear import Linear
     from .runtime.config import show_config
     from .weights.find import FoundLSTM, FoundRecurrent, find_lstms, find_recurrent
 
@@ -43,6 +44,7 @@ __all__ = [
     "FoundRecurrent",
     "GRUCell",
     "LSTMCell",
+    "Linear",
     "Module",
     "RNNCell",
     "Stream",
@@ -72,6 +74,7 @@ _announce(_core)
 _LAZY = {
     "FoundLSTM": ".weights.find",
     "FoundRecurrent": ".weights.find",
+    "Linear": ".modules.linear",
     "WeightFileError": ".files.base.errors",
     "WeightFileWarning": ".files.base.errors",
     "compress": ".modules.compress",

@@ -88,6 +88,19 @@ class Cell(Layer):
     def forward(self, input: Any, hx: Any = None, *, out: Any = None) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
+class Linear(Layer):
+    def _native_build(
+        self,
+        in_features: SupportsIndex,
+        out_features: SupportsIndex,
+        *,
+        bias: bool = True,
+        dtype: str = "float32",
+        weights: None = None,
+    ) -> None: ...
+    def forward(self, input: Any, *, out: Any = None) -> _Array: ...
+    def __call__(self, input: Any, *, out: Any = None) -> _Array: ...
+
 @final
 class Stream:
     state: Any

@@ -147,6 +147,16 @@ def compressed_cases(layer, weights):
     ]
 
 
+def linear_names():
+    """Cases of Linear: sizes on both sides of a panel and of a block of terms."""
+    sizes = itertools.product((1, 3, 16, 17, 31, 33, 64, 65, 100, 257), (1, 4, 31, 32, 33, 64, 257))
+    return [
+        f"Linear-{inputs}-{outputs}-{('float32', 'float64')[number % 2]}"
+        f"{'-bias' * (number % 3 != 2)}-{INPUTS[number % len(INPUTS)]}"
+        for number, (outputs, inputs) in enumerate(sizes)
+    ]
+
+
 def names():
     """Names of all cases that have a recorded hash, in the order in which they were added."""
     found = [*map(str, dict.fromkeys(contract_cases() + plain_cases()))]
@@ -159,4 +169,4 @@ def names():
         found += map(str, within_cases(layer))
     for layer, weights in itertools.product(LAYERS, STORAGES):
         found += map(str, compressed_cases(layer, weights))
-    return found
+    return found + linear_names()

@@ -42,6 +42,28 @@ class Case:
     native: bool = False  # nothing but C runs
 
 
+X4 = fractions(5, (2, 3, 5, 4)).astype(np.float32)
+LINEAR = partial(pylstm.Linear, 4, 6)
+
+
+def raised(call, *args, **options):
+    """The text of the error of a call."""
+    try:
+        call(*args, **options)
+    except (RuntimeError, ValueError) as error:
+        return str(error)
+    raise AssertionError("no error")
+
+
+def held_linear():
+    """A call while an array on a parameter lives."""
+    module = LINEAR()
+    weight = module.weight
+    for _ in range(4):
+        module(X)
+    return Case(lambda: (weight[:0], module(X))[1], [module])
+
+
 def lstm(*args, **kwargs):
     return pylstm.LSTM(4, 6, *args, **kwargs)
 
@@ -620,6 +642,14 @@ CASES: dict[str, Callable[[], Case]] = {
     "convert to int8": lambda: on(lstm(2), lambda m: m._native_convert("int8"), changes=True),
     "convert to float16": lambda: on(pylstm.GRUCell(4, 6), lambda m: m._native_convert("float16"), changes=True),
     "widen": lambda: on(small(), lambda m: m.float() and None, changes=True),
+    "build a linear layer": lambda: Case(lambda: _core.Linear()._native_build(4, 6, dtype="float64"), native=True),
+    "linear": lambda: native(LINEAR(), lambda module: module(X)),
+    "linear out": lambda: native(LINEAR(), lambda module: module(X, out=np.empty((5, 3, 6), np.float32))),
+    "linear strided": lambda: on(LINEAR(), lambda module: module(X4.transpose(2, 1, 0, 3))),
+    "linear converted": lambda: on(LINEAR(), lambda module: module(X.astype(int))),
+    "linear held": lambda: held_linear(),
+    "linear wrong": lambda: on(LINEAR(), lambda module: raised(module, X[..., :3])),
+    "linear wrong out": lambda: on(LINEAR(), lambda module: raised(module, X, out=X)),
     "build compressed": lambda: Case(lambda: _core.RNN()._native_build("LSTM", 4, 6, num_layers=2, proj_size=3, weights="int16"), native=True),
     "stored": lambda: stored_again(small()),
     "stored floats": lambda: stored_again(small("bfloat16", pylstm.GRU)),
@@ -663,6 +693,7 @@ def state_bits(modules):
         for part in module.modules():
             if isinstance(part, _core.Layer):
                 shape = (2, 2) if isinstance(part, _core.RNN) else (2,)
-                results.append(part(np.full((*shape, part.input_size), 0.5)))
+                features = part.in_features if isinstance(part, pylstm.Linear) else part.input_size
+                results.append(part(np.full((*shape, features), 0.5)))
                 results.append(list(part.state_dict().values()))
     return bits(results)

@@ -124,6 +124,20 @@ def make_actions():
         "as_array": lambda: (_core.as_array([[1, 2]], "x", "float32"), _core.as_array(X, "x")),
         "levels": lambda: (_core.simd_level(), _core.simd_levels(), _core.compiler()),
     }
+    linear, wide = pylstm.Linear(4, 3), pylstm.Linear(64, 64)
+    rows, result = np.zeros((200, 64), np.float32), np.empty((*X.shape[:-1], 3), np.float32)
+    calls |= {
+        "linear": lambda: linear(X),
+        "linear large": lambda: wide(rows),
+        "linear copied": lambda: linear(np.zeros((2, 3, 5, 4)).transpose(2, 1, 0, 3)),
+        "linear converted": lambda: linear(X.tolist()),
+        "linear out": lambda: linear(input=X, out=result),
+        "linear held": lambda: held_for(linear, 5),
+        "linear pickled": lambda: pickle.loads(pickle.dumps(copy.copy(linear)))(X),
+        "build a linear layer": lambda: pylstm.Linear(4, 3, bias=False)(X),
+        "linear wrong": ignore_errors(lambda: linear(X[..., :2])),
+        "linear wrong out": ignore_errors(lambda: linear(X, out=X)),
+    }
     gru, relu = pylstm.GRU(4, 3), pylstm.RNN(4, 3, 2, "relu", bidirectional=True, dropout=0.5)
     gru_cell, rnn_cell = pylstm.GRUCell(4, 3), pylstm.RNNCell(4, 3)
     calls |= {

@@ -67,7 +67,7 @@ IMPORTS = {name: imports(name) for name in MODULES}
 def test_imports_are_seen():
     assert "pylstm.files.formats.keras" in IMPORTS["pylstm.files.open"]  # by an f-string
     assert "pylstm.files.formats.skops" in IMPORTS["pylstm.files.open"]  # by a text
-    assert "pylstm.weights.build" in IMPORTS["pylstm.modules.native"]  # in a function
+    assert "pylstm.weights.build" in IMPORTS["pylstm.modules.recurrent"]  # in a function
     assert "pylstm.modules.rnn" in IMPORTS["pylstm"]
     assert "pylstm._core" in IMPORTS["pylstm.modules.rnn_base"]
     assert "pylstm.plot.ticks" in IMPORTS["pylstm.plot.drawing"]

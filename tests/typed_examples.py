@@ -189,7 +189,7 @@ def generator() -> int:
 def missing() -> str:
     """A checker knows which names there are: strict mode reports comments that ignore nothing."""
     try:
-        nn.Linear(4, 8)  # type: ignore[attr-defined]
+        nn.Transformer(4, 8)  # type: ignore[attr-defined]
     except AttributeError as error:
         return str(error)
     return ""

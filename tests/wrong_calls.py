@@ -18,7 +18,7 @@ from pylstm.utils import rnn
 # is spelled and what a module's numbers are kept in.
 SPELLINGS = {
     r"torch\.nn\.modules\.\w+\.|\bpylstm\.(?=[A-Z])": "",
-    r"\bNativeModule\.": "Module.",
+    r"\b(Native|Recurrent)Module\.": "Module.",
     r"\bRNNBase\.(?=__init__)": "{kind}.",
     r"\bRNNBase\.": "Module.",
     r"torch\.FloatTensor": "numpy.ndarray",

@@ -9,7 +9,7 @@ bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
     return net->kind == other->kind && net->reverse == other->reverse &&
            a->gate_activation == b->gate_activation && a->activation == b->activation &&
            a->peepholes == b->peepholes && a->reset_before == b->reset_before &&
-           a->cell_clip == b->cell_clip;
+           a->cell_clip == b->cell_clip && net->is_linear == other->is_linear;
 }
 
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
@@ -23,6 +23,9 @@ bool layout_fits(const struct rnn_net *net)
     const double hidden = (double)net->hidden_size + 64;
     const double input = (double)net->input_size + net->num_directions * hidden + 64;
     const double layers = (double)net->num_layers * net->num_directions;
+
+    if (net->is_linear) /* nothing is as large as H H */
+        return 8 * hidden * ((double)net->input_size + 64) * 8 < (double)PTRDIFF_MAX / 4;
 
     return layers * 8 * hidden * (input + hidden) * 8 < (double)PTRDIFF_MAX / 4;
 }
@@ -62,6 +65,8 @@ ptrdiff_t layout_columns(const struct rnn_net *net, ptrdiff_t gates, ptrdiff_t f
 {
     if (layout_is_panels(net)) /* before the division, which a small call would feel */
         return gates * (end - first);
+    if (net->is_linear) /* row after row */
+        return end - first;
 
     const ptrdiff_t lanes = net->kernels->lanes;
     const ptrdiff_t last = end - end % (PANEL_VECTORS * lanes); /* begin of an incomplete block */
@@ -110,6 +115,10 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
         totals +
         (!panels && layout_separates_bias(net) ? layout_align(net->hidden_size, PIECE_ALIGN) : 0);
     at.weight_hh = at.weight_ih + totals * storage_packed_depth(storage, at.input_size);
+    if (net->is_linear) {
+        at.weight_hr = at.peepholes = at.size = at.weight_hh;
+        return at;
+    }
     at.weight_hr = at.weight_hh + totals * storage_packed_depth(storage, rnn_hidden_out(net));
     at.peepholes =
         at.weight_hr + (net->proj_size

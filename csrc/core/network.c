@@ -266,6 +266,9 @@ double rnn_row_work(const struct rnn_net *net)
 {
     const double out = (double)rnn_hidden_out(net);
     const double hidden = (double)net->hidden_size;
+
+    if (net->is_linear)
+        return hidden * (double)net->input_size;
     const double first = (double)net->input_size + out;
     const double later = net->num_directions * out + out;
     const double weights =

@@ -86,8 +86,9 @@ static enum columns columns_of(const struct rnn_net *net)
 {
     if (layout_is_panels(net))
         return COLUMNS_OF_GATES;
-    return net->hidden_size <= PANEL_VECTORS * net->kernels->lanes ? COLUMNS_OF_ROWS
-                                                                   : COLUMNS_OF_BLOCKS;
+    return net->is_linear || net->hidden_size <= PANEL_VECTORS * net->kernels->lanes
+               ? COLUMNS_OF_ROWS
+               : COLUMNS_OF_BLOCKS;
 }
 
 /* How many pieces the matrix of a parameter has. */
@@ -195,6 +196,7 @@ static bool pack_matrix(const struct rnn_net *net, ptrdiff_t index, const void *
 struct biases {
     struct matrix matrix; /* depth 1, at the first bias; `packed` is where the sums stand */
     ptrdiff_t to_b_hh;    /* elements from b_ih to b_hh of the same row */
+    bool single;          /* there is no b_hh */
     bool separate;        /* the last gate's b_hh is not added, but stands at `packed_h` */
     ptrdiff_t packed_h;
 };
@@ -215,16 +217,17 @@ static struct biases biases_of(const struct rnn_net *net, ptrdiff_t index, int n
 {
     const struct piece piece = layout_piece(net, number);
     const ptrdiff_t direction = index / rnn_params_per_direction(net);
-    const struct rnn_param b_ih =
-        rnn_param_at(net, direction * rnn_params_per_direction(net) + BIAS_IH);
+    const ptrdiff_t first = direction * rnn_params_per_direction(net);
+    const ptrdiff_t bias = first + (net->is_linear ? 1 : (ptrdiff_t)BIAS_IH);
+    const struct rnn_param b_ih = rnn_param_at(net, bias);
 
     /* The two biases are floats in every storage, side by side. */
-    struct biases biases = {.to_b_hh = b_ih.rows, .separate = layout_separates_bias(net)};
+    struct biases biases = {
+        .to_b_hh = b_ih.rows, .single = net->is_linear, .separate = layout_separates_bias(net)};
     const struct direction_layout at = direction_layout(net, b_ih.layer);
-    const size_t stored =
-        rnn_stored_at(net, direction * rnn_params_per_direction(net) + BIAS_IH).values;
+    const size_t stored = rnn_stored_at(net, bias).values;
 
-    biases.matrix = matrix_of(net, direction * rnn_params_per_direction(net), number, params, NULL);
+    biases.matrix = matrix_of(net, first, number, params, NULL);
     biases.matrix.rows = (const char *)params + stored +
                          (size_t)(piece.first_gate * net->hidden_size) * net->kernels->itemsize;
     biases.matrix.depth = 1;

@@ -1,4 +1,4 @@
-/* The biases of one direction. Parameters, undefined at the end: REAL, BITS (the unsigned integer
+/* The biases of one direction; of a linear layer the one bias. Parameters, undefined at the end: REAL, BITS (the unsigned integer
  * of that size), NAME(x).
  *
  * b_ih + b_hh is the one addition in which both biases are used, in the default floating-point
@@ -10,6 +10,8 @@ static REAL NAME(bias_of)(const struct biases *biases, ptrdiff_t row)
     const struct matrix *matrix = &biases->matrix;
     const REAL *b_ih = (const REAL *)(const void *)matrix->rows, *b_hh = b_ih + biases->to_b_hh;
 
+    if (biases->single)
+        return b_ih[row];
     if (biases->separate && row >= (matrix->gates - 1) * matrix->hidden)
         return b_ih[row];
     return b_ih[row] + b_hh[row];

@@ -8,6 +8,8 @@
 
 ptrdiff_t rnn_params_per_direction(const struct rnn_net *net)
 {
+    if (net->is_linear)
+        return 1 + (net->bias ? 1 : 0);
     return 2 + (net->bias ? 2 : 0) + (net->proj_size ? 1 : 0) + (net->variant.peepholes ? 3 : 0);
 }
 
@@ -21,6 +23,8 @@ static ptrdiff_t direction_size(const struct rnn_net *net, ptrdiff_t layer)
 {
     const ptrdiff_t gates = rnn_gate_rows(net);
 
+    if (net->is_linear)
+        return gates * (net->input_size + (net->bias ? 1 : 0));
     return gates * (layer_input_size(net, layer) + rnn_hidden_out(net) + (net->bias ? 2 : 0)) +
            net->proj_size * net->hidden_size + (net->variant.peepholes ? 3 * net->hidden_size : 0);
 }
@@ -34,6 +38,8 @@ static bool set_shape(const struct rnn_net *net, struct rnn_param *param)
     param->ndim = is_bias || is_peephole ? 1 : 2;
     param->rows = param->kind == WEIGHT_HR ? net->proj_size : rnn_gate_rows(net);
     param->cols = 1;
+    if (net->is_linear && param->kind != WEIGHT_IH)
+        return param->kind == BIAS_IH && net->bias;
     if (is_peephole) {
         param->rows = net->hidden_size;
         return net->variant.peepholes;
@@ -135,17 +141,38 @@ ptrdiff_t rnn_stored_size(const struct rnn_net *net)
     return (ptrdiff_t)rnn_stored_at(net, rnn_param_count(net) - 1).end;
 }
 
+/* Draws `count` values from U(-limit, limit) to element `first` of the parameters. Of a limit of 0 the
+ * lower bound is +0, as torch has it. */
+static void draw(const struct rnn_net *net, struct generator *rng, double limit, void *params,
+                 ptrdiff_t first, ptrdiff_t count)
+{
+    if (net->kernels->dtype == DTYPE_FLOAT32)
+        generator_uniform_f32(rng, 0.0 - limit, limit, (float *)params + first, count);
+    else
+        generator_uniform_f64(rng, 0.0 - limit, limit, (double *)params + first, count);
+}
+
+/* torch.nn.init.kaiming_uniform_() with a = sqrt(5), operation by operation, then the bias. */
+static void reset_linear(const struct rnn_net *net, struct generator *rng, void *params)
+{
+    const ptrdiff_t weights = net->hidden_size * net->input_size;
+    const double a = sqrt(5.0), gain = sqrt(2.0 / (1.0 + a * a));
+    const double root = sqrt((double)net->input_size);
+
+    if (weights > 0)
+        draw(net, rng, sqrt(3.0) * (gain / root), params, 0, weights);
+    if (net->bias)
+        draw(net, rng, net->input_size > 0 ? 1.0 / root : 0.0, params, weights, net->hidden_size);
+}
+
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params)
 {
     const fpenv_t saved = fpenv_enter();
     const ptrdiff_t count = rnn_params_size(net);
 
-    if (net->hidden_size > 0) {
-        const double limit = 1.0 / sqrt((double)net->hidden_size);
-        if (net->kernels->dtype == DTYPE_FLOAT32)
-            generator_uniform_f32(rng, -limit, limit, params, count);
-        else
-            generator_uniform_f64(rng, -limit, limit, params, count);
-    }
+    if (net->is_linear)
+        reset_linear(net, rng, params);
+    else if (net->hidden_size > 0)
+        draw(net, rng, 1.0 / sqrt((double)net->hidden_size), params, 0, count);
     fpenv_leave(saved);
 }

@@ -17,7 +17,8 @@ enum rnn_param_kind {
     PARAM_KINDS
 };
 
-/* One parameter; a bias and a peephole have cols 1 and ndim 1. */
+/* One parameter; a bias and a peephole have cols 1 and ndim 1. A linear layer has WEIGHT_IH and, with
+ * a bias, BIAS_IH. */
 struct rnn_param {
     enum rnn_param_kind kind;
     ptrdiff_t layer;
@@ -44,7 +45,8 @@ struct rnn_stored rnn_stored_at(const struct rnn_net *net, ptrdiff_t index);
 /* Bytes of all stored parameters. Returns -1 where that overflows. */
 ptrdiff_t rnn_stored_size(const struct rnn_net *net);
 
-/* Draws every parameter, in their order, from U(-1/sqrt(H), 1/sqrt(H)), bit-identical to torch. */
+/* Draws every parameter, in their order, from U(-1/sqrt(H), 1/sqrt(H)), of a linear layer
+ * from U(-1/sqrt(I), 1/sqrt(I)), bit-identical to torch. */
 void rnn_reset_parameters(const struct rnn_net *net, struct generator *rng, void *params);
 
 #endif

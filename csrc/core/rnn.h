@@ -27,6 +27,9 @@ struct rnn_net {
     bool reverse;                /* the one direction begins at the end of the sequence */
     struct cell_variant variant; /* of an LSTM without reset_before, of a GRU without peepholes and
                                     clip, of an RNN none */
+    /* Not a recurrent network but a linear layer (linear.h): a weight [H, I] and one bias. `kind` is then
+     * CELL_RNN_TANH, which has one gate too. */
+    bool is_linear;
 };
 
 /* True if the weights are compressed. */

@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include "arrays.h"
+#include "call_errors.h"
 #include "hx_errors.h"
 
 #include <string.h>
@@ -288,6 +289,8 @@ HOT int arguments_open(struct request *request)
     if (request->snapshot == NULL)
         return -1;
     request->net = &request->snapshot->net;
+    if (request->net->is_linear)
+        return error_not_recurrent();
     request->pair = rnn_has_c(request->net);
     request->x = array_open(request->input, "input");
     if (request->x == NULL || (request->hx != NULL && open_hx(request, request->hx) < 0))

@@ -89,6 +89,12 @@ int error_not_of_a_cell(const struct request *request)
                        name, article, name, article, name);
 }
 
+int error_not_recurrent(void)
+{
+    return error_raise(PyExc_TypeError, "this call needs the parameters of a recurrent layer or "
+                                        "cell, and these are those of a linear layer");
+}
+
 int error_nonlinearity(const struct request *request)
 {
     PyObject *value = PyObject_GetAttrString((PyObject *)request->self, "nonlinearity");

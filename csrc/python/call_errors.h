@@ -14,6 +14,9 @@ COLD int error_input_rank(const struct request *request);
 COLD int error_input_size(const struct request *request);
 COLD int error_no_steps(const struct request *request);
 
+/* The weights are those of a linear layer. */
+COLD int error_not_recurrent(void);
+
 /* ---- Cells ---- */
 
 /* The weights are those of more than one layer or direction. */

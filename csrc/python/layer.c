@@ -101,13 +101,15 @@ void layer_set_weights(layer_object *self, struct weights *weights)
     weights_release(old);
 }
 
-/* The type that "object" is of, layers or cells: a bare Layer is of both. */
+/* The type that "object" is of: a bare Layer is of each. */
 static PyTypeObject *shape_of(layer_object *object)
 {
     if (PyObject_TypeCheck((PyObject *)object, object->module_state->cell_type))
         return object->module_state->cell_type;
     if (PyObject_TypeCheck((PyObject *)object, object->module_state->rnn_type))
         return object->module_state->rnn_type;
+    if (PyObject_TypeCheck((PyObject *)object, object->module_state->linear_type))
+        return object->module_state->linear_type;
     return object->module_state->layer_type;
 }
 

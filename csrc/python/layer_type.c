@@ -27,6 +27,7 @@
 #include "form.h"
 #include "layer.h"
 #include "lease.h"
+#include "linear_call.h"
 #include "parameter_names.h"
 #include "parameters.h"
 #include "dtype.h"
@@ -70,10 +71,11 @@ static PyObject *layer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self = (layer_object *)alloc(type, 0); /* zeroed */
     if (self == NULL)
         return NULL;
-    self->vectorcall = layer_vectorcall;
-    inherit_vectorcall(type);
     self->module = Py_NewRef(module);
     self->module_state = PyModule_GetState(module);
+    self->vectorcall = PyType_IsSubtype(type, self->module_state->linear_type) ? linear_vectorcall
+                                                                               : layer_vectorcall;
+    inherit_vectorcall(type);
     self->weights = NULL;
     atomic_init(&self->dropout, 0.0);
     atomic_init(&self->batch_first, false);

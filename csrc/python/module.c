@@ -3,6 +3,7 @@
  *     class Layer: ...                    # layer_type.c
  *     class RNN(Layer): ...               # rnn_type.c
  *     class Cell(Layer): ...              # cell_type.c
+ *     class Linear(Layer): ...            # linear_type.c
  *     class Stream: ...                   # stream_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
@@ -28,6 +29,7 @@
 #include "cell_type.h"
 #include "generator.h"
 #include "layer_type.h"
+#include "linear_type.h"
 #include "lease.h"
 #include "num_threads.h"
 #include "packed_call.h"
@@ -251,6 +253,8 @@ static int module_exec(PyObject *module)
             NULL ||
         (module_state->cell_type = add_type(module, &cell_type_spec, module_state->layer_type)) ==
             NULL ||
+        (module_state->linear_type =
+             add_type(module, &linear_type_spec, module_state->layer_type)) == NULL ||
         (module_state->stream_type = add_type(module, &stream_type_spec, NULL)) == NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
@@ -272,6 +276,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(module_state->layer_type);
     Py_VISIT(module_state->rnn_type);
     Py_VISIT(module_state->cell_type);
+    Py_VISIT(module_state->linear_type);
     Py_VISIT(module_state->stream_type);
     Py_VISIT(module_state->packed_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
@@ -289,6 +294,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(module_state->layer_type);
     Py_CLEAR(module_state->rnn_type);
     Py_CLEAR(module_state->cell_type);
+    Py_CLEAR(module_state->linear_type);
     Py_CLEAR(module_state->stream_type);
     Py_CLEAR(module_state->packed_type);
     return 0;

@@ -30,8 +30,9 @@ struct module_state {
     PyTypeObject *layer_type;
     PyTypeObject *rnn_type;
     PyTypeObject *cell_type;
+    PyTypeObject *linear_type;
     PyTypeObject *stream_type;
-    PyTypeObject *lease_type;  /* NULL, as the other four, once the interpreter goes down */
+    PyTypeObject *lease_type;  /* NULL, as the other five, once the interpreter goes down */
     PyTypeObject *packed_type; /* PackedSequence; NULL until pylstm.utils is imported as well */
     PyArray_Descr *descr[DTYPE_COUNT];
     PyObject *names[NAMES]; /* interned */

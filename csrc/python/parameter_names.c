@@ -16,6 +16,8 @@ PyObject *parameters_name(const struct weights *weights, ptrdiff_t index)
 {
     const struct rnn_param param = rnn_param_at(&weights->net, index);
 
+    if (weights->net.is_linear)
+        return PyUnicode_FromString(param.kind == WEIGHT_IH ? "weight" : "bias");
     if (weights->cell)
         return PyUnicode_FromString(kind_names[param.kind]);
     return PyUnicode_FromFormat("%s_l%zd%s", kind_names[param.kind], (Py_ssize_t)param.layer,
@@ -79,9 +81,11 @@ static ptrdiff_t find_param(const struct weights *weights, const char *text)
 {
     const struct rnn_net *net = &weights->net;
     const ptrdiff_t group = rnn_params_per_direction(net);
-    const int kind = parse_kind(&text);
     ptrdiff_t place = 0;
 
+    if (net->is_linear)
+        return strcmp(text, "weight") == 0 ? 0 : net->bias && strcmp(text, "bias") == 0 ? 1 : -1;
+    const int kind = parse_kind(&text);
     if (kind < 0)
         return -1;
     if (!weights->cell)

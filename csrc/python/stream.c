@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "call.h"
+#include "call_errors.h"
 #include "errors.h"
 
 #include <string.h>
@@ -69,6 +70,8 @@ COLD static int error_not_direct(layer_object *layer)
 
 int stream_check_net(const struct rnn_net *net)
 {
+    if (net->is_linear)
+        return error_not_recurrent();
     return net->num_directions != 1 || net->reverse ? error_direction(net) : 0;
 }
 

@@ -43,6 +43,7 @@ _NAME = re.compile(
     rf"-(?P<inputs>{'|'.join(INPUTS)})(?P<infinite_weight>-infinite)?"
     rf"(?:-(?P<within>{'|'.join(WITHIN)}))?(?:-(?P<weights>{'|'.join(STORAGES)}))?"
 )
+_LINEAR = re.compile(rf"Linear-(\d+)-(\d+)-(\w+?)((?:-bias)?)-({'|'.join(INPUTS)})")
 _ACTIVATIONS = re.compile(rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?activations-(?P<dtype>\w+)")
 
 
@@ -203,6 +204,11 @@ def hash_of(name: str) -> str:
     match = _ACTIVATIONS.fullmatch(name)
     if match:
         return hash_arrays(activations(match["dtype"], match["layer"] or _FIRST))
+    match = _LINEAR.fullmatch(name)
+    if match:
+        return hash_arrays(
+            linear_rows(int(match[1]), int(match[2]), match[3], match[4] != "", match[5])
+        )
     return Case.named(name).hash()
 
 
@@ -220,6 +226,22 @@ def activations(dtype: str, layer: str = _FIRST) -> list[Array]:
         c_0 = fractions(12, (20_000, 1), 20.0)
         return list(cell(totals, (c_0 * 0, c_0)))
     return [cell(totals, fractions(12, (20_000, 1), 1.0))]
+
+
+def linear_rows(
+    in_features: int, out_features: int, dtype: str, bias: bool, inputs: str
+) -> list[Array]:
+    """Return what a Linear makes of 9 rows, of its weights by themselves, and of one row alone."""
+    module: Any = pylstm.Linear(in_features, out_features, bias, dtype=dtype)
+    seed = out_features * 1000 + in_features
+    module.load_state_dict(
+        {
+            name: fractions(1000 * seed + index, value.shape)
+            for index, (name, value) in enumerate(module.state_dict().items())
+        }
+    )
+    x = values(inputs, seed, (9, in_features), dtype)
+    return [module(x), module(x[-1])]
 
 
 def fractions(seed: int, shape: tuple[int, ...], scale: float = 1.0) -> Array:

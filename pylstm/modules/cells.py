@@ -9,7 +9,7 @@ from .. import _core
 from ..arguments.constructors import check_cell, check_nonlinearity
 from ..arguments.dtypes import check_device, construction_dtype
 from ..arguments.variants import VARIANTS, check_variants, own_variants
-from .native import NativeModule
+from .recurrent import RecurrentModule
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-class RNNCellBase(_core.Cell, NativeModule):
+class RNNCellBase(_core.Cell, RecurrentModule):
     """What the cells share: the base of LSTMCell, GRUCell and RNNCell."""
 
     _native_structure = ("input_size", "hidden_size", "bias")

@@ -6,8 +6,9 @@ from .._core import Layer
 from ..arguments.naming import type_name
 from ..weights.storages import STORAGES, storage_of
 from .module import Module
-from .native import AnyModule, NativeModule, copied_with
+from .native import AnyModule, copied_with
 from .parameters import SCALE
+from .recurrent import RecurrentModule
 
 
 def compress(module: AnyModule, weights: str) -> AnyModule:
@@ -81,7 +82,7 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
         known = ", ".join(map(repr, STORAGES))
         raise TypeError(f"weights must be one of {known}, got {type_name(weights)}")
     name = storage_of(weights).name
-    if isinstance(module, NativeModule):
+    if isinstance(module, RecurrentModule):
         module._native_names  # noqa: B018 - a RuntimeError before __init__
     recurrent = _recurrent(module)
     if not recurrent:
@@ -106,12 +107,14 @@ def compress(module: AnyModule, weights: str) -> AnyModule:
     return copied
 
 
-def _recurrent(module: Module) -> dict[str, NativeModule]:
+def _recurrent(module: Module) -> dict[str, RecurrentModule]:
     """Return the recurrent modules of a tree, each once, by their paths."""
-    return {path: each for path, each in module.named_modules() if isinstance(each, NativeModule)}
+    return {
+        path: each for path, each in module.named_modules() if isinstance(each, RecurrentModule)
+    }
 
 
-def _compressed(module: NativeModule, path: str, name: str) -> Layer:
+def _compressed(module: RecurrentModule, path: str, name: str) -> Layer:
     """Return what holds the parameters of a recurrent module in a storage."""
     where = f"{path}." if path else ""
     if module._native_dtype.name != "float32":

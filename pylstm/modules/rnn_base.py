@@ -12,7 +12,7 @@ from .._core import as_array
 from ..arguments.dtypes import check_device, construction_dtype
 from ..arguments.naming import type_name
 from ..arguments.variants import VARIANTS, check_reverse, check_variants, own_variants
-from .native import NativeModule
+from .recurrent import RecurrentModule
 from .trace import Trace, wanted_names
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _method_of(cls: type, function: Any) -> FunctionType:
     return copy
 
 
-class RNNBase(_core.RNN, NativeModule):
+class RNNBase(_core.RNN, RecurrentModule):
     """What the layers share: the base of LSTM, GRU and RNN, which differ in their constructors."""
 
     _native_structure: tuple[str, ...] = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core import Layer
 from ..arguments.naming import type_name
-from ..modules.native import NativeModule
+from ..modules.recurrent import RecurrentModule
 from ..modules.rnn_base import RNNBase
 from ..weights.kinds import kind_of
 from .drawing import COLORS, Panel, color_map, draw_all, given_axes, library
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .drawing import Array
 
 
-def _weight_panel(module: NativeModule, name: str) -> Panel:
+def _weight_panel(module: RecurrentModule, name: str) -> Panel:
     """Describe one parameter; biases become a column."""
     values: Array = module._parameter_view(name)
     gates = kind_of(module._native_kind).gates
@@ -48,7 +48,7 @@ def _label_rows(rows: Sequence[Sequence[Panel]]) -> None:
                 panel.xlabel = ""
 
 
-def _names(module: NativeModule, names: Any) -> list[list[str]]:
+def _names(module: RecurrentModule, names: Any) -> list[list[str]]:
     """Return the names of the parameters to draw, row by row."""
     if names is None:
         return module._all_weights if isinstance(module, RNNBase) else [list(module._native_names)]
@@ -81,7 +81,7 @@ def _weight_axes(rows: Sequence[Sequence[Panel]]) -> list[Axes]:
 
 
 def plot_weights(
-    module: NativeModule,
+    module: RecurrentModule,
     names: str | Sequence[str] | None = None,
     *,
     ax: Any = None,

@@ -1,0 +1,230 @@
+"""torch.nn's Linear, and what modules with one weight and a bias share."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _core
+from .._core import as_array
+from ..arguments.dtypes import check_device, construction_dtype
+from .native import NativeModule
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+
+def check_shape(shape: dict[str, Any]) -> list[int]:
+    """Return the shape of a weight from its axes by argument; raise as torch's empty() does."""
+    sizes: list[int] = []
+    for position, (name, value) in enumerate(shape.items()):
+        try:
+            sizes.append(value if isinstance(value, int) else operator.index(value))
+        except TypeError:
+            kind = type(value).__name__
+            told = (
+                f"failed to unpack the object at pos {position + 1} with error "
+                f'"type must be tuple of ints,but got {kind}"'
+                if position
+                else "(position 1) must be tuple of ints, but found element of type "
+                f"{kind} at pos 0"
+            )
+            raise TypeError(
+                f"empty(): argument 'size' {told}: {name} is a whole number, got {value!r}"
+            ) from None
+    for name, size in zip(shape, sizes, strict=True):
+        if size < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {int(size)}: "
+                f"{[int(each) for each in sizes]}: {name} cannot be negative"
+            )
+    return sizes
+
+
+class WeightedModule(NativeModule):
+    """A module with one weight, and a bias or None."""
+
+    _hints = MappingProxyType(
+        {
+            "from_weights": ": it is a method of recurrent layers; construct the module, and "
+            "load_state_dict(pylstm.load(path)) fills it",
+        }
+    )
+
+    def _construct(self, structure: dict[str, Any], bias: Any, device: Any, dtype: Any) -> None:
+        """Do what a constructor does after it has checked its sizes."""
+        has_bias = bool(bias)
+        check_device(device)
+        self._build_structure({**structure, "bias": has_bias}, construction_dtype(dtype))
+        super().__init__()
+        if not has_bias:
+            self.register_parameter("bias", None)
+        self._hooks_changed()
+        self.reset_parameters()
+
+    def _build_structure(
+        self, structure: dict[str, Any], dtype: str, weights: str | None = None
+    ) -> None:
+        super()._build_structure(structure, dtype, weights)
+        del vars(self)["bias"]  # the attribute is the parameter
+
+    def _present_structure(self) -> dict[str, Any]:
+        return {**super()._present_structure(), "bias": "bias" in self._native_names}
+
+    def __copy__(self) -> Self:
+        other = super().__copy__()
+        vars(other).pop("bias", None)  # of the structure
+        return other
+
+    def reset_parameters(self) -> None:
+        """Draw the weight, then the bias, anew: from U(-s, s) with s = 1 / sqrt(fan in).
+
+        The fan in is how many products a result adds. The numbers come from the generator that
+        :func:`pylstm.manual_seed` seeds, in torch's order: the same seed gives the same bits as
+        torch.
+        """
+        if 0 in self._parameter_view("weight").shape:
+            warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
+        super().reset_parameters()
+
+
+class Linear(_core.Linear, WeightedModule):
+    """A linear layer, ``y = x @ weight.T + bias``.
+
+    Parameters
+    ----------
+    in_features : int
+        Length of the last axis of the input.
+    out_features : int
+        Length of the last axis of the output.
+    bias : bool
+        Whether there is a ``bias``; without it the attribute is None.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
+
+    Attributes
+    ----------
+    weight, bias : ndarray
+        (out_features, in_features) and (out_features,). Writable: changes count from the next
+        call. What is assigned to such an attribute is copied into the parameter.
+
+    Notes
+    -----
+    Mirrors ``torch.nn.Linear``. Sums begin at the bias and are added as those of the recurrent
+    layers are: each row of the result has the same bits whatever other rows are computed with it,
+    on every machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pylstm as nn
+    >>> head = nn.Linear(20, 30)
+    >>> head(np.random.rand(128, 20)).shape
+    (128, 30)
+    >>> head
+    Linear(in_features=20, out_features=30, bias=True)
+    """
+
+    if TYPE_CHECKING:
+        in_features: int
+        out_features: int
+        weight: Array
+        bias: Array | None
+
+        def forward(self, input: Any, *, out: Any = None) -> Array: ...
+
+    _native_kind = "Linear"
+    _native_structure = ("in_features", "out_features")
+    _native_forward = _core.Linear.forward
+    _native_class = _core.Linear
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        sizes = check_shape({"out_features": out_features, "in_features": in_features})
+        structure = {"in_features": sizes[1], "out_features": sizes[0]}
+        self._construct(structure, bias, device, dtype)
+
+    def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "in_features": int(structure["in_features"]),
+            "out_features": int(structure["out_features"]),
+            "bias": bool(structure["bias"]),
+        }
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and whether there is a bias."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+def given_parameters(weight: Any, bias: Any) -> dict[str, Array]:
+    """Return the parameters of a function as C takes them, of the dtype of the weight."""
+    array = as_array(weight, "weight", None)
+    dtype = "float64" if array.dtype.kind == "f" and array.dtype.itemsize == 8 else "float32"
+    values = {"weight": array} if bias is None else {"weight": array, "bias": bias}
+    return {
+        name: np.ascontiguousarray(as_array(value, name, dtype)) for name, value in values.items()
+    }
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Array:
+    """Return ``input @ weight.T + bias`` in the dtype of the weight, with the bits of a Linear.
+
+    Parameters
+    ----------
+    input : array_like
+        ``(*, in_features)``.
+    weight : array_like
+        ``(out_features, in_features)`` or ``(in_features,)``.
+    bias : array_like, optional
+        ``(out_features,)`` or ``()``.
+
+    Returns
+    -------
+    ndarray
+        ``(*, out_features)``; of a weight of one axis ``(*,)``.
+
+    Notes
+    -----
+    Packs the weight in every call: a :class:`Linear` does that once.
+    """
+    values = given_parameters(weight, bias)
+    array = values["weight"]
+    if array.ndim not in (1, 2):
+        raise RuntimeError(f"weight must have one or two axes, got shape {array.shape}")
+    rows = array[None] if array.ndim == 1 else array
+    values["weight"] = rows
+    if bias is not None:
+        given = values["bias"]
+        if given.shape not in (array.shape[:-1], (1,)) and given.ndim:
+            raise RuntimeError(
+                f"bias must have the shape of the outputs, {array.shape[:-1]}, got {given.shape}"
+            )
+        values["bias"] = np.array(np.broadcast_to(given, (len(rows),)), order="C")
+    layer: Any = _core.Linear()
+    layer._native_build(rows.shape[1], len(rows), bias=bias is not None, dtype=rows.dtype.name)
+    layer._native_assign(values)
+    result: Array = layer(input)
+    return result if array.ndim == 2 else result.reshape(result.shape[:-1])
+
+
+# As in module.py.
+Linear.__module__ = "pylstm"
