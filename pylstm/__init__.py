@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .files.load import load
     from .files.write.save import save
     from .modules.compress import compress
+    from .modules.container import ModuleDict, ModuleList, Sequential
+    from .modules.parameter import Parameter
     from .runtime.config import show_config
     from .weights.find import FoundLSTM, FoundRecurrent, find_lstms, find_recurrent
 
@@ -44,7 +46,11 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "Parameter",
     "RNNCell",
+    "Sequential",
     "Stream",
     "Trace",
     "WeightFileError",
@@ -72,6 +78,10 @@ _announce(_core)
 _LAZY = {
     "FoundLSTM": ".weights.find",
     "FoundRecurrent": ".weights.find",
+    "ModuleDict": ".modules.container",
+    "ModuleList": ".modules.container",
+    "Parameter": ".modules.parameter",
+    "Sequential": ".modules.container",
     "WeightFileError": ".files.base.errors",
     "WeightFileWarning": ".files.base.errors",
     "compress": ".modules.compress",

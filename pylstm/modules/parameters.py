@@ -270,6 +270,26 @@ class ParametersInC(Layer, Module):
         stored = {name: holder._stored(name) for name in staged}
         return lambda: self._assign(stored)
 
+    def _restorer(self) -> Callable[[], None]:
+        restore_others = super()._restorer()
+        dtype, is_stored = self._dtype.name, self._weights is not None
+        saved: dict[str, Any] = {}
+        for name in self._parameter_names:
+            if is_stored:
+                stored, scale = self._stored(name)
+                saved[name] = stored.copy(), None if scale is None else scale.copy()
+            else:
+                saved[name] = self._parameter_view(name).copy()
+
+        def restore() -> None:
+            converted = None if is_stored else self._converted(dtype)
+            if converted is not None:
+                self._share(converted)
+            self._assign(saved)
+            restore_others()
+
+        return restore
+
     # ---- conversions
 
     def _cast(self, dtype: str, kinds: str) -> Self:
