@@ -92,6 +92,7 @@ PYTHON_LAYERS = {
     "pylstm.files": "opens files by their content and walks through what they hold",
     "pylstm.weights": "finds modules in what files hold, and makes them of classes it is given",
     "pylstm.utils": "packed sequences, for calls of modules and for users",
+    "pylstm.functional": "functions of arrays, which modules without a kernel call",
     "pylstm.modules": "ask weights for from_weights, and utils for packed calls",
     "pylstm.runtime": "show_config tells about a module; no module asks what is told",
     "pylstm.plot": "draws modules",
