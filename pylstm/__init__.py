@@ -27,27 +27,68 @@ except ImportError as _error:
     raise
 
 if TYPE_CHECKING:
-    from . import plot, utils
+    from . import functional, plot, utils
     from .files.base.errors import WeightFileError, WeightFileWarning
     from .files.load import load
     from .files.write.save import save
+    from .modules.activation import (
+        ELU,
+        GELU,
+        Hardsigmoid,
+        LeakyReLU,
+        LogSoftmax,
+        ReLU,
+        Sigmoid,
+        SiLU,
+        Softmax,
+        Tanh,
+    )
     from .modules.compress import compress
+    from .modules.container import ModuleDict, ModuleList, Sequential
+    from .modules.dropout import Dropout
+    from .modules.flatten import Flatten, Identity
     from .modules.linear import Linear
+    from .modules.normalization import BatchNorm1d, LayerNorm
+    from .modules.parameter import Parameter
+    from .modules.pooling import AvgPool1d, MaxPool1d
+    from .modules.sparse import Embedding
     from .runtime.config import show_config
     from .weights.find import FoundLSTM, FoundRecurrent, find_lstms, find_recurrent
 
 __all__ = [
+    "ELU",
+    "GELU",
     "GRU",
     "LSTM",
     "RNN",
+    "AvgPool1d",
+    "BatchNorm1d",
+    "Dropout",
+    "Embedding",
+    "Flatten",
     "FoundLSTM",
     "FoundRecurrent",
     "GRUCell",
+    "Hardsigmoid",
+    "Identity",
     "LSTMCell",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LogSoftmax",
+    "MaxPool1d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "Parameter",
     "RNNCell",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
     "Stream",
+    "Tanh",
     "Trace",
     "WeightFileError",
     "WeightFileWarning",
@@ -55,6 +96,7 @@ __all__ = [
     "compress",
     "find_lstms",
     "find_recurrent",
+    "functional",
     "get_num_threads",
     "get_rng_state",
     "initial_seed",
@@ -72,14 +114,37 @@ _announce(_core)
 
 # Public names that many programs never use, and the modules that are imported when they do.
 _LAZY = {
+    "AvgPool1d": ".modules.pooling",
+    "BatchNorm1d": ".modules.normalization",
+    "Dropout": ".modules.dropout",
+    "ELU": ".modules.activation",
+    "Embedding": ".modules.sparse",
+    "Flatten": ".modules.flatten",
     "FoundLSTM": ".weights.find",
     "FoundRecurrent": ".weights.find",
+    "GELU": ".modules.activation",
+    "Hardsigmoid": ".modules.activation",
+    "Identity": ".modules.flatten",
+    "LayerNorm": ".modules.normalization",
+    "LeakyReLU": ".modules.activation",
     "Linear": ".modules.linear",
+    "LogSoftmax": ".modules.activation",
+    "MaxPool1d": ".modules.pooling",
+    "ModuleDict": ".modules.container",
+    "ModuleList": ".modules.container",
+    "Parameter": ".modules.parameter",
+    "ReLU": ".modules.activation",
+    "Sequential": ".modules.container",
+    "SiLU": ".modules.activation",
+    "Sigmoid": ".modules.activation",
+    "Softmax": ".modules.activation",
+    "Tanh": ".modules.activation",
     "WeightFileError": ".files.base.errors",
     "WeightFileWarning": ".files.base.errors",
     "compress": ".modules.compress",
     "find_lstms": ".weights.find",
     "find_recurrent": ".weights.find",
+    "functional": ".functional",
     "load": ".files.load",
     "plot": ".plot",
     "save": ".files.write.save",
@@ -90,16 +155,14 @@ _LAZY = {
 
 def _public_name(name: str) -> object:
     """Import what ``_LAZY`` names when it is first asked for."""
-    if name not in _LAZY:
-        hint = ""
-        if name[:1].isupper() or name == "functional":
-            hint = (
-                ": of torch.nn it has LSTM, GRU, RNN, their cells, Module and utils.rnn; "
-                "docs/torch-to-numpy.md has NumPy expressions for other layers"
-            )
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     from importlib import import_module
 
+    if name not in _LAZY:
+        if name.startswith("_"):  # what tools look for, which no user mistypes
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .arguments.absent import no_attribute  # only mistakes need it
+
+        no_attribute(__name__, name, __all__, import_module(".functional", __name__).__all__)
     module = import_module(_LAZY[name], __name__)
     value = module if _LAZY[name] == f".{name}" else getattr(module, name)
     globals()[name] = value

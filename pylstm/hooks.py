@@ -1,5 +1,5 @@
-"""The name in pickles of earlier versions; see :mod:`pylstm.modules.hooks`."""
+"""The name in pickles of earlier versions; see :mod:`pylstm.modules.handles`."""
 
-from .modules.hooks import RemovableHandle
+from .modules.handles import RemovableHandle
 
 __all__ = ["RemovableHandle"]

@@ -16,7 +16,7 @@ from support import DTYPES, assert_same_bits
 
 import pylstm as nn
 from pylstm.contract.cases import INPUTS, values
-from pylstm.modules.linear import linear
+from pylstm.functional import linear
 
 RECORDED = np.load(Path(__file__).parent / "data" / "linear.npz")
 SIZES = [(1, 1), (3, 5), (32, 16), (33, 17), (31, 32), (64, 64), (65, 65), (128, 10), (100, 200)]

@@ -92,6 +92,7 @@ PYTHON_LAYERS = {
     "pylstm.files": "opens files by their content and walks through what they hold",
     "pylstm.weights": "finds modules in what files hold, and makes them of classes it is given",
     "pylstm.utils": "packed sequences, for calls of modules and for users",
+    "pylstm.functional": "functions of arrays, which modules without a kernel call",
     "pylstm.modules": "ask weights for from_weights, and utils for packed calls",
     "pylstm.runtime": "show_config tells about a module; no module asks what is told",
     "pylstm.plot": "draws modules",
@@ -186,8 +187,8 @@ def test_no_word_that_was_given_up_is_left_in_python(name):
             continue
         old = {word for word in identifiers(path) if re.fullmatch(pattern, word)}
         old -= {word for word, files in OTHER_IDEAS_OF_PYTHON.items() if path.name in files}
-        if path.name == "hooks.py":
-            old.discard("state")  # the argument of __setstate__
+        if path.name in ("hooks.py", "handles.py", "state_dict.py"):
+            old.discard("state")  # the argument of __setstate__ and set_extra_state
         assert not old, f"{label(path)}: {idea}"
 
 

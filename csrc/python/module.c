@@ -10,6 +10,13 @@
  *     def initial_seed() -> int: ...
  *     def get_rng_state() -> numpy.ndarray: ...
  *     def set_rng_state(state, /) -> None: ...
+ *     def draw_uniform(out, /) -> None: ...                         # draws.c
+ *     def draw_normal(out, /) -> None: ...
+ *     def swap_normal(value, /) -> float | None: ...
+ *     def draw_dropout(out, p: float, /) -> None: ...
+ *     def sigmoid(input, /) -> numpy.ndarray: ...                   # elementwise.c
+ *     def tanh(input, /) -> numpy.ndarray: ...
+ *     def gelu(input, /) -> numpy.ndarray: ...
  *     def set_num_threads(n: int, /) -> None: ...                   # num_threads.c
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
@@ -27,6 +34,8 @@
 #define PYLSTM_IMPORT_ARRAY
 #include "arrays.h"
 #include "cell_type.h"
+#include "draws.h"
+#include "elementwise.h"
 #include "generator.h"
 #include "layer_type.h"
 #include "linear_type.h"
@@ -263,7 +272,9 @@ static int module_exec(PyObject *module)
 #endif
     return PyModule_AddFunctions(module, generator_methods) < 0 ||
                    PyModule_AddFunctions(module, num_threads_methods) < 0 ||
-                   PyModule_AddFunctions(module, packing_methods) < 0
+                   PyModule_AddFunctions(module, packing_methods) < 0 ||
+                   PyModule_AddFunctions(module, draws_methods) < 0 ||
+                   PyModule_AddFunctions(module, elementwise_methods) < 0
                ? -1
                : 0;
 }

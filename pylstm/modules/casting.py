@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments.dtypes import check_device, parse_to, tensor_type_dtype
 from .hooks import Hooked
+from .parameter import mark
 
 if TYPE_CHECKING:
     from typing import NoReturn, Self
@@ -33,6 +34,8 @@ class Castable(Hooked):
 
         def write() -> None:
             for table, name, array in staged:
+                if table is self._parameters:
+                    mark(array)
                 table[name] = array
 
         return write

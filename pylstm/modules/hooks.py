@@ -2,77 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .handles import HOOK_TABLES, STATE_HOOK_TABLES, RemovableHandle, reserve_numbers
+from .parameter import mark
 from .state_dict import Stateful
 
 if TYPE_CHECKING:
     from typing import NoReturn
-
-# The tables of a module, by attribute name: from a hook's number to the hook, or to True where
-# the hook was registered with that option. The names are torch's; users look into them.
-HOOK_TABLES = (
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-)
-
-# Hooks are numbered through the whole process. Only within one module must numbers differ, so
-# that threads may race here.
-_numbers = itertools.count()
-
-
-def reserve_numbers(module: Hooked) -> None:
-    """Keep new hooks from getting the numbers of the hooks of an unpickled module."""
-    global _numbers
-    numbers = (number for table in HOOK_TABLES for number in getattr(module, table))
-    highest = max(numbers, default=-1)
-    if next(_numbers) <= highest:
-        _numbers = itertools.count(highest + 1)
-
-
-class RemovableHandle:
-    """What registering a hook returns: :meth:`remove` takes the hook away again.
-
-    Also a context manager that removes the hook at its end.
-    """
-
-    def __init__(self, module: Hooked) -> None:
-        self.id = next(_numbers)
-        self._module: Callable[[], Hooked | None] = weakref.ref(module)
-
-    def remove(self) -> None:
-        """Remove the hook; nothing happens where the hook or its module no longer exists."""
-        module = self._module()
-        if module is not None:
-            for table in HOOK_TABLES:
-                getattr(module, table).pop(self.id, None)
-            module._hooks_changed()
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
-
-    # A handle that is copied or pickled with its module belongs to the module's copy.
-    def __getstate__(self) -> tuple[Hooked | None, int]:
-        return self._module(), self.id
-
-    def __setstate__(self, state: tuple[Hooked | None, int]) -> None:
-        module, self.id = state
-        self._module = (lambda: None) if module is None else weakref.ref(module)
-
-
-# Pickles of every version name this, wherever the file lies.
-RemovableHandle.__module__ = "pylstm.hooks"
 
 
 def _missing_forward(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
@@ -281,7 +221,10 @@ class Hooked(Stateful):
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         vars(self).update(values)
-        for table in HOOK_TABLES:
+        for table in (*HOOK_TABLES, *STATE_HOOK_TABLES):
             vars(self).setdefault(table, OrderedDict())
+        for array in self._parameters.values():
+            if array is not None:
+                mark(array)
         reserve_numbers(self)
         self._hooks_changed()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import Layer
 from ..arguments.variants import own_variants
-from .hooks import HOOK_TABLES
+from .handles import HOOK_TABLES
 from .module import Module
 from .parameters import ParametersInC, as_stored, contiguous
 

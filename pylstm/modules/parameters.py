@@ -285,6 +285,26 @@ class ParametersInC(Layer, Module):
         stored = {name: holder._native_stored(name) for name in staged}
         return lambda: self._native_assign(stored)
 
+    def _restorer(self) -> Callable[[], None]:
+        restore_others = super()._restorer()
+        dtype, is_stored = self._native_dtype.name, self._native_weights is not None
+        saved: dict[str, Any] = {}
+        for name in self._native_names:
+            if is_stored:
+                stored, scale = self._native_stored(name)
+                saved[name] = stored.copy(), None if scale is None else scale.copy()
+            else:
+                saved[name] = self._parameter_view(name).copy()
+
+        def restore() -> None:
+            converted = None if is_stored else self._native_converted(dtype)
+            if converted is not None:
+                self._native_share(converted)
+            self._native_assign(saved)
+            restore_others()
+
+        return restore
+
     # ---- conversions
 
     def _native_cast(self, dtype: str, kinds: str) -> Self:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import as_array
-from ..arguments.naming import is_array_like, mapping_hint, torch_size
-from ..arguments.variants import VARIANTS, mismatch, own_variants, recorded
+from ..arguments.naming import mapping_hint
+from ..arguments.variants import VARIANTS
+from .handles import RemovableHandle
+from .loading import EXTRA_STATE, Loading
+from .parameter import mark
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -40,176 +43,6 @@ def _positional(
     if len(args) > 2 and keep_vars is False:
         keep_vars = args[2]
     return destination, prefix, keep_vars
-
-
-# What stands beside integers that are no numbers: scales, and in a .npz the dtype whose bits they
-# are. Which function reads them.
-_BESIDE_INTEGERS = {"_scale": "from_weights", "_dtype": "pylstm.load"}
-
-
-def _read(value: Any, key: str, slot: Array) -> Array:
-    """Return ``value`` as an array whose numbers can be copied into ``slot``."""
-    if slot.dtype.kind in "iuf":
-        return as_array(value, key, None)
-    # A container may hold masks and complex arrays, which no LSTM computes with.
-    array = as_array(value, key, "any")
-    if array.dtype.kind not in "biufc" or (array.dtype.kind == "c") > (slot.dtype.kind == "c"):
-        raise TypeError(f"{key} must hold real numbers, got dtype {array.dtype}")
-    return array
-
-
-def _shape(value: Any) -> tuple[int, ...] | None:
-    shape = getattr(value, "shape", None)
-    return None if shape is None else tuple(shape)
-
-
-class _Loading:
-    """One call of load_state_dict: first everything is collected and checked, then written."""
-
-    def __init__(self, assign: bool, state_dict: Mapping[str, Any]) -> None:
-        self.assign = assign
-        self.recorded_in = state_dict  # which may say more than its items
-        self.missing: list[str] = []
-        self.unexpected: list[str] = []
-        self.errors: list[str] = []
-        self.values: list[tuple[Stateful, str, dict[str, Array]]] = []
-        self.writers: list[Callable[[], None]] = []
-
-    def collect(self, module: Stateful, state_dict: Mapping[str, Any], prefix: str) -> None:
-        """Find the values of ``module`` and of the modules below it in ``state_dict``."""
-        slots = dict(module._own_slots())
-        scales = dict(module._own_scale_slots())
-        expected = {**slots, **scales}
-        filled = {*module._owned_names(), *scales}  # by other means than by writing to an array
-        options = recorded(self.recorded_in, prefix[:-1])
-        if options is not None and module._variants:
-            own = {**module._variants, **own_variants(module)}
-            self.errors += mismatch(own, options, prefix[:-1])
-        found = {}
-        for name, slot in expected.items():
-            key = prefix + name
-            if key not in state_dict:
-                if name not in scales:
-                    self.missing.append(key)
-                continue
-            writeable = self.assign or slot.flags.writeable or name in filled
-            value = self._check(state_dict[key], key, slot, writeable)
-            if value is None:
-                continue
-            beside = {suffix for suffix in _BESIDE_INTEGERS if key + suffix in state_dict}
-            beside -= {suffix for suffix in beside if name + suffix in expected}
-            is_for_numbers = slot.dtype.kind not in "iu" or name in filled
-            if beside and value.dtype.kind in "iu" and is_for_numbers:
-                # Taken for numbers they would be wrong, and without strict in silence.
-                suffix = beside.pop()
-                self.errors.append(
-                    f"{key} is stored as integers, with {key}{suffix} beside them: "
-                    f"{_BESIDE_INTEGERS[suffix]} reads such weights."
-                )
-                continue
-            found[name] = value
-        self.values.append((module, prefix, found))
-        for key in state_dict:
-            if key.startswith(prefix):
-                first, dot, _ = key[len(prefix) :].partition(".")
-                if first not in (module._modules if dot else expected):
-                    self.unexpected.append(key)
-        for name, child in module._modules.items():
-            if child is not None:
-                below = f"{prefix}{name}."
-                inner = {key: value for key, value in state_dict.items() if key.startswith(below)}
-                self.collect(child, inner, below)
-
-    def _check(self, value: Any, key: str, slot: Array, writeable: bool) -> Array | None:
-        """Return ``value`` as an array that fits ``slot``, or note what is wrong with it."""
-        is_number = isinstance(value, (bool, int, float, complex)) and slot.ndim == 0
-        if not is_array_like(value) and not is_number:
-            self._not_an_array(value, key)
-            return None
-        shape = _shape(value)
-        if shape is not None and not self._fits(shape, key, slot):
-            return None
-        try:
-            array = _read(value, key, slot)
-            if not self._fits(array.shape, key, slot):
-                return None
-            if not writeable:
-                raise ValueError("assignment destination is read-only")
-        except MemoryError:
-            raise
-        except Exception as error:
-            if shape is None:
-                self._not_an_array(value, key, f": {error}")
-                return None
-            self.errors.append(
-                f'While copying the parameter named "{key}", '
-                f"whose dimensions in the model are {torch_size(slot.shape)} and "
-                f"whose dimensions in the checkpoint are {torch_size(shape)}, "
-                f"an exception occurred : {error.args}."
-            )
-            return None
-        return array.reshape(slot.shape)
-
-    def _fits(self, shape: tuple[int, ...], key: str, slot: Array) -> bool:
-        # One number in a vector fills a scalar, as in torch.
-        if shape == slot.shape or (slot.ndim == 0 and shape == (1,)):
-            return True
-        self.errors.append(
-            f"size mismatch for {key}: copying a param with shape {torch_size(shape)} from "
-            f"checkpoint, the shape in current model is {torch_size(slot.shape)}."
-        )
-        return False
-
-    def _not_an_array(self, value: Any, key: str, reason: str = "") -> None:
-        self.errors.append(
-            f'While copying the parameter named "{key}", '
-            "expected torch.Tensor or Tensor-like object from checkpoint but "
-            f"received {type(value)}{reason}"
-        )
-
-    def raise_errors(self, name: str, strict: bool, state_dict: Mapping[str, Any]) -> None:
-        """Raise one error that lists all mistakes; wrong names are mistakes if ``strict``."""
-        lines = list(self.errors)
-        if strict:
-            for kind, keys in (("Unexpected", self.unexpected), ("Missing", self.missing)):
-                if keys:
-                    quoted = ", ".join(f'"{key}"' for key in keys)
-                    lines.insert(0, f"{kind} key(s) in state_dict: {quoted}. ")
-            lines += self._whereabouts(state_dict)
-        if lines:
-            text = "\n\t".join(lines)
-            raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t{text}")
-
-    def _whereabouts(self, state_dict: Mapping[str, Any]) -> list[str]:
-        """Say where all that is missing is, if it is in one place of ``state_dict``."""
-        if not self.missing:
-            return []
-        first = self.missing[0]
-        for key in self.unexpected:
-            value = state_dict[key]
-            if isinstance(value, Mapping) and all(name in value for name in self.missing):
-                return [f'"{key}" is a mapping that holds them: pass state_dict["{key}"]']
-            if not is_array_like(value) and hasattr(type(value), "state_dict"):
-                return [f'"{key}" is a module: pass state_dict["{key}"].state_dict()']
-            prefix = key.removesuffix(first)
-            if prefix != key and all(prefix + name in state_dict for name in self.missing):
-                return [
-                    f'all that is missing is there behind "{prefix}": take it off the names, or '
-                    f"let from_weights(file, prefix={prefix.rstrip('.')!r}) do so"
-                ]
-        return []
-
-    def stage(self) -> None:
-        """Convert all values, and note which a module cannot hold: what can fail comes first."""
-        for module, prefix, values in self.values:
-            try:
-                self.writers.append(module._stage_state_dict(values, self.assign))
-            except ValueError as error:
-                self.errors += [f"{prefix}{problem}." for problem in error.args]
-
-    def write(self) -> None:
-        for writer in self.writers:
-            writer()
 
 
 class Stateful(Tables):
@@ -257,14 +90,25 @@ class Stateful(Tables):
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
+        own = {"version": self._version, **self._own_record()}
         if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = {"version": self._version, **self._own_record()}
+            destination._metadata[prefix[:-1]] = own
+        for hook in tuple(self._state_dict_pre_hooks.values()):
+            hook(self, prefix, keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
+        if self._has_extra_state("get_extra_state"):
+            destination[prefix + EXTRA_STATE] = self.get_extra_state()
         for name, module in self._modules.items():
             if module is not None:
                 module.state_dict(
                     destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
                 )
+        for hook in tuple(self._state_dict_hooks.values()):
+            replaced = hook(self, destination, prefix, own)
+            if replaced is not None:
+                if getattr(hook, "_from_public_api", False):
+                    raise RuntimeError("state_dict post-hook must return None")
+                destination = replaced
         return destination
 
     def load_state_dict(
@@ -318,14 +162,93 @@ class Stateful(Tables):
         # Making a class of named tuples takes a tenth of the import of pylstm.
         from .incompatible_keys import _IncompatibleKeys
 
-        loading = _Loading(assign, state_dict)
-        state_dict = dict(state_dict)
-        loading.collect(self, state_dict, "")
-        loading.raise_errors(type(self).__name__, strict, state_dict)
+        loading = Loading(assign, state_dict)
+        copied: Any = OrderedDict(state_dict)  # for hooks to change
+        copied._metadata = getattr(state_dict, "_metadata", OrderedDict())
+        loading.collect(self, copied, "")
+        name = type(self).__name__
+        loading.raise_errors(name, strict and not loading.post_hooks, copied)
         loading.stage()
-        loading.raise_errors(type(self).__name__, strict, state_dict)
-        loading.write()
-        return _IncompatibleKeys(loading.missing, loading.unexpected)
+        loading.raise_errors(name, strict and not loading.post_hooks, copied)
+        result = _IncompatibleKeys(loading.missing, loading.unexpected)
+        if loading.post_hooks or loading.extra_states:
+            check = partial(loading.raise_errors, name, strict, copied)
+            loading.write_and_run(result, check)
+        else:
+            loading.write()
+        return result
+
+    def _complete_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, version: int | None
+    ) -> None:
+        """Add to ``state_dict`` what files of an older version of this class do not hold."""
+
+    # ---- hooks, and state that is no array
+
+    def _add_hook(self, table: str, hook: Callable[..., Any]) -> RemovableHandle:
+        handle = RemovableHandle(self)
+        getattr(self, table)[handle.id] = hook
+        return handle
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, prefix, keep_vars)`` before :meth:`state_dict` reads this module."""
+        return self._add_hook("_state_dict_pre_hooks", hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after :meth:`state_dict`.
+
+        The hook changes ``state_dict``, which has this module and its children, in place.
+        """
+        hook._from_public_api = True  # type: ignore[attr-defined]
+        return self._add_hook("_state_dict_hooks", hook)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Do what :meth:`register_state_dict_post_hook` does; what ``hook`` returns is taken."""
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was "
+                "previously registered via register_state_dict_post_hook"
+            )
+        return self._add_hook("_state_dict_hooks", hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook`` before :meth:`load_state_dict` reads what belongs to this module.
+
+        Its arguments are ``(module, state_dict, prefix, local_metadata, strict, missing_keys,
+        unexpected_keys, error_msgs)``; it may change the last three and ``state_dict``, a copy.
+        """
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        bound = partial(hook, self) if with_module else hook
+        return self._add_hook("_load_state_dict_pre_hooks", bound)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, incompatible_keys)`` when :meth:`load_state_dict` has written.
+
+        The hook may change the two lists of names, which ``strict`` looks at afterwards. Where a
+        hook raises, or ``strict`` does, the arrays are what they were before.
+        """
+        return self._add_hook("_load_state_dict_post_hooks", hook)
+
+    def get_extra_state(self) -> Any:
+        """Return what :meth:`state_dict` keeps beside arrays; for subclasses to override."""
+        raise RuntimeError(
+            "Reached a code path in Module.get_extra_state() that should never be called. "
+            "A subclass that overrides set_extra_state overrides it too."
+        )
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take what :meth:`get_extra_state` returned; for subclasses to override."""
+        raise RuntimeError(
+            "Reached a code path in Module.set_extra_state() that should never be called. "
+            "A subclass that overrides get_extra_state overrides it too."
+        )
+
+    def _has_extra_state(self, method: str) -> bool:
+        return getattr(type(self), method) is not getattr(Stateful, method)
 
     def _own_record(self) -> dict[str, Any]:
         """Return what the numbers of this module depend on and no state_dict of torch says."""
@@ -355,9 +278,29 @@ class Stateful(Tables):
         def write() -> None:
             for name, value in staged.items():
                 if assign:
-                    table = self._parameters if name in self._parameters else self._buffers
-                    table[name] = value
+                    if name in self._parameters:
+                        mark(value)
+                        self._parameters[name] = value
+                    else:
+                        self._buffers[name] = value
                 else:
                     np.copyto(slots[name], value)
 
         return write
+
+    def _restorer(self) -> Callable[[], None]:
+        """Return what gives all own arrays the values that they have now."""
+        saved = [
+            (table, name, array, array.copy())
+            for table in (self._parameters, self._buffers)
+            for name, array in table.items()
+            if array is not None
+        ]
+
+        def restore() -> None:
+            for table, name, array, values in saved:
+                if array.flags.writeable:
+                    np.copyto(array, values)
+                table[name] = array
+
+        return restore

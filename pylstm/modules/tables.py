@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from .._core import as_array
 from ..arguments.naming import is_array_like, type_name
+from .handles import STATE_HOOK_TABLES
+from .parameter import is_marked, mark
 
 if TYPE_CHECKING:
     from typing import Self
@@ -59,6 +62,10 @@ class Tables:
     _buffers: dict[str, Array | None]
     _non_persistent_buffers_set: set[str]
     _modules: dict[str, Any]
+    _state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _state_dict_hooks: OrderedDict[int, Callable[..., Any]]
+    _load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
     training: bool
 
     def __init__(self) -> None:
@@ -68,6 +75,8 @@ class Tables:
         values["_buffers"] = {}
         values["_non_persistent_buffers_set"] = set()
         values["_modules"] = {}
+        for table in STATE_HOOK_TABLES:
+            values[table] = OrderedDict()
         object.__setattr__(self, "training", True)
 
     # ---- registration
@@ -106,6 +115,7 @@ class Tables:
                 "(torch.nn.Parameter or None required)"
             )
             param = _to_array(param, name, refusal)
+            mark(param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Array | None, persistent: bool = True) -> None:
@@ -166,7 +176,16 @@ class Tables:
                     "(torch.nn.Parameter or None expected)"
                 )
                 value = _to_array(value, name, refusal)
+                mark(value)
             self._parameters[name] = value
+        elif is_marked(value):
+            if "_parameters" not in values:
+                raise AttributeError("cannot assign parameters before Module.__init__() call")
+            values.pop(name, None)
+            self._buffers.pop(name, None)
+            self._non_persistent_buffers_set.discard(name)
+            modules.pop(name, None)
+            self.register_parameter(name, value)
         elif isinstance(value, Tables):
             if "_modules" not in values:
                 raise AttributeError("cannot assign module before Module.__init__() call")
