@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _core
 from ..arguments.dtypes import construction_dtype
-from .reading import axis, floats, numbers, overwritten, pointwise, real, wrong_type
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+from .reading import (
+    Array,
+    axis,
+    floats,
+    numbers,
+    overwritten,
+    pointwise,
+    real,
+    wrong_type,
+)
 
 
 def _relu(x: Array) -> Array:
@@ -25,7 +30,7 @@ def _relu(x: Array) -> Array:
     return out
 
 
-def relu(input: npt.ArrayLike, inplace: bool = False) -> Array:
+def relu(input: ArrayLike, inplace: bool = False) -> Array:
     """Return ``max(input, 0)``; whole numbers stay whole.
 
     Examples
@@ -49,7 +54,7 @@ def _leaky_relu(x: Array, slope: float) -> Array:
     return out
 
 
-def leaky_relu(input: npt.ArrayLike, negative_slope: float = 0.01, inplace: bool = False) -> Array:
+def leaky_relu(input: ArrayLike, negative_slope: float = 0.01, inplace: bool = False) -> Array:
     """Return ``input`` where it is positive, else ``input * negative_slope``.
 
     Examples
@@ -70,7 +75,7 @@ def _elu(x: Array, alpha: float) -> Array:
     return out
 
 
-def elu(input: npt.ArrayLike, alpha: float = 1.0, inplace: bool = False) -> Array:
+def elu(input: ArrayLike, alpha: float = 1.0, inplace: bool = False) -> Array:
     """Return ``input`` where it is positive, else ``alpha * (exp(input) - 1)``.
 
     Examples
@@ -95,7 +100,7 @@ def _gelu_tanh(x: Array) -> Array:
     return out
 
 
-def gelu(input: npt.ArrayLike, approximate: str = "none") -> Array:
+def gelu(input: ArrayLike, approximate: str = "none") -> Array:
     """Return ``input`` times the normal distribution function of it.
 
     Parameters
@@ -123,7 +128,7 @@ def _silu(x: Array) -> Array:
     return out
 
 
-def silu(input: npt.ArrayLike, inplace: bool = False) -> Array:
+def silu(input: ArrayLike, inplace: bool = False) -> Array:
     """Return ``input * sigmoid(input)``.
 
     Examples
@@ -135,7 +140,7 @@ def silu(input: npt.ArrayLike, inplace: bool = False) -> Array:
     return pointwise(input, inplace, _silu)
 
 
-def sigmoid(input: npt.ArrayLike) -> Array:
+def sigmoid(input: ArrayLike) -> Array:
     """Return ``1 / (1 + exp(-input))``, by the sigmoid of the LSTM.
 
     Examples
@@ -147,7 +152,7 @@ def sigmoid(input: npt.ArrayLike) -> Array:
     return _core.sigmoid(floats(input))
 
 
-def tanh(input: npt.ArrayLike) -> Array:
+def tanh(input: ArrayLike) -> Array:
     """Return the hyperbolic tangent, by that of the LSTM.
 
     Examples
@@ -168,7 +173,7 @@ def _hardsigmoid(x: Array) -> Array:
     return out
 
 
-def hardsigmoid(input: npt.ArrayLike, inplace: bool = False) -> Array:
+def hardsigmoid(input: ArrayLike, inplace: bool = False) -> Array:
     """Return ``input / 6 + 0.5``, clipped to [0, 1].
 
     Examples
@@ -235,7 +240,7 @@ def _along(
 
 
 def softmax(
-    input: npt.ArrayLike, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    input: ArrayLike, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Array:
     """Return ``exp(input)`` divided by its sum along an axis.
 
@@ -257,7 +262,7 @@ def softmax(
 
 
 def log_softmax(
-    input: npt.ArrayLike, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    input: ArrayLike, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Array:
     """Return the logarithm of :func:`softmax`, whose arguments it takes.
 

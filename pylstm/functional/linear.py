@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import _core
 from .._core import as_array
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+from .reading import Array
 
 
 def _given_parameters(weight: Any, bias: Any) -> dict[str, Array]:
@@ -45,6 +41,12 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Array:
     Notes
     -----
     Packs the weight in every call: a :class:`pylstm.Linear` does that once.
+
+    Examples
+    --------
+    >>> import pylstm.functional as F
+    >>> F.linear([1.0, 2.0], [[3.0, 4.0], [5.0, 6.0]], [0.5, 0.5]).tolist()
+    [11.5, 17.5]
     """
     values = _given_parameters(weight, bias)
     array = values["weight"]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .reading import floats, numbers, real, wrong_type
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+from .reading import Array, floats, numbers, real, wrong_type
 
 
 def _dtype_of(*arrays: Any) -> Any:
@@ -33,10 +29,10 @@ def _affine(out: Array, weight: Any, bias: Any) -> Array:
 
 
 def layer_norm(
-    input: npt.ArrayLike,
+    input: ArrayLike,
     normalized_shape: Sequence[int],
-    weight: npt.ArrayLike | None = None,
-    bias: npt.ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     eps: float = 1e-5,
 ) -> Array:
     """Return ``input`` with mean 0 and variance 1 over its last axes, scaled and shifted.
@@ -121,11 +117,11 @@ def _update(running: Any, value: Array, momentum: float) -> None:
 
 
 def batch_norm(
-    input: npt.ArrayLike,
+    input: ArrayLike,
     running_mean: Any,
     running_var: Any,
-    weight: npt.ArrayLike | None = None,
-    bias: npt.ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,

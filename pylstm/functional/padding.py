@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._core import as_array
-from .reading import numbers, real, whole, wrong_type
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+from .reading import Array, numbers, real, whole, wrong_type
 
 _SUPPORTED = (
     "Supported combinations for non-constant padding:\n"
@@ -84,9 +80,7 @@ def _check_amounts(x: Array, mode: str, pairs: list[tuple[int, int]]) -> None:
             )
 
 
-def pad(
-    input: npt.ArrayLike, pad: Sequence[int], mode: str = "constant", value: Any = None
-) -> Array:
+def pad(input: ArrayLike, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Array:
     """Return ``input`` with more, or less, before and behind its last axes.
 
     Parameters
@@ -146,7 +140,7 @@ def _filler(value: Any) -> float:
     return real(value, "pad", "value", 4, "float")
 
 
-def one_hot(tensor: npt.ArrayLike, num_classes: int = -1) -> Array:
+def one_hot(tensor: ArrayLike, num_classes: int = -1) -> Array:
     """Return codes of whole numbers: 1 at the place of the number, else 0.
 
     Parameters

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .reading import floats, wrong_type
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+from .reading import Array, floats, wrong_type
 
 
 def _one(function: str, name: str, position: int, value: Any) -> int:
@@ -82,7 +78,7 @@ def _has_windows(x: Array) -> bool:
 
 
 def max_pool1d(
-    input: npt.ArrayLike,
+    input: ArrayLike,
     kernel_size: int | tuple[int],
     stride: int | tuple[int] | None = None,
     padding: int | tuple[int] = 0,
@@ -167,7 +163,7 @@ def _check_avg(kernel: int, stride: int, padding: int) -> None:
 
 
 def avg_pool1d(
-    input: npt.ArrayLike,
+    input: ArrayLike,
     kernel_size: int | tuple[int],
     stride: int | tuple[int] | None = None,
     padding: int | tuple[int] = 0,

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _core
-from .reading import floats, numbers, overwritten
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
+from .reading import Array, floats, numbers, overwritten
 
 
 def _renormalize(table: Array, index: Array, max_norm: float, norm_type: float) -> None:
@@ -24,7 +20,7 @@ def _renormalize(table: Array, index: Array, max_norm: float, norm_type: float) 
 
 
 def embedding(
-    input: npt.ArrayLike,
+    input: ArrayLike,
     weight: Any,
     padding_idx: int | None = None,
     max_norm: float | None = None,
@@ -79,7 +75,7 @@ def embedding(
 
 
 def dropout(
-    input: npt.ArrayLike, p: float = 0.5, training: bool = True, inplace: bool = False
+    input: ArrayLike, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Array:
     """Return ``input`` with numbers zeroed at random and the others scaled by ``1 / (1 - p)``.
 

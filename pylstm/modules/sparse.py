@@ -56,7 +56,8 @@ class Embedding(Module):
     (1, 4, 3)
     """
 
-    weight: np.ndarray[Any, np.dtype[Any]]
+    if TYPE_CHECKING:
+        weight: Array
 
     def __init__(
         self,
