@@ -50,21 +50,29 @@ static int read_keyword(struct linear_request *request, PyObject *key, PyObject 
     return 0;
 }
 
-/* What is asked of every call once the keywords have been read. */
-static int check_read(const struct linear_request *request, Py_ssize_t count)
+/* True if a call has what it needs once its keywords have been read; else an exception is set. */
+static bool check_read(const struct linear_request *request, Py_ssize_t count)
 {
     if (count > 1)
-        return error_raise(PyExc_TypeError,
-                           "Linear.forward() takes 2 positional arguments but %zd were given: "
-                           "input alone, and out by its name",
-                           count + 1);
-    if (request->input == NULL)
-        return error_raise(PyExc_TypeError,
-                           "Linear.forward() missing 1 required positional argument: 'input'");
-    return 0;
+        error_raise(PyExc_TypeError,
+                    "Linear.forward() takes 2 positional arguments but %zd were given: "
+                    "input alone, and out by its name",
+                    count + 1);
+    else if (request->input == NULL)
+        error_raise(PyExc_TypeError,
+                    "Linear.forward() missing 1 required positional argument: 'input'");
+    return count <= 1 && request->input != NULL;
 }
 
 /* ---- Arrays ---- */
+
+COLD static int error_one_number(void)
+{
+    error_raise(PyExc_RuntimeError,
+                "both arguments to linear need to be at least 1D, but they are 0D and 2D: input is "
+                "one number");
+    return -1;
+}
 
 COLD static int error_features(const struct linear_request *request)
 {
@@ -74,12 +82,13 @@ COLD static int error_features(const struct linear_request *request)
 
     for (int axis = 0; axis < ndim - 1; axis++)
         rows *= PyArray_DIM(request->x, axis);
-    return error_with_shape(
+    error_with_shape(
         PyExc_RuntimeError, request->x,
         "mat1 and mat2 shapes cannot be multiplied (%zdx%zd and %zdx%zd): the last axis of input "
         "must be in_features, %zd; the shape of input is ",
         (Py_ssize_t)rows, (Py_ssize_t)PyArray_DIM(request->x, ndim - 1),
         (Py_ssize_t)net->input_size, (Py_ssize_t)net->hidden_size, (Py_ssize_t)net->input_size);
+    return -1;
 }
 
 /* Sets the groups and rows of the call from the axes of x but the last. Returns false where they are
@@ -126,9 +135,7 @@ HOT static int set_x(struct linear_request *request)
     const bool fits = array_fits(request->x, dtype);
 
     if (last < 0)
-        return error_raise(PyExc_RuntimeError,
-                           "both arguments to linear need to be at least 1D, but they are 0D and "
-                           "2D: input is one number");
+        return error_one_number();
     if (!fits && array_check_real(request->x, "input") < 0)
         return -1;
     if (PyArray_DIM(request->x, last) != net->input_size)
@@ -266,7 +273,6 @@ HOT static int run(struct linear_request *request)
     const double rows = (double)request->call.rows * (double)request->call.groups;
     const double work = request->snapshot->row_work * rows;
 
-    request->call.stop = NULL;
     if (rows == 0 || request->net->hidden_size == 0)
         return 0;
     if (work >= UNLOCKED_WORK)
@@ -280,6 +286,7 @@ HOT static PyObject *run_request(struct linear_request *request)
     PyArrayObject *y = NULL;
 
     request->y = NULL;
+    request->call = (struct linear_call){.groups = 0};
     request->snapshot = layer_snapshot(request->self);
     if (request->snapshot == NULL)
         return NULL;
@@ -319,7 +326,7 @@ HOT PyObject *linear_forward_method(PyObject *self, PyObject *const *args, Py_ss
     for (Py_ssize_t i = 0; i < keywords; i++)
         if (read_keyword(&request, PyTuple_GetItem(names, i), args[count + i]) < 0)
             return NULL;
-    return check_read(&request, count) < 0 ? NULL : run_request(&request);
+    return check_read(&request, count) ? run_request(&request) : NULL;
 }
 
 PyObject *linear_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -342,5 +349,5 @@ PyObject *linear_call_slot(PyObject *self, PyObject *args, PyObject *kwargs)
     while (kwargs != NULL && PyDict_Next(kwargs, &position, &key, &value))
         if (read_keyword(&request, key, value) < 0)
             return NULL;
-    return check_read(&request, count) < 0 ? NULL : run_request(&request);
+    return check_read(&request, count) ? run_request(&request) : NULL;
 }

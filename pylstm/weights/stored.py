@@ -93,12 +93,14 @@ def readable(
         return float32_of(name, value, weights)
     if value.dtype.kind not in "iu":
         raise ValueError(f"{name} is of {value.dtype}, and {name}_scale stands beside it")
-    known = next((s for s in STORAGES.values() if s.is_integer and s.dtype == value.dtype), None)
-    if known is None:
+    # No generator: where its memory runs out, CPython 3.11 writes that out and goes on.
+    integers = [each for each in STORAGES.values() if each.is_integer and each.dtype == value.dtype]
+    if not integers:
         raise ValueError(f"{name} is of {value.dtype}, which no storage of weights has")
     scale = native(scale)
     if scale.dtype != np.float32:
         raise ValueError(f"{name}_scale is {scale.dtype}, expected float32")
+    known = integers[0]
     problem = soundness_problem(value, scale, known)
     if problem:
         raise ValueError(f"{name} {problem}")
