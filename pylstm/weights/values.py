@@ -97,8 +97,11 @@ class Widened:
         """Return the checked scales of integers, and their zero points, each to be broadcast."""
         ones = (1,) * (self.ndim - 1)
         given = read(self.scale).reshape(-1, *ones)
-        with np.errstate(over="ignore", under="ignore"):
+        if given.dtype == np.float32:
             scale = given.astype(np.float32)
+        else:  # only here: see float32_of
+            with np.errstate(over="ignore", under="ignore"):
+                scale = given.astype(np.float32)
         bad = given[~(np.isfinite(scale) & (scale >= 0))]
         if bad.size:
             raise BadScale("", "", _BAD_SCALE.format(bad[0]))
