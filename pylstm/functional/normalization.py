@@ -177,7 +177,6 @@ def batch_norm(
         if bias is not None:
             shift += floats(bias, "bias", np.float64)
         shape = (channels,) + (1,) * (x.ndim - 2)
-        dtype = np.float64 if training else x.dtype  # a batch of few rows has small variances
-        out: Array = x * scale.astype(dtype).reshape(shape)
-        out += shift.astype(dtype).reshape(shape)
+        out: Array = x * scale.reshape(shape)  # in float64: what is taken off may be far from 0
+        out += shift.reshape(shape)
     return out.astype(x.dtype, copy=False)

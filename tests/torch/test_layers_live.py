@@ -11,6 +11,9 @@ torch = pytest.importorskip("torch")
 CASES = 300
 
 
+ROUNDED = ("BatchNorm1d", "ELU", "GELU", "LeakyReLU", "SiLU")
+
+
 def tensor(array):
     return torch.from_numpy(np.array(array, order="K"))
 
@@ -29,7 +32,7 @@ def compared(layer, seed):
     for dtype in ("float64", "float32"):
         x = layer_cases.input_of(case, dtype)
         if layer == "GELU":
-            x = x.clip(-1e30, 1e30)  # torch makes NaN of infinity, in float32 alone
+            np.clip(x, -1e30, 1e30, out=x)  # torch makes NaN of infinity, in float32 alone
         pylstm.manual_seed(seed)
         torch.manual_seed(seed)
         mine = layer_cases.built(pylstm, case, dtype)
@@ -53,7 +56,11 @@ def compared(layer, seed):
                 assert layer_cases.differences(a, b) <= 1e-12 * scale
             else:
                 truth = exact[place]
-                scale = max(1.0, np.abs(truth[np.isfinite(truth)]).max(initial=0.0))
+                # Of a function of each number alone, and of rounded statistics, 1e-7 is that of
+                # results up to 1: a rounding of 9 is 5e-7, and torch may happen to have none in an
+                # array of a few numbers.
+                largest = np.abs(truth[np.isfinite(truth)]).max(initial=0.0)
+                scale = max(1.0, largest) if layer in ROUNDED else 1.0
                 limit = 2 * layer_cases.differences(b, truth) + 1e-7 * scale
                 assert layer_cases.differences(a, truth) <= limit
     assert all(value.flags.c_contiguous for value in found) or layer in (
