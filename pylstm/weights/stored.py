@@ -44,13 +44,12 @@ def float32_of(name: str, value: Array, weights: str, first: int = 0) -> Array:
     ValueError
         If a finite number is beyond float32: as an infinity it would pass for one that is meant.
     """
-    requirements = ("C_CONTIGUOUS", "ALIGNED")
     # Where no number can be lost there is no errstate of NumPy, in which CPython 3.11 crashes if
     # memory runs out.
     if value.dtype.itemsize <= 4:
-        return np.require(value, np.float32, requirements)
+        return np.require(value, np.float32, ("C_CONTIGUOUS", "ALIGNED"))
     with np.errstate(over="ignore", under="ignore"):
-        numbers = np.require(value, np.float32, requirements)
+        numbers = np.require(value, np.float32, ("C_CONTIGUOUS", "ALIGNED"))
     is_lost = np.isinf(numbers) & np.isfinite(value)
     if value.ndim == 2 and is_lost.any():
         row, column = np.unravel_index(is_lost.argmax(), is_lost.shape)
