@@ -48,11 +48,12 @@ NAVIGATION = {
         "docs/torch-to-numpy",
         "docs/weight-files",
         "docs/smaller-weights",
+        "docs/porting",
         "docs/deploying",
         "examples/README",
         "中文说明 <README.zh>",
     ],
-    "Know": ["docs/api", "docs/numerics", "docs/performance", "docs/threads"],
+    "Know": ["docs/api", "docs/numerics", "docs/performance", "docs/threads", "docs/gallery"],
     "Look inside": [
         "ARCHITECTURE",
         "CONTRIBUTING",

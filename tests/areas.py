@@ -38,7 +38,7 @@ AREAS = {
     "python": """
         hostile/test_*.py test_adapters.py test_benchmarks*.py test_cli*.py test_compare.py
         test_demo.py test_docstrings.py test_examples.py test_files_*.py test_find*.py
-        test_first_minute.py test_foreign.py test_from_weights*.py test_notebook.py test_pages.py
+        test_first_minute.py test_foreign.py test_from_weights*.py test_gallery.py test_notebook.py test_pages.py
         test_plot*.py test_sequence_examples.py test_site.py test_torch_to_numpy.py test_values.py
         test_exact_float32.py test_reference_weights.py test_stored_weights.py test_verify*.py
     """,

@@ -17,12 +17,18 @@ import venv
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+import pylstm
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 MIGRATION = DOCS / "migrating-from-torch.md"
 WEIGHT_FILES = DOCS / "weight-files.md"
 DEPLOYING = DOCS / "deploying.md"
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted(DOCS.glob("*.md"))]
+
+PORTING = DOCS / "porting.md"
 
 # Languages of blocks: what runs, and what is shown.
 LANGUAGES = {"python", "python torch", "sh", "dockerfile", "text"}
@@ -54,6 +60,31 @@ def sections(page):
 
 def blocks_of(page):
     return [block for _, blocks in sections(page) for block in blocks]
+
+
+# ---------------------------------------------------------------------------- files of others
+
+
+def write_published_files(rng):
+    """Files as docs/porting.md finds them in packages, with random numbers: names and shapes alone."""
+    tagger = {"char_embeddings.weight": (49, 64)}
+    lstm = pylstm.LSTM(64, 64, num_layers=2, bidirectional=True)
+    tagger |= {key: array.shape for key, array in lstm.state_dict(prefix="lstm.").items()}
+    tagger |= {"hidden2tag.weight": (746, 128), "hidden2tag.bias": (746,)}
+    gate = {"stft.forward_basis_buffer": (258, 1, 256)}
+    for layer, shape in enumerate(((128, 129, 3), (64, 128, 3), (64, 64, 3), (128, 64, 3))):
+        name = f"encoder.{layer}.reparam_conv"
+        gate |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    cell = pylstm.LSTMCell(128, 128)
+    gate |= {key: array.shape for key, array in cell.state_dict(prefix="decoder.rnn.").items()}
+    gate |= {"decoder.decoder.2.weight": (1, 128, 1), "decoder.decoder.2.bias": (1,)}
+    for name, prefix, shapes in (
+        ("morph_bilstm.pth", "", tagger),
+        ("silero_vad.jit", "_model.", gate),
+    ):
+        arrays = {prefix + key: rng.normal(0, 0.1, shape) for key, shape in shapes.items()}
+        pylstm.save({key: array.astype(np.float32) for key, array in arrays.items()}, "saved.pt")
+        Path("saved.pt").rename(name)  # what a file is called does not matter to load
 
 
 # ---------------------------------------------------------------------------- running Python

@@ -1,0 +1,1 @@
+"""One file for each model; :data:`gallery.entries.NAMES` has them in the order of the table."""
