@@ -12,7 +12,6 @@ from pages import (
     LANGUAGES,
     MIGRATION,
     PAGES,
-    PORTING,
     ROOT,
     WEIGHT_FILES,
     anchors,
@@ -32,10 +31,6 @@ MARKDOWN = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*
 # Pages whose sections stand alone; of the others a reader goes from top to bottom.
 APART = (ROOT / "README.md", MIGRATION)
 
-needs_layers = pytest.mark.skipif(
-    not hasattr(pylstm, "Conv1d"), reason="the layers around the LSTM are not in this build"
-)
-
 
 def stories():
     """A parameter for each run of blocks that share their variables."""
@@ -44,8 +39,7 @@ def stories():
             for heading, blocks in sections(page):
                 yield pytest.param(page, blocks, id=f"{page.name}: {heading}")
         elif blocks_of(page):
-            marks = [needs_layers] if page == PORTING else []
-            yield pytest.param(page, blocks_of(page), id=page.name, marks=marks)
+            yield pytest.param(page, blocks_of(page), id=page.name)
 
 
 def name_of(page):
