@@ -85,6 +85,12 @@ def test_pickles_name_no_place_that_may_move():
     }
     assert names == {
         *("pylstm", "pylstm.files", "pylstm.plot", "pylstm.utils.rnn"),
-        *("pylstm.files.named", "pylstm.files.record", "pylstm.hooks", "pylstm.native"),
+        *(
+            "pylstm.files.named",
+            "pylstm.files.record",
+            "pylstm.functional",
+            "pylstm.hooks",
+            "pylstm.native",
+        ),
         "pylstm.state",
     }

@@ -51,6 +51,11 @@ __all__ = [
 ]
 
 
+# Where users find them: pickles name that place.
+for _name in __all__:
+    globals()[_name].__module__ = "pylstm.functional"
+
+
 def _absent(name: str) -> NoReturn:
     from ..arguments.absent import no_attribute  # only mistakes need it
 
