@@ -92,8 +92,10 @@ def max_pool1d(
     ----------
     input : array_like
         (N, C, L) or (C, L).
-    kernel_size, stride, padding, dilation, ceil_mode
+    kernel_size, stride, padding, dilation : int
         As torch takes them: ``stride`` is ``kernel_size`` unless it is given.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
     return_indices : bool
         Return the places of the numbers too, int64.
 
@@ -176,9 +178,12 @@ def avg_pool1d(
     ----------
     input : array_like
         (N, C, L) or (C, L).
-    kernel_size, stride, padding, ceil_mode, count_include_pad
-        As torch takes them: ``stride`` is ``kernel_size`` unless it is given; padding is zeros,
-        which count as numbers of the window unless ``count_include_pad`` is False.
+    kernel_size, stride, padding : int
+        As torch takes them: ``stride`` is ``kernel_size`` unless it is given; padding is zeros.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
+    count_include_pad : bool
+        Whether zeros of the padding count as numbers of the window.
 
     Examples
     --------

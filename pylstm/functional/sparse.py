@@ -36,9 +36,11 @@ def embedding(
         Any shape, also (); from 0 to V - 1.
     weight : array_like
         (V, E), of any dtype; it may be memory-mapped. Only the rows that are asked for are read.
-    max_norm, norm_type : float
+    padding_idx : int, optional
+        As torch takes it; it changes gradients alone.
+    max_norm, norm_type : float, optional
         Rows that are asked for and longer are scaled down in ``weight`` itself, as torch does.
-    padding_idx, scale_grad_by_freq, sparse
+    scale_grad_by_freq, sparse : bool
         As torch takes them; they change gradients alone.
 
     Returns

@@ -30,8 +30,10 @@ class LayerNorm(Module):
         Added to the variance.
     elementwise_affine, bias : bool
         Whether there are parameters ``weight``, and ``bias``, of that shape.
-    device, dtype
-        As for :class:`LSTM`.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
 
     Notes
     -----
@@ -94,12 +96,16 @@ class BatchNorm1d(Module):
         Added to the variance.
     momentum : float or None
         How far the running statistics move in training mode; None makes them means of all batches.
-    affine, bias : bool
+    affine : bool
         Whether there are parameters ``weight``, and ``bias``, (C,).
     track_running_stats : bool
         Whether there are running statistics; without, each batch is normalized by its own.
-    device, dtype
-        As for :class:`LSTM`.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
+    bias : bool
+        Whether there is a ``bias`` beside the ``weight``.
 
     Notes
     -----

@@ -34,8 +34,10 @@ class Embedding(Module):
         Rows that are asked for and longer are scaled down in the table itself, as torch does.
     scale_grad_by_freq, sparse : bool
         As torch takes them; they change gradients alone.
-    device, dtype
-        As for :class:`LSTM`.
+    device : None or "cpu"
+        There is no other.
+    dtype : dtype, optional
+        float32 (the default) or float64, in any spelling of NumPy's or torch's.
 
     Attributes
     ----------
@@ -142,7 +144,9 @@ class Embedding(Module):
             (V, E). It is not copied: what is memory-mapped stays so.
         freeze : bool
             As torch takes it; it changes gradients alone.
-        padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+        padding_idx : int, optional
+        max_norm, norm_type : float, optional
+        scale_grad_by_freq, sparse : bool
             As for the class.
 
         Examples
