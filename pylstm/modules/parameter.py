@@ -100,4 +100,6 @@ else:
             return array
 
 
-Parameter.__module__ = "pylstm"
+# By type's own setter, which the __module__ of the metaclass hides: it drops the line at which the
+# class begins too, as in module.py.
+vars(type)["__module__"].__set__(Parameter, "pylstm")
