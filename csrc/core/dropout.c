@@ -2,28 +2,28 @@
 
 #include "sequence.h"
 
-/* One factor: 0 or 1/(1-p). torch draws a double whatever the dtype, and draws none for p = 1. */
-static double draw(const struct rnn_call *call)
+/* True if a number is kept. torch draws a double whatever the dtype, and draws none for p = 1. */
+static bool keeps(struct generator *rng, double p)
 {
-    const double keep = 1.0 - call->dropout;
+    const double keep = 1.0 - p;
 
-    return keep > 0 && generator_uniform(call->rng) < keep ? 1.0 : 0.0;
+    return keep > 0 && generator_uniform(rng) < keep;
 }
 
-static void drop_f32(const struct rnn_call *call, float *y, ptrdiff_t count)
+void dropout_f32(struct generator *rng, double p, float *y, ptrdiff_t count)
 {
-    const float scale = call->dropout < 1 ? 1.0F / (float)(1.0 - call->dropout) : 0.0F;
+    const float scale = p < 1 ? 1.0F / (float)(1.0 - p) : 0.0F;
 
     for (ptrdiff_t i = 0; i < count; i++)
-        y[i] *= draw(call) > 0 ? scale : 0.0F;
+        y[i] *= keeps(rng, p) ? scale : 0.0F;
 }
 
-static void drop_f64(const struct rnn_call *call, double *y, ptrdiff_t count)
+void dropout_f64(struct generator *rng, double p, double *y, ptrdiff_t count)
 {
-    const double scale = call->dropout < 1 ? 1.0 / (1.0 - call->dropout) : 0.0;
+    const double scale = p < 1 ? 1.0 / (1.0 - p) : 0.0;
 
     for (ptrdiff_t i = 0; i < count; i++)
-        y[i] *= draw(call) > 0 ? scale : 0.0;
+        y[i] *= keeps(rng, p) ? scale : 0.0;
 }
 
 void dropout_apply(const struct rnn_net *net, const struct rnn_call *call, void *y,
@@ -38,8 +38,8 @@ void dropout_apply(const struct rnn_net *net, const struct rnn_call *call, void 
             const ptrdiff_t place = order ? (ptrdiff_t)order[row] : row;
             const ptrdiff_t first = sequence_offset(&at, y_step, y_row) + place * y_row;
             if (net->kernels->dtype == DTYPE_FLOAT32)
-                drop_f32(call, (float *)y + first, width);
+                dropout_f32(call->rng, call->dropout, (float *)y + first, width);
             else
-                drop_f64(call, (double *)y + first, width);
+                dropout_f64(call->rng, call->dropout, (double *)y + first, width);
         }
 }

@@ -3,6 +3,7 @@
 #include "arrays.h"
 #include "errors.h"
 
+#include "../core/dropout.h"
 #include "../core/fpenv.h"
 #include "../core/normal.h"
 
@@ -88,35 +89,19 @@ static PyObject *swap_normal(PyObject *module, PyObject *argument)
     return PyFloat_FromDouble(before);
 }
 
-static void fill_f32(struct generator *rng, double keep, float *out, ptrdiff_t count)
-{
-    const float scale = 1.0F / (float)keep;
-
-    for (ptrdiff_t i = 0; i < count; i++)
-        out[i] = generator_uniform(rng) < keep ? scale : 0.0F;
-}
-
-static void fill_f64(struct generator *rng, double keep, double *out, ptrdiff_t count)
-{
-    const double scale = 1.0 / keep;
-
-    for (ptrdiff_t i = 0; i < count; i++)
-        out[i] = generator_uniform(rng) < keep ? scale : 0.0;
-}
-
-PyDoc_STRVAR(draw_dropout_doc,
-             "draw_dropout($module, out, p, /)\n--\n\n"
-             "Fill an array with the factors of dropout with a probability below 1: 0 or\n"
+PyDoc_STRVAR(drop_out_doc,
+             "drop_out($module, out, p, /)\n--\n\n"
+             "Multiply each number of an array by 0, with a probability below 1, or by\n"
              "1 / (1 - p), drawn as between the layers of an LSTM.");
 
-static PyObject *draw_dropout(PyObject *module, PyObject *args)
+static PyObject *drop_out(PyObject *module, PyObject *args)
 {
     struct module_state *module_state = PyModule_GetState(module);
     PyObject *argument;
     PyArrayObject *out;
     double p;
 
-    if (!PyArg_ParseTuple(args, "Od:draw_dropout", &argument, &p) ||
+    if (!PyArg_ParseTuple(args, "Od:drop_out", &argument, &p) ||
         (out = filled_array(argument)) == NULL)
         return NULL;
     if (!(p >= 0.0 && p < 1.0)) {
@@ -126,9 +111,9 @@ static PyObject *draw_dropout(PyObject *module, PyObject *args)
     const fpenv_t saved = fpenv_enter();
     lock_acquire(&module_state->rng_lock);
     if (PyArray_TYPE(out) == NPY_FLOAT32)
-        fill_f32(&module_state->rng, 1.0 - p, PyArray_DATA(out), PyArray_SIZE(out));
+        dropout_f32(&module_state->rng, p, PyArray_DATA(out), PyArray_SIZE(out));
     else
-        fill_f64(&module_state->rng, 1.0 - p, PyArray_DATA(out), PyArray_SIZE(out));
+        dropout_f64(&module_state->rng, p, PyArray_DATA(out), PyArray_SIZE(out));
     lock_release(&module_state->rng_lock);
     fpenv_leave(saved);
     Py_RETURN_NONE;
@@ -138,6 +123,6 @@ PyMethodDef draws_methods[] = {
     {"draw_uniform", draw_uniform, METH_O, draw_uniform_doc},
     {"draw_normal", draw_normal, METH_O, draw_normal_doc},
     {"swap_normal", swap_normal, METH_O, swap_normal_doc},
-    {"draw_dropout", draw_dropout, METH_VARARGS, draw_dropout_doc},
+    {"drop_out", drop_out, METH_VARARGS, drop_out_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -6,6 +6,8 @@
 
 #include "../core/rnn.h"
 
+/* About 5 us of arithmetic: less is not worth handing the GIL over. */
+#define UNLOCKED_WORK 150e3
 /* Some milliseconds of multiply-adds: shorter calls are not interrupted. */
 #define INTERRUPTIBLE_WORK 100e6
 

@@ -10,9 +10,6 @@
 
 #include <limits.h>
 
-/* As in run.c. */
-#define UNLOCKED_WORK 150e3
-
 struct linear_request {
     layer_object *self;    /* borrowed */
     PyObject *input, *out; /* as they were given, borrowed; out is NULL where omitted or None */

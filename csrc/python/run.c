@@ -13,8 +13,6 @@
 
 /* Scratch memory up to this many bytes needs no allocation: it stands on the stack. */
 #define STACK_WORKSPACE 16384
-/* About 5 us of arithmetic: less is not worth handing the GIL over. */
-#define UNLOCKED_WORK 150e3
 
 /* ---- Inputs ---- */
 

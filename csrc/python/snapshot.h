@@ -24,8 +24,7 @@ struct snapshot {
     struct rnn_net net;
     double row_work; /* rnn_row_work(): a small call would feel it */
     bool finite;     /* every weight_hh is: zero states may be left out */
-    bool
-        alternates; /* calls of one step take the panels in ascending and descending order in turn */
+    bool alternates; /* calls of one step take the panels from the front and the back in turn */
     atomic_bool descending; /* the next of these calls does; cache reuse only */
     void *packed;
 

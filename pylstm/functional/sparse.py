@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _core
-from .reading import Array, floats, numbers, overwritten
+from .reading import Array, float_dtype, numbers, overwritten
 
 
 def _renormalize(table: Array, index: Array, max_norm: float, norm_type: float) -> None:
@@ -118,8 +118,7 @@ def dropout(
         if p == 1:
             out = np.asarray(given * given.dtype.type(0), order="C")
         else:
-            x = floats(given)
-            factors = np.empty_like(given, x.dtype, subok=False)
-            _core.draw_dropout(factors.ravel(order="K"), p)
-            out = np.asarray(x * factors, order="C")
+            out = np.array(given, float_dtype(given), order="K")
+            _core.drop_out(out.ravel(order="K"), p)
+            out = np.asarray(out, order="C")
     return overwritten(input, out) if inplace else out

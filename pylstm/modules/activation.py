@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _InPlace(Module):
-    """The base of activations whose one option is to write to their input."""
+    """The base of activations that may write to their input."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Hardsigmoid(_InPlace):
         return F.hardsigmoid(input, self.inplace)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(_InPlace):
     """``input`` where it is positive, else ``negative_slope * input``.
 
     Parameters
@@ -122,9 +122,8 @@ class LeakyReLU(Module):
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        super().__init__()
+        super().__init__(inplace)
         self.negative_slope = negative_slope
-        self.inplace = inplace
 
     def forward(self, input: npt.ArrayLike) -> Array:
         """Return :func:`pylstm.functional.leaky_relu` of ``input``."""
@@ -135,7 +134,7 @@ class LeakyReLU(Module):
         return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
 
 
-class ELU(Module):
+class ELU(_InPlace):
     """``input`` where it is positive, else ``alpha * (exp(input) - 1)``.
 
     Parameters
@@ -156,9 +155,8 @@ class ELU(Module):
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
+        super().__init__(inplace)
         self.alpha = alpha
-        self.inplace = inplace
 
     def forward(self, input: npt.ArrayLike) -> Array:
         """Return :func:`pylstm.functional.elu` of ``input``."""

@@ -26,6 +26,19 @@ class _Numbered(Module):
     def _key(self, idx: Any) -> str:
         return list(self._modules)[self._place(idx)]
 
+    def _sliced(self, idx: slice) -> Self:
+        """Return a container of the children of a slice."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, idx: slice) -> Self: ...
+
+    @overload
+    def __getitem__(self, idx: int) -> Any: ...
+
+    def __getitem__(self, idx: Any) -> Any:
+        return self._sliced(idx) if isinstance(idx, slice) else self._modules[self._key(idx)]
+
     def __setitem__(self, idx: Any, module: Module) -> None:
         setattr(self, self._key(idx), module)
 
@@ -54,7 +67,7 @@ class _Numbered(Module):
 
     def pop(self, key: Any) -> Any:
         """Remove the module at an index, or those of a slice, and return it."""
-        taken = self[key]  # type: ignore[index]
+        taken = self[key]
         del self[key]
         return taken
 
@@ -104,16 +117,8 @@ class Sequential(_Numbered):
             for place, module in enumerate(args):
                 self.add_module(str(place), module)
 
-    @overload
-    def __getitem__(self, idx: slice) -> Self: ...
-
-    @overload
-    def __getitem__(self, idx: int) -> Any: ...
-
-    def __getitem__(self, idx: Any) -> Any:
-        if isinstance(idx, slice):
-            return self.__class__(OrderedDict(list(self._modules.items())[idx]))
-        return self._modules[self._key(idx)]
+    def _sliced(self, idx: slice) -> Self:
+        return self.__class__(OrderedDict(list(self._modules.items())[idx]))
 
     def forward(self, input: Any) -> Any:
         """Hand ``input`` to the first module, and each result to the next."""
@@ -195,16 +200,8 @@ class ModuleList(_Numbered):
         if modules is not None:
             self += modules
 
-    @overload
-    def __getitem__(self, idx: slice) -> Self: ...
-
-    @overload
-    def __getitem__(self, idx: int) -> Any: ...
-
-    def __getitem__(self, idx: Any) -> Any:
-        if isinstance(idx, slice):
-            return self.__class__(list(self)[idx])
-        return self._modules[self._key(idx)]
+    def _sliced(self, idx: slice) -> Self:
+        return self.__class__(list(self)[idx])
 
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at ``index``, as torch does: its class is not checked."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from ..arguments.dtypes import check_device, construction_dtype
 from .native import NativeModule
+from .sizes import checked_sizes
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,33 +17,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
-
-
-def check_shape(shape: dict[str, Any]) -> list[int]:
-    """Return the shape of a weight from its axes by argument; raise as torch's empty() does."""
-    sizes: list[int] = []
-    for position, (name, value) in enumerate(shape.items()):
-        try:
-            sizes.append(value if isinstance(value, int) else operator.index(value))
-        except TypeError:
-            kind = type(value).__name__
-            told = (
-                f"failed to unpack the object at pos {position + 1} with error "
-                f'"type must be tuple of ints,but got {kind}"'
-                if position
-                else "(position 1) must be tuple of ints, but found element of type "
-                f"{kind} at pos 0"
-            )
-            raise TypeError(
-                f"empty(): argument 'size' {told}: {name} is a whole number, got {value!r}"
-            ) from None
-    for name, size in zip(shape, sizes, strict=True):
-        if size < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {int(size)}: "
-                f"{[int(each) for each in sizes]}: {name} cannot be negative"
-            )
-    return sizes
 
 
 class WeightedModule(NativeModule):
@@ -153,8 +126,10 @@ class Linear(_core.Linear, WeightedModule):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        sizes = check_shape({"out_features": out_features, "in_features": in_features})
-        structure = {"in_features": sizes[1], "out_features": sizes[0]}
+        rows, columns = checked_sizes(
+            [("out_features", out_features), ("in_features", in_features)]
+        )
+        structure = {"in_features": columns, "out_features": rows}
         self._construct(structure, bias, device, dtype)
 
     def _build_arguments(self, structure: dict[str, Any]) -> dict[str, Any]:

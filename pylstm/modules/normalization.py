@@ -63,7 +63,8 @@ class LayerNorm(Module):
         self.normalized_shape = tuple(sizes)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        shape = checked_sizes(*self.normalized_shape) if elementwise_affine else ()
+        named = [("normalized_shape", size) for size in self.normalized_shape]
+        shape = checked_sizes(named) if elementwise_affine else ()
         weight = np.ones(shape, name) if elementwise_affine else None
         self.register_parameter("weight", weight)
         has_bias = elementwise_affine and bias
@@ -144,7 +145,7 @@ class BatchNorm1d(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         is_sized = affine or track_running_stats
-        shape: tuple[int, ...] = checked_size(num_features) if is_sized else ()
+        shape: tuple[int, ...] = checked_size("num_features", num_features) if is_sized else ()
         self.register_parameter("weight", np.ones(shape, name) if affine else None)
         self.register_parameter("bias", np.zeros(shape, name) if affine and bias else None)
         has = bool(track_running_stats)

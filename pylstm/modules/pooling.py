@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-class MaxPool1d(Module):
+class _Pooling(Module):
+    """The base of poolings: what ``repr()`` shows of them."""
+
+    _shown: tuple[str, ...] = ("kernel_size", "stride", "padding")
+
+    def extra_repr(self) -> str:
+        """Return what ``repr()`` shows."""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
+
+
+class MaxPool1d(_Pooling):
     """The largest number of each window along the last axis.
 
     Parameters
@@ -42,6 +52,8 @@ class MaxPool1d(Module):
     [[3.0, 5.0]]
     """
 
+    _shown = (*_Pooling._shown, "dilation", "ceil_mode")
+
     def __init__(
         self,
         kernel_size: Any,
@@ -59,11 +71,6 @@ class MaxPool1d(Module):
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
-    def extra_repr(self) -> str:
-        """Return what ``repr()`` shows."""
-        names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
-
     def forward(self, input: npt.ArrayLike) -> Any:
         """Return :func:`pylstm.functional.max_pool1d` of ``input``, (N, C, L) or (C, L)."""
         return F.max_pool1d(
@@ -77,7 +84,7 @@ class MaxPool1d(Module):
         )
 
 
-class AvgPool1d(Module):
+class AvgPool1d(_Pooling):
     """The mean of each window along the last axis.
 
     Parameters
@@ -118,11 +125,6 @@ class AvgPool1d(Module):
         self.padding = _in_tuple(padding)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
-
-    def extra_repr(self) -> str:
-        """Return what ``repr()`` shows."""
-        names = ("kernel_size", "stride", "padding")
-        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
     def forward(self, input: npt.ArrayLike) -> Array:
         """Return :func:`pylstm.functional.avg_pool1d` of ``input``, (N, C, L) or (C, L)."""

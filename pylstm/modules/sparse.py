@@ -90,7 +90,9 @@ class Embedding(Module):
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
         if _weight is None:
-            shape = checked_sizes(num_embeddings, embedding_dim)
+            shape = checked_sizes(
+                [("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)]
+            )
             self.register_parameter("weight", np.empty(shape, name))
             self.reset_parameters()
         else:
