@@ -332,6 +332,7 @@ def test_wrong_calls():
         (lambda: module(np.ones(4, bool)), TypeError, "dtype bool"),
         (lambda: module(np.ma.ones(4)), TypeError, "masked array"),
         (lambda: nn.Linear(-1, 2), RuntimeError, r"negative dimension -1: \[2, -1\]"),
+        (lambda: nn.Linear(True, 2), TypeError, "in_features is a whole number, got True"),
         (lambda: nn.Linear(2.0, 2), TypeError, "at pos 2 with error"),
         (lambda: nn.Linear(2, "2"), TypeError, "found element of type str at pos 0"),
         (lambda: nn.Linear(2, 2, device="cuda"), RuntimeError, "cuda"),
