@@ -68,31 +68,28 @@ def import_as(name: str, package: Path) -> None:
 
 
 def measure(
-    names: list[str], words: list[str], kind: str, rounds: int, seconds: float
+    names: list[str], words: list[str], kind: str, weights: str, rounds: int, seconds: float
 ) -> list[tuple[str, float]]:
     """Return each cell's label and the median ratio of its rounds."""
     from benchmarks.engines import Pylstm
     from benchmarks.measure import TOLERANCE
     from benchmarks.problem import Problem, errors
     from benchmarks.timing import interleave, ratios
+    from benchmarks.weights_engines import STORED
 
-    class Now(Pylstm):
-        name = "now"
-        package = NOW
-
-    class Before(Pylstm):
-        name = "before"
-        package = BEFORE
-
+    base = STORED[weights] if weights else Pylstm
+    now = type("Now", (base,), {"name": "now", "package": NOW})
+    before = type("Before", (base,), {"name": "before", "package": BEFORE})
     found = []
     for grid in names:
-        for case in grids.select(grids.GRIDS[grid], words, kind):
+        for case in grids.select(grids.GRIDS[grid], words, kind, bool(weights)):
             problem = Problem(case)
             runners = {}
-            for engine_type in (Now, Before):
+            for engine_type in (now, before):
                 engine = engine_type(problem)
                 _, worst = errors(engine.outputs(), problem.truth())
-                assert worst <= TOLERANCE[case.dtype], f"{engine.name} is wrong at {case.label}"
+                tolerance = engine.tolerance or TOLERANCE[case.dtype]
+                assert worst <= tolerance, f"{engine.name} is wrong at {case.label}"
                 runners[engine.name] = engine.runner
             samples = interleave(runners, rounds, seconds)
             ratio = ratios(samples["before"], samples["now"])
@@ -124,6 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     choices = [*grids.GRIDS, "overhead"]
     add("--grid", nargs="+", choices=choices, default=["head", "people", "overhead"])
     add("--cell", choices=list(KINDS), default="lstm", help="the kind (default lstm)")
+    add("--weights", choices=grids.STORAGES, default="", help="of both (default: float32)")
     add("--filter", action="append", default=[], metavar="WORDS", help='only cases like "b1 h64"')
     add("--rounds", type=int, default=15)
     add("--target", type=float, default=3.0, metavar="MS", help="of one figure (default 3 ms)")
@@ -140,7 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
             import_copies(built, place)
             names = [name for name in options.grid if name != "overhead"]
             seconds = options.target / 1e3
-            found = measure(names, options.filter, options.cell, options.rounds, seconds)
+            found = measure(
+                names, options.filter, options.cell, options.weights, options.rounds, seconds
+            )
             if "overhead" in options.grid:
                 found += measure_calls(options.cell, options.rounds, seconds)
             for label, ratio in found:
