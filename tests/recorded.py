@@ -240,6 +240,12 @@ def digest(named_arrays):
 CELL_BUDGETS = {"LSTM": 1.25, "GRU": 1.25, "RNN_TANH": 1.3, "RNN_RELU": 1.4}
 
 
+def torch_errors(kind):
+    """Mean square errors of torch's layer and of its cell, each [sizes, rows, seeds], as recorded."""
+    data = load(file_of("accuracy", kind))
+    return data["lstm" if kind == "LSTM" else "layer"], data["cell"]
+
+
 def layer_budget(hidden_size):
     """The RMS error that a float32 module may have, as a multiple of that of torch's layer."""
     return 0.8 if hidden_size >= 128 else 1.1

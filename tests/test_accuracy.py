@@ -15,11 +15,7 @@ import pylstm
 @pytest.fixture(scope="module")
 def torch_errors():
     """Mean square errors of torch's (layer, cell) by kind, each [sizes, rows, seeds]."""
-    found = {}
-    for kind in reference.KINDS:
-        data = recorded.load(recorded.file_of("accuracy", kind))
-        found[kind] = data["lstm" if kind == "LSTM" else "layer"], data["cell"]
-    return found
+    return {kind: recorded.torch_errors(kind) for kind in reference.KINDS}
 
 
 # The largest sizes and batches are left to accuracy.py: they would take half of the suite's time

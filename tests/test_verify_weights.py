@@ -266,7 +266,8 @@ def test_the_figures_are_those_of_the_function(model, capsys):
         assert row["changed"] == str(found.changed)
         assert row["parameters"] == f"{found.nbytes[1]:,}"
         assert row["file"] == f"{found.file_nbytes[1]:,}"
-        assert float(row["time"].replace(",", "")) > 0 and float(row["speed"]) > 0
+        # A pause of the machine during the calls with this storage makes the ratio as small as 0.00.
+        assert float(row["time"].replace(",", "")) > 0 and float(row["speed"]) >= 0
         assert f"root mean square of the output: {found.size:.2e}; decisions: 400\n" in text
     assert table["float32"]["parameters"] == f"{found.nbytes[0]:,}"
     assert table["float32"]["speed"] == "1.00"

@@ -2,3 +2,4 @@
 #pragma once
 
 double sqrt(double x);
+float sqrtf(float x);
