@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from .modules.compress import compress
     from .modules.container import ModuleDict, ModuleList, Sequential
+    from .modules.conv import Conv1d
     from .modules.dropout import Dropout
     from .modules.flatten import Flatten, Identity
     from .modules.linear import Linear
@@ -63,6 +64,7 @@ __all__ = [
     "RNN",
     "AvgPool1d",
     "BatchNorm1d",
+    "Conv1d",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -116,6 +118,7 @@ _announce(_core)
 _LAZY = {
     "AvgPool1d": ".modules.pooling",
     "BatchNorm1d": ".modules.normalization",
+    "Conv1d": ".modules.conv",
     "Dropout": ".modules.dropout",
     "ELU": ".modules.activation",
     "Embedding": ".modules.sparse",

@@ -101,6 +101,29 @@ class Linear(Layer):
     def forward(self, input: Any, *, out: Any = None) -> _Array: ...
     def __call__(self, input: Any, *, out: Any = None) -> _Array: ...
 
+class Conv1d(Layer):
+    def _native_build(
+        self,
+        in_channels: SupportsIndex,
+        out_channels: SupportsIndex,
+        kernel_size: SupportsIndex,
+        *,
+        bias: bool = True,
+        dtype: str = "float32",
+        weights: None = None,
+    ) -> None: ...
+    def _native_convolve(
+        self,
+        x: _Array,
+        frames: SupportsIndex,
+        stride: SupportsIndex,
+        padding: SupportsIndex,
+        dilation: SupportsIndex,
+        groups: SupportsIndex,
+        time_major: bool,
+        /,
+    ) -> _Array: ...
+
 @final
 class Stream:
     state: Any

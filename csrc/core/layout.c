@@ -9,7 +9,8 @@ bool rnn_computes_alike(const struct rnn_net *net, const struct rnn_net *other)
     return net->kind == other->kind && net->reverse == other->reverse &&
            a->gate_activation == b->gate_activation && a->activation == b->activation &&
            a->peepholes == b->peepholes && a->reset_before == b->reset_before &&
-           a->cell_clip == b->cell_clip && net->is_linear == other->is_linear;
+           a->cell_clip == b->cell_clip && net->is_linear == other->is_linear &&
+           net->kernel == other->kernel;
 }
 
 ptrdiff_t layer_input_size(const struct rnn_net *net, ptrdiff_t layer)
@@ -117,6 +118,8 @@ struct direction_layout direction_layout(const struct rnn_net *net, ptrdiff_t la
     at.weight_hh = at.weight_ih + totals * storage_packed_depth(storage, at.input_size);
     if (net->is_linear) {
         at.weight_hr = at.peepholes = at.size = at.weight_hh;
+        if (net->kernel) /* the weight as it is */
+            at.size += layout_align(net->hidden_size * at.input_size, PIECE_ALIGN);
         return at;
     }
     at.weight_hr = at.weight_hh + totals * storage_packed_depth(storage, rnn_hidden_out(net));

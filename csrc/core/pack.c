@@ -295,6 +295,17 @@ static bool is_bias(const struct rnn_param *param)
 
 static bool is_peephole(const struct rnn_param *param) { return param->kind >= WEIGHT_PI; }
 
+/* Packs the weight of a layer that convolves, by way of the copy of it as it is. */
+static bool pack_kernel(const struct rnn_net *net, const void *weight, char *packed)
+{
+    const struct rnn_param param = rnn_param_at(net, 0);
+    char *copy = packed + (size_t)direction_layout(net, 0).weight_hh * net->kernels->itemsize;
+
+    memcpy(copy, weight, (size_t)(param.rows * param.cols) * net->kernels->itemsize);
+    const struct matrix matrix = matrix_of(net, 0, 0, copy, NULL);
+    return pack_piece(&matrix, packed);
+}
+
 ptrdiff_t rnn_packed_size(const struct rnn_net *net)
 {
     if (!layout_fits(net))
@@ -318,6 +329,8 @@ bool rnn_pack(const struct rnn_net *net, const void *params, void *packed)
             pack_biases(net, index, params, packed);
         } else if (is_peephole(&param)) {
             pack_peephole(net, index, &param, values_of(net, index, params), packed);
+        } else if (net->kernel) {
+            finite &= pack_kernel(net, values_of(net, index, params), packed);
         } else if (!is_bias(&param)) {
             const bool all = pack_matrix(net, index, params, packed);
             finite &= all || param.kind != WEIGHT_HH;

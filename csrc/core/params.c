@@ -40,6 +40,8 @@ static bool set_shape(const struct rnn_net *net, struct rnn_param *param)
     param->cols = 1;
     if (net->is_linear && param->kind != WEIGHT_IH)
         return param->kind == BIAS_IH && net->bias;
+    if (net->kernel)
+        param->ndim = 3;
     if (is_peephole) {
         param->rows = net->hidden_size;
         return net->variant.peepholes;

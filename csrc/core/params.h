@@ -18,7 +18,8 @@ enum rnn_param_kind {
 };
 
 /* One parameter; a bias and a peephole have cols 1 and ndim 1. A linear layer has WEIGHT_IH and, with
- * a bias, BIAS_IH. */
+ * a bias, BIAS_IH. The weight of one that convolves has ndim 3: its cols are those of two axes, of which
+ * the last has net->kernel. */
 struct rnn_param {
     enum rnn_param_kind kind;
     ptrdiff_t layer;

@@ -30,6 +30,9 @@ struct rnn_net {
     /* Not a recurrent network but a linear layer (linear.h): a weight [H, I] and one bias. `kind` is then
      * CELL_RNN_TANH, which has one gate too. */
     bool is_linear;
+    /* Of a linear layer that convolves (conv.h): how many positions its kernel has, by which a row of the
+     * weight is [I / kernel, kernel]. 0: it does not. */
+    ptrdiff_t kernel;
 };
 
 /* True if the weights are compressed. */

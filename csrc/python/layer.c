@@ -110,6 +110,8 @@ static PyTypeObject *shape_of(layer_object *object)
         return object->module_state->rnn_type;
     if (PyObject_TypeCheck((PyObject *)object, object->module_state->linear_type))
         return object->module_state->linear_type;
+    if (PyObject_TypeCheck((PyObject *)object, object->module_state->conv_type))
+        return object->module_state->conv_type;
     return object->module_state->layer_type;
 }
 

@@ -97,10 +97,14 @@ PyObject *lease_array(struct module_state *module_state, struct weights *weights
     const struct rnn_param param = rnn_param_at(&weights->net, index);
     const struct watch *watch = &weights->watches[index];
     const struct rnn_kernels *kernels = weights->net.kernels;
-    npy_intp dims[2] = {param.rows, param.cols};
+    npy_intp dims[3] = {param.rows, param.cols};
     PyObject *lease = lease_new(module_state, weights, index, watch->values,
                                 watch->elements * (ptrdiff_t)kernels->itemsize, writable);
 
+    if (param.ndim == 3) {
+        dims[1] = param.cols / weights->net.kernel;
+        dims[2] = weights->net.kernel;
+    }
     return array_on_lease(lease, dtype_descr(module_state, kernels->dtype), param.ndim, dims);
 }
 

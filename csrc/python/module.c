@@ -4,6 +4,7 @@
  *     class RNN(Layer): ...               # rnn_type.c
  *     class Cell(Layer): ...              # cell_type.c
  *     class Linear(Layer): ...            # linear_type.c
+ *     class Conv1d(Layer): ...            # conv_type.c
  *     class Stream: ...                   # stream_type.c
  *     class Lease: ...                    # lease.c
  *     def manual_seed(seed: int, /) -> None: ...                    # generator.c
@@ -34,6 +35,7 @@
 #define PYLSTM_IMPORT_ARRAY
 #include "arrays.h"
 #include "cell_type.h"
+#include "conv_type.h"
 #include "draws.h"
 #include "elementwise.h"
 #include "generator.h"
@@ -264,6 +266,8 @@ static int module_exec(PyObject *module)
             NULL ||
         (module_state->linear_type =
              add_type(module, &linear_type_spec, module_state->layer_type)) == NULL ||
+        (module_state->conv_type = add_type(module, &conv_type_spec, module_state->layer_type)) ==
+            NULL ||
         (module_state->stream_type = add_type(module, &stream_type_spec, NULL)) == NULL)
         return -1;
 #ifdef PYLSTM_TEST_HOOKS
@@ -288,6 +292,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(module_state->rnn_type);
     Py_VISIT(module_state->cell_type);
     Py_VISIT(module_state->linear_type);
+    Py_VISIT(module_state->conv_type);
     Py_VISIT(module_state->stream_type);
     Py_VISIT(module_state->packed_type);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
@@ -306,6 +311,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(module_state->rnn_type);
     Py_CLEAR(module_state->cell_type);
     Py_CLEAR(module_state->linear_type);
+    Py_CLEAR(module_state->conv_type);
     Py_CLEAR(module_state->stream_type);
     Py_CLEAR(module_state->packed_type);
     return 0;

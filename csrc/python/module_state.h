@@ -31,8 +31,9 @@ struct module_state {
     PyTypeObject *rnn_type;
     PyTypeObject *cell_type;
     PyTypeObject *linear_type;
+    PyTypeObject *conv_type;
     PyTypeObject *stream_type;
-    PyTypeObject *lease_type;  /* NULL, as the other five, once the interpreter goes down */
+    PyTypeObject *lease_type;  /* NULL, as the other six, once the interpreter goes down */
     PyTypeObject *packed_type; /* PackedSequence; NULL until pylstm.utils is imported as well */
     PyArray_Descr *descr[DTYPE_COUNT];
     PyObject *names[NAMES]; /* interned */

@@ -18,14 +18,21 @@
 static int check_value(const struct weights *weights, const struct rnn_param *param, PyObject *name,
                        PyObject *value)
 {
+    const ptrdiff_t kernel = weights->net.kernel,
+                    cols = kernel ? param->cols / kernel : param->cols;
     PyObject *shape;
 
     if (array_is(value, dtype_typenum(weights->net.kernels->dtype), param->ndim, param->rows,
-                 param->cols))
+                 cols) &&
+        (param->ndim < 3 || PyArray_DIM((PyArrayObject *)value, 2) == kernel))
         return 0;
-    shape = param->ndim == 1
-                ? Py_BuildValue("(n)", (Py_ssize_t)param->rows)
-                : Py_BuildValue("(nn)", (Py_ssize_t)param->rows, (Py_ssize_t)param->cols);
+    if (param->ndim == 1)
+        shape = Py_BuildValue("(n)", (Py_ssize_t)param->rows);
+    else if (param->ndim == 2)
+        shape = Py_BuildValue("(nn)", (Py_ssize_t)param->rows, (Py_ssize_t)cols);
+    else
+        shape =
+            Py_BuildValue("(nnn)", (Py_ssize_t)param->rows, (Py_ssize_t)cols, (Py_ssize_t)kernel);
     if (shape != NULL)
         PyErr_Format(PyExc_ValueError, "%R takes a C-contiguous %s array of shape %R, got %R", name,
                      dtype_name(weights->net.kernels->dtype), shape, (PyObject *)Py_TYPE(value));
@@ -134,9 +141,9 @@ int parameters_assign_rows(struct weights *weights, PyObject *name, Py_ssize_t f
     const struct rnn_param param = rnn_param_at(&weights->net, index);
     if (!PyArray_Check(value) || PyArray_NDIM(array) != param.ndim || first < 0 ||
         PyArray_DIM(array, 0) > param.rows - first ||
-        (!is_stored &&
-         (PyArray_TYPE(array) != dtype_typenum(weights->net.kernels->dtype) ||
-          !PyArray_ISCARRAY_RO(array) || (param.ndim == 2 && PyArray_DIM(array, 1) != param.cols))))
+        (!is_stored && (PyArray_TYPE(array) != dtype_typenum(weights->net.kernels->dtype) ||
+                        !PyArray_ISCARRAY_RO(array) ||
+                        PyArray_SIZE(array) != PyArray_DIM(array, 0) * param.cols)))
         return error_raise(PyExc_ValueError, "_assign_rows() takes rows of %R", name);
     if (is_compressed)
         result = compressed_write_rows(weights, index, name, first, rows);

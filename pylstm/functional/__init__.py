@@ -22,6 +22,7 @@ from .activations import (
     softmax,
     tanh,
 )
+from .conv import conv1d
 from .linear import linear
 from .normalization import batch_norm, layer_norm
 from .padding import one_hot, pad
@@ -31,6 +32,7 @@ from .sparse import dropout, embedding
 __all__ = [
     "avg_pool1d",
     "batch_norm",
+    "conv1d",
     "dropout",
     "elu",
     "embedding",

@@ -11,7 +11,7 @@ from .._core import as_array
 from .reading import Array
 
 
-def _given_parameters(weight: Any, bias: Any) -> dict[str, Array]:
+def given_parameters(weight: Any, bias: Any) -> dict[str, Array]:
     """Return the parameters of a function as C takes them, of the dtype of the weight."""
     array = as_array(weight, "weight", None)
     dtype = "float64" if array.dtype.kind == "f" and array.dtype.itemsize == 8 else "float32"
@@ -48,7 +48,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Array:
     >>> F.linear([1.0, 2.0], [[3.0, 4.0], [5.0, 6.0]], [0.5, 0.5]).tolist()
     [11.5, 17.5]
     """
-    values = _given_parameters(weight, bias)
+    values = given_parameters(weight, bias)
     array = values["weight"]
     if array.ndim not in (1, 2):
         raise RuntimeError(f"weight must have one or two axes, got shape {array.shape}")
