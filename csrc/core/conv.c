@@ -51,71 +51,67 @@ static struct conv conv_of(const struct rnn_net *net, const void *packed,
 
 static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
-/* True if a call goes by windows: where frames of all panels would mostly be padding. */
-static bool goes_by_windows(const struct conv *conv)
+/* Frames of a call that go by lanes; those behind them go by windows, since most of a panel would be
+ * padding. The packed weights are those of all groups: several groups go by lanes. */
+static ptrdiff_t frames_by_lanes(const struct conv *conv)
 {
-    return conv->call->groups == 1 && 4 * conv->call->frames <= conv->width;
+    const ptrdiff_t frames = conv->call->frames, tail = frames % conv->width;
+
+    return conv->call->groups > 1 || 8 * tail > 7 * conv->width ? frames : frames - tail;
+}
+
+/* Rows of the workspace: frames of a panel, or windows. */
+static ptrdiff_t rows_of(const struct conv *conv)
+{
+    return conv->width > WINDOW_ROWS ? conv->width : WINDOW_ROWS;
 }
 
 static ptrdiff_t panel_elements(const struct conv *conv)
 {
-    const ptrdiff_t rows = goes_by_windows(conv) ? WINDOW_ROWS : conv->width;
-
-    return layout_align(rows * conv->net->input_size, PIECE_ALIGN);
+    return layout_align(rows_of(conv) * conv->net->input_size, PIECE_ALIGN);
 }
 
 ptrdiff_t conv_workspace(const struct rnn_net *net, const struct conv_call *call)
 {
     const struct conv conv = conv_of(net, NULL, call);
-    const ptrdiff_t most = conv.width > WINDOW_ROWS ? conv.width : WINDOW_ROWS;
+    const double depth = (double)net->input_size + (double)net->hidden_size + PIECE_ALIGN;
 
-    if ((double)most * ((double)net->input_size + (double)net->hidden_size + PIECE_ALIGN) * 8 >=
-        (double)PTRDIFF_MAX / 4)
+    if ((double)rows_of(&conv) * depth * 8 >= (double)PTRDIFF_MAX / 4)
         return -1;
-    return (panel_elements(&conv) + most * net->hidden_size) * itemsize_of(net);
+    return (panel_elements(&conv) + rows_of(&conv) * net->hidden_size) * itemsize_of(net);
 }
 
 /* ---- Copies ---- */
 
-/* Copies elements that are "stride" apart. */
+#define REAL float
+#define NAME(x) x##_f32
+#include "conv_template.h"
+
+#define REAL double
+#define NAME(x) x##_f64
+#include "conv_template.h"
+
+/* Calls a function of the template for the elements of the net. */
+#define FOR_DTYPE(net, function, to, from, ...)                                                    \
+    do {                                                                                           \
+        if ((net)->kernels->dtype == DTYPE_FLOAT32)                                                \
+            function##_f32((float *)(void *)(to), (const float *)(const void *)(from),             \
+                           __VA_ARGS__);                                                           \
+        else                                                                                       \
+            function##_f64((double *)(void *)(to), (const double *)(const void *)(from),           \
+                           __VA_ARGS__);                                                           \
+    } while (0)
+
 static void copy_strided(const struct rnn_net *net, char *to, const char *from, ptrdiff_t count,
                          ptrdiff_t stride)
 {
-    if (stride == 1) {
-        memcpy(to, from, (size_t)(count * itemsize_of(net)));
-    } else if (itemsize_of(net) == sizeof(float)) {
-        for (ptrdiff_t i = 0; i < count; i++)
-            ((float *)(void *)to)[i] = ((const float *)(const void *)from)[i * stride];
-    } else {
-        for (ptrdiff_t i = 0; i < count; i++)
-            ((double *)(void *)to)[i] = ((const double *)(const void *)from)[i * stride];
-    }
+    FOR_DTYPE(net, copy, to, from, count, stride);
 }
 
-/* Writes elements that are "stride" apart. */
 static void spread(const struct rnn_net *net, char *to, const char *from, ptrdiff_t count,
                    ptrdiff_t stride)
 {
-    if (itemsize_of(net) == sizeof(float)) {
-        for (ptrdiff_t i = 0; i < count; i++)
-            ((float *)(void *)to)[i * stride] = ((const float *)(const void *)from)[i];
-    } else {
-        for (ptrdiff_t i = 0; i < count; i++)
-            ((double *)(void *)to)[i * stride] = ((const double *)(const void *)from)[i];
-    }
-}
-
-static void fill(const struct rnn_net *net, char *to, const char *value, ptrdiff_t count)
-{
-    if (itemsize_of(net) == sizeof(float)) {
-        const float number = *(const float *)(const void *)value;
-        for (ptrdiff_t i = 0; i < count; i++)
-            ((float *)(void *)to)[i] = number;
-    } else {
-        const double number = *(const double *)(const void *)value;
-        for (ptrdiff_t i = 0; i < count; i++)
-            ((double *)(void *)to)[i] = number;
-    }
+    FOR_DTYPE(net, spread, to, from, count, stride);
 }
 
 /* What "count" frames from "frame" on see at one position of the kernel, in one channel at "x". */
@@ -149,42 +145,41 @@ static void write_window(const struct conv *conv, ptrdiff_t item, ptrdiff_t fram
     const ptrdiff_t last = first + (net->kernel - 1) * call->dilation;
     const char *x = offset(net, call->x, item * call->x_batch);
 
-    for (ptrdiff_t channel = 0; channel < conv->channels; channel++) {
-        char *to = offset(net, row, channel * net->kernel);
-        if (first >= 0 && last < call->length)
-            copy_strided(net, to, offset(net, x, first * call->x_time), net->kernel,
-                         call->dilation * call->x_time);
-        else
-            for (ptrdiff_t position = 0; position < net->kernel; position++)
-                gather(conv, x, position, frame, 1, offset(net, to, position));
-        x = offset(net, x, call->x_channel);
+    if (first >= 0 && last < call->length) {
+        FOR_DTYPE(net, window, row, offset(net, x, first * call->x_time), conv->channels,
+                  call->x_channel, net->kernel, call->dilation * call->x_time);
+        return;
     }
+    for (ptrdiff_t channel = 0; channel < conv->channels; channel++)
+        for (ptrdiff_t position = 0; position < net->kernel; position++)
+            gather(conv, offset(net, x, channel * call->x_channel), position, frame, 1,
+                   offset(net, row, channel * net->kernel + position));
 }
 
-/* Where rows of y from "row" on stand: of [batch, frames] rows, or of [frames, batch] if y is so. */
-static void run_windows(const struct conv *conv, ptrdiff_t row, ptrdiff_t rows)
+/* Computes rows of the windows of all items: of [batch, frames] rows, or of [frames, batch] if y is so,
+ * without the first "begin" frames. */
+static void run_windows(const struct conv *conv, ptrdiff_t begin, ptrdiff_t row, ptrdiff_t rows)
 {
     const struct conv_call *call = conv->call;
     const struct rnn_net *net = conv->net;
-    const ptrdiff_t outputs = net->hidden_size;
+    const ptrdiff_t outputs = net->hidden_size, frames = call->frames - begin;
     const struct linear_call linear = {
         .groups = 1,
         .rows = rows,
         .x = conv->panel,
         .x_row = net->input_size,
-        .y = call->time_major ? offset(net, call->y, row * outputs) : conv->aside,
+        .y = call->time_major ? offset(net, call->y, (begin * call->batch + row) * outputs)
+                              : conv->aside,
     };
 
     for (ptrdiff_t i = 0; i < rows; i++) {
-        const ptrdiff_t item =
-            call->time_major ? (row + i) % call->batch : (row + i) / call->frames;
-        const ptrdiff_t frame =
-            call->time_major ? (row + i) / call->batch : (row + i) % call->frames;
-        write_window(conv, item, frame, offset(net, conv->panel, i * net->input_size));
+        const ptrdiff_t item = call->time_major ? (row + i) % call->batch : (row + i) / frames;
+        const ptrdiff_t frame = call->time_major ? (row + i) / call->batch : (row + i) % frames;
+        write_window(conv, item, begin + frame, offset(net, conv->panel, i * net->input_size));
     }
     linear_forward(net, conv->packed, &linear);
     for (ptrdiff_t i = 0; i < rows && !call->time_major; i++) {
-        const ptrdiff_t item = (row + i) / call->frames, frame = (row + i) % call->frames;
+        const ptrdiff_t item = (row + i) / frames, frame = begin + (row + i) % frames;
         spread(net, offset(net, call->y, item * outputs * call->frames + frame),
                offset(net, conv->aside, i * outputs), outputs, call->frames);
     }
@@ -241,8 +236,8 @@ static void run_frames(const struct conv *conv, ptrdiff_t item, ptrdiff_t group,
         conv, offset(net, call->x, item * call->x_batch + group * conv->channels * call->x_channel),
         frame, count, width);
     for (ptrdiff_t i = 0; i < conv->outputs; i++)
-        fill(net, offset(net, out, i * gemm.out_stride), offset(net, conv->packed, output + i),
-             width);
+        FOR_DTYPE(net, fill, offset(net, out, i * gemm.out_stride),
+                  offset(net, conv->packed, output + i), width);
     kernels->gemm(&gemm);
     for (ptrdiff_t i = 0; i < conv->outputs && !direct; i++) {
         const char *from = offset(net, conv->aside, i * width);
@@ -256,19 +251,19 @@ static void run_frames(const struct conv *conv, ptrdiff_t item, ptrdiff_t group,
     }
 }
 
-/* Computes all frames of one group of one item, in panels of which the last may overlap another. */
-static bool run_group(const struct conv *conv, ptrdiff_t item, ptrdiff_t group)
+/* Computes the first frames of one group of one item, in panels of which the last may overlap another. */
+static bool run_group(const struct conv *conv, ptrdiff_t item, ptrdiff_t group, ptrdiff_t frames)
 {
     const struct conv_call *call = conv->call;
+    const ptrdiff_t narrow = PANEL_VECTORS * conv->net->kernels->narrow_lanes;
     bool stopped = false;
 
-    for (ptrdiff_t frame = 0; !stopped && frame < call->frames; frame += conv->width) {
-        const ptrdiff_t left = call->frames - frame;
-        const ptrdiff_t narrow = PANEL_VECTORS * conv->net->kernels->narrow_lanes;
+    for (ptrdiff_t frame = 0; !stopped && frame < frames; frame += conv->width) {
+        const ptrdiff_t left = frames - frame;
         ptrdiff_t count = least(left, conv->width);
-        if (left < conv->width && left > narrow && call->frames >= conv->width)
+        if (left < conv->width && left > narrow && frames >= conv->width)
             count = conv->width;
-        else if (left < narrow && call->frames >= narrow)
+        else if (left < narrow && frames >= narrow)
             count = narrow;
         run_frames(conv, item, group, frame + least(left - count, 0), count);
         stopped = call->stop && call->stop->asked(call->stop->data);
@@ -280,20 +275,17 @@ bool conv_forward(const struct rnn_net *net, const void *packed, const struct co
 {
     const fpenv_t saved = fpenv_enter();
     struct conv conv = conv_of(net, packed, call);
-    const ptrdiff_t rows = call->batch * call->frames;
+    const ptrdiff_t begin = frames_by_lanes(&conv), rows = call->batch * (call->frames - begin);
     bool finished = true;
 
     conv.panel = call->workspace;
     conv.aside = offset(net, call->workspace, panel_elements(&conv));
-    if (goes_by_windows(&conv)) {
-        for (ptrdiff_t row = 0; finished && row < rows; row += WINDOW_ROWS) {
-            run_windows(&conv, row, least(rows - row, WINDOW_ROWS));
-            finished = !call->stop || !call->stop->asked(call->stop->data);
-        }
-    } else {
-        for (ptrdiff_t item = 0; finished && item < call->batch; item++)
-            for (ptrdiff_t group = 0; finished && group < call->groups; group++)
-                finished = run_group(&conv, item, group);
+    for (ptrdiff_t item = 0; finished && item < call->batch; item++)
+        for (ptrdiff_t group = 0; finished && group < call->groups; group++)
+            finished = run_group(&conv, item, group, begin);
+    for (ptrdiff_t row = 0; finished && row < rows; row += WINDOW_ROWS) {
+        run_windows(&conv, begin, row, least(rows - row, WINDOW_ROWS));
+        finished = !call->stop || !call->stop->asked(call->stop->data);
     }
     fpenv_leave(saved);
     return finished;
