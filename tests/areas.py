@@ -13,7 +13,7 @@ TESTS = Path(__file__).resolve().parent
 AREAS = {
     # The numeric contract: what a compiler or an instruction set could change, in least time.
     "bits": """
-        test_accuracy.py test_arrays.py test_contract.py test_contract_compressed.py test_linear.py
+        test_accuracy.py test_arrays.py test_contract.py test_contract_compressed.py test_linear.py test_conv.py
         test_contract_levels.py test_forward.py test_golden.py test_init.py test_packed.py
     """,
     # What else is computed, bit for bit: the kernels, how they are called, how weights are packed.

@@ -157,6 +157,21 @@ def linear_names():
     ]
 
 
+def conv_names():
+    """Cases of Conv1d: both ways of computing it, sizes on both sides of a panel and of a block."""
+    sizes = itertools.product((1, 4, 11, 33), (1, 2, 16, 33, 66), (1, 2, 3, 5))
+    found = []
+    for number, (inputs, outputs, kernel) in enumerate(sizes):
+        groups = inputs if outputs % inputs == 0 and number % 3 == 0 else 1
+        found.append(
+            f"Conv1d-{inputs}-{outputs}-kernel{kernel}-stride{1 + number % 3}"
+            f"-dilation{1 + number // 3 % 2}-groups{groups}-padding{number // 2 % 3}"
+            f"-{('float32', 'float64')[number % 2]}{'-bias' * (number % 5 != 4)}"
+            f"-{INPUTS[number // 2 % len(INPUTS)]}"
+        )
+    return found
+
+
 def names():
     """Names of all cases that have a recorded hash, in the order in which they were added."""
     found = [*map(str, dict.fromkeys(contract_cases() + plain_cases()))]
@@ -169,4 +184,4 @@ def names():
         found += map(str, within_cases(layer))
     for layer, weights in itertools.product(LAYERS, STORAGES):
         found += map(str, compressed_cases(layer, weights))
-    return found + linear_names()
+    return found + linear_names() + conv_names()

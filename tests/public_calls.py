@@ -44,6 +44,9 @@ class Case:
 
 X4 = fractions(5, (2, 3, 5, 4)).astype(np.float32)
 LINEAR = partial(pylstm.Linear, 4, 6)
+CONV = partial(pylstm.Conv1d, 4, 6, 3)
+CONV_WEIGHT = fractions(6, (6, 4, 3)).astype(np.float32)
+CONV_INPUT = fractions(7, (8, 4, 300)).astype(np.float32)
 
 
 def raised(call, *args, **options):
@@ -650,6 +653,13 @@ CASES: dict[str, Callable[[], Case]] = {
     "linear held": lambda: held_linear(),
     "linear wrong": lambda: on(LINEAR(), lambda module: raised(module, X[..., :3])),
     "linear wrong out": lambda: on(LINEAR(), lambda module: raised(module, X, out=X)),
+    "build a convolution": lambda: Case(lambda: _core.Conv1d()._native_build(4, 6, 3), native=True),
+    "conv": lambda: on(CONV(), lambda module: module(CONV_INPUT[0, :, :9])),
+    "conv, long": lambda: on(CONV(padding=1), lambda module: module(CONV_INPUT)),
+    "conv in groups": lambda: on(CONV(groups=2, bias=False), lambda module: module(CONV_INPUT)),
+    "conv frames": lambda: native(CONV(), lambda m: m._native_convolve(X, 3, 1, 0, 1, 1, True)),
+    "conv wrong": lambda: on(CONV(), lambda module: raised(module, X[:4, 0])),
+    "conv1d": lambda: Case(lambda: pylstm.functional.conv1d(CONV_INPUT, CONV_WEIGHT)),
     "build compressed": lambda: Case(lambda: _core.RNN()._native_build("LSTM", 4, 6, num_layers=2, proj_size=3, weights="int16"), native=True),
     "stored": lambda: stored_again(small()),
     "stored floats": lambda: stored_again(small("bfloat16", pylstm.GRU)),
@@ -685,6 +695,15 @@ def bits(value):
     return None
 
 
+def shape_for(part):
+    """The shape of an input that a module takes."""
+    if isinstance(part, pylstm.Conv1d):
+        return part.in_channels, 9
+    if isinstance(part, pylstm.Linear):
+        return 2, part.in_features
+    return (2, 2, part.input_size) if isinstance(part, _core.RNN) else (2, part.input_size)
+
+
 def state_bits(modules):
     """Parameters of modules and what calls make of them."""
     results = []
@@ -692,8 +711,6 @@ def state_bits(modules):
     for module in modules:
         for part in module.modules():
             if isinstance(part, _core.Layer):
-                shape = (2, 2) if isinstance(part, _core.RNN) else (2,)
-                features = part.in_features if isinstance(part, pylstm.Linear) else part.input_size
-                results.append(part(np.full((*shape, features), 0.5)))
+                results.append(part(np.full(shape_for(part), 0.5)))
                 results.append(list(part.state_dict().values()))
     return bits(results)

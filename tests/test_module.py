@@ -54,7 +54,7 @@ def test_public_names():
         _ = pylstm.nope
 
 
-@pytest.mark.parametrize("name", ["Transformer", "Conv1d", "Conv2d", "PReLU"])
+@pytest.mark.parametrize("name", ["Transformer", "Conv3d", "Conv2d", "PReLU"])
 def test_what_torch_has_and_pylstm_has_not_is_hinted_at(name):
     with pytest.raises(AttributeError, match=rf"'{name}': torch\.nn has it, and pylstm.* LSTM, "):
         getattr(pylstm, name)

@@ -44,6 +44,11 @@ _NAME = re.compile(
     rf"(?:-(?P<within>{'|'.join(WITHIN)}))?(?:-(?P<weights>{'|'.join(STORAGES)}))?"
 )
 _LINEAR = re.compile(rf"Linear-(\d+)-(\d+)-(\w+?)((?:-bias)?)-({'|'.join(INPUTS)})")
+_CONV = re.compile(
+    r"Conv1d-(?P<in_channels>\d+)-(?P<out_channels>\d+)-kernel(?P<kernel_size>\d+)"
+    r"-stride(?P<stride>\d+)-dilation(?P<dilation>\d+)-groups(?P<groups>\d+)"
+    rf"-padding(?P<padding>\d+)-(?P<dtype>\w+?)(?P<bias>-bias)?-(?P<inputs>{'|'.join(INPUTS)})"
+)
 _ACTIVATIONS = re.compile(rf"(?:(?P<layer>{'|'.join(LAYERS)})-)?activations-(?P<dtype>\w+)")
 
 
@@ -209,6 +214,14 @@ def hash_of(name: str) -> str:
         return hash_arrays(
             linear_rows(int(match[1]), int(match[2]), match[3], match[4] != "", match[5])
         )
+    match = _CONV.fullmatch(name)
+    if match:
+        sizes = {
+            key: int(text) for key, text in match.groupdict().items() if (text or "").isdigit()
+        }
+        return hash_arrays(
+            conv_frames(sizes, match["dtype"], match["bias"] is not None, match["inputs"])
+        )
     return Case.named(name).hash()
 
 
@@ -234,14 +247,28 @@ def linear_rows(
     """Return what a Linear makes of 9 rows, of its weights by themselves, and of one row alone."""
     module: Any = pylstm.Linear(in_features, out_features, bias, dtype=dtype)
     seed = out_features * 1000 + in_features
+    _fill(module, seed)
+    x = values(inputs, seed, (9, in_features), dtype)
+    return [module(x), module(x[-1])]
+
+
+def conv_frames(sizes: dict[str, int], dtype: str, bias: bool, inputs: str) -> list[Array]:
+    """Return what a Conv1d makes of 2 sequences of 150 steps, and of the first 9 of one of them."""
+    module: Any = pylstm.Conv1d(**sizes, bias=bias, dtype=dtype)
+    seed = sizes["out_channels"] * 1000 + sizes["in_channels"]
+    _fill(module, seed)
+    x = values(inputs, seed, (2, sizes["in_channels"], 150), dtype)
+    return [module(x), module(x[1, :, :9])]
+
+
+def _fill(module: Any, seed: int) -> None:
+    """Give a module parameters that depend on the seed alone."""
     module.load_state_dict(
         {
             name: fractions(1000 * seed + index, value.shape)
             for index, (name, value) in enumerate(module.state_dict().items())
         }
     )
-    x = values(inputs, seed, (9, in_features), dtype)
-    return [module(x), module(x[-1])]
 
 
 def fractions(seed: int, shape: tuple[int, ...], scale: float = 1.0) -> Array:
