@@ -252,7 +252,7 @@ def linear_rows(
     return [module(x), module(x[-1])]
 
 
-def conv_frames(sizes: dict[str, int], dtype: str, bias: bool, inputs: str) -> list[Array]:
+def conv_frames(sizes: dict[str, Any], dtype: str, bias: bool, inputs: str) -> list[Array]:
     """Return what a Conv1d makes of 2 sequences of 150 steps, and of the first 9 of one of them."""
     module: Any = pylstm.Conv1d(**sizes, bias=bias, dtype=dtype)
     seed = sizes["out_channels"] * 1000 + sizes["in_channels"]
