@@ -86,7 +86,9 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
 DROPPED = {"torch": "torch", "onnxruntime": "onnxruntime", "keras": "tensorflow-cpu"}
 
 NAMES = (
+    "silero_vad",
     "g2pm",
+    "beatnet",
     "ribodetector",
     "resemblyzer",
     "arabic_diacritizer",

