@@ -177,6 +177,17 @@ def test_a_causal_stack(dtype):
         assert_same_bits(in_pieces(model.stream(ROWS), x, rng, 2), expected)
 
 
+def test_a_long_whole_and_single_frames():
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((500, 2, 70)).astype(np.float32)
+    for kernel, dilation in ((3, 1), (5, 3)):
+        conv = nn.Conv1d(70, 67, kernel, dilation=dilation)
+        stream, expected = conv.stream(2), whole_conv(conv, x)
+        assert_same_bits(np.stack([stream(frame) for frame in x]), expected)
+        stream.reset()
+        assert_same_bits(stream(x), expected)
+
+
 def test_rows_may_go_at_their_own_pace():
     model, rng = stack(), np.random.default_rng(7)
     expected, stream = whole(model, X), model.stream(ROWS)
@@ -234,6 +245,14 @@ def test_inputs_are_what_arrays_are():
         X[4:6][::-1][::-1],
     ):  # fmt: skip
         assert_same_bits(advanced()(given), expected)
+
+
+def test_whole_numbers_before_the_first_parameters():
+    numbers = np.arange(-6, 6).reshape(1, 3, 4)
+    for members in ([nn.ReLU()], [nn.Tanh(), nn.Linear(4, 2)], [nn.SiLU()], [nn.GELU()]):
+        model = nn.Sequential(*members)
+        for given in (numbers, numbers.astype(">f4"), numbers.astype("f2"), numbers.tolist()):
+            assert_same_bits(model.stream(3)(given), np.ascontiguousarray(model(given)))
 
 
 def test_out():

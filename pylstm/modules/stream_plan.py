@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .._core import as_array
+from .._core import as_array, sigmoid, tanh
+from ..functional.activations import _hardsigmoid, _relu, _silu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +26,14 @@ _POINTWISE = (
     *("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh", "Hardsigmoid"),
     *("Softmax", "LogSoftmax", "LayerNorm", "BatchNorm1d", "Linear"),
 )
+# What the functions of these names do to arrays without gaps, of float32 or float64.
+_OF_FLOATS: dict[str, Callable[[Array], Array]] = {
+    "ReLU": _relu,
+    "SiLU": _silu,
+    "Hardsigmoid": _hardsigmoid,
+    "Sigmoid": sigmoid,
+    "Tanh": tanh,
+}
 _SAME = ("Identity", "Dropout")
 _KNOWN = frozenset((*_RECURRENT, *_POINTWISE, *_SAME, "Conv1d", "Sequential"))
 
@@ -59,10 +68,17 @@ class _Window:
         self.context = module.dilation[0] * (module.kernel_size[0] - 1)
         self.channels = module.in_channels
         self.features = module.out_channels
+        self.dilation, self.groups = module.dilation[0], module.groups
 
     def _sizes(self) -> Any:
         module = self.module
-        return module.in_channels, module.kernel_size, module.stride, module.dilation
+        return (
+            module.in_channels,
+            module.kernel_size,
+            module.stride,
+            module.dilation,
+            module.groups,
+        )
 
     def zeros(self, rows: int) -> Array:
         """Return the state of rows that have read nothing."""
@@ -81,23 +97,27 @@ class _Window:
         dtype, (steps, rows, channels) = module._native_dtype, x.shape
         if channels != self.channels:
             _refuse_sizes(self)
-        if kept.dtype != dtype and kept.dtype.itemsize > dtype.itemsize:
+        if kept.dtype is not dtype and kept.dtype.itemsize > dtype.itemsize:
             raise TypeError(f"{_called(self.name, module)} {NARROWER}")
-        if steps % self.stride:
+        stride = self.stride
+        if steps % stride:
             raise ValueError(
-                f"{_called(self.name, module)} has stride {self.stride}, which must divide the "
+                f"{_called(self.name, module)} has stride {stride}, which must divide the "
                 f"number of frames of a call: it got {steps}"
             )
-        if x.dtype != dtype:
+        if x.dtype is not dtype:
             x = as_array(x, "input", _NAMES[dtype])
-        if not context:
-            return module._native_frames(np.ascontiguousarray(x)), kept
-        joined = np.empty((context + steps, rows, channels), dtype)
-        joined[:context] = kept
-        joined[context:] = x
-        # A view of a long call would keep all of its frames alive.
-        kept = joined[steps:] if steps <= context else joined[steps:].copy()
-        return module._native_frames(joined), kept
+        if context:
+            joined = np.empty((context + steps, rows, channels), dtype)
+            joined[:context] = kept
+            joined[context:] = x
+            # A view of a long call would keep all of its frames alive.
+            kept = joined[steps:] if steps <= context else joined[steps:].copy()
+            x = joined
+        y: Array = module._native_convolve(
+            x, steps // stride, stride, 0, self.dilation, self.groups, True
+        )
+        return y, kept
 
 
 class _Recurrent:
@@ -151,7 +171,7 @@ class _Recurrent:
             self._check_direction()
         if module.batch_first:
             y, new = module(x.swapaxes(0, 1), hx)
-            y = y.swapaxes(0, 1)
+            y = np.ascontiguousarray(y.swapaxes(0, 1))
         else:
             y, new = module(x, hx)
         h = hx[0] if type(hx) is tuple else hx
@@ -196,11 +216,14 @@ def _by_frames(module: Any, kind: str) -> Callable[[Array], Array]:
             return y
 
         return normalize
-    if not hasattr(module, "inplace"):
+    compute = _OF_FLOATS.get(kind)
+    if compute is None and not hasattr(module, "inplace"):
         return module.forward  # type: ignore[no-any-return]
 
     def activate(x: Array) -> Array:
-        y: Array = module.forward(np.array(x) if module.inplace else x)
+        if compute is not None and x.dtype in _NAMES:
+            return compute(x)
+        y: Array = module.forward(np.array(x) if getattr(module, "inplace", False) else x)
         return y
 
     return activate
@@ -262,6 +285,7 @@ class Plan:
         self._changeable: list[tuple[Any, str, str]] = []
         self._containers: list[tuple[Any, list[Any]]] = []
         self._features: int | None = None
+        self._has_numpy = False
         self._last = ""
         self._add(module, "")
 
@@ -288,6 +312,7 @@ class Plan:
             sizes = stage.channels, stage.features
         else:
             self._steps.append((_by_frames(module, kind), False))
+            self._has_numpy |= kind in ("ReLU", "SiLU", "Hardsigmoid")
             sizes = _sizes_of(module, kind)
         self._connect(sizes, _called(name, module))
 
@@ -332,12 +357,17 @@ class Plan:
 
     def run(self, x: Array, held: Sequence[Any]) -> tuple[Array, list[Any]]:
         """Return the frames out of frames in, (L, N, C), and the new states of all members."""
-        after, place = [], 0
-        for step, has_state in self._steps:
-            if has_state:
-                x, new = step(x, held[place])
-                after.append(new)
-                place += 1
+        if not self._has_numpy:
+            return self._run(x, held)
+        with np.errstate(all="ignore"):
+            return self._run(x, held)
+
+    def _run(self, x: Array, held: Sequence[Any]) -> tuple[Array, list[Any]]:
+        after, remaining = [], iter(held)
+        for step, has_hx in self._steps:
+            if has_hx:
+                x, hx = step(x, next(remaining))
+                after.append(hx)
             else:
                 x = step(x)
         return x, after

@@ -198,7 +198,7 @@ class FrameStream:
             or (plan.channels is not None and x.shape[-1] != plan.channels)
         ):
             plan.refuse_shape(x.shape, size if rows is None else len(rows), rows is not None)
-        frames = plan.run(x[None] if ndim == 2 else x, given)
+        frames = plan.run(np.ascontiguousarray(x[None] if ndim == 2 else x), given)
         y: Array = frames[0]
         after = tuple(frames[1])
         if rows is not None:
