@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .._core import as_array, sigmoid, tanh
+from .._core import sigmoid, tanh
 from ..functional.activations import _hardsigmoid, _relu, _silu
+from .stream_keepers import NAMES, Recurrent, Window, called, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-NARROWER = (
-    "is float32 now, and its state in this stream float64, which float32 would round: "
-    "stream.state = stream.state rounds it, reset() drops it"
-)
-_NAMES = {np.dtype("float32"): "float32", np.dtype("float64"): "float64"}
 _RECURRENT = ("LSTM", "GRU", "RNN")
 _POINTWISE = (
     *("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh", "Hardsigmoid"),
@@ -49,164 +45,6 @@ def _class_of(module: Any) -> str:
     return ""
 
 
-def _called(name: str, module: Any) -> str:
-    """Return how messages call a member."""
-    kind = type(module).__name__
-    return f"member '{name}', {kind}," if name else f"this {kind}"
-
-
-# ---------------------------------------------------------------------------- members with a state
-
-
-class _Window:
-    """A Conv1d, and the frames before the next one that it reads once more."""
-
-    def __init__(self, module: Any, name: str) -> None:
-        self.module, self.name = module, name
-        (self.stride,) = module.stride
-        self.sizes = self._sizes()
-        self.context = module.dilation[0] * (module.kernel_size[0] - 1)
-        self.channels = module.in_channels
-        self.features = module.out_channels
-        self.dilation, self.groups = module.dilation[0], module.groups
-
-    def _sizes(self) -> Any:
-        module = self.module
-        return (
-            module.in_channels,
-            module.kernel_size,
-            module.stride,
-            module.dilation,
-            module.groups,
-        )
-
-    def zeros(self, rows: int) -> Array:
-        """Return the state of rows that have read nothing."""
-        return np.zeros((self.context, rows, self.channels), self.module._native_dtype)
-
-    def read(self, value: Any, rows: int, label: str) -> Array:
-        """Return a state that was given, in the module's dtype."""
-        shape = (self.context, rows, self.channels)
-        return _read(value, label, shape, "(frames, N, channels)", self.module._native_dtype)
-
-    def advance(self, x: Array, kept: Array) -> tuple[Array, Array]:
-        """Return the frames out (L / stride, N, C_out) of frames in, and the new state."""
-        module, context = self.module, self.context
-        if self._sizes() != self.sizes:
-            _refuse_sizes(self)
-        dtype, (steps, rows, channels) = module._native_dtype, x.shape
-        if channels != self.channels:
-            _refuse_sizes(self)
-        if kept.dtype is not dtype and kept.dtype.itemsize > dtype.itemsize:
-            raise TypeError(f"{_called(self.name, module)} {NARROWER}")
-        stride = self.stride
-        if steps % stride:
-            raise ValueError(
-                f"{_called(self.name, module)} has stride {stride}, which must divide the "
-                f"number of frames of a call: it got {steps}"
-            )
-        if x.dtype is not dtype:
-            x = as_array(x, "input", _NAMES[dtype])
-        if context:
-            joined = np.empty((context + steps, rows, channels), dtype)
-            joined[:context] = kept
-            joined[context:] = x
-            # A view of a long call would keep all of its frames alive.
-            kept = joined[steps:] if steps <= context else joined[steps:].copy()
-            x = joined
-        y: Array = module._native_convolve(
-            x, steps // stride, stride, 0, self.dilation, self.groups, True
-        )
-        return y, kept
-
-
-class _Recurrent:
-    """A recurrent layer of one forward direction, and its h, or (h, c)."""
-
-    def __init__(self, module: Any, name: str) -> None:
-        self.module, self.name = module, name
-        self._check_direction()
-        width = module.proj_size or module.hidden_size
-        self.widths = (width, module.hidden_size) if module.mode == "LSTM" else (width,)
-        self.channels, self.features = module.input_size, width
-
-    def _check_direction(self) -> None:
-        if self.module.bidirectional or self.module.reverse:
-            option = "reverse=True" if self.module.reverse else "bidirectional=True"
-            raise ValueError(
-                f"{_called(self.name, self.module)} has {option}: it reads a sequence from its "
-                "end, which a stream has not"
-            )
-
-    def zeros(self, rows: int) -> Any:
-        """Return the state of rows that have read nothing."""
-        module = self.module
-        made = tuple(
-            np.zeros((module.num_layers, rows, width), module._native_dtype)
-            for width in self.widths
-        )
-        return made if len(made) == 2 else made[0]
-
-    def read(self, value: Any, rows: int, label: str) -> Any:
-        """Return a state that was given, in the module's dtype."""
-        pair = len(self.widths) == 2
-        if pair and not isinstance(value, (tuple, list)):
-            raise TypeError(
-                f"{label} must be a tuple or list of two arrays, (h, c), got {type(value).__name__}"
-            )
-        if pair and len(value) != 2:
-            raise ValueError(f"{label} must hold two arrays, (h, c), got {len(value)}")
-        module, read = self.module, []
-        for place, width in enumerate(self.widths):
-            item, which = (value[place], f"{label}[{place}]") if pair else (value, label)
-            shape = (module.num_layers, rows, width)
-            axes = "(num_layers, N, features)"
-            read.append(_read(item, which, shape, axes, module._native_dtype))
-        return tuple(read) if pair else read[0]
-
-    def advance(self, x: Array, hx: Any) -> tuple[Array, Any]:
-        """Return the output of all steps, and the new state."""
-        module = self.module
-        if module.reverse:
-            self._check_direction()
-        if module.batch_first:
-            y, new = module(x.swapaxes(0, 1), hx)
-            y = np.ascontiguousarray(y.swapaxes(0, 1))
-        else:
-            y, new = module(x, hx)
-        h = hx[0] if type(hx) is tuple else hx
-        if h.dtype != y.dtype and h.dtype.itemsize > y.dtype.itemsize:
-            raise TypeError(f"{_called(self.name, module)} {NARROWER}")
-        return y, new
-
-
-def _read(value: Any, label: str, shape: Any, axes: str, dtype: Any) -> Array:
-    array = as_array(value, label, None)
-    if array.shape != shape:
-        raise ValueError(
-            f"{label} must have shape {shape}, that is {axes} for the N rows of the stream; it has "
-            f"shape {array.shape}"
-        )
-    return np.array(as_array(array, label, _NAMES[dtype]), order="C")
-
-
-def _shapes(hx: Any) -> Any:
-    """Return the shapes of a state without the number of rows."""
-    if type(hx) is tuple:
-        return [_shapes(item) for item in hx]
-    return [(hx.shape[0], hx.shape[2])]
-
-
-def _refuse_sizes(stage: Any) -> NoReturn:
-    raise RuntimeError(
-        f"{_called(stage.name, stage.module)} or the member before it was constructed anew with "
-        "other sizes than the stream was made for: make another stream"
-    )
-
-
-# ---------------------------------------------------------------------------- members without one
-
-
 def _by_frames(module: Any, kind: str) -> Callable[[Array], Array]:
     """Return what a member without a state does to frames (L, N, C)."""
     if kind == "BatchNorm1d":
@@ -221,7 +59,7 @@ def _by_frames(module: Any, kind: str) -> Callable[[Array], Array]:
         return module.forward  # type: ignore[no-any-return]
 
     def activate(x: Array) -> Array:
-        if compute is not None and x.dtype in _NAMES:
+        if compute is not None and x.dtype in NAMES:
             return compute(x)
         y: Array = module.forward(np.array(x) if getattr(module, "inplace", False) else x)
         return y
@@ -277,7 +115,7 @@ class Plan:
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.keepers: list[_Window | _Recurrent] = []
+        self.keepers: list[Window | Recurrent] = []
         self.channels: int | None = None
         self.is_single = _class_of(module) == "Conv1d"
         self._steps: list[tuple[Any, bool]] = []
@@ -306,7 +144,7 @@ class Plan:
             return
         sizes: tuple[int | None, int | None]
         if kind == "Conv1d" or kind in _RECURRENT:
-            stage = _Window(module, name) if kind == "Conv1d" else _Recurrent(module, name)
+            stage = Window(module, name) if kind == "Conv1d" else Recurrent(module, name)
             self.keepers.append(stage)
             self._steps.append((stage.advance, True))
             sizes = stage.channels, stage.features
@@ -314,7 +152,7 @@ class Plan:
             self._steps.append((_by_frames(module, kind), False))
             self._has_numpy |= kind in ("ReLU", "SiLU", "Hardsigmoid")
             sizes = _sizes_of(module, kind)
-        self._connect(sizes, _called(name, module))
+        self._connect(sizes, called(name, module))
 
     def _connect(self, sizes: tuple[int | None, int | None], called: str) -> None:
         """Check that a member takes what the one before it gives."""
@@ -344,12 +182,12 @@ class Plan:
         for module, name, kind in self._changeable:
             reason = _acts_on_frames(module, kind)
             if reason:
-                raise ValueError(f"{_called(name, module)} {reason}")
+                raise ValueError(f"{called(name, module)} {reason}")
 
     def check_states(self, held: Sequence[Any]) -> None:
         """Raise where states are not those of the members: the module of a copy was changed."""
-        shapes = [_shapes(hx) for hx in held]
-        if shapes != [_shapes(stage.zeros(0)) for stage in self.keepers]:
+        shapes = [shapes_of(hx) for hx in held]
+        if shapes != [shapes_of(stage.zeros(0)) for stage in self.keepers]:
             raise RuntimeError(
                 "the members are others than those that the stream was made for: make another "
                 "stream"
@@ -390,7 +228,7 @@ class Plan:
 
 def _refuse_member(module: Any, name: str) -> NoReturn:
     raise ValueError(
-        f"{_called(name, module)} cannot be streamed: it needs the whole sequence, or it has a "
+        f"{called(name, module)} cannot be streamed: it needs the whole sequence, or it has a "
         "forward() or __call__() of its own; members of a stream are Conv1d, one-directional LSTM, "
         "GRU and RNN, Linear, activations, LayerNorm, BatchNorm1d, Dropout, Identity and "
         "Sequential"
@@ -399,4 +237,4 @@ def _refuse_member(module: Any, name: str) -> NoReturn:
 
 def _refuse_hooks(module: Any, name: str) -> NoReturn:
     what = "a forward() of its own" if "forward" in module.__dict__ else "forward hooks"
-    raise ValueError(f"{_called(name, module)} has {what}, which a stream would leave out")
+    raise ValueError(f"{called(name, module)} has {what}, which a stream would leave out")
