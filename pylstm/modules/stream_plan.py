@@ -119,7 +119,7 @@ class Plan:
         self.channels: int | None = None
         self.is_single = _class_of(module) == "Conv1d"
         self._steps: list[tuple[Any, bool]] = []
-        self._watched: list[tuple[Any, str]] = []
+        self._watched: list[tuple[dict[str, Any], Any, str]] = []
         self._changeable: list[tuple[Any, str, str]] = []
         self._containers: list[tuple[Any, list[Any]]] = []
         self._features: int | None = None
@@ -131,7 +131,7 @@ class Plan:
         kind = _class_of(module)
         if not kind:
             _refuse_member(module, name)
-        self._watched.append((module, name))
+        self._watched.append((vars(module), module, name))
         if kind in _CHANGEABLE:
             self._changeable.append((module, name, kind))
         if kind == "Sequential":
@@ -170,8 +170,8 @@ class Plan:
 
     def check(self) -> None:
         """Raise where a member computes something else now than the stream would."""
-        for module, name in self._watched:
-            if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
+        for values, module, name in self._watched:
+            if values["_forward_hooks"] or values["_forward_pre_hooks"] or "forward" in values:
                 _refuse_hooks(module, name)
         for container, children in self._containers:
             if list(container._modules.values()) != children:
