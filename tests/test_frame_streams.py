@@ -236,6 +236,13 @@ def test_results_own_their_data_and_inputs_stay():
     assert y.shape == (ROWS, 2) and y.flags.owndata
 
 
+@pytest.mark.parametrize("cls", [nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Hardsigmoid])
+def test_members_in_place_leave_the_input(cls):
+    x, model = X[:2].copy(), nn.Sequential(cls(inplace=True))
+    assert_same_bits(model.stream(ROWS)(x), nn.Sequential(cls())(X[:2]))
+    assert_same_bits(x, X[:2])
+
+
 def test_inputs_are_what_arrays_are():
     expected = advanced()(X[4:6])
     wide = np.zeros((2, ROWS, 2 * CHANNELS), np.float32)
@@ -449,8 +456,15 @@ def test_weights_are_live_and_forks_share_them():
     stream.module[3].weight_hh_l0 = stream.module[3].weight_hh_l0 * 2
     assert not np.array_equal(fork(X[4:6]), before)
     held = bits(stream)
-    fork(X[6:8]), fork.leave([0])
-    assert bits(stream) == held and len(stream) == ROWS
+    for change in (
+        lambda s: s(X[6:8, :1], rows=[1]),
+        lambda s: s.reset([0]),
+        lambda s: s(X[6:8]),
+        lambda s: s.leave([0]),
+    ):
+        other = stream.fork()
+        change(other)
+        assert bits(stream) == held != bits(other)
 
 
 def test_dtypes_that_change():
