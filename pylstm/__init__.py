@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .modules.parameter import Parameter
     from .modules.pooling import AvgPool1d, MaxPool1d
     from .modules.sparse import Embedding
+    from .modules.streams import FrameStream
     from .runtime.config import show_config
     from .weights.find import FoundLSTM, FoundRecurrent, find_lstms, find_recurrent
 
@@ -70,6 +71,7 @@ __all__ = [
     "Flatten",
     "FoundLSTM",
     "FoundRecurrent",
+    "FrameStream",
     "GRUCell",
     "Hardsigmoid",
     "Identity",
@@ -125,6 +127,7 @@ _LAZY = {
     "Flatten": ".modules.flatten",
     "FoundLSTM": ".weights.find",
     "FoundRecurrent": ".weights.find",
+    "FrameStream": ".modules.streams",
     "GELU": ".modules.activation",
     "Hardsigmoid": ".modules.activation",
     "Identity": ".modules.flatten",

@@ -19,7 +19,7 @@ AREAS = {
     # What else is computed, bit for bit: the kernels, how they are called, how weights are packed.
     "numbers": """
         test_kinds_of_modules.py test_leases.py test_lengths.py test_nonlinearity.py test_one_state.py test_order_of_panels.py
-        test_out.py test_overflow.py test_recorded_variants.py test_reset.py test_state_machine.py
+        test_out.py test_overflow.py test_recorded_variants.py test_reset.py test_state_machine.py test_frame_streams.py
         test_stream.py test_threads.py test_trace.py test_trace_calls.py test_variants.py
         test_within.py
     """,

@@ -156,6 +156,7 @@ OLD_WORDS_OF_PYTHON = {
 OTHER_IDEAS_OF_PYTHON = {
     "chunk": {"hdf5_text.py"},
     "chunks": {"hdf5_text.py"},
+    "state": {"streams.py"},  # what a stream shows of its own, as API and pickles name it
     "states": {"cases.py"},  # a column of the table of cell kinds
 }
 # `state` alone is that of a pickled object, `states` the pair of h and c of a file or a picture.

@@ -22,6 +22,8 @@
  *     def get_num_threads() -> int: ...
  *     def as_array(obj, name: str, dtype: str | None = None, /) -> numpy.ndarray: ...
  *     def arrays_are_in(obj, /) -> bool: ...
+ *     def stream_rows(rows, size: int, repeated: bool, /) -> numpy.ndarray: ...     # stream_rows.c
+ *     def stream_count(n, name: str, least: int, /) -> int: ...
  *     def packed_type(cls, /) -> None: ...                          # packed_call.c
  *     def pack_padded(input, lengths, batch_first, enforce_sorted, /): ...          # packing.c
  *     def pad_packed(data, batch_sizes, unsorted_indices, batch_first, padding_value,
@@ -46,6 +48,8 @@
 #include "packed_call.h"
 #include "packing.h"
 #include "rnn_type.h"
+#include "stream.h"
+#include "stream_rows.h"
 #include "stream_type.h"
 #include "test_hooks.h"
 
@@ -73,6 +77,22 @@ static PyObject *arrays_in(PyObject *module, PyObject *object)
 
     (void)module;
     return found < 0 ? NULL : PyBool_FromLong(found);
+}
+
+PyDoc_STRVAR(stream_count_doc, "stream_count($module, n, name, least, /)\n--\n\n"
+                               "A number of rows as an int; what memory cannot hold is cut.");
+
+static PyObject *stream_count(PyObject *module, PyObject *args)
+{
+    PyObject *object;
+    const char *name;
+    Py_ssize_t least, count;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Osn:stream_count", &object, &name, &least))
+        return NULL;
+    count = stream_read_count(object, name, least);
+    return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
 PyDoc_STRVAR(packed_type_doc, "packed_type($module, cls, /)\n--\n\n"
@@ -152,6 +172,8 @@ static PyObject *compiler(PyObject *module, PyObject *unused)
 static PyMethodDef module_methods[] = {
     {"as_array", array_from_python, METH_VARARGS, as_array_doc},
     {"arrays_are_in", arrays_in, METH_O, arrays_are_in_doc},
+    {"stream_rows", stream_rows_from_python, METH_VARARGS, stream_rows_doc},
+    {"stream_count", stream_count, METH_VARARGS, stream_count_doc},
     {"packed_type", packed_set_type, METH_O, packed_type_doc},
     {"simd_level", simd_level, METH_NOARGS, simd_level_doc},
     {"simd_levels", simd_levels, METH_NOARGS, simd_levels_doc},

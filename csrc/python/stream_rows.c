@@ -2,6 +2,7 @@
 
 #include "arrays.h"
 #include "errors.h"
+#include "memory.h"
 
 #include <string.h>
 
@@ -79,4 +80,31 @@ int stream_rows_read(PyArrayObject *rows, ptrdiff_t size, int64_t *index, unsign
         index[i] = row; /* each row once: there is room */
     }
     return 0;
+}
+
+const char stream_rows_doc[] =
+    "stream_rows($module, rows, size, repeated, /)\n--\n\n"
+    "Row numbers in [0, size) as a new array of int64, each once unless repeated.";
+
+PyObject *stream_rows_from_python(PyObject *module, PyObject *args)
+{
+    PyObject *given;
+    PyArrayObject *rows, *index = NULL;
+    unsigned char *marks = NULL;
+    Py_ssize_t size;
+    int repeated;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Onp:stream_rows", &given, &size, &repeated))
+        return NULL;
+    rows = stream_rows_open(given, true);
+    if (rows == NULL)
+        return NULL;
+    if (!repeated && (marks = memory_new_zeroed((size_t)size + 1)) == NULL)
+        PyErr_NoMemory();
+    else if (stream_rows_read(rows, size, PyArray_DATA(rows), marks) == 0)
+        index = (PyArrayObject *)PyArray_Cast(rows, NPY_INT64);
+    memory_free(marks);
+    array_release(rows);
+    return (PyObject *)index;
 }

@@ -10,5 +10,8 @@ PyArrayObject *stream_rows_open(PyObject *rows, bool copy);
 /* Writes the rows to `index`, which may be where they are, after the check that each is in [0, size).
  * Each must be there once, unless `marks`, room for `size` bytes, is NULL. IndexError, ValueError. */
 int stream_rows_read(PyArrayObject *rows, ptrdiff_t size, int64_t *index, unsigned char *marks);
+/* The function _core.stream_rows: row numbers in an array of int64 of their own. */
+PyObject *stream_rows_from_python(PyObject *module, PyObject *args);
+extern const char stream_rows_doc[];
 
 #endif

@@ -13,6 +13,8 @@ from .module import Module
 if TYPE_CHECKING:
     from typing import Self
 
+    from .streams import FrameStream
+
 
 class _Numbered(Module):
     """The base of containers whose children are named by their places."""
@@ -125,6 +127,46 @@ class Sequential(_Numbered):
         for module in self._modules.values():
             input = module(input)
         return input
+
+    def stream(self, batch: int = 1) -> FrameStream:
+        """Return a :class:`FrameStream`, which keeps what the next frames need between calls.
+
+        Parameters
+        ----------
+        batch : int
+            Number of rows, N; each row is a sequence of its own. 0 is allowed: rows can join later.
+
+        Returns
+        -------
+        FrameStream
+            ``stream(x)`` takes x of one frame, (N, C), or of several, (L, N, C).
+
+        Raises
+        ------
+        ValueError
+            If a member needs the whole sequence (a bidirectional layer, pooling, Flatten, a module
+            of a class of its own), has hooks or a ``forward`` of its own, or is in a training mode
+            in which it is random or mixes rows.
+
+        Notes
+        -----
+        torch has no such method. Every member sees frames, with their features on the last axis:
+        a recurrent layer hands on its output, and a Conv1d begins with zeros in the place of its
+        ``padding``, as :meth:`Conv1d.stream` says. Outputs equal, in every bit, those of one call
+        with all frames. The number of frames of a call must be a multiple of all strides.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pylstm as nn
+        >>> model = nn.Sequential(nn.Conv1d(8, 4, 3), nn.ReLU(), nn.LSTM(4, 5), nn.Linear(5, 1))
+        >>> stream = model.stream(batch=2)
+        >>> stream(np.zeros((2, 8))).shape
+        (2, 1)
+        """
+        from .streams import FrameStream
+
+        return FrameStream(self, batch)
 
     def insert(self, index: int, module: Module) -> Self:
         """Put a module before the one at ``index``; returns this container."""

@@ -14,6 +14,8 @@ from .sizes import checked_sizes
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .streams import FrameStream
+
     Array = npt.NDArray[Any]
 
 _PADDINGS = ("same", "valid")
@@ -205,6 +207,47 @@ class Conv1d(_core.Conv1d, WeightedModule):
             x = F.pad(x, ends, self.padding_mode)
             ends = (0, 0)
         return convolve(self, x, shape, stride, ends, dilation, groups)
+
+    def stream(self, batch: int = 1) -> FrameStream:
+        """Return a :class:`FrameStream`, which keeps what the next frames need between calls.
+
+        Parameters
+        ----------
+        batch : int
+            Number of rows, N; each row is a sequence of its own. 0 is allowed: rows can join later.
+
+        Returns
+        -------
+        FrameStream
+            ``stream(x)`` takes x of one frame, (N, C), or of several, (L, N, C).
+
+        Raises
+        ------
+        ValueError
+            If the module has hooks or a ``forward`` of its own.
+
+        Notes
+        -----
+        torch has no such method. A row begins with ``(kernel_size - 1) * dilation`` frames of
+        zeros, and ``padding`` is ignored: the outputs equal, in every bit, those of a convolution
+        without padding of these zeros and all frames. With a stride s the number of frames of a
+        call must be a multiple of s.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pylstm as nn
+        >>> conv = nn.Conv1d(8, 4, 3)
+        >>> stream = conv.stream()
+        >>> x = np.random.rand(5, 1, 8)  # frames, rows, channels
+        >>> frames = [stream(x[t]) for t in range(5)]
+        >>> whole = conv(np.pad(x, [(2, 0), (0, 0), (0, 0)]).transpose(1, 2, 0))
+        >>> bool((np.stack(frames, axis=-1) == whole).all())
+        True
+        """
+        from .streams import FrameStream
+
+        return FrameStream(self, batch)
 
     def _native_frames(self, x: Array) -> Array:
         """Return the frames (T', N, out_channels) of whole windows of x, (T, N, in_channels)."""
