@@ -18,6 +18,7 @@ from .onnx_constants import Constants
 from .onnx_dynamic import Dynamic
 from .onnx_messages import ModelProto
 from .onnx_scopes import Place, Scope, Scopes, is_standard, locate
+from .onnx_spelled import spelled_out
 from .onnx_states import RUN_TIME, States
 from .onnx_tensors import Tensors
 from .onnx_weights import Weight, Weights
@@ -86,6 +87,10 @@ class _Nodes:
                 if node.op_type in _NEAR_MISSES or (node.op_type in KINDS and is_standard(node)):
                     path = self._scopes.path(scope, index)
                     leaves.add(path, self._leaf(path, scope, node))
+            for index, told in spelled_out(scope):
+                at = self._scopes.path(scope, index) if index >= 0 else scope.path.rstrip(".")
+                self._source.count(1, "recurrent layers")
+                leaves.add(at, told)
         return leaves.tree
 
     def _leaf(self, path: str, scope: Scope, node: Any) -> Record | Unsupported:
