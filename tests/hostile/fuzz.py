@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import atheris
-import onnx.reference  # noqa: F401
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "fuzz"
@@ -25,8 +24,8 @@ with atheris.instrument_imports(include=["pylstm"]):
     import mutate
     import seeds
 
-    # Readers, and parts of onnx.reference, are imported when a file needs them; an import while a
-    # file is judged counts as that file's doing.
+    # Readers are imported when a file needs them; an import while a file is judged counts as that
+    # file's doing.
     for _format in seeds.FORMATS:
         for _content in seeds.seeds(_format):
             judge.open_all(_content, _format)

@@ -67,7 +67,7 @@ class Guard:
     folder : str or None
         Of a folder whose files may be opened as well.
     strict : bool
-        Whether imports are watched too; the packages that read ONNX and HDF5 do much of that.
+        Whether imports are watched too; the package that reads HDF5 does much of that.
     """
 
     def __init__(self, folder, timed=True):
@@ -149,7 +149,7 @@ def judge(guard, content, format=""):
     path = Path(guard.path)
     path.unlink(missing_ok=True)  # what was mapped before stays as it was
     path.write_bytes(content)
-    guard.strict = format not in ("onnx", "keras")
+    guard.strict = format != "keras"
     loaded = attempt(guard, content, "load", lambda: pylstm.load(content))
     mapped = attempt(guard, content, "load, mapped", lambda: pylstm.load(guard.path, mmap=True))
     found = attempt(guard, content, "find_recurrent", lambda: pylstm.find_recurrent(guard.path))

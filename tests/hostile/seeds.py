@@ -53,6 +53,8 @@ QUANTISED = {
     "torchscript": r"torch_.*_script\.pt",
     "onnx": r".*\.onnx",
 }
+# Models of torch's two exporters, one of them of an unrolled layer.
+EXPORTED = {"onnx": r".*\.onnx"}
 PROTOCOLS = range(6)
 OWN_FORMATS = (
     *RECORDED,
@@ -144,7 +146,7 @@ def of_kinds(format):
 
     And of quantised modules.
     """
-    for name, patterns in (("kinds", KINDS), ("quantised", QUANTISED)):
+    for name, patterns in (("kinds", KINDS), ("quantised", QUANTISED), ("exporters", EXPORTED)):
         if format not in patterns:
             continue
         recorded = Path(__file__).parents[1] / "data" / "files" / f"{name}.tar.xz"

@@ -103,8 +103,7 @@ def serve(folder, address_space):
     for reader in seeds.EXTRAS:  # a seed needs the package, an attack only the reader
         import_module(f"pylstm.files.formats.{reader}")
     for format in seeds.FORMATS:  # readers are imported when a file needs them
-        # Parts of onnx.reference are imported by the operators that a model has.
-        for content in seeds.seeds(format)[: None if format == "onnx" else 2]:
+        for content in seeds.seeds(format)[:2]:
             judge.open_all(content, format)
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + address_space,) * 2)

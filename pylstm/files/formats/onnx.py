@@ -8,14 +8,17 @@ import numpy as np
 
 from ...weights.kinds import KINDS, LSTM, PEEPHOLE_GATES, Kind, kind_of, with_article
 from ...weights.variants import Said, as_options, refused
-from ..base.extras import Leaves, answering_for, library
+from ..base.extras import Leaves
+from ..base.protobuf import Parser
 from ..base.record import Record, RecurrentLayer, Unsupported
 from ..base.source import Source
 from ..base.tensor import Make
 from .onnx_attributes import attributes_of, direction_of, integer
 from .onnx_constants import Constants
 from .onnx_dynamic import Dynamic
+from .onnx_messages import ModelProto
 from .onnx_scopes import Place, Scope, Scopes, is_standard, locate
+from .onnx_spelled import spelled_out
 from .onnx_states import RUN_TIME, States
 from .onnx_tensors import Tensors
 from .onnx_weights import Weight, Weights
@@ -51,24 +54,16 @@ def read(source: Source, make: Make) -> dict[str, Any]:
     dict of str to Record or Unsupported
         Each a module of one layer: exporters write one node for every layer of a torch LSTM.
         Nodes in the graphs of other nodes and in functions have the names of those in front.
-
-    Raises
-    ------
-    ImportError
-        Without the package ``onnx``.
     """
-    onnx = library("onnx", "onnx", "ONNX")
-    with answering_for("onnx", source):
-        # Not onnx.load, which would open whatever other files the model names.
-        model = onnx.ModelProto.FromString(source.read(0, source.size))
-        if not model.HasField("graph"):
-            raise source.error("", "an ONNX file without a graph")
-        producer = f"{model.producer_name} {model.producer_version}".strip()
-        source.metadata.update({"producer": producer} if producer else {})
-        scopes = Scopes(source, model)
-        tensors = Tensors(source)
-        tensors.fill(scopes.all)
-        return _Nodes(source, scopes, tensors, make).read()
+    model = Parser(source).parse(ModelProto)
+    if model.graph is None:
+        raise source.error("", "an ONNX file without a graph")
+    producer = f"{model.producer_name} {model.producer_version}".strip()
+    source.metadata.update({"producer": producer} if producer else {})
+    scopes = Scopes(source, model)
+    tensors = Tensors(source)
+    tensors.fill(scopes.all)
+    return _Nodes(source, scopes, tensors, make).read()
 
 
 class _Nodes:
@@ -92,6 +87,10 @@ class _Nodes:
                 if node.op_type in _NEAR_MISSES or (node.op_type in KINDS and is_standard(node)):
                     path = self._scopes.path(scope, index)
                     leaves.add(path, self._leaf(path, scope, node))
+            for index, told in spelled_out(scope):
+                at = self._scopes.path(scope, index) if index >= 0 else scope.path.rstrip(".")
+                self._source.count(1, "recurrent layers")
+                leaves.add(at, told)
         return leaves.tree
 
     def _leaf(self, path: str, scope: Scope, node: Any) -> Record | Unsupported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ...arguments.variants import DEFAULTS, NONLINEARITIES
@@ -121,7 +122,7 @@ def _with_parameters(names: list[str], attributes: dict[str, Any]) -> list[_Acti
     values: dict[str, list[float | None]] = {}
     for key, takers in (("activation_alpha", _TAKE_ALPHA), ("activation_beta", _TAKE_BETA)):
         takes = [name in takers for name in small]
-        given = list(attributes[key].floats[:8]) if key in attributes else []
+        given = list(islice(attributes[key].floats, 8)) if key in attributes else []
         if not any(takes) or not given:
             values[key] = [None] * len(small)
         elif len(given) == len(small):

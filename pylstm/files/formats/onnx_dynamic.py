@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .onnx_numbers import name_of
 from .onnx_quantised import check_scale
 from .onnx_weights import Weight, Weights
 
@@ -110,11 +111,11 @@ def _problem(stored: Weight, scale: Array, zero: Array) -> str:
     directions, _, rows = stored.shape
     if scale.dtype != np.float32 or scale.shape not in ((directions,), (directions, rows)):
         return (
-            f"has a scale of {scale.dtype} {scale.shape}, which is one for each of {directions} "
-            f"directions, or for each of {rows} rows too"
+            f"has a scale of {name_of(scale.dtype)} {scale.shape}, which is one for each of "
+            f"{directions} directions, or for each of {rows} rows too"
         )
     if zero.dtype.name != stored.dtype or zero.shape != scale.shape:
-        return f"is of {stored.dtype} with a zero point of {zero.dtype} {zero.shape}"
+        return f"is of {stored.dtype} with a zero point of {name_of(zero.dtype)} {zero.shape}"
     try:
         check_scale(scale)
     except ValueError as problem:

@@ -1,7 +1,6 @@
 """Nodes of ONNX models that are run on constants, because exporters make weights by them.
 
-Most are run by ONNX's own reference implementation. Those that may ask for much memory are
-computed here, and what a node needs is known before it is run.
+What a node needs is known before it is run.
 """
 
 from __future__ import annotations
@@ -13,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.extras import library
+from ..base.protobuf import Numbers
 from ..base.tensor import MAX_DIMENSIONS
+from .onnx_messages import INT, INTS, TensorProto
+from .onnx_numbers import dtype_of, name_of, narrowed, widened
+from .onnx_operators import ARRANGING, ELEMENTWISE, operate
 from .onnx_quantised import dequantised, quantised
 from .onnx_scopes import is_standard
 
@@ -23,18 +25,13 @@ if TYPE_CHECKING:
     from .onnx_scopes import Scope
     from .onnx_tensors import Tensors
 
-# Exact on whatever numbers they get, so that no rounding of another program is guessed at.
-_ELEMENTWISE = {
-    *("Add", "Sub", "Mul", "Div", "Neg", "Abs", "Min", "Max", "Mod", "Floor", "Ceil"),
-    *("Where", "Equal", "Greater", "Less", "And", "Or", "Not"),
-}
 _QUANTISED = {"QuantizeLinear": quantised, "DequantizeLinear": dequantised}
-_OWN = {"Constant", "ConstantOfShape", "Expand", "Shape", "Split", *_QUANTISED}
+# Exact on whatever numbers they get, so that no rounding of another program is guessed at.
 _FOLDED = {
-    *("Cast", "Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile"),
-    *("Transpose", "Unsqueeze"),
-    *_ELEMENTWISE,
-    *_OWN,
+    *("Cast", "Constant", "ConstantOfShape", "Expand", "Shape", "Split"),
+    *_QUANTISED,
+    *ARRANGING,
+    *ELEMENTWISE,
 }
 # The attributes of a Constant that are read.
 _VALUES = {"value", "value_float", "value_floats", "value_int", "value_ints"}
@@ -43,10 +40,7 @@ _LARGEST = 1 << 62
 
 
 def folds(node: Any) -> bool:
-    """Tell whether a node is one to run: harmless, whatever its attributes say.
-
-    A tensor among the attributes could send ONNX's own code to another file.
-    """
+    """Tell whether a node is one to run: no operator takes attributes but integers."""
     known = is_standard(node) or (node.domain == "com.microsoft" and node.op_type in _QUANTISED)
     if not known or node.op_type not in _FOLDED or not node.output:
         return False
@@ -56,7 +50,7 @@ def folds(node: Any) -> bool:
         return len(node.attribute) == 1 and node.attribute[0].name in _VALUES
     if node.op_type == "ConstantOfShape":
         return all(each.name == "value" for each in node.attribute)
-    return all(each.type in (each.INT, each.INTS) for each in node.attribute)
+    return all(each.type in (INT, INTS) for each in node.attribute)
 
 
 class Folder:
@@ -70,7 +64,6 @@ class Folder:
 
     def __init__(self, tensors: Tensors) -> None:
         self._tensors = tensors
-        self._onnx = library("onnx", "onnx", "ONNX")
 
     def bytes_needed(self, node: Any, inputs: Sequence[Array | None]) -> int:
         """Return the bytes that running a node takes, at most.
@@ -88,12 +81,16 @@ class Folder:
         """
         if node.op_type == "Constant":
             attribute = node.attribute[0]
-            held = self._tensors.count(attribute.t) if attribute.name == "value" else 0
+            held = (
+                self._tensors.count(attribute.t or TensorProto())
+                if attribute.name == "value"
+                else 0
+            )
             return held + 8 * (len(attribute.floats) + len(attribute.ints))
         given = [each for each in inputs if each is not None]
         width = max((each.itemsize for each in given), default=8)
         if node.op_type == "Cast":
-            width = max(4, self._dtype(_integer(node, "to", 0)).itemsize)
+            width = max(4, _dtype(_integer(node, "to", 0)).itemsize)
         elif node.op_type == "ConstantOfShape":
             width = self.filling(node).itemsize
         elif node.op_type in _QUANTISED:
@@ -105,8 +102,8 @@ class Folder:
 
         Raises
         ------
-        Exception
-            Whatever ONNX's reference implementation raises.
+        ValueError, IndexError, TypeError
+            If the inputs are none that the operator takes.
         """
         given = [each for each in inputs if each is not None]
         with np.errstate(all="ignore"):  # an overflow is as much of the model as any number
@@ -123,28 +120,33 @@ class Folder:
                 return [np.broadcast_to(given[0], shape)]
             if node.op_type == "Shape":
                 return [shape_of(node, given[0].shape)]
-            return self._by_reference(scope, node, given)
+            if node.op_type == "Cast":
+                [array] = given
+                return [narrowed(widened(array), _dtype(_integer(node, "to", 0)))]
+            return [operate(node, scope.opset, inputs)]
 
     def filling(self, node: Any) -> Array:
         """Return the one number that a ConstantOfShape repeats."""
         if not node.attribute:
             return np.zeros((), np.float32)
-        array = self._tensors.array(node.attribute[0].t)
+        array = self._tensors.array(node.attribute[0].t or TensorProto())
         if isinstance(array, str):
             raise Unusable(array)
         return array.reshape(())
 
     def _constant(self, attribute: Any) -> Array:
         if attribute.name == "value":
-            array = self._tensors.array(attribute.t)
+            array = self._tensors.array(attribute.t or TensorProto())
             if isinstance(array, str):
                 raise Unusable(array)
             return array
         if attribute.name == "value_float":
             return np.array(attribute.f, np.float32)
         if attribute.name == "value_floats":
-            return np.array(attribute.floats, np.float32)
-        return np.array(attribute.i if attribute.name == "value_int" else attribute.ints, np.int64)
+            return _array(attribute.floats, np.float32)
+        if attribute.name == "value_int":
+            return np.array(attribute.i, np.int64)
+        return _array(attribute.ints, np.int64)
 
     def _quantised(
         self, node: Any, x: Array, scale: Array, zero_point: Array | None = None
@@ -156,35 +158,28 @@ class Folder:
             zero_point,
             _integer(node, "axis", 1),
             _integer(node, "block_size", 0),
-            self._dtype(target) if target else None,
+            _target(target),
         )
-
-    def _dtype(self, number: int) -> np.dtype[Any]:
-        try:
-            dtype: np.dtype[Any] = self._onnx.helper.tensor_dtype_to_np_dtype(number)
-        except KeyError:
-            dtype = np.dtype(object)
-        if dtype.hasobject:
-            raise Unusable("is cast to a type that LSTMs do not have")
-        return dtype
-
-    def _by_reference(self, scope: Scope, node: Any, given: list[Array]) -> list[Array]:
-        reference = library("onnx.reference", "onnx", "ONNX")
-        helper = self._onnx.helper
-        feeds = dict(zip(filter(None, node.input), given, strict=True))
-        of_any_type = helper.make_tensor_type_proto(0, None)
-        graph = helper.make_graph(
-            [node],
-            "one node",
-            [helper.make_value_info(name, of_any_type) for name in feeds],
-            [helper.make_value_info(node.output[0], of_any_type)],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", scope.opset)])
-        return [np.asarray(reference.ReferenceEvaluator(model).run(None, feeds)[0])]
 
 
 class Unusable(ValueError):
     """A constant of a kind that arrays cannot be made of; the text continues "its input W"."""
+
+
+def _dtype(number: int) -> np.dtype[Any]:
+    """Return the dtype of what numbers are cast to."""
+    dtype = dtype_of(number)
+    if dtype is None or (dtype.names and name_of(dtype) != "bfloat16"):
+        raise Unusable("is cast to a type that LSTMs do not have")
+    return dtype
+
+
+def _target(number: int) -> np.dtype[Any] | None:
+    """Return the dtype of what numbers are quantised to, or become again."""
+    dtype = dtype_of(number) if number else None
+    if number and dtype is None:
+        raise Unusable("is cast to a type that LSTMs do not have")
+    return dtype
 
 
 def shape_of(node: Any, shape: Sequence[int]) -> Array:
@@ -195,6 +190,10 @@ def shape_of(node: Any, shape: Sequence[int]) -> Array:
 
 def _integer(node: Any, name: str, default: int) -> int:
     return next((int(each.i) for each in node.attribute if each.name == name), default)
+
+
+def _array(numbers: Any, dtype: Any) -> Array:
+    return numbers.array() if isinstance(numbers, Numbers) else np.zeros(0, dtype)
 
 
 def _sizes(array: Array, most: int = MAX_DIMENSIONS) -> tuple[int, ...]:
@@ -220,7 +219,7 @@ def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 def _elements(node: Any, given: Sequence[Array]) -> int:
     """Return how many elements a node makes, or moves: at least as many."""
     kind = node.op_type
-    if kind in _ELEMENTWISE:
+    if kind in ELEMENTWISE:
         count = math.prod(_broadcast(*(each.shape for each in given)))
     elif kind == "Expand":
         count = math.prod(_broadcast(given[0].shape, _sizes(given[1])))
@@ -247,7 +246,10 @@ def _split(scope: Scope, node: Any, given: list[Array]) -> list[Array]:
         raise IndexError(f"axis {axis} of {array.ndim}")
     axis %= array.ndim
     sizes = _sizes(given[1], count) if len(given) > 1 else ()
-    sizes = sizes or next((tuple(a.ints) for a in node.attribute if a.name == "split"), ())
+    sizes = sizes or next(
+        (tuple(itertools.islice(a.ints, count + 1)) for a in node.attribute if a.name == "split"),
+        (),
+    )
     length = array.shape[axis]
     if not sizes:
         if scope.opset < 18 and length % count:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .onnx_numbers import name_of, narrowed, widened
+
 if TYPE_CHECKING:
     from ..base.tensor import Array
 
@@ -46,17 +48,18 @@ def dequantised(
     ValueError
         For what the specification does not allow.
     """
-    known = x.dtype.name in (*_RANGES, "int32") or x.dtype.name.startswith("float8")
-    if not known or scale.dtype.name not in _FLOATS:
-        raise ValueError(f"{x.dtype} with a scale of {scale.dtype}")
+    name = name_of(x.dtype)
+    known = name in (*_RANGES, "int32") or name.startswith("float8")
+    if not known or name_of(scale.dtype) not in _FLOATS:
+        raise ValueError(f"{name} with a scale of {name_of(scale.dtype)}")
     check_scale(scale)
-    result = x.astype(np.float32)
+    result = widened(x).astype(np.float32)
     if zero_point is not None:
         _check_zero_point(zero_point, scale, x.dtype)
         # Of both up to 16 bits: their difference is exact in float32.
-        _along(np.subtract, result, zero_point.astype(np.float32), axis, block)
-    _along(np.multiply, result, scale.astype(np.float32), axis, block)
-    return result.astype(scale.dtype if target is None else target, copy=False)
+        _along(np.subtract, result, widened(zero_point).astype(np.float32), axis, block)
+    _along(np.multiply, result, widened(scale).astype(np.float32), axis, block)
+    return narrowed(result, scale.dtype if target is None else target)
 
 
 def quantised(
@@ -69,27 +72,29 @@ def quantised(
     in which precision they are divided.
     """
     if x.dtype != np.float32 or scale.dtype != np.float32:
-        raise ValueError(f"{x.dtype} with a scale of {scale.dtype}")
+        raise ValueError(f"{name_of(x.dtype)} with a scale of {name_of(scale.dtype)}")
     check_scale(scale)
     dtype = np.dtype(np.uint8 if target is None else target)
     if zero_point is not None:
         dtype = zero_point.dtype
         _check_zero_point(zero_point, scale, dtype)
-    if dtype.name not in _RANGES:
-        raise ValueError(f"to {dtype}")
+    name = name_of(dtype)
+    if name not in _RANGES:
+        raise ValueError(f"to {name}")
     result = x.copy()
     _along(np.divide, result, scale, axis, block)
     np.rint(result, out=result)
     if zero_point is not None:
-        _along(np.add, result, zero_point.astype(np.float32), axis, block)
+        _along(np.add, result, widened(zero_point).astype(np.float32), axis, block)
     if np.isnan(result).any():
         raise ValueError("NaN has no integer")
-    return np.clip(result, *_RANGES[dtype.name], out=result).astype(dtype)
+    np.clip(result, *_RANGES[name], out=result)
+    return result.astype(dtype[0]).view(dtype) if dtype.names else result.astype(dtype)
 
 
 def check_scale(scale: Array) -> None:
     """Refuse scales that no quantiser makes: what is multiplied by them is no weight."""
-    wide = scale.astype(np.float32)
+    wide = widened(scale).astype(np.float32)
     bad = wide[~(np.isfinite(wide) & (wide > 0))]
     if bad.size:
         raise ValueError(f"a scale of {bad[0]:g}, which is not positive and finite")
@@ -97,10 +102,10 @@ def check_scale(scale: Array) -> None:
 
 def _check_zero_point(zero_point: Array, scale: Array, dtype: np.dtype[Any]) -> None:
     if zero_point.dtype != dtype or zero_point.shape != scale.shape:
-        raise ValueError(f"a zero point of {zero_point.dtype} {zero_point.shape}")
+        raise ValueError(f"a zero point of {name_of(zero_point.dtype)} {zero_point.shape}")
     # Longer integers, and floats, have none but 0.
-    if dtype.name not in _RANGES and zero_point.astype(np.float32).any():
-        raise ValueError(f"a zero point of {dtype} that is not 0")
+    if name_of(dtype) not in _RANGES and widened(zero_point).astype(np.float32).any():
+        raise ValueError(f"a zero point of {name_of(dtype)} that is not 0")
 
 
 def _along(operation: Any, result: Array, other: Array, axis: int, block: int) -> None:

@@ -147,9 +147,9 @@ def declared_shapes(scope: Scope) -> dict[str, list[int] | None]:
         lists += [graph.input, graph.output]
     shapes: dict[str, list[int] | None] = {}
     for info in (info for each in lists for info in each):
-        kind = info.type.tensor_type
-        sizes = [max(0, size.dim_value) for size in kind.shape.dim]
-        shapes[info.name] = sizes if kind.HasField("shape") else None
+        kind = info.type and info.type.tensor_type
+        shape = kind and kind.shape
+        shapes[info.name] = shape and [max(0, size.dim_value) for size in shape.dim]
     return shapes
 
 
@@ -228,5 +228,5 @@ def _opset(imports: Any) -> int:
 def _graphs(node: Any) -> Iterator[tuple[str, Any]]:
     """Yield the graphs among the attributes of a node."""
     for attribute in node.attribute:
-        for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+        for graph in attribute.graphs if attribute.g is None else [attribute.g]:
             yield attribute.name, graph

@@ -7,11 +7,13 @@ size is open until the model runs. A state that the model learned is written in 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .onnx_fold import folds
+from .onnx_numbers import name_of, widened
 from .onnx_scopes import is_standard
 
 if TYPE_CHECKING:
@@ -112,9 +114,9 @@ class States:
         if isinstance(values, str):
             return f"its {name} {values}"
         states = []
-        for value in values:
-            if value.dtype.name not in ("float16", "float32", "float64", "bfloat16"):
-                return f"its {name} is of dtype {value.dtype.name}"
+        for value in map(widened, values):
+            if name_of(value.dtype) not in ("float16", "float32", "float64", "bfloat16"):
+                return f"its {name} is of dtype {name_of(value.dtype)}"
             state = value.swapaxes(0, 1) if batch_first and value.ndim == 3 else value
             if state.ndim != 3 or (state.shape[0], state.shape[2]) != shape or 0 in state.shape:
                 told = f"(batch, {shape[0]}, {shape[1]})"
@@ -158,7 +160,9 @@ class States:
                 break
             node = x.scope.nodes[x.node]
             if node.op_type == "Transpose":
-                axes = [list(each.ints) for each in node.attribute if each.name == "perm"]
+                axes = [
+                    list(islice(each.ints, 4)) for each in node.attribute if each.name == "perm"
+                ]
                 if len(axes) != 1 or sorted(axes[0]) != [0, 1, 2]:
                     break
                 axis = axes[0][axis]
@@ -170,7 +174,9 @@ class States:
     def is_zero(self, place: Place | None) -> bool:
         """Tell whether a value is sure to be zeros."""
         values = self._values(place)
-        return isinstance(values, list) and not any(each.astype(bool).any() for each in values)
+        return isinstance(values, list) and not any(
+            widened(each).astype(bool).any() for each in values
+        )
 
     def _values(self, place: Place | None) -> list[Array] | str | None:
         """Return a constant; with each of some sizes in place of open ones, if there are such.
@@ -200,7 +206,7 @@ class States:
         values = [self._constants.value(each) for each in origin.constants]
         values += [self._constants.filling(each) for each in origin.fillings]
         return not origin.sizes and all(
-            isinstance(each, np.ndarray) and not each.astype(bool).any() for each in values
+            isinstance(each, np.ndarray) and not widened(each).astype(bool).any() for each in values
         )
 
     def _origin(self, place: Place) -> _Origin:
@@ -238,7 +244,7 @@ class States:
             if is_standard(node) and kind in _KEPT:
                 return inputs[:1]
             # Nodes without inputs draw random numbers; graphs may use whatever is outside.
-            origin.runs |= not inputs or any(each.HasField("g") for each in node.attribute)
+            origin.runs |= not inputs or any(each.g is not None for each in node.attribute)
             origin.keeps_zero = False
             return inputs
         if kind == "Shape":

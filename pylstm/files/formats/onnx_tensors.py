@@ -1,15 +1,19 @@
-"""The tensors that stand in an ONNX model, or in the one file beside it that may be read."""
+"""The tensors that stand in an ONNX model, or in files beside it."""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.extras import in_memory, library
+from ..base.extras import in_memory
+from ..base.protobuf import Numbers
 from ..base.source import Segment, Source, open_source
-from ..base.tensor import PLAIN_DTYPES, WIDENED_DTYPES, Storage, Tensor, raw_dtype
+from ..base.tensor import MAX_DIMENSIONS, Made, Storage, Tensor, raw_dtype
+from .onnx_messages import EXTERNAL, TensorProto
+from .onnx_numbers import bits_of, dtype_of, field_of, stored_name, type_name, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,59 +21,35 @@ if TYPE_CHECKING:
     from ..base.tensor import Array
     from .onnx_scopes import Scope
 
-# Endings of the one other file that is read: its name is the model's own with one of these.
-_BESIDE = (".data", "_data")
-
-# How often the file beside the model may be read, in all: tensors that are tied share their bytes.
+# How often a file beside the model may be read, in all: tensors that are tied share their bytes.
 _MOST_READ = 4
+_MOST_BESIDE = 256  # files, which stay open
+_MOST_DIGITS = 19  # of an offset or a length
 
-_NAMES = {
-    "FLOAT": "float32",
-    "DOUBLE": "float64",
-    "FLOAT8E4M3FN": "float8_e4m3fn",
-    "FLOAT8E4M3FNUZ": "float8_e4m3fnuz",
-    "FLOAT8E5M2": "float8_e5m2",
-    "FLOAT8E5M2FNUZ": "float8_e5m2fnuz",
-    "FLOAT8E8M0": "float8_e8m0fnu",
-}
+# A name in the model's folder. A colon could be that of a drive or of a stream of another file.
+_NAME = re.compile(r"[^/\\:\0]+")
 
 
-class _Raw:
-    """The bytes of a tensor, as a message has them."""
-
-    def __init__(self, tensor: Any) -> None:
-        self._tensor = tensor
-        self.record: str = tensor.name
-        self.size = len(tensor.raw_data)
-
-    def readinto(self, offset: int, buffer: memoryview) -> None:
-        """Fill ``buffer`` from ``offset``."""
-        buffer[:] = memoryview(self._tensor.raw_data)[offset : offset + buffer.nbytes]
-
-    def view(self) -> memoryview:
-        """Return a copy; protocol buffers share their memory with no array."""
-        return memoryview(self._tensor.raw_data)
-
-
-class _Numbers:
+class _Numbers(Made):
     """The bytes of a tensor whose elements are numbers of a message."""
 
-    def __init__(self, tensor: Any, size: int, to_array: Any) -> None:
-        self._tensor = tensor
-        self._to_array = to_array
+    def __init__(self, tensor: Any, numbers: Numbers, dtype: str) -> None:
+        self._numbers = numbers
+        self._dtype = dtype
         self.record: str = tensor.name
-        self.size = size
+        # A complex number is two floats.
+        self._raw = raw_dtype(dtype)
+        self.size = len(numbers) * self._raw.itemsize // (2 if self._raw.kind == "c" else 1)
 
-    def view(self) -> memoryview:
-        """Return the elements, little-endian."""
-        array = np.ascontiguousarray(self._to_array(self._tensor)).reshape(-1)
-        if array.dtype.kind != "V" and array.dtype.name in PLAIN_DTYPES:
-            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        return array.view(np.uint8).data
-
-    def readinto(self, offset: int, buffer: memoryview) -> None:
-        """Fill ``buffer`` from ``offset``."""
-        buffer[:] = self.view()[offset : offset + buffer.nbytes]
+    def _fill(self, buffer: memoryview) -> None:
+        if self._raw.kind == "c":
+            array = self._numbers.array()
+        elif self._dtype == "float16":  # its bits are the numbers
+            array = self._numbers.astype(np.dtype(np.uint16))
+        else:
+            array = self._numbers.astype(self._raw)
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        buffer[: array.nbytes] = array.view(np.uint8).data
 
 
 def _bytes(content: Any) -> Any:
@@ -83,45 +63,32 @@ class Tensors:
     Parameters
     ----------
     source : Source
-        The model; a file beside it is closed with it.
+        The model; files beside it are closed with it.
 
     Attributes
     ----------
     size : int
-        Bytes of the model, and of the file beside it once that was opened.
+        Bytes of the model, and of the files beside it once these were opened.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._onnx = library("onnx", "onnx", "ONNX")
-        types = self._onnx.TensorProto.DataType.items()
-        self._types: dict[int, str] = {number: name for name, number in types}
         self._beside: dict[str, Source | str] = {}
-        self._storages: dict[tuple[int, int, str], Storage] = {}
+        self._storages: dict[tuple[Any, ...], Storage] = {}
         self._read_left: dict[Source, int] = {}
         self.size = source.size
-
-    def dtype_name(self, number: int) -> str | None:
-        """Return an element type's name as :class:`~pylstm.files.base.tensor.Storage` has it."""
-        name = self._types.get(number, "")
-        name = _NAMES.get(name, name.lower())
-        return name if name in PLAIN_DTYPES or name in WIDENED_DTYPES else None
-
-    def type_name(self, number: int) -> str:
-        """Return the name of an element type as ONNX has it."""
-        return self._types.get(number, "UNKNOWN")
 
     # ------------------------------------------------------------------ as the file has them
 
     def described(self, tensor: Any) -> Tensor | str:
         """Describe a tensor without reading it, or say why it cannot be read."""
-        dtype = self.dtype_name(tensor.data_type)
+        dtype = stored_name(tensor.data_type)
         if dtype is None:
-            return f"is of type {self.type_name(tensor.data_type)}"
+            return f"is of type {type_name(tensor.data_type)}"
         storage = self._storage(tensor, dtype)
         if isinstance(storage, str):
             return storage
-        shape = tuple(tensor.dims)
+        shape = self.shape(tensor)
         described = Tensor(storage, shape, record=tensor.name)
         if described.size * storage.raw_dtype.itemsize != storage.content.size:
             size = storage.content.size
@@ -130,67 +97,74 @@ class Tensors:
             )
         return described
 
+    def shape(self, tensor: Any) -> tuple[int, ...]:
+        """Return the sizes of a tensor."""
+        if len(tensor.dims) > MAX_DIMENSIONS:
+            raise self._source.error(tensor.name, f"a tensor has {len(tensor.dims)} sizes")
+        return tuple(tensor.dims)
+
     def array(self, tensor: Any) -> Array | str:
-        """Return the elements in the type that ONNX's own package has for them.
+        """Return the elements in a dtype of :mod:`onnx_numbers`.
 
         Like :meth:`described`, but also types of less than a byte; nothing is widened.
         """
-        dtype = self.dtype_name(tensor.data_type)
-        if dtype is not None:
-            described = self.described(tensor)
-            if isinstance(described, str):
-                return described
-            helper = self._onnx.helper
-            native = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-            content = _bytes(described.storage.content)
-            if dtype in PLAIN_DTYPES:
-                array = np.frombuffer(content, native.newbyteorder("<")).astype(native, copy=False)
-            else:
-                array = np.frombuffer(content, native)
-            return array.reshape(described.shape)
-        return self._unpacked(tensor)
+        if stored_name(tensor.data_type) is None:
+            return self._unpacked(tensor)
+        described = self.described(tensor)
+        if isinstance(described, str):
+            return described
+        dtype = dtype_of(tensor.data_type) or described.dtype
+        raw = described.storage.raw_dtype
+        elements = np.frombuffer(_bytes(described.storage.content), raw)
+        elements = elements.astype(raw.newbyteorder("="), copy=False)
+        if dtype == np.bool_:  # any byte but 0 is true
+            elements = elements.view(np.uint8) != 0
+        return elements.view(dtype).reshape(described.shape)
 
     def _unpacked(self, tensor: Any) -> Array | str:
         """Return the elements of a type of less than a byte."""
-        name = self.type_name(tensor.data_type)
-        bits = {"INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}.get(name)
-        if bits is None or tensor.data_location == self._onnx.TensorProto.EXTERNAL:
+        bits = bits_of(tensor.data_type)
+        name = type_name(tensor.data_type)
+        if not bits or tensor.data_location == EXTERNAL:
             return f"is of type {name}"
-        held = len(tensor.raw_data) if tensor.HasField("raw_data") else len(tensor.int32_data)
-        needed = -(-math.prod(tensor.dims) * bits // 8)
-        if min(tensor.dims, default=0) < 0 or held != needed:
-            told = f"{held} bytes do not hold shape {tuple(tensor.dims)} of {name}"
+        shape = self.shape(tensor)
+        raw = tensor.raw_data
+        held = len(tensor.int32_data) if raw is None else raw.size
+        needed = -(-math.prod(shape) * bits // 8)
+        if min(shape, default=0) < 0 or held != needed:
+            told = f"{held} bytes do not hold shape {shape} of {name}"
             raise self._source.error(tensor.name, told)
-        array: Array = self._onnx.numpy_helper.to_array(tensor)
-        return array
+        if raw is not None:
+            packed = np.frombuffer(raw.read(), np.uint8)
+        elif held:
+            packed = tensor.int32_data.astype(np.dtype(np.uint8))
+        else:
+            packed = np.zeros(0, np.uint8)
+        return unpacked(packed, tensor.data_type, math.prod(shape)).reshape(shape)
 
     def count(self, tensor: Any) -> int:
         """Return the bytes that :meth:`array` needs, as far as the message tells."""
-        dtype = self.dtype_name(tensor.data_type)
+        dtype = stored_name(tensor.data_type)
         # Integers of less than a byte get one each, beside the bytes that they are packed in.
         itemsize = 2 if dtype is None else raw_dtype(dtype).itemsize
-        return int(itemsize * math.prod(max(0, size) for size in tensor.dims))
+        return int(itemsize * math.prod(max(0, size) for size in self.shape(tensor)))
 
     def _storage(self, tensor: Any, dtype: str) -> Storage | str:
-        if tensor.data_location == self._onnx.TensorProto.EXTERNAL:
+        if tensor.data_location == EXTERNAL:
             return self._external(tensor, dtype)
-        if tensor.HasField("segment"):
+        if tensor.segment is not None:
             return "is a segment of a tensor"
-        if tensor.HasField("raw_data"):
-            return Storage(self._source.name, _Raw(tensor), dtype)
-        helper = self._onnx.helper
-        numbers = len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
-        native = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        size = numbers * native.itemsize // (2 if native.kind == "c" else 1)
-        content = _Numbers(tensor, size, self._onnx.numpy_helper.to_array)
-        return Storage(self._source.name, content, dtype)
+        name = self._source.name
+        if tensor.raw_data is not None:
+            content = tensor.raw_data.part(0, tensor.raw_data.size, tensor.name)
+            return Storage(name, content, dtype)
+        numbers = getattr(tensor, field_of(tensor.data_type))
+        if not isinstance(numbers, Numbers):
+            return Storage(name, Segment(self._source, 0, 0, tensor.name), dtype)
+        return Storage(name, _Numbers(tensor, numbers, dtype), dtype)
 
     def _external(self, tensor: Any, dtype: str) -> Storage | str:
-        """Describe what lies in the file beside the model, if the model was opened by its path.
-
-        The model names a path, which is not followed: it must be what the name of the model
-        says, as torch and others write it.
-        """
+        """Describe what lies in a file beside the model, if the model was opened by its path."""
         info = {entry.key: entry.value for entry in tensor.external_data}
         location = info.get("location", "")
         if location not in self._beside:
@@ -198,9 +172,9 @@ class Tensors:
         beside = self._beside[location]
         if isinstance(beside, str):
             return beside
-        offset = int(info.get("offset", "0"))
-        length = int(info.get("length", str(beside.size - offset)))
-        key = (offset, length, dtype)
+        offset = self._integer(tensor, info, "offset", 0)
+        length = self._integer(tensor, info, "length", max(0, beside.size - offset))
+        key = (beside, offset, length, dtype)
         if key not in self._storages:
             self._storages[key] = Storage(
                 beside.name, Segment(beside, offset, length, tensor.name), dtype
@@ -210,14 +184,25 @@ class Tensors:
                 raise self._source.error(tensor.name, f"its tensors overlap in {beside.name}")
         return self._storages[key]
 
+    def _integer(self, tensor: Any, info: dict[str, str], key: str, default: int) -> int:
+        text = info.get(key, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+            raise self._source.error(tensor.name, f"its {key} is {text[:40]!r}, which is no number")
+        return int(text)
+
     def _open_beside(self, location: str) -> Source | str:
+        """Open a file of the model's folder; the model names it, and no path is followed."""
         path = self._source.path
         where = f"is in another file, {location[:200]!r}"
         if path is None:
             return f"{where}: open the model by its path"
-        if location not in [path.name + ending for ending in _BESIDE]:
-            names = " or ".join(repr(path.name + ending) for ending in _BESIDE)
-            return f"{where}: only {names} would be read; onnx.save writes it all into one file"
+        if not _NAME.fullmatch(location) or location in (".", ".."):
+            told = "only a file beside the model would be read"
+            return f"{where}: {told}; onnx.save writes it all into one file"
+        if len(self._read_left) >= _MOST_BESIDE:
+            return f"{where}: only {_MOST_BESIDE} files beside a model would be read"
+        if location == path.name:
+            return f"{where}, which is the model"
         path = path.with_name(location)
         if path.is_symlink():
             return f"{where}, which is a symbolic link"
@@ -225,6 +210,8 @@ class Tensors:
             beside = open_source(path)
         except OSError as error:
             return f"{where}, which cannot be opened: {error.strerror}"
+        except ValueError as error:  # a name that no file can have
+            return f"{where}, which cannot be opened: {error}"
         self._source.beside.append(beside)
         self._read_left[beside] = _MOST_READ * beside.size
         self.size += beside.size
@@ -251,16 +238,19 @@ class Tensors:
             for tensor in scope.graph.initializer:
                 yield tensor.name, tensor
             for sparse in scope.graph.sparse_initializer:
-                yield sparse.values.name, "is a sparse tensor"
+                yield sparse.values.name if sparse.values else "", "is a sparse tensor"
         for node in scope.nodes:
             if node.op_type == "Constant" and len(node.output) == len(node.attribute) == 1:
                 attribute = node.attribute[0]
-                if attribute.name == "value" and math.prod(attribute.t.dims) > 1:
+                if (
+                    attribute.name == "value"
+                    and math.prod(self.shape(attribute.t or TensorProto())) > 1
+                ):
                     yield node.output[0], attribute.t
                 elif attribute.name == "value_floats" and len(attribute.floats) > 1:
-                    yield node.output[0], np.array(attribute.floats, np.float32)
+                    yield node.output[0], attribute.floats.array()
                 elif attribute.name == "value_ints" and len(attribute.ints) > 1:
-                    yield node.output[0], np.array(attribute.ints, np.int64)
+                    yield node.output[0], attribute.ints.array()
                 elif attribute.name == "sparse_value":
                     yield node.output[0], "is a sparse tensor"
 
@@ -270,7 +260,7 @@ class Tensors:
             raise source.error(name, "two tensors of the model have this name")
         shape: tuple[int, ...] = ()
         if not isinstance(tensor, str):
-            shape = tensor.shape if isinstance(tensor, np.ndarray) else tuple(tensor.dims)
+            shape = tensor.shape if isinstance(tensor, np.ndarray) else self.shape(tensor)
         source.count(1, name, shape)
         if isinstance(tensor, np.ndarray):
             source.arrays[name] = in_memory(source, name, tensor)

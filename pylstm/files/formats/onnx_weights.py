@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.tensor import Made, Storage, Tensor
+from .onnx_numbers import name_of, type_name, widened
 
 if TYPE_CHECKING:
     from ...weights.kinds import Kind
@@ -158,12 +159,13 @@ class Weights:
                 return described
             dtype = described.storage.dtype
             if dtype not in dtypes:
-                return f"is of type {self._tensors.type_name(message.data_type)}"
+                return f"is of type {type_name(message.data_type)}"
             return self._weight(place, described.shape, described.dtype.name, described.read)
         value = self._constants.value(place)
         if value is None or isinstance(value, str):
             return value or _RUN_TIME
-        dtype = "float32" if value.dtype.name == "bfloat16" else value.dtype.name
+        name = name_of(value.dtype)
+        dtype = "float32" if name == "bfloat16" else name
         if dtype not in dtypes:
             return f"is of dtype {dtype}"
         self._constants.claim(value.size, place.name)
@@ -188,5 +190,4 @@ class Weights:
         value = self._constants.value(place)
         if not isinstance(value, np.ndarray):
             raise self._source.error(place.name, f"{value}, and could be read before")
-        # NumPy has no bfloat16; that of the package that lends it one must not show.
-        return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+        return widened(value)
