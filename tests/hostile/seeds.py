@@ -198,6 +198,7 @@ def pickles(protocol):
     gated = {f"{name}_l0": rng.random((9, 3), np.float32) for name in ("weight_ih", "weight_hh")}
     cell = {name: rng.random((3, 3), np.float32) for name in ("weight_ih", "weight_hh")}
     yield pickle.dumps({"gru": gated, "cell": {**cell, "nonlinearity": "relu"}}, protocol)
+    yield pickle.dumps(changed(weights), protocol)
     first, *_ = weights.values()
     several = [first.T, first[::2], first.astype(">f8"), first > 0.5, np.float64(3), first.dtype]
     plain = [None, True, 1, -(2**70), 2.5, "\u20ac", b"\xff", (), {1, 2}, frozenset({"a"}), 1j]
@@ -210,6 +211,23 @@ def pickles(protocol):
         file = io.BytesIO()
         joblib.dump({"lstm": weights, "fortran": np.asfortranarray(first)}, file, protocol=protocol)
         yield file.getvalue()
+
+
+def changed(weights):
+    """LSTMs with a matrix in parts: normed, spectrally normed, pruned, dropped."""
+    weight, others = weights["weight_ih_l0"], dict(weights)
+    del others["weight_ih_l0"]
+    rows, columns = (np.full(size, size**-0.5, np.float32) for size in weight.shape)
+    new = "parametrizations.weight_ih_l0."
+    forms = (
+        {"weight_ih_l0_g": weight[:, :1], "weight_ih_l0_v": weight},
+        {f"{new}original0": weight[:1], f"{new}original1": weight},
+        {"weight_ih_l0_orig": weight, "weight_ih_l0_u": rows, "weight_ih_l0_v": columns},
+        {f"{new}original": weight, f"{new}0._u": rows, f"{new}0._v": columns},
+        {"weight_ih_l0_orig": weight, "weight_ih_l0_mask": weight > 0.5},
+        {"weight_ih_l0_raw": weight},
+    )
+    return {str(index): {**others, **parts} for index, parts in enumerate(forms)}
 
 
 def skops():
