@@ -59,6 +59,9 @@ OWN_FORMATS = (
     "npy",
     "skops",
     "shards",
+    "distributed",
+    "exported",
+    "nested",
     *(f"pickle_{protocol}" for protocol in PROTOCOLS),
 )
 
@@ -87,6 +90,12 @@ def seeds(format):
         found = list(skops())
     elif format == "shards":
         found = list(folders.seeds())
+    elif format == "distributed":
+        found = list(of_distributed())
+    elif format == "exported":
+        found = [recorded_by_torch("exported.pt2")]
+    elif format == "nested":
+        found = list(nested())
     elif format == "onnx":
         found = list(onnx_models())
     elif format == "keras":
@@ -164,6 +173,43 @@ def distributed(format):
         for member in archive:
             if re.match(names, member.name):
                 yield archive.extractfile(member).read()
+
+
+def recorded_by_torch(name):
+    """The content of a file of another format that torch wrote."""
+    recorded = Path(__file__).parents[1] / "data" / "files" / "other_formats_torch.tar.xz"
+    with tarfile.open(recorded) as archive:
+        return archive.extractfile(name).read()
+
+
+def of_distributed():
+    """Folders of torch.distributed.checkpoint, packed: of one process and of two."""
+    folder = Path(__file__).parents[1] / "data" / "files"
+    for name, inside in (("other_formats_torch", "dcp/"), ("distributed", "two/")):
+        with tarfile.open(folder / f"{name}.tar.xz") as archive:
+            members = [each for each in archive if each.name.startswith(inside)]
+            yield folders.pack(
+                {
+                    each.name.removeprefix(inside): archive.extractfile(each).read()
+                    for each in members
+                }
+            )
+
+
+def nested():
+    """Archives with weight files in them: stored and deflated, one and several."""
+    torch, tensors = folders.torch(folders.lstm(1)), folders.safetensors(folders.lstm(1))
+    for files in (
+        {"policy.pth": torch},
+        {"data": b"{}", "policy.pth": torch, "policy.optimizer.pth": torch},
+        {"a/model.safetensors": tensors, "__MACOSX/a/._model.safetensors": b""},
+    ):
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            made = io.BytesIO()
+            with zipfile.ZipFile(made, "w", method) as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+            yield made.getvalue()
 
 
 def some_arrays():
