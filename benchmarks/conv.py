@@ -102,7 +102,9 @@ def main() -> int:
                 fastest += [min(found)] if found else []
                 micros = spread(samples["pylstm"]).median * 1e6
                 cells = "".join(f" {ratio:.2f} |" for ratio in found)
-                print(f"| {channels[0]} → {channels[1]} | {stride} | {steps} | {micros:.2f} |{cells}")
+                print(
+                    f"| {channels[0]} → {channels[1]} | {stride} | {steps} | {micros:.2f} |{cells}"
+                )
     if not others:
         print("\nNeither torch nor onnxruntime is there to compare with.")
         return 0

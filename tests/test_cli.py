@@ -119,7 +119,7 @@ def test_inspect_prints_json(checkpoint, weights, capsys):
     assert report["file"] == str(checkpoint)
     assert report["format"] == "npz"
     assert report["size"] == checkpoint.stat().st_size
-    silent = ("nonlinearity", "merge_mode", "options", "weights")
+    silent = ("nonlinearity", "merge_mode", "options", "weights", "computed")
     found = [
         {n: v for n, v in vars(found).items() if n not in silent} | {"dtype": str(found.dtype)}
         for found in pylstm.find_lstms(checkpoint)
@@ -443,21 +443,37 @@ def test_convert_keeps_every_array_of_layers(layers_file, tmp_path, capsys):
 
 
 def test_convert_says_what_will_be_taken_for_an_lstm(tmp_path, capsys):
+    """Of an LSTM with an adapter the plain one, without the adapter."""
+    inner = pylstm.LSTM(3, 2).state_dict(prefix="rnn.base_layer.")
+    adapter = {"rnn.lora_A.weight": np.zeros((8, 2), np.float32)}
+    path = pickled(tmp_path, {"net": dict(inner) | adapter})
+    assert pylstm.find_lstms(path) == []
+    errors = run(capsys, "convert", path, tmp_path / "all.npz")[2]
+    assert "can run; 'net.rnn.base_layer' is LSTM with an adapter (" in errors
+    assert pylstm.find_lstms(tmp_path / "all.npz") == []
+    part = tmp_path / "part.npz"
+    code, _, errors = run(capsys, "convert", path, part, "--prefix", "rnn.base_layer")
+    assert code == 0
+    assert f"looks like an LSTM; in {path} it is LSTM with an adapter" in errors
+    assert errors.count("\n") == 1
+    # Where it is one in both there is nothing to say.
+    path = pickled(tmp_path, {"net": dict(inner)})
+    assert run(capsys, "convert", path, part, "--prefix", "rnn.base_layer")[2] == ""
+
+
+def test_convert_says_that_a_part_has_other_weights(tmp_path, capsys):
     """Of a weight-dropped LSTM the inner one, without the wrapper that has the raw weight."""
     inner = pylstm.LSTM(3, 2).state_dict(prefix="rnn.module.")
     raw = {"rnn.weight_hh_l0_raw": np.zeros((8, 2), np.float32)}
     path = pickled(tmp_path, {"net": dict(inner) | raw})
-    assert pylstm.find_lstms(path) == []
-    errors = run(capsys, "convert", path, tmp_path / "all.npz")[2]
-    assert "holds no LSTM that pylstm can run; 'net.rnn.module' is weight-dropped LSTM (" in errors
-    assert pylstm.find_lstms(tmp_path / "all.npz") == []
+    assert run(capsys, "convert", path, tmp_path / "all.npz")[2] == ""
+    [found] = pylstm.find_lstms(tmp_path / "all.npz")
+    assert found.computed == {"weight_hh_l0": "weight_hh_l0_raw"}
     code, _, errors = run(capsys, "convert", path, tmp_path / "part.npz", "--prefix", "rnn.module")
     assert code == 0
-    assert f"looks like an LSTM; in {path} it is weight-dropped LSTM" in errors
+    assert "has other weights than in" in errors
+    assert "computed of weight_hh_l0_raw" in errors
     assert errors.count("\n") == 1
-    # Where it is one in both there is nothing to say.
-    path = pickled(tmp_path, {"net": dict(inner)})
-    assert run(capsys, "convert", path, tmp_path / "part.npz", "--prefix", "rnn.module")[2] == ""
 
 
 def test_convert_says_what_will_not_be_found(tmp_path, monkeypatch, capsys):
@@ -803,8 +819,7 @@ def test_verify_one(checkpoint, no_peers, capsys):
 def test_verify_finds_none(checkpoint, no_peers, capsys, words):
     code, text, errors = run(capsys, "verify", checkpoint, *words)
     assert code == 1
-    remedy = "torch.nn.utils.remove_weight_norm gives plain weights"
-    told = f"\nnot run: normed: weight-normed LSTM (it keeps weight_hh_l0_g; {remedy})\n"
+    told = "\nnot run: normed: weight-normed LSTM (weight_ih_l0 is missing)\n"
     assert text == (told if words[1] else "")
     assert errors == (
         f"pylstm verify: {checkpoint} holds no LSTM with prefix {words[1]!r}; see `inspect`\n"

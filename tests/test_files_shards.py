@@ -337,7 +337,7 @@ def test_folders_without_a_model(tmp_path):
         (("model.safetensors.index.json", "model.safetensors"), "pass one of"),
         (("model.safetensors", "model-00001-of-00002.safetensors"), "pass one of"),
         (("model-00001-of-00002.safetensors",), "has shards and no index of them"),
-        (("__0_0.distcp", ".metadata"), "torch.distributed.checkpoint"),
+        (("__0_0.distcp", ".metadata"), "the file is empty"),
         (("saved_model.pb",), "a TensorFlow SavedModel"),
     ],
 )

@@ -83,10 +83,7 @@ def assert_parameters(source, prefix="lstm"):
 
 REFUSED = {
     # torch's own
-    "exported.pt2": "an archive of torch.export (.pt2): save its state_dict",
-    "dcp": "a folder of torch.distributed.checkpoint: torch.distributed.checkpoint.format_utils.dcp_to_torch_save",
-    "dcp/__0_0.distcp": "several torch archives in one file: a shard (.distcp) of torch.distributed.checkpoint",
-    "dcp/.metadata": "the index of torch.distributed.checkpoint",
+    "dcp/__0_0.distcp": "several torch archives in one file: a shard (.distcp) of torch.distributed.checkpoint: pass its folder",
     # TensorFlow
     "saved_model": "a folder of a TensorFlow SavedModel: save the Keras model",
     "saved_model/saved_model.pb": "a TensorFlow SavedModel: save the Keras model",
@@ -234,12 +231,12 @@ HEADS = {
     "Flax of a long array": (b"\xde\0\x10\xd9\x21" + b"k" * 33 + b"\xc9\0\1\0\0\1" + bytes(40), "a file of flax.serialization"),
     "a tar archive": (b"model/weights.pt" + bytes(241) + b"ustar  \0" + bytes(300), "a tar archive: extract it"),
     "a tar archive of torch 0.1.9": (b"sys_info" + bytes(249) + b"ustar  \0" + bytes(300), "a tar archive, as torch wrote before its release 0.1.10"),
-    "the index of torch.distributed.checkpoint": (b"\x80\2ctorch.distributed.checkpoint.metadata\nMetadata\n.", "the index of torch.distributed.checkpoint"),
-    "a zip archive of a policy": (zipped("data", "pytorch_variables.pth", "policy.pth"), "a zip archive: extract it and pass the weight file in it, as 'pytorch_variables.pth'"),
-    "a zip archive of TorchServe": (zipped("MAR-INF/MANIFEST.json", "model.pt"), "a zip archive: extract it and pass the weight file in it, as 'model.pt'"),
+    "a zip archive of Keras files": (zipped("data", "a.h5", "b.pth"), "a zip archive: extract it and pass the weight file in it, as 'a.h5'"),
+    "a zip archive of an ONNX model": (zipped("MAR-INF/MANIFEST.json", "model.onnx"), "a zip archive: extract it and pass the weight file in it, as 'model.onnx'"),
     "a zip archive of a SavedModel": (zipped("m/fingerprint.pb", "m/saved_model.pb"), "a zip archive of a TensorFlow SavedModel"),
     "a zip archive of Core ML": (zipped("p.mlpackage/Manifest.json", "p.mlpackage/Data/com.apple.CoreML/model.mlmodel"), "a zip archive of a Core ML model"),
     "torch.export before its release 2.8": (zipped("version", "serialized_exported_program.json", "serialized_state_dict.pt"), "an archive of torch.export (.pt2)"),
+    "torch.export 2.8": (zipped("m/archive_format", "m/data/weights/model.pt"), "an archive of torch.export (.pt2)"),
     "another zip archive": (zipped("a.txt"), "a zip archive, but neither of torch"),
     "nothing": (b"", "the file is empty"),
 }  # fmt: skip
@@ -293,7 +290,7 @@ def test_other_folders_are_folders(tmp_path):
     with pytest.raises(IsADirectoryError):
         pylstm.load(tmp_path)
     (tmp_path / "__0_0.distcp").write_bytes(b"")
-    with pytest.raises(pylstm.WeightFileError, match=r"a folder of torch\.distributed\.checkpoint"):
+    with pytest.raises(pylstm.WeightFileError, match="has no weight_map"):
         pylstm.load(tmp_path)
 
 

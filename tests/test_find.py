@@ -206,10 +206,11 @@ def renamed(parameters, name, *others):
     ("names", "adjective"),
     [
         (["{}_g", "{}_v"], "weight-normed"),
-        (["{}_raw"], "weight-dropped"),
-        (["{}_raw", "{}"], "weight-dropped"),
+        (["{}_g", "{}_v", "{}"], "weight-normed"),
+        (["{}_raw", "{}_g"], "weight-dropped"),
         (["{}_orig", "{}_u", "{}_v"], "spectrally normed"),
-        (["{}_orig", "{}_mask"], "pruned"),
+        (["{}_orig", "{}"], "pruned"),
+        (["{}_orig", "{}_mask", "{}_v"], "pruned"),
         (["parametrizations.{}.original0", "parametrizations.{}.original1"], "parametrised"),
         (["parametrizations.{}.original", "parametrizations.{}.0._u"], "parametrised"),
     ],
@@ -240,11 +241,12 @@ def test_parametrised_whole_module():
     assert near_miss({"m": lstm})[:2] == ("m", "parametrised LSTM")
 
 
-def test_weights_of_a_wrapper_that_drops_some():
+def test_weights_of_a_whole_wrapper_that_drops_some():
     # fastai: what stands under the plain name is what the last dropout left.
-    inner = prefixed("rnns.0.module", zeros(2, 3))
-    tree = {"rnns.0.weight_hh_l0_raw": np.zeros((12, 3), np.float32), **inner}
-    report = survey(tree, "<test>")
+    inner = whole_module("torch.nn.modules.rnn.LSTM", zeros(2, 3))
+    raw = {"weight_hh_l0_raw": np.zeros((12, 3), np.float32)}
+    wrapper = whole_module("fastai.text.models.awdlstm.WeightDropout", raw, {"module": inner})
+    report = survey({"rnns": [wrapper]}, "<test>")
     assert not report.candidates
     assert {(miss.prefix, miss.kind) for miss in report.near_misses} == {
         ("rnns.0", "weight-dropped LSTM"),

@@ -430,12 +430,6 @@ def test_a_cell_and_an_lstm_of_which_one_is_incomplete():
     }
 
 
-def test_dropped_weights_keep_their_name():
-    # fastai's wrapper around the recurrent weights that it drops.
-    tree = {"rnns.0.weight_hh_l0_raw": ones(12, 3), **prefixed("rnns.0.module", lstm())}
-    assert {kind for _, kind, _ in near_misses(tree)} == {"weight-dropped LSTM"}
-
-
 # The way out ----------------------------------------------------------------------------------
 
 

@@ -148,6 +148,17 @@ def _print_modules(candidates: list[Candidate], kind: str) -> None:
                 for found in assumed
             ),
         )
+    changed = [candidate.found for candidate in candidates if candidate.found.computed]
+    if changed:
+        print("\nComputed from several arrays, or read under another name")
+        print_table(
+            ("prefix", "parameter", "of"),
+            lambda: (
+                (_shown(found.prefix), name, text)
+                for found in changed
+                for name, text in found.computed.items()
+            ),
+        )
     started = [
         (candidate.found.prefix, candidate.found.initial_states)
         for candidate in candidates

@@ -161,6 +161,12 @@ def differences(
                 f"{found.prefix!r} of {output} looks like {with_article(found.kind)}; "
                 f"in {file.name} it is {_told(misses[path])}"
             )
+        elif path in before and found.computed != before[path].computed:
+            lost = ", ".join(sorted(set(before[path].computed.values())))[:200]
+            lines.append(
+                f"{found.prefix!r} of {output} has other weights than in {file.name}, where they "
+                f"are computed of {lost}"
+            )
     return lines
 
 

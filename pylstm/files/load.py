@@ -27,8 +27,8 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
     """Read a weight file without torch and without running anything that it names.
 
     Torch files of ``torch.save`` and ``torch.jit.save`` in both of torch's formats, safetensors,
-    ``.npz``, ``.npy``, skops, pickles of NumPy arrays, ONNX and Keras are told apart by their
-    content.
+    ``.npz``, ``.npy``, skops, pickles of NumPy arrays, ``torch.export``, ONNX and Keras, and zip
+    archives with such files of torch or safetensors inside, are told apart by their content.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def load(source: Any, mmap: bool = False, *, flat: bool = False, prefix: str = "
         A file object is read from its present position and left open. Weights in several files are
         read as a whole: ``source`` is the path of their folder, of their index
         (``model.safetensors.index.json``) or of one of them with the index beside it. A folder
-        with one ``model.safetensors`` or ``pytorch_model.bin`` stands for that file.
+        with one ``model.safetensors`` or ``pytorch_model.bin`` stands for that file; a folder of
+        torch.distributed.checkpoint is read by its ``.metadata``.
     mmap : bool, default False
         Map the file into memory instead of reading it, where its bytes can stand as they are:
         such arrays are read-only and read when they are used. The file must not shrink meanwhile.

@@ -13,7 +13,7 @@ from .base.errors import WeightFileError
 from .base.source import Source, open_source
 from .base.tensor import Make
 from .base.zip_archive import ZipArchive
-from .formats import npy, shards, unsupported
+from .formats import exported, nested, npy, shards, unsupported
 
 # torch's files before release 1.6 begin with this number, pickled.
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -43,7 +43,9 @@ class WeightFile:
         Bytes, of all files that belong to it.
     format : str
         ``"torch"``, ``"TorchScript"``, ``"torch legacy"``, ``"safetensors"``, ``"npz"``,
-        ``"npy"``, ``"pickle"``, ``"skops"``, ``"ONNX"`` or ``"Keras"``; of several files, theirs.
+        ``"npy"``, ``"pickle"``, ``"skops"``, ``"ONNX"``, ``"Keras"``, ``"torch.export"`` or
+        ``"torch.distributed"``; of
+        several files, theirs; of files in an archive ``"zip of torch"``.
     tree : object
         Plain containers; the leaves are what ``make`` returned for each tensor.
     metadata : dict of str to str
@@ -150,13 +152,13 @@ def _read_shard(source: Source, make: Make) -> tuple[str, Any]:
     return format, tree
 
 
-def _read(source: Source, make: Make) -> tuple[str, Any]:
+def _read(source: Source, make: Make, *, is_inner: bool = False) -> tuple[str, Any]:
     """Return the format and the tree."""
     head = source.read(0, min(source.size, 32))
     if _is_json(head):
         return shards.read(source, make, _read_shard)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
-        return _read_zip(source, make)
+        return _read_zip(source, make, is_inner)
     format, module = _recognised(source, head)
     # A reader is imported when a file needs it.
     return format, import_module(f".formats.{module}", __package__).read(source, make)
@@ -178,6 +180,8 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
         return "safetensors", "safetensors"
     if _TORCH_MAGIC.to_bytes(10, "little") in head or str(_TORCH_MAGIC).encode() in head:
         return "torch legacy", "torch_legacy"
+    if unsupported.is_distributed(source):
+        return "torch.distributed", "distributed"
     told = unsupported.named(source, head)
     if told:
         raise source.error("", told)
@@ -190,7 +194,18 @@ def _recognised(source: Source, head: bytes) -> tuple[str, str]:
     raise source.error("", f"not a weight file that pylstm reads; it starts with {head[:8]!r}")
 
 
-def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
+def _read_inner(source: Source, make: Make) -> tuple[str, Any]:
+    """Like :func:`_read`, of a file in an archive, which is no archive of others itself."""
+    shard = shards.shard_of(source.name)
+    if shard is not None:
+        told = "is one shard of several: extract the archive and pass the folder"
+        raise source.error("", told)
+    if _is_json(source.read(0, min(source.size, 32))):
+        raise source.error("", "is JSON, and no weight file")
+    return _read(source, make, is_inner=True)
+
+
+def _read_zip(source: Source, make: Make, is_inner: bool) -> tuple[str, Any]:
     try:
         archive = ZipArchive(source)
     except WeightFileError:
@@ -208,8 +223,12 @@ def _read_zip(source: Source, make: Make) -> tuple[str, Any]:
         return "Keras", import_module(".formats.keras", __package__).read(source, make)
     if "schema.json" in names:
         return "skops", import_module(".formats.skops", __package__).read(archive, make)
+    if tables := exported.tables_in(archive):
+        return "torch.export", exported.read(archive, tables, make)
     if not names or any(name.endswith(npy.SUFFIX) for name in names):
         return "npz", npy.read_npz(archive, make)
+    if not is_inner and (inside := nested.files_in(archive)):
+        return nested.read(archive, inside, make, _read_inner)
     told = unsupported.archive(list(names)) or (
         "a zip archive, but neither of torch (it has no data.pkl) nor of NumPy (no .npy): its "
         f"first entry is {next(iter(names))[:100]!r}"

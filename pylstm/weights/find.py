@@ -22,7 +22,7 @@ def find_recurrent(source: Any) -> list[FoundRecurrent]:
     They are known by the names and shapes of their parameters, at any depth and under any
     prefix, and where the file has whole modules also by their class. The rows of ``weight_hh`` for
     each of its columns tell the kind: 4 of an LSTM, 3 of a GRU, 1 of an RNN. What only looks like
-    one is left out: weight-normed weights, an incomplete set, a part of a
+    one is left out: unknown parametrisations, an incomplete set, a part of a
     bidirectional layer, whole numbers, a module of another class, parameters with foreign ones
     beside or below them, as a layer norm has them, or with an adapter of their own (LoRA).
     ``python -m pylstm inspect`` and the errors of ``from_weights`` name it.

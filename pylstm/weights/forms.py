@@ -34,6 +34,8 @@ _FORMS = {
     "original": _PARAMETRISED,
     "original0": _PARAMETRISED,
     "original1": _PARAMETRISED,
+    "0._u": _PARAMETRISED,
+    "0._v": _PARAMETRISED,
 }
 # Those that have the shape of the parameter itself.
 _SHAPED = ("raw", "orig", "v", "original", "original1")
@@ -96,5 +98,6 @@ def describe_forms(
     if form == "twice":
         spelt = f"{name} twice"
     else:
-        spelt = f"parametrizations.{name}.{form}" if "original" in form else f"{name}_{form}"
+        is_new = form.startswith(("original", "0."))
+        spelt = f"parametrizations.{name}.{form}" if is_new else f"{name}_{form}"
     return NearMiss(prefix, f"{adjective} {kind}", f"it keeps {spelt}; {remedy}")

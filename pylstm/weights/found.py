@@ -14,6 +14,7 @@ _SILENT: dict[str, Any] = {
     "merge_mode": None,
     "options": {},
     "weights": None,
+    "computed": {},
 }
 
 
@@ -56,6 +57,9 @@ class FoundRecurrent:
         The storage of compressed weights, ``"int8"`` for instance, where the file has them in the
         form in which :func:`pylstm.save` writes a compressed module; None of floats.
         ``from_weights`` makes such a module.
+    computed : dict of str to str
+        The parameters that the file keeps in parts, and of what each is computed: of weight norm,
+        spectral norm, pruning and dropped weights.
 
     Examples
     --------
@@ -82,6 +86,7 @@ class FoundRecurrent:
     merge_mode: str | None = None
     options: dict[str, Any] = field(default_factory=dict, hash=False)
     weights: str | None = None
+    computed: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __repr__(self) -> str:
         hidden = {each.name for each in fields(self) if not each.repr}
@@ -114,7 +119,7 @@ class FoundRecurrent:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # The first versions pickled less; of these fields no class attribute stands in.
         vars(self).update(state)
-        for name in ("assumed", "options"):
+        for name in ("assumed", "options", "computed"):
             vars(self).setdefault(name, {})
 
     def _mapping_hint(self) -> str:

@@ -62,7 +62,8 @@ def _form(leaf: Any) -> str:
     if not isinstance(leaf, Widened):
         return str(leaf.dtype.newbyteorder("=").name)
     if leaf.scale is None:
-        return "bfloat16"
+        is_bits = leaf.stored.dtype.newbyteorder("=") == np.uint16
+        return "bfloat16" if is_bits else str(leaf.dtype.name)
     stored = _form(leaf.stored)
     rows = leaf.shape[0] if leaf.ndim else 0
     if leaf.zero_point is None and leaf.scale.shape == (rows, 1) and _form(leaf.scale) == "float32":

@@ -15,6 +15,7 @@ from ..files.base.record import Record, RecurrentLayer, Unsupported
 from ..files.base.tensor import Tensor
 from ..files.base.walk import Place, dotted, name_text, walk
 from .adapters import adapted, is_hint
+from .changed import changed, take_dropped
 from .foreign import Group, look_beside, refusal
 from .forms import describe_forms, scaled
 from .found import FoundRecurrent, NearMiss
@@ -120,6 +121,7 @@ def survey(tree: Any, name: str) -> Survey:
             _collect(groups, owner, value)
     for group in groups.values():
         group.settle()
+    take_dropped(groups, _up)
     judged = {group: _judged(path_to(*at), group) for at, group in groups.items()}
     if any(_is_open(group, ones) for group, ones in judged.items()):
         look_beside(tree, name, groups, _owner, path_to, kept)
@@ -156,6 +158,12 @@ def _owner(place: Place, key: str) -> tuple[Place, str, str, str] | None:
         place, prefix, table = _up(place, prefix)
         if table == "parametrizations" and NAME.fullmatch(name):
             return place, prefix, name, last
+    elif last in ("_u", "_v"):
+        place, prefix, index = _up(place, prefix)
+        place, prefix, name = _up(place, prefix)
+        place, prefix, table = _up(place, prefix)
+        if index == "0" and table == "parametrizations" and NAME.fullmatch(name):
+            return place, prefix, name, f"0.{last}"
     elif last == "param":
         place, prefix, index = _up(place, prefix)
         place, prefix, table = _up(place, prefix)
@@ -225,10 +233,27 @@ def _judged(prefix: str, group: Group) -> list[Candidate | NearMiss]:
             else:
                 judged.append(_judged_plain(prefix, group, values, {}))
         elif forms:
-            judged.append(describe_forms(prefix, plain, forms))
+            judged.append(_judged_changed(prefix, group, plain, forms, companions))
         elif plain:
             judged.append(_judged_plain(prefix, group, plain, companions))
     return judged
+
+
+def _judged_changed(
+    prefix: str,
+    group: Group,
+    plain: Mapping[str, Any],
+    forms: Mapping[tuple[str, str], Any],
+    companions: Mapping[tuple[str, str], Any],
+) -> Candidate | NearMiss:
+    made = changed(prefix, group, plain, forms)
+    if isinstance(made, NearMiss):
+        return made
+    values, told = made
+    judged = _judged_plain(prefix, group, values, companions)
+    if isinstance(judged, NearMiss):
+        return replace(judged, kind=describe_forms(prefix, plain, forms).kind)
+    return replace(judged, found=replace(judged.found, computed=told))
 
 
 def _judged_plain(

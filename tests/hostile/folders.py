@@ -14,6 +14,9 @@ from weight_files import safetensors_file, torch_entries, zip_archive
 
 FILE, LINK, PIPE, FOLDER = "file", "link", "pipe", "folder"
 
+# Formats whose files are packed folders.
+FORMATS = ("shards", "distributed")
+
 
 def pack(members):
     """Return a folder as bytes: its members by name, each bytes or (kind, text)."""

@@ -45,12 +45,12 @@ def main(format, seconds):
     )  # libFuzzer has a timer, for all that is done to a file
 
     def test(content):
-        if format != "shards" or folders.is_packed(content):
+        if format not in folders.FORMATS or folders.is_packed(content):
             judge.judge(guard, content, format)
 
     def change(content, most, seed):
         rng = random.Random(seed)
-        if format == "shards":
+        if format in folders.FORMATS:
             made = (
                 mutate.mutated(rng, format, bytes(content)) if folders.is_packed(content) else b""
             )

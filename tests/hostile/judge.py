@@ -144,7 +144,7 @@ class Guard:
 
 def judge(guard, content, format=""):
     """Return what came of loading the file: its tree, or the WeightFileError."""
-    if format == "shards":
+    if format in folders.FORMATS:
         return judge_more.judge_folder(guard, content)
     path = Path(guard.path)
     path.unlink(missing_ok=True)  # what was mapped before stays as it was
@@ -188,7 +188,7 @@ def open_all(content, format=""):
     """Open an honest file in every way: readers are imported when a file needs them."""
     with tempfile.TemporaryDirectory() as folder:
         source = content
-        if format == "shards":
+        if format in folders.FORMATS:
             folders.unpack(content, Path(folder) / "model")
             source = Path(folder) / "model"
         pylstm.find_lstms(source)

@@ -26,7 +26,7 @@ def mutation(format, index):
 
 def mutated(rng, format, content):
     """Return ``content``, which is of that format or nearly so, with changes."""
-    if format == "shards":
+    if format in folders.FORMATS:
         return edit_shards(rng, content)
     if rng.random() < 0.35:
         other = rng.choice(seeds(format)) if rng.random() < 0.2 else content
@@ -63,6 +63,10 @@ def edit_entry(rng, name, content):
         return edit_json(rng, content)
     if name.endswith(b".h5"):
         return edit_hdf5(rng, content)
+    if name.endswith(b".pth"):
+        return edit_torch(rng, content)
+    if name.endswith(b".safetensors") and content:
+        return edit_safetensors(rng, content)
     return scramble(rng, content)
 
 
@@ -189,7 +193,22 @@ def edit_member(rng, name, content):
         return edit_json(rng, content) if rng.random() < 0.5 else scramble(rng, content)
     if rng.random() < 0.3:
         return scramble(rng, content)
+    if name == ".metadata":
+        return mutate_pickle.edited(rng, content)
+    if name.endswith(".distcp"):
+        return edit_run(rng, content)
     return (edit_torch if content.startswith(b"PK") else edit_safetensors)(rng, content)
+
+
+def edit_run(rng, content):
+    """Change one of the archives that stand one after the other; its length may stay the same."""
+    ends = [match.end() for match in re.finditer(rb"PK\5\6.{18}", content, re.DOTALL)]
+    at = rng.randrange(len(ends))
+    start, end = ends[at - 1] if at else 0, ends[at]
+    made = edit_torch(rng, content[start:end])
+    if rng.random() < 0.7:
+        made = made[: end - start].ljust(end - start, b"\0")
+    return content[:start] + made + content[end:]
 
 
 def edit_keras(rng, content):
@@ -252,7 +271,10 @@ EDITS = {
     "torchscript": edit_torch,
     "npz": edit_torch,
     "skops": edit_torch,
+    "exported": edit_torch,
+    "nested": edit_torch,
     "shards": edit_shards,
+    "distributed": edit_shards,
     "legacy": edit_legacy,
     "pickle": edit_pickle,
     "safetensors": edit_safetensors,

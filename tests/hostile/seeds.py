@@ -61,6 +61,9 @@ OWN_FORMATS = (
     "npy",
     "skops",
     "shards",
+    "distributed",
+    "exported",
+    "nested",
     *(f"pickle_{protocol}" for protocol in PROTOCOLS),
 )
 
@@ -89,6 +92,12 @@ def seeds(format):
         found = list(skops())
     elif format == "shards":
         found = list(folders.seeds())
+    elif format == "distributed":
+        found = list(of_distributed())
+    elif format == "exported":
+        found = [recorded_by_torch("exported.pt2")]
+    elif format == "nested":
+        found = list(nested())
     elif format == "onnx":
         found = list(onnx_models())
     elif format == "keras":
@@ -168,6 +177,43 @@ def distributed(format):
                 yield archive.extractfile(member).read()
 
 
+def recorded_by_torch(name):
+    """The content of a file of another format that torch wrote."""
+    recorded = Path(__file__).parents[1] / "data" / "files" / "other_formats_torch.tar.xz"
+    with tarfile.open(recorded) as archive:
+        return archive.extractfile(name).read()
+
+
+def of_distributed():
+    """Folders of torch.distributed.checkpoint, packed: of one process and of two."""
+    folder = Path(__file__).parents[1] / "data" / "files"
+    for name, inside in (("other_formats_torch", "dcp/"), ("distributed", "two/")):
+        with tarfile.open(folder / f"{name}.tar.xz") as archive:
+            members = [each for each in archive if each.name.startswith(inside)]
+            yield folders.pack(
+                {
+                    each.name.removeprefix(inside): archive.extractfile(each).read()
+                    for each in members
+                }
+            )
+
+
+def nested():
+    """Archives with weight files in them: stored and deflated, one and several."""
+    torch, tensors = folders.torch(folders.lstm(1)), folders.safetensors(folders.lstm(1))
+    for files in (
+        {"policy.pth": torch},
+        {"data": b"{}", "policy.pth": torch, "policy.optimizer.pth": torch},
+        {"a/model.safetensors": tensors, "__MACOSX/a/._model.safetensors": b""},
+    ):
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            made = io.BytesIO()
+            with zipfile.ZipFile(made, "w", method) as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+            yield made.getvalue()
+
+
 def some_arrays():
     """Arrays of several dtypes, orders and shapes."""
     numbers = np.arange(24, dtype=np.float32)
@@ -200,6 +246,7 @@ def pickles(protocol):
     gated = {f"{name}_l0": rng.random((9, 3), np.float32) for name in ("weight_ih", "weight_hh")}
     cell = {name: rng.random((3, 3), np.float32) for name in ("weight_ih", "weight_hh")}
     yield pickle.dumps({"gru": gated, "cell": {**cell, "nonlinearity": "relu"}}, protocol)
+    yield pickle.dumps(changed(weights), protocol)
     first, *_ = weights.values()
     several = [first.T, first[::2], first.astype(">f8"), first > 0.5, np.float64(3), first.dtype]
     plain = [None, True, 1, -(2**70), 2.5, "\u20ac", b"\xff", (), {1, 2}, frozenset({"a"}), 1j]
@@ -212,6 +259,23 @@ def pickles(protocol):
         file = io.BytesIO()
         joblib.dump({"lstm": weights, "fortran": np.asfortranarray(first)}, file, protocol=protocol)
         yield file.getvalue()
+
+
+def changed(weights):
+    """LSTMs with a matrix in parts: normed, spectrally normed, pruned, dropped."""
+    weight, others = weights["weight_ih_l0"], dict(weights)
+    del others["weight_ih_l0"]
+    rows, columns = (np.full(size, size**-0.5, np.float32) for size in weight.shape)
+    new = "parametrizations.weight_ih_l0."
+    forms = (
+        {"weight_ih_l0_g": weight[:, :1], "weight_ih_l0_v": weight},
+        {f"{new}original0": weight[:1], f"{new}original1": weight},
+        {"weight_ih_l0_orig": weight, "weight_ih_l0_u": rows, "weight_ih_l0_v": columns},
+        {f"{new}original": weight, f"{new}0._u": rows, f"{new}0._v": columns},
+        {"weight_ih_l0_orig": weight, "weight_ih_l0_mask": weight > 0.5},
+        {"weight_ih_l0_raw": weight},
+    )
+    return {str(index): {**others, **parts} for index, parts in enumerate(forms)}
 
 
 def skops():

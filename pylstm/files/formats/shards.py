@@ -137,6 +137,8 @@ def _files_in(folder: Path, *, strict: bool = True) -> list[str]:
 def _in_folder(folder: Path) -> Path:
     """Return the one file in a folder that stands for a model."""
     names = _files_in(folder)
+    if ".metadata" in names and any(name.endswith(".distcp") for name in names):
+        return folder / ".metadata"  # of torch.distributed.checkpoint
     shards = [name for name in names if shard_of(name) is not None]
     found = [name for name in names if name in _WHOLE or _is_index(name)]
     if len(found) == 1 and (not shards or _is_index(found[0])):
@@ -224,7 +226,7 @@ class Index:
             )
         self.files: dict[str, set[str]] = {}
         for name, file in names.items():
-            if not isinstance(file, str) or not _is_plain(file):
+            if not isinstance(file, str) or not is_plain(file):
                 raise source.error(name, f"is in {file!r:.300}, which is no file beside the index")
             self.files.setdefault(file, set()).add(name)
         if len(self.files) > _MOST_SHARDS:
@@ -234,7 +236,7 @@ class Index:
         self.metadata: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Tell whether a name is that of a file in the same folder, on every system."""
     return (
         0 < len(name) <= _LONGEST_NAME

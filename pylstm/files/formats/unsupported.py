@@ -108,11 +108,7 @@ _CHECKPOINT = (
     "a file of a TensorFlow checkpoint: tf.train.load_checkpoint(prefix) gives its arrays, which "
     "numpy.savez saves"
 )
-_DISTRIBUTED = (
-    "torch.distributed.checkpoint: "
-    "torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, 'model.pt') "
-    "makes one file of the whole folder, which pylstm reads"
-)
+_DISTRIBUTED = "torch.distributed.checkpoint: pass its folder, which has the index .metadata"
 _SHARD = f"several torch archives in one file: a shard (.distcp) of {_DISTRIBUTED}"
 _CORE_ML = "a Core ML model: save the state_dict of the torch module that it was made from"
 _EXPORTED = (
@@ -152,8 +148,6 @@ def named(source: Source, head: bytes) -> str:
     start = source.read(0, min(source.size, _PEEK))
     if start[257:262] == b"ustar":
         return _tar(start)
-    if _METADATA.match(start):
-        return f"the index of {_DISTRIBUTED}"
     return (
         _deflated(head, start)
         or _text(start)
@@ -161,6 +155,11 @@ def named(source: Source, head: bytes) -> str:
         or _flax(start)
         or _checkpoint(source)
     )
+
+
+def is_distributed(source: Source) -> bool:
+    """Tell whether a file is the index of a folder of torch.distributed.checkpoint."""
+    return _METADATA.match(source.read(0, min(source.size, _PEEK))) is not None
 
 
 def archive(names: list[str]) -> str:
@@ -196,8 +195,6 @@ def torch_archives(source: Source) -> str:
 
 def folder(path: Path) -> str:
     """Return what a folder is that a framework saved as one model; empty if it may be any."""
-    if (path / ".metadata").is_file() and any(path.glob("*.distcp")):
-        return f"a folder of {_DISTRIBUTED}"
     if (path / "saved_model.pb").is_file():
         return f"a folder of {_SAVED_MODEL}"
     steps = (each for each in itertools.islice(path.iterdir(), 100) if each.name.isdecimal())
