@@ -120,9 +120,8 @@ static void gather(const struct conv *conv, const char *x, ptrdiff_t position, p
 {
     const struct conv_call *call = conv->call;
     const ptrdiff_t first = position * call->dilation - call->padding; /* of frame 0 */
-    const ptrdiff_t before = first < 0 ? (-first + call->stride - 1) / call->stride : 0;
-    const ptrdiff_t past =
-        call->length > first ? (call->length - first + call->stride - 1) / call->stride : 0;
+    const ptrdiff_t before = first < 0 ? (-first - 1) / call->stride + 1 : 0;
+    const ptrdiff_t past = call->length > first ? (call->length - first - 1) / call->stride + 1 : 0;
     const ptrdiff_t begin = least(before > frame ? before - frame : 0, count);
     const ptrdiff_t end = past > frame + begin ? least(past - frame, count) : begin;
 
@@ -136,24 +135,23 @@ static void gather(const struct conv *conv, const char *x, ptrdiff_t position, p
 
 /* ---- By windows ---- */
 
-/* What one frame sees, as a row of inputs. */
+/* What one frame sees, as a row of inputs: "begin" to "end" of the kernel stand on numbers of x. */
 static void write_window(const struct conv *conv, ptrdiff_t item, ptrdiff_t frame, char *row)
 {
     const struct conv_call *call = conv->call;
     const struct rnn_net *net = conv->net;
-    const ptrdiff_t first = frame * call->stride - call->padding;
-    const ptrdiff_t last = first + (net->kernel - 1) * call->dilation;
-    const char *x = offset(net, call->x, item * call->x_batch);
+    const ptrdiff_t kernel = net->kernel, dilation = call->dilation;
+    const ptrdiff_t first = frame * call->stride - call->padding, left = call->length - first;
+    const ptrdiff_t begin = first < 0 ? least((-first - 1) / dilation + 1, kernel) : 0;
+    const ptrdiff_t end = left > 0 ? least((left - 1) / dilation + 1, kernel) : 0;
 
-    if (first >= 0 && last < call->length) {
-        FOR_DTYPE(net, window, row, offset(net, x, first * call->x_time), conv->channels,
-                  call->x_channel, net->kernel, call->dilation * call->x_time);
-        return;
-    }
-    for (ptrdiff_t channel = 0; channel < conv->channels; channel++)
-        for (ptrdiff_t position = 0; position < net->kernel; position++)
-            gather(conv, offset(net, x, channel * call->x_channel), position, frame, 1,
-                   offset(net, row, channel * net->kernel + position));
+    if (end - begin < kernel)
+        memset(row, 0, (size_t)(net->input_size * itemsize_of(net)));
+    if (end > begin)
+        FOR_DTYPE(
+            net, window, offset(net, row, begin),
+            offset(net, call->x, item * call->x_batch + (first + begin * dilation) * call->x_time),
+            conv->channels, call->x_channel, kernel, end - begin, dilation * call->x_time);
 }
 
 /* Computes rows of the windows of all items: of [batch, frames] rows, or of [frames, batch] if y is so,

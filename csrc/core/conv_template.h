@@ -30,13 +30,14 @@ static void NAME(fill)(REAL *to, const REAL *value, ptrdiff_t count)
         to[i] = number;
 }
 
-/* Copies "count" rows of so many positions, which are "step" apart, as one row. */
+/* Copies so many positions, which are "step" apart, of "count" rows to one row of windows that are
+ * "width" apart. */
 static void NAME(window)(REAL *restrict to, const REAL *restrict from, ptrdiff_t count,
-                         ptrdiff_t row, ptrdiff_t positions, ptrdiff_t step)
+                         ptrdiff_t row, ptrdiff_t width, ptrdiff_t positions, ptrdiff_t step)
 {
-    for (ptrdiff_t i = 0; i < count; i++, from += row)
+    for (ptrdiff_t i = 0; i < count; i++, from += row, to += width)
         for (ptrdiff_t position = 0; position < positions; position++)
-            *to++ = from[position * step];
+            to[position] = from[position * step];
 }
 
 #undef REAL

@@ -5,6 +5,7 @@
 
 #include "../core/fpenv.h"
 #include "../core/gelu.h"
+#include "../core/relu.h"
 #include "../simd/dispatch.h"
 
 /* From so many numbers on other Python threads may run meanwhile. */
@@ -15,6 +16,10 @@ typedef void function(const void *x, void *out, ptrdiff_t count);
 static void gelu_of_float32(const void *x, void *out, ptrdiff_t count) { gelu_f32(x, out, count); }
 
 static void gelu_of_float64(const void *x, void *out, ptrdiff_t count) { gelu_f64(x, out, count); }
+
+static void relu_of_float32(const void *x, void *out, ptrdiff_t count) { relu_f32(x, out, count); }
+
+static void relu_of_float64(const void *x, void *out, ptrdiff_t count) { relu_f64(x, out, count); }
 
 static void run(function *f, const void *x, void *out, ptrdiff_t count)
 {
@@ -85,9 +90,18 @@ static PyObject *gelu(PyObject *module, PyObject *input)
     return apply(module, input, gelu_of_float32, gelu_of_float64);
 }
 
+PyDoc_STRVAR(relu_doc, "relu($module, input, /)\n--\n\n"
+                       "max(x, 0) of an array of float32 or float64: a new array.");
+
+static PyObject *relu(PyObject *module, PyObject *input)
+{
+    return apply(module, input, relu_of_float32, relu_of_float64);
+}
+
 PyMethodDef elementwise_methods[] = {
     {"sigmoid", sigmoid, METH_O, sigmoid_doc},
     {"tanh", hyperbolic_tangent, METH_O, tanh_doc},
     {"gelu", gelu, METH_O, gelu_doc},
+    {"relu", relu, METH_O, relu_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -35,25 +35,26 @@ class SpeechGate(nn.Module):
         self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
         self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
         self.lstm = nn.LSTM(128, 128)
-        self.final = nn.Conv1d(128, 1, 1)
+        self.final = nn.Linear(128, 1)
 
     def forward(self, frames: Array, stream: Any) -> Any:
         mirrored = frames[:, -2:-66:-1]
-        real, imaginary = np.split(
-            self.stft(np.concatenate([frames, mirrored], 1)[:, None]), 2, axis=1
-        )
-        x = np.sqrt(real * real + imaginary * imaginary)
+        parts = self.stft(np.concatenate([frames, mirrored], 1)[:, None])
+        parts *= parts
+        x = np.sqrt(parts[:, :129] + parts[:, 129:])
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = F.relu(conv(x))
         h = stream(x.transpose(0, 2, 1))
-        return F.sigmoid(self.final(F.relu(h).transpose(0, 2, 1)))[:, 0, 0]
+        return F.sigmoid(self.final(F.relu(h)))[:, 0, 0]
 
 
 def load(folder: Path) -> SpeechGate:
     model = SpeechGate()
     arrays = nn.load(folder / ENTRY.weights, flat=True, prefix="_model")
-    # The same arrays in the same order, under names of its own.
-    model.load_state_dict(dict(zip(model.state_dict(), arrays.values(), strict=True)))
+    # The same arrays in the same order, under names of its own; the last has a kernel of one frame.
+    own = model.state_dict().items()
+    pairs = zip(own, arrays.values(), strict=True)
+    model.load_state_dict({key: array.reshape(mine.shape) for (key, mine), array in pairs})
     return model
 
 

@@ -24,12 +24,6 @@ from .reading import (
 )
 
 
-def _relu(x: Array) -> Array:
-    out = np.maximum(x, 0)
-    out += 0  # makes +0 of -0, of which np.maximum gives either
-    return out
-
-
 def relu(input: ArrayLike, inplace: bool = False) -> Array:
     """Return ``max(input, 0)``; whole numbers stay whole.
 
@@ -45,7 +39,8 @@ def relu(input: ArrayLike, inplace: bool = False) -> Array:
     if given.dtype.kind in "iu":
         out = np.asarray(np.maximum(given, 0))
         return overwritten(input, out) if inplace else out
-    return pointwise(input, inplace, _relu)
+    out = _core.relu(floats(given))
+    return overwritten(input, out) if inplace else out
 
 
 def _leaky_relu(x: Array, slope: float) -> Array:
