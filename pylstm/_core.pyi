@@ -123,6 +123,15 @@ class Conv1d(Layer):
         time_major: bool,
         /,
     ) -> _Array: ...
+    def _native_padded(
+        self,
+        input: Any,
+        stride: SupportsIndex,
+        padding: SupportsIndex,
+        dilation: SupportsIndex,
+        groups: SupportsIndex,
+        /,
+    ) -> _Array | None: ...
 
 @final
 class Stream:

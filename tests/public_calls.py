@@ -658,6 +658,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "conv, long": lambda: on(CONV(padding=1), lambda module: module(CONV_INPUT)),
     "conv in groups": lambda: on(CONV(groups=2, bias=False), lambda module: module(CONV_INPUT)),
     "conv frames": lambda: native(CONV(), lambda m: m._native_convolve(X, 3, 1, 0, 1, 1, True)),
+    "conv padded": lambda: native(CONV(), lambda m: m._native_padded(CONV_INPUT, 1, 0, 1, 1)),
     "conv wrong": lambda: on(CONV(), lambda module: raised(module, X[:3, 0])),
     "conv1d": lambda: Case(lambda: pylstm.functional.conv1d(CONV_INPUT, CONV_WEIGHT)),
     "build compressed": lambda: Case(lambda: _core.RNN()._native_build("LSTM", 4, 6, num_layers=2, proj_size=3, weights="int16"), native=True),

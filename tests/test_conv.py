@@ -342,6 +342,25 @@ def test_the_c_half_refuses_what_python_never_asks():
         nn._core.Conv1d()._native_convolve(x, *good)
 
 
+def test_the_padded_call_leaves_what_is_unusual_to_the_checks():
+    module = made(4, 6, 3, padding=2)
+    x = np.random.default_rng(3).normal(size=(2, 4, 9)).astype(np.float32)
+    good = (1, 2, 1, 1)
+    assert_same_bits(module._native_padded(x, *good), module._native_convolve(x, 11, *good, False))
+    for place, wrong in ((0, 0), (1, -1), (1, 2**61), (2, 0), (2, 7), (2, 2**62), (3, 0), (3, 2)):
+        call = [*good]
+        call[place] = wrong
+        assert module._native_padded(x, *call) is None
+    swapped = x.astype(x.dtype.newbyteorder())
+    for other in (x[0], x.astype(float), x.tolist(), x[:, :3], x[..., ::2], x[..., :0], swapped):
+        assert module._native_padded(other, *good) is None
+    assert module._native_padded(np.ma.array(x), *good) is None
+    with pytest.raises(TypeError, match="5 arguments"):
+        module._native_padded(x, 1)
+    with pytest.raises(TypeError):
+        module._native_padded(x, 1.5, 0, 1, 1)
+
+
 # ---- the function
 
 

@@ -5,6 +5,7 @@
  *                    bias: bool = True, dtype: str = "float32", weights: None = None) -> None: ...
  *         def _native_convolve(self, x, frames: int, stride: int, padding: int, dilation: int,
  *                    groups: int, time_major: bool, /): ...
+ *         def _native_padded(self, input, stride: int, padding: int, dilation: int, groups: int, /): ...
  */
 #include "conv_type.h"
 
@@ -184,10 +185,74 @@ static PyObject *conv_convolve(PyObject *self, PyObject *args)
     return (PyObject *)y;
 }
 
+/* Sets the frames of a call of x between zeros. Returns false if x is not as Python's checks want it. */
+static bool set_frames(const struct rnn_net *net, PyArrayObject *x, struct conv_call *call)
+{
+    const double span = (double)call->dilation * ((double)net->kernel - 1) + 1;
+    ptrdiff_t length;
+
+    if (PyArray_NDIM(x) != 3 || !array_fits(x, net->kernels->dtype) || net->kernel == 0 ||
+        call->stride <= 0 || call->dilation <= 0 || call->padding < 0 ||
+        call->padding > PTRDIFF_MAX / 8 || PyArray_DIM(x, 2) > PTRDIFF_MAX / 8)
+        return false;
+    length = PyArray_DIM(x, 2) + 2 * call->padding;
+    if (PyArray_DIM(x, 2) == 0 || span > (double)length || net->hidden_size < call->groups)
+        return false;
+    call->frames = (length - call->dilation * (net->kernel - 1) - 1) / call->stride + 1;
+    return is_valid(net, PyArray_DIM(x, 1),
+                    &(struct conv_call){.frames = call->frames,
+                                        .length = PyArray_DIM(x, 2),
+                                        .stride = call->stride,
+                                        .padding = call->padding,
+                                        .dilation = call->dilation,
+                                        .groups = call->groups});
+}
+
+PyDoc_STRVAR(padded_doc,
+             "_native_padded($self, input, stride, padding, dilation, groups, /)\n--\n\n"
+             "Convolve a plain array, (N, C, L) of the module's dtype, with zeros around it. None\n"
+             "of everything else, which is for the checks in Python.");
+
+static PyObject *conv_padded(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    layer_object *layer = (layer_object *)self;
+    ptrdiff_t numbers[4];
+    struct snapshot *snapshot;
+    PyArrayObject *x, *y = NULL;
+    bool fits;
+
+    if (count != 5) {
+        PyErr_SetString(PyExc_TypeError, "_native_padded() takes 5 arguments");
+        return NULL;
+    }
+    for (int i = 0; i < 4; i++) {
+        numbers[i] = PyLong_AsSsize_t(args[1 + i]);
+        if (numbers[i] == -1 && PyErr_Occurred())
+            return error_overflow();
+    }
+    if (!PyArray_CheckExact(args[0]))
+        Py_RETURN_NONE;
+    struct conv_call call = {
+        .stride = numbers[0], .padding = numbers[1], .dilation = numbers[2], .groups = numbers[3]};
+    snapshot = layer_snapshot(layer);
+    if (snapshot == NULL)
+        return NULL;
+    x = array_open(args[0], "input");
+    fits = x != NULL && set_frames(&snapshot->net, x, &call);
+    if (fits && array_detach(&x) == 0)
+        y = convolve(layer, snapshot, x, &call);
+    snapshot_release(snapshot);
+    array_release(x);
+    if (x != NULL && !fits)
+        Py_RETURN_NONE;
+    return (PyObject *)y;
+}
+
 static PyMethodDef conv_methods[] = {
     {"_native_build", (PyCFunction)(void (*)(void))conv_build, METH_VARARGS | METH_KEYWORDS,
      build_doc},
     {"_native_convolve", conv_convolve, METH_VARARGS, convolve_doc},
+    {"_native_padded", (PyCFunction)(void (*)(void))conv_padded, METH_FASTCALL, padded_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -33,6 +33,8 @@ def relu(input: ArrayLike, inplace: bool = False) -> Array:
     >>> F.relu([-1.0, 0.0, 2.0]).tolist()
     [0.0, 0.0, 2.0]
     """
+    if type(input) is np.ndarray and input.dtype.char in "fd" and not inplace:
+        return _core.relu(input)
     given = numbers(input)
     if given.dtype.kind == "b":
         raise RuntimeError("Boolean inputs not supported for relu")

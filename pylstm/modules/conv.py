@@ -197,9 +197,16 @@ class Conv1d(_core.Conv1d, WeightedModule):
         TypeError
             For complex, boolean, object, string, date and masked arrays.
         """
+        ends = self.padding
+        if self.padding_mode == "zeros" and type(ends) is tuple:  # all is well in most calls
+            y: Array | None = self._native_padded(
+                input, self.stride[0], ends[0], self.dilation[0], self.groups
+            )
+            if y is not None:
+                return y
         dtype = DTYPES[self._native_dtype]
         (kernel,), (stride,), (dilation,) = self.kernel_size, self.stride, self.dilation
-        groups, ends = self.groups, self.padding
+        groups = self.groups
         x = as_array(input, "input", dtype)
         shape = [self.out_channels, self.in_channels // groups, kernel]
         ends = (ends[0],) * 2 if type(ends) is tuple else ends_of(ends, kernel, stride, dilation)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .._core import sigmoid, tanh
-from ..functional.activations import _hardsigmoid, _relu, _silu
+from .._core import relu, sigmoid, tanh
+from ..functional.activations import _hardsigmoid, _silu
 from .stream_keepers import NAMES, Recurrent, Window, called, shapes_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _POINTWISE = (
 )
 # What the functions of these names do to arrays without gaps, of float32 or float64.
 _OF_FLOATS: dict[str, Callable[[Array], Array]] = {
-    "ReLU": _relu,
+    "ReLU": relu,
     "SiLU": _silu,
     "Hardsigmoid": _hardsigmoid,
     "Sigmoid": sigmoid,
