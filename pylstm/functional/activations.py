@@ -36,8 +36,6 @@ def relu(input: ArrayLike, inplace: bool = False) -> Array:
     if type(input) is np.ndarray and input.dtype.char in "fd" and not inplace:
         return _core.relu(input)
     given = numbers(input)
-    if given.dtype.kind == "b":
-        raise RuntimeError("Boolean inputs not supported for relu")
     if given.dtype.kind in "iu":
         out = np.asarray(np.maximum(given, 0))
         return overwritten(input, out) if inplace else out
