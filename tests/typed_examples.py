@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import pylstm as nn
+import pylstm.functional as F
 from pylstm.utils.rnn import (
     PackedSequence,
     invert_permutation,
@@ -157,6 +158,49 @@ def smaller() -> Tagger:
     return nn.compress(small, "int16").float()
 
 
+class Speech(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 8, 3, stride=2, padding="valid", padding_mode="zeros")
+        self.norm, self.relu = nn.BatchNorm1d(8), nn.ReLU()
+        self.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(8, 5), nn.LogSoftmax(dim=-1))
+
+    def forward(self, x: npt.ArrayLike) -> Array:
+        frames: Array = self.relu(self.norm(self.conv(x))).swapaxes(1, 2)
+        scores: Array = self.head(frames)
+        return scores
+
+
+def layers() -> Array:
+    model = Speech().eval()
+    assert_type(model, Speech)
+    assert_type(model.conv.weight, Array)
+    assert_type(model.conv.bias, Array | None)
+    assert_type(model.conv.kernel_size, tuple[int])
+    head = nn.Linear(4, 6, bias=False, dtype=np.float64)
+    assert_type(head.forward(np.ones((3, 4)), out=np.empty((3, 6))), Array)
+    assert_type(nn.Embedding(10, 4).forward([1, 2]), Array)
+    assert_type(nn.Embedding.from_pretrained(np.ones((10, 4))), nn.Embedding)
+    assert_type(nn.LayerNorm(4).forward(np.ones((3, 4))), Array)
+    assert_type(nn.MaxPool1d(2).forward(np.ones((1, 2, 4))), Any)
+    assert_type(F.softmax(np.ones((3, 4)), dim=-1), Array)
+    assert_type(F.conv1d(np.ones((1, 4, 9)), np.ones((6, 4, 3)), stride=2), Array)
+    boxes = nn.ModuleDict({"a": nn.Tanh(), "b": nn.GELU("tanh")})
+    assert_type(len(nn.ModuleList([nn.Sigmoid(), boxes["a"]])), int)
+    return model(np.ones((2, 4, 9)))  # type: ignore[no-any-return]
+
+
+def frames() -> Array:
+    model = nn.Sequential(nn.Conv1d(4, 8, 3), nn.ReLU(), nn.GRU(8, 5))
+    served = model.stream(batch=2)
+    assert_type(served, nn.FrameStream)
+    assert_type(nn.Conv1d(4, 8, 3).stream(), nn.FrameStream)
+    assert_type(served(np.ones((2, 4))), Array)
+    assert_type(served.fork(), nn.FrameStream)
+    served.leave(served.join(1))
+    return served(np.ones((3, 1, 4)), rows=[1])
+
+
 def weights() -> nn.LSTM:
     state = Tagger().state_dict()
     for found in nn.find_lstms(state):
@@ -205,6 +249,8 @@ def main() -> None:
     modules()
     packed()
     smaller()
+    layers()
+    frames()
     weights()
     assert generator() == 5
     assert missing()
