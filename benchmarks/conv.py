@@ -6,12 +6,11 @@ more than 3 % slower than the fastest.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import suppress
 from typing import Any
 
-from benchmarks.environment import prepare
+from benchmarks.linear import parsed
 
 CHANNELS = [(64, 128), (128, 64), (128, 128)]
 STRIDES = (1, 2)
@@ -76,12 +75,7 @@ def session_of(weight: Any, bias: Any, stride: int) -> Any:
 
 def main() -> int:
     """Print a table of medians, and the geometric mean."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="figures of each call (default 40)")
-    parser.add_argument("--target", type=float, default=1e-3, help="seconds of a figure")
-    parser.add_argument("--core", type=int, help="the processor to run on")
-    options = parser.parse_args()
-    prepare(options.core)
+    options = parsed(__doc__)
 
     import pylstm as nn
     from benchmarks.timing import geometric_mean, interleave, ratios, spread

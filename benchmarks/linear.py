@@ -43,14 +43,20 @@ def runners_of(sizes: tuple[int, int], batch: int) -> dict[str, Any]:
     return found
 
 
-def main() -> int:
-    """Print a table of medians, and the geometric means."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parsed(description: str | None) -> argparse.Namespace:
+    """Return the options of the command line, with this process on the core that they name."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=40, help="figures of each call (default 40)")
     parser.add_argument("--target", type=float, default=1e-3, help="seconds of a figure")
     parser.add_argument("--core", type=int, help="the processor to run on")
     options = parser.parse_args()
     prepare(options.core)
+    return options
+
+
+def main() -> int:
+    """Print a table of medians, and the geometric means."""
+    options = parsed(__doc__)
 
     import pylstm as nn
     from benchmarks.timing import geometric_mean, interleave, ratios, spread

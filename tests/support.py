@@ -1,6 +1,7 @@
 """Small helpers that several test files use."""
 
 import sys
+import threading
 
 import numpy as np
 from recorded import class_of
@@ -40,6 +41,23 @@ def assert_same_bits(actual, expected):
                 f"array {index}: {differ.sum()} of {a.size} values differ, first at {first}: "
                 f"{describe(a[first])} and {describe(b[first])}"
             )
+
+
+def assert_threads_share(module, x):
+    """The bits of a call while eight threads make it at once, over and over."""
+    expected, results = module(x), [None] * 8
+
+    def run(index):
+        for _ in range(20):
+            results[index] = module(x)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        assert_same_bits(result, expected)
 
 
 def describe(value):

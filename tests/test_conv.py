@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from conv_cases import conv_input, random_conv, slow_conv
 from exact_float32 import add_product
 from float_environment import MODES, changed, control_word, why_not
 from reference import fractions
-from support import DTYPES, assert_same_bits
+from support import DTYPES, assert_same_bits, assert_threads_share
 
 import pylstm as nn
 from pylstm.contract.cases import INPUTS, values
@@ -151,19 +150,7 @@ def test_no_bit_depends_on_the_floating_point_environment():
 
 def test_threads_share_a_module():
     module, x = made(32, 65, 3), fractions(1, (3, 32, 200)).astype("float32")
-    expected, results = module(x), [None] * 8
-
-    def run(index):
-        for _ in range(20):
-            results[index] = module(x)
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for result in results:
-        assert_same_bits(result, expected)
+    assert_threads_share(module, x)
 
 
 # ---- parameters

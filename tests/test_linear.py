@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import threading
 import warnings
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from exact_float32 import add_product
 from float_environment import MODES, changed, control_word, why_not
 from linear_cases import LINEAR, linear_input, random_linear
 from reference import fractions
-from support import DTYPES, assert_same_bits
+from support import DTYPES, assert_same_bits, assert_threads_share
 
 import pylstm as nn
 from pylstm.contract.cases import INPUTS, values
@@ -132,19 +131,7 @@ def test_no_bit_depends_on_the_floating_point_environment():
 
 def test_threads_share_a_module():
     module, x = made(64, 130), fractions(1, (300, 64)).astype("float32")
-    expected, results = module(x), [None] * 8
-
-    def run(index):
-        for _ in range(20):
-            results[index] = module(x)
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for result in results:
-        assert_same_bits(result, expected)
+    assert_threads_share(module, x)
 
 
 def test_the_number_of_threads_moves_no_bit():
