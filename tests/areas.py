@@ -27,7 +27,7 @@ AREAS = {
     "objects": """
         test_allocations.py test_compress.py test_compressed_modules.py test_constructor.py
         test_container_classes.py test_containers.py test_hooks.py
-        test_hostile_objects.py test_kinds.py test_layers.py test_module.py test_packing.py test_pickle.py
+        test_hostile_objects.py test_kinds.py test_layers.py test_module.py test_overrides.py test_packing.py test_pickle.py
         test_pickle_names.py test_rnn_utils.py test_shutdown.py test_signatures.py
         test_state_dict.py test_storages.py test_wrong_mappings.py test_wrong_out.py test_wrong_states.py
         test_wrong_within.py

@@ -284,6 +284,34 @@ def test_wrong_calls():
             call()
 
 
+def test_sizes_that_cannot_be_counted():
+    x = np.ones((1, 1, 8), np.float32)
+    for options, error, text in (
+        ({"stride": 2, "padding": 2**54, "dilation": 2**55 + 8}, RuntimeError, "Calculated padded"),
+        ({"padding": 2**60}, MemoryError, "padding"),
+        ({"padding": 2**62}, MemoryError, "padding"),
+        ({"padding": 2**59 - 8}, MemoryError, "fit into memory|Unable to allocate|padding"),
+        ({"padding": "same", "dilation": 2**62}, MemoryError, "dilation 4611686018427387904"),
+        ({"padding": 2**70}, MemoryError, "padding"),
+        ({"padding": 2**62, "padding_mode": "replicate"}, MemoryError, "padding"),
+        ({"padding": 2**63, "padding_mode": "replicate"}, MemoryError, "padding"),
+        ({"padding": 2**70, "padding_mode": "replicate"}, MemoryError, "padding"),
+        ({"padding": 2**62, "padding_mode": "reflect"}, MemoryError, "padding"),
+        ({"padding": 2**62, "padding_mode": "circular"}, MemoryError, "padding"),
+    ):
+        with pytest.raises(error, match=text):
+            made(1, 1, 2, **options)(x)
+    assert_same_bits(made(1, 1, 2, stride=2**62)(x), made(1, 1, 2)(x)[..., :1])
+    # A dilation that one position never takes, and a stride that one frame never takes.
+    far = made(2, 3, 1, dilation=2**58)
+    frames = fractions(3, (5, 1, 2)).astype(np.float32)
+    assert_same_bits(far._native_frames(frames), made(2, 3, 1)._native_frames(frames))
+    far = made(2, 4, 2, stride=2**58, groups=2)
+    assert_same_bits(
+        far._native_frames(frames[:2]), made(2, 4, 2, groups=2)._native_frames(frames[:2])
+    )
+
+
 def test_empty_inputs_and_layers():
     module = made(4, 6, 3)
     assert module(np.ones((0, 4, 9))).shape == (0, 6, 7)

@@ -136,6 +136,11 @@ static PyArrayObject *convolve(layer_object *self, const struct snapshot *snapsh
                         "_native_convolve() takes a call that fits x and the parameters");
         return NULL;
     }
+    /* Steps that are never taken are multiplied by strides all the same. */
+    if (net->kernel == 1)
+        call->dilation = 1;
+    if (call->frames == 1)
+        call->stride = 1;
     call->x = PyArray_DATA(x);
     call->x_batch = stride_of(x, item, dtype);
     call->x_channel = stride_of(x, channel, dtype);
@@ -198,6 +203,9 @@ static bool set_frames(const struct rnn_net *net, PyArrayObject *x, struct conv_
     length = PyArray_DIM(x, 2) + 2 * call->padding;
     if (PyArray_DIM(x, 2) == 0 || span > (double)length || net->hidden_size < call->groups)
         return false;
+    /* Doubles round beyond 2^53. */
+    if (call->dilation * (net->kernel - 1) >= length)
+        return false;
     call->frames = (length - call->dilation * (net->kernel - 1) - 1) / call->stride + 1;
     return is_valid(net, PyArray_DIM(x, 1),
                     &(struct conv_call){.frames = call->frames,
@@ -227,8 +235,12 @@ static PyObject *conv_padded(PyObject *self, PyObject *const *args, Py_ssize_t c
     }
     for (int i = 0; i < 4; i++) {
         numbers[i] = PyLong_AsSsize_t(args[1 + i]);
-        if (numbers[i] == -1 && PyErr_Occurred())
-            return error_overflow();
+        if (numbers[i] == -1 && PyErr_Occurred()) {
+            if (!PyErr_ExceptionMatches(PyExc_OverflowError))
+                return NULL;
+            PyErr_Clear();
+            Py_RETURN_NONE;
+        }
     }
     if (!PyArray_CheckExact(args[0]))
         Py_RETURN_NONE;

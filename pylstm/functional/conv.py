@@ -9,6 +9,7 @@ import numpy as np
 from .. import _core
 from .._core import as_array
 from .linear import given_parameters
+from .padding import MOST
 from .reading import Array, whole
 
 DTYPES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
@@ -103,6 +104,10 @@ def convolve(
     if batched.shape[1] != shape[1] * groups or shape[0] < groups or shape[0] % groups:
         _check_shapes(batched, shape, groups)
     padded, span = batched.shape[2] + ends[0] + ends[1], dilation * (shape[2] - 1) + 1
+    if max(padded, span) > MOST:
+        raise MemoryError(
+            f"the places of the padded input cannot be counted: padding {ends}, dilation {dilation}"
+        )
     if padded < span:
         raise RuntimeError(
             f"Calculated padded input size per channel: ({padded}). Kernel size: ({span}). Kernel "

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from .._core import as_array
 from .reading import Array, numbers, real, whole, wrong_type
 
+# What is counted in 64 bits, with room for sums of a few such numbers.
+MOST = 2**59
 _SUPPORTED = (
     "Supported combinations for non-constant padding:\n"
     "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
@@ -113,6 +115,10 @@ def pad(input: ArrayLike, pad: Sequence[int], mode: str = "constant", value: Any
             "Padding length should be less than or equal to two times the input dimension but got "
             f"padding length {2 * len(pairs)} and input of dimension {x.ndim}"
         )
+    for place, (before, behind) in enumerate(pairs, 1):
+        # NumPy's arange() returns nothing for a length that it cannot count.
+        if x.shape[-place] + max(before, 0) + max(behind, 0) > MOST:
+            raise MemoryError(f"the padded axis cannot be counted: padding ({before}, {behind})")
     if mode == "constant":
         filler = 0 if value is None else value
         return _constant(x, pairs, filler if x.dtype.kind == "c" else _filler(filler))

@@ -18,19 +18,26 @@ class Castable(Hooked):
 
     def _native_cast(self, dtype: str, kinds: str) -> Self:
         """Convert the arrays of the tree that are of the given NumPy kinds; all of them or none."""
-        writers = [module._stage_cast(dtype, kinds) for module in [*self._subtree()]]
+        cast: dict[int, Any] = {}
+        writers = [module._stage_cast(dtype, kinds, cast) for module in [*self._subtree()]]
         for write in writers:
             write()
         return self
 
-    def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
-        """Convert own arrays now; return what puts them into place and cannot fail."""
-        staged = [
-            (table, name, array.astype(dtype))
-            for table in (self._parameters, self._buffers)
-            for name, array in table.items()
-            if array is not None and array.dtype.kind in kinds and array.dtype != dtype
-        ]
+    def _stage_cast(self, dtype: str, kinds: str, cast: dict[int, Any]) -> Callable[[], None]:
+        """Convert own arrays now; return what puts them into place and cannot fail.
+
+        ``cast`` has what was converted already, by the identity of the array: what several modules
+        share, they share afterwards.
+        """
+        staged = []
+        for table in (self._parameters, self._buffers):
+            for name, array in table.items():
+                if array is None or array.dtype.kind not in kinds or array.dtype == dtype:
+                    continue
+                if id(array) not in cast:
+                    cast[id(array)] = array.astype(dtype)
+                staged.append((table, name, cast[id(array)]))
 
         def write() -> None:
             for table, name, array in staged:

@@ -124,7 +124,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         """Hand ``input`` to the first module, and each result to the next."""
-        for module in self._modules.values():
+        for module in self:
             input = module(input)
         return input
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import _local as local  # threading's, whose import takes as long as a tenth of ours
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,34 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return None if shape is None else tuple(shape)
 
 
+class _Task(local):
+    """The call of load_state_dict in which a module's own method runs, of its own thread."""
+
+    loading: Loading | None = None
+
+
+_task = _Task()
+
+
+def collect_own(
+    module: Any,
+    state_dict: dict[str, Any],
+    prefix: str,
+    local_metadata: dict[str, Any],
+    lists: tuple[list[str], list[str], list[str]],
+) -> None:
+    """Collect what a module's own ``_load_from_state_dict`` hands on to that of its base class."""
+    loading = _task.loading
+    if loading is None:
+        raise RuntimeError("_load_from_state_dict() is called by load_state_dict() alone")
+    outer = loading.missing, loading.unexpected, loading.errors
+    try:
+        loading.missing, loading.unexpected, loading.errors = lists
+        loading.collect_own(module, state_dict, prefix, local_metadata)
+    finally:
+        loading.missing, loading.unexpected, loading.errors = outer
+
+
 class Loading:
     """One call of load_state_dict: first everything is collected and checked, then written."""
 
@@ -52,11 +81,9 @@ class Loading:
         self.extra_states: list[tuple[Any, Any]] = []
         self.post_hooks: list[tuple[Any, Callable[..., Any]]] = []
 
-    def _run_pre_hooks(self, module: Any, state_dict: dict[str, Any], prefix: str) -> None:
-        metadata = getattr(self.recorded_in, "_metadata", None) or {}
-        own = dict(metadata.get(prefix[:-1], {}))
-        if self.assign:
-            own["assign_to_params_buffers"] = True
+    def _run_pre_hooks(
+        self, module: Any, state_dict: dict[str, Any], prefix: str, own: dict[str, Any]
+    ) -> None:
         module._complete_state_dict(state_dict, prefix, own.get("version"))
         for hook in tuple(module._load_state_dict_pre_hooks.values()):
             hook(state_dict, prefix, own, True, self.missing, self.unexpected, self.errors)
@@ -71,7 +98,31 @@ class Loading:
 
     def collect(self, module: Any, state_dict: dict[str, Any], prefix: str) -> None:
         """Find the values of ``module`` and of the modules below it in ``state_dict``."""
-        self._run_pre_hooks(module, state_dict, prefix)
+        metadata = getattr(self.recorded_in, "_metadata", None) or {}
+        own = dict(metadata.get(prefix[:-1], {}))
+        if self.assign:
+            own["assign_to_params_buffers"] = True
+        outer = _task.loading
+        try:
+            _task.loading = self
+            module._load_from_state_dict(
+                state_dict, prefix, own, True, self.missing, self.unexpected, self.errors
+            )
+        finally:
+            _task.loading = outer
+        for name, child in module._modules.items():
+            if child is not None:
+                below = f"{prefix}{name}."
+                inner = {key: value for key, value in state_dict.items() if key.startswith(below)}
+                self.collect(child, inner, below)
+        hooks = tuple(module._load_state_dict_post_hooks.values())
+        self.post_hooks += [(module, hook) for hook in hooks]
+
+    def collect_own(
+        self, module: Any, state_dict: dict[str, Any], prefix: str, own: dict[str, Any]
+    ) -> None:
+        """Find the values of ``module`` without the modules below it; ``own`` is its metadata."""
+        self._run_pre_hooks(module, state_dict, prefix, own)
         slots = dict(module._own_slots())
         scales = dict(module._own_scale_slots())
         expected = {**slots, **scales}
@@ -110,13 +161,6 @@ class Loading:
                 first, dot, _ = key[len(prefix) :].partition(".")
                 if first not in (module._modules if dot else expected):
                     self.unexpected.append(key)
-        for name, child in module._modules.items():
-            if child is not None:
-                below = f"{prefix}{name}."
-                inner = {key: value for key, value in state_dict.items() if key.startswith(below)}
-                self.collect(child, inner, below)
-        hooks = tuple(module._load_state_dict_post_hooks.values())
-        self.post_hooks += [(module, hook) for hook in hooks]
 
     def _check(self, value: Any, key: str, slot: Array, writeable: bool) -> Array | None:
         """Return ``value`` as an array that fits ``slot``, or note what is wrong with it."""

@@ -311,9 +311,9 @@ class ParametersInC(Layer, Module):
         self._native_names  # noqa: B018 - a RuntimeError before __init__
         return super()._native_cast(dtype, kinds)
 
-    def _stage_cast(self, dtype: str, kinds: str) -> Callable[[], None]:
+    def _stage_cast(self, dtype: str, kinds: str, cast: dict[int, Any]) -> Callable[[], None]:
         converted = self._native_converted(dtype)
-        cast_others = super()._stage_cast(dtype, kinds)
+        cast_others = super()._stage_cast(dtype, kinds, cast)
 
         def write() -> None:
             if converted is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments.naming import mapping_hint
 from ..arguments.variants import VARIANTS
 from .handles import RemovableHandle
-from .loading import EXTRA_STATE, Loading
+from .loading import EXTRA_STATE, Loading, collect_own
 from .parameter import mark
 from .tables import Tables
 
@@ -263,6 +263,23 @@ class Stateful(Tables):
                 array = array.view()
                 array.flags.writeable = False
             destination[prefix + name] = array
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Find this module's own state in ``state_dict``, for :meth:`load_state_dict` to write.
+
+        A subclass that overrides this changes the keys, and then calls it, as in torch.
+        """
+        lists = missing_keys, unexpected_keys, error_msgs
+        collect_own(self, state_dict, prefix, local_metadata, lists)
 
     def _stage_state_dict(self, values: dict[str, Array], assign: bool) -> Callable[[], None]:
         """Convert the values of own slots now; return what writes them and cannot fail."""

@@ -40,7 +40,11 @@ def _class_of(module: Any) -> str:
     for cls in classes:
         if cls.__module__ == "pylstm" and cls.__name__ in _KNOWN:
             own = classes[0]
-            is_plain = own.forward is cls.forward and own.__call__ is cls.__call__
+            is_plain = (
+                own.forward is cls.forward
+                and own.__call__ is cls.__call__
+                and getattr(own, "__iter__", None) is getattr(cls, "__iter__", None)
+            )
             return cls.__name__ if is_plain else ""
     return ""
 
