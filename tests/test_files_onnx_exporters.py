@@ -153,7 +153,10 @@ def test_a_layer_in_a_loop(kind):
 
 
 def test_opening_takes_little_longer_than_from_safetensors(tmp_path, capsys):
-    """Of 11 MB; the first call of a process also imports the reader."""
+    """Of 11 MB; the first call of a process also imports the reader.
+
+    Processor time, of which other programs take none, and in turns: what slows the processor slows both.
+    """
     hidden = 592
     weights = {
         "W": np.ones((1, 4 * hidden, hidden), "f4"),
@@ -166,13 +169,14 @@ def test_opening_takes_little_longer_than_from_safetensors(tmp_path, capsys):
     code = """
 import sys, time, pylstm
 def timed(function):
-    start = time.perf_counter()
+    start = time.process_time()
     function()
-    return 1e3 * (time.perf_counter() - start)
-first = timed(lambda: pylstm.LSTM.from_weights(sys.argv[1]))
-again, other = (
-    min(timed(lambda: pylstm.LSTM.from_weights(path)) for _ in range(9)) for path in sys.argv[1:]
-)
+    return 1e3 * (time.process_time() - start)
+def opened(path):
+    return timed(lambda: pylstm.LSTM.from_weights(path))
+first = opened(sys.argv[1])
+rounds = [[opened(path) for path in sys.argv[1:]] for _ in range(9)]
+again, other = map(min, zip(*rounds))
 bytes_ = min(timed(lambda: open(sys.argv[1], "rb").read()) for _ in range(5))
 print(first, again, other, bytes_)
 """
@@ -182,4 +186,4 @@ print(first, again, other, bytes_)
     size = path.stat().st_size
     with capsys.disabled():
         print(f"\n{size} bytes: {first:.1f} ms first, {again:.1f} again, {bytes_:.1f} to read")
-    assert again < 4 * safetensors
+    assert again < 6 * safetensors  # about 2.2 of them
