@@ -142,10 +142,12 @@ def conv1d(
         ``(O, C / groups, kernel_size)``; its dtype is that of the result.
     bias : array_like, optional
         ``(O,)``.
-    stride, dilation : int or tuple of one int
-        From frame to frame, and from position to position of the kernel.
+    stride : int or tuple of one int
+        From frame to frame.
     padding : int, tuple of one int, "same" or "valid"
         How many zeros stand on both sides of the input.
+    dilation : int or tuple of one int
+        From position to position of the kernel.
     groups : int
         Into how many parts the channels are cut; each part of the outputs sees its part alone.
 

@@ -98,7 +98,7 @@ class FrameStream:
         _plan: Plan | None
         _users: dict[int, Any]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, module: Any = None, batch: int = 1) -> Self:
         """Make a stream without rows: for copies and pickles."""
         self = super().__new__(cls)
         self._module, self._held, self._plan = None, (0, ()), None
