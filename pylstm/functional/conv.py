@@ -99,10 +99,8 @@ def convolve(
             f"{list(x.shape)}"
         )
     batched = x if x.ndim == 3 else x[None]
-    if stride <= 0 or dilation <= 0 or ends[0] < 0 or ends[1] < 0:
-        _check_numbers(stride, ends, dilation)
-    if batched.shape[1] != shape[1] * groups or shape[0] < groups or shape[0] % groups:
-        _check_shapes(batched, shape, groups)
+    _check_numbers(stride, ends, dilation)
+    _check_shapes(batched, shape, groups)
     padded, span = batched.shape[2] + ends[0] + ends[1], dilation * (shape[2] - 1) + 1
     if max(padded, span) > MOST:
         raise MemoryError(

@@ -256,13 +256,6 @@ class Conv1d(_core.Conv1d, WeightedModule):
 
         return FrameStream(self, batch)
 
-    def _native_frames(self, x: Array) -> Array:
-        """Return the frames (T', N, out_channels) of whole windows of x, (T, N, in_channels)."""
-        (kernel,), (stride,), (dilation,) = self.kernel_size, self.stride, self.dilation
-        frames = (len(x) - dilation * (kernel - 1) - 1) // stride + 1
-        y: Array = self._native_convolve(x, frames, stride, 0, dilation, self.groups, True)
-        return y
-
     def extra_repr(self) -> str:
         """Return what ``repr()`` shows."""
         shown = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from .._core import as_array
+from ..functional.conv import DTYPES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +18,6 @@ NARROWER = (
     "is float32 now, and its state in this stream float64, which float32 would round: "
     "stream.state = stream.state rounds it, reset() drops it"
 )
-NAMES = {np.dtype("float32"): "float32", np.dtype("float64"): "float64"}
 
 
 def called(name: str, module: Any) -> str:
@@ -81,7 +81,7 @@ class Window:
         """Do what :meth:`advance` does, in the dtype of the state."""
         dtype, (steps, rows, channels), context = kept.dtype, x.shape, self.context
         if x.dtype is not dtype:
-            x = as_array(x, "input", NAMES[dtype])
+            x = as_array(x, "input", DTYPES[dtype])
         if context:
             joined = np.empty((context + steps, rows, channels), dtype)
             joined[:context] = kept
@@ -163,7 +163,7 @@ def _read(value: Any, label: str, shape: Any, axes: str, dtype: Any) -> Array:
             f"{label} must have shape {shape}, that is {axes} for the N rows of the stream; it has "
             f"shape {array.shape}"
         )
-    return np.array(as_array(array, label, NAMES[dtype]), order="C")
+    return np.array(as_array(array, label, DTYPES[dtype]), order="C")
 
 
 def shapes_of(hx: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 
 from .._core import relu, sigmoid, tanh
 from ..functional.activations import _hardsigmoid, _silu
-from .stream_keepers import NAMES, Recurrent, Window, called, shapes_of
+from ..functional.conv import DTYPES
+from .stream_keepers import Recurrent, Window, called, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ def _by_frames(module: Any, kind: str) -> Callable[[Array], Array]:
         return module.forward  # type: ignore[no-any-return]
 
     def activate(x: Array) -> Array:
-        if compute is not None and x.dtype in NAMES:
+        if compute is not None and x.dtype in DTYPES:
             return compute(x)
         y: Array = module.forward(np.array(x) if getattr(module, "inplace", False) else x)
         return y
